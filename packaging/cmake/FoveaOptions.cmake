@@ -1,0 +1,42 @@
+# Options and the interface target that every Fovea target links.
+option(FOVEA_GUI "Build the window, the picture back ends and the image codec (Qt 6, OpenCV)" ON)
+option(FOVEA_TESTS "Build the tests" ON)
+option(FOVEA_FUZZ "Build the libFuzzer targets (clang only)" OFF)
+option(FOVEA_WERROR "Treat warnings as errors" ON)
+set(FOVEA_CUDA "AUTO" CACHE STRING "CUDA back end: AUTO, ON or OFF")
+set_property(CACHE FOVEA_CUDA PROPERTY STRINGS AUTO ON OFF)
+set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers, comma separated: address,undefined or thread")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/bin")
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set_property(GLOBAL PROPERTY USE_FOLDERS ON)
+
+# ccache and mold are used where they are installed and never required.
+find_program(FOVEA_CCACHE ccache)
+if(FOVEA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${FOVEA_CCACHE})
+endif()
+find_program(FOVEA_MOLD mold)
+
+add_library(fovea_options INTERFACE)
+target_compile_features(fovea_options INTERFACE cxx_std_20)
+if(NOT MSVC)
+  target_compile_options(fovea_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Woverloaded-virtual>
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${FOVEA_WERROR}>>:-Werror>
+    # The precompiled header needs -fpch-preprocess for ccache to see through it.
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
+  if(FOVEA_SANITIZE)
+    target_compile_options(fovea_options INTERFACE -fsanitize=${FOVEA_SANITIZE} -fno-omit-frame-pointer)
+    target_link_options(fovea_options INTERFACE -fsanitize=${FOVEA_SANITIZE})
+  elseif(FOVEA_MOLD AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+    target_link_options(fovea_options INTERFACE -fuse-ld=mold)
+  endif()
+endif()
+target_compile_definitions(fovea_options INTERFACE FOVEA_VERSION="${PROJECT_VERSION}")
