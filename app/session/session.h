@@ -1,0 +1,96 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "fovea/intervention.h"
+
+namespace fovea {
+
+/// Which model, and how it runs.
+struct ModelChoice {
+    std::string reference;        ///< MODEL as on the command line; relative paths are relative to the session file
+    std::string device = "auto";
+    std::string dtype = "auto";
+    bool operator==(const ModelChoice&) const = default;
+};
+
+/// What goes into the model.
+struct SessionInput {
+    std::vector<std::string> images;  ///< paths; "scene:SEED" for a procedural scene
+    std::string prompt;
+    std::string tensors;              ///< safetensors file with raw input tensors
+    bool operator==(const SessionInput&) const = default;
+};
+
+/// One analysis to compute.
+struct AnalysisRequest {
+    std::string id;
+    nlohmann::json params = nlohmann::json::object();  ///< only what differs from the defaults
+    bool operator==(const AnalysisRequest&) const = default;
+};
+
+/// How values become colours (PRODUCT.md §3, "Analysis" panel).
+struct DisplayOptions {
+    std::string scale = "linked";    ///< linked, fixed, picture, log, rank
+    double minimum = 0, maximum = 0; ///< for "fixed"
+    std::string colormap = "inferno";
+    double opacity = 0.6;            ///< of the heat over the image, 0..1
+    double threshold = 0;            ///< share of the scale's range below which heat is not drawn, 0..1
+    std::string filter = "nearest";  ///< nearest, bilinear, bicubic
+    std::string sinks = "keep";      ///< keep, mask (and renormalise), redistribute
+    bool tokenGrid = true;
+    bool recipe = true;
+    bool operator==(const DisplayOptions&) const = default;
+};
+
+/// One picture to draw of an analysis.
+struct PictureRequest {
+    int analysis = 0;        ///< index into Session::analyses
+    std::string finding;     ///< name of the finding; empty means the first that the painter can draw
+    std::string painter;     ///< id; empty means the default of the finding's kind
+    nlohmann::json params = nlohmann::json::object();
+    DisplayOptions display;
+    std::string file;        ///< output name for `fovea-cli run`, relative to -o; empty means a made-up one
+    double dpi = 150;
+    bool operator==(const PictureRequest&) const = default;
+};
+
+/// The document: what to load, edit, analyse and draw. No results. A value: equality, hash, JSON.
+struct Session {
+    static constexpr int currentSchema = 1;
+    ModelChoice model;
+    SessionInput input;
+    std::uint64_t seed = 0;
+    std::string budget;                    ///< "4GiB"; empty means what the machine offers
+    std::vector<Intervention> edits;
+    std::vector<AnalysisRequest> analyses;
+    std::vector<PictureRequest> pictures;
+    nlohmann::json views = nlohmann::json::object();    ///< layout and selection of the window
+    nlohmann::json unknown = nlohmann::json::object();  ///< fields of other versions, kept as they were
+    bool operator==(const Session&) const = default;
+};
+
+/// The session as JSON with a fixed key order.
+nlohmann::ordered_json toJson(const Session& session);
+
+/// Reads a session; unknown fields are kept and named in `notices`; a newer schema, a wrong type or a value out of range
+/// throws Error (Input) with the path of the field.
+Session sessionFromJson(const nlohmann::json& json, std::vector<std::string>* notices = nullptr);
+
+/// Reads a session file; relative paths in it are made relative to the working directory's view of the file.
+Session readSession(const std::filesystem::path& file, std::vector<std::string>* notices = nullptr);
+
+/// Writes a session file, complete or not at all.
+void writeSession(const std::filesystem::path& file, const Session& session);
+
+/// A stable 64-bit hash of the JSON.
+std::uint64_t hashOf(const Session& session);
+
+/// The `fovea-cli` line that computes and draws picture `picture` of the session ("Copy as command").
+std::string commandLineFor(const Session& session, int picture);
+
+}  // namespace fovea

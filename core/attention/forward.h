@@ -1,0 +1,102 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attention/attention_operator.h"
+#include "fovea/job_context.h"
+#include "fovea/model.h"
+#include "fovea/run.h"
+
+namespace fovea {
+
+struct Linear;
+class Recorder;
+class RouteTable;
+
+/// The tensors of an encoded input under their Hugging Face names, each with its batch axis of size 1, per item.
+class TensorInput : public ModelInput {
+public:
+    std::vector<std::map<std::string, at::Tensor>> items;
+    std::string mainTensor = "pixel_values";  ///< the one that perturbations and input gradients are about
+};
+
+/// A residual stream at a block boundary, with the tokens that are still in it.
+struct Residual {
+    int block = 0;
+    at::Tensor x;  // [1, tokens, hidden]
+};
+
+/// The context of one run of one item: the only mutable object of a run. Models pass everything observable through it
+/// and never compute a softmax over attention logits or a weight product themselves.
+class Forward {
+public:
+    Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec, const JobContext& job);
+    ~Forward();
+    Forward(const Forward&) = delete;
+    Forward& operator=(const Forward&) = delete;
+
+    /// softmax(scale * Q K^T + bias) V by the best eligible route, with this run's edits: [1, heads, query, value_dim].
+    at::Tensor attend(const AttentionCall& call);
+
+    /// x W^T + b; where adapters, streamed weights and relevance rules enter.
+    at::Tensor linear(const Linear& weight, const at::Tensor& x);
+
+    /// Lets observers see an intermediate value under a name; returns it, possibly changed.
+    at::Tensor tap(std::string_view name, const at::Tensor& value);
+
+    /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.
+    at::Tensor input(const std::string& name) const;
+
+    /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the model computes
+    /// its embeddings and begins at block 0.
+    std::optional<Residual> resume(const std::string& stage);
+
+    /// Called at the input of every block: records the residual stream, keeps checkpoints, drops pruned tokens. The
+    /// returned stream is what the block works on.
+    at::Tensor enterBlock(const std::string& stage, int block, const at::Tensor& x);
+
+    /// Called with the output of the last block, before the final norm.
+    void leaveStage(const std::string& stage, int blocks, const at::Tensor& x);
+
+    /// Indices (int64) of the tokens still in the stage, or an undefined tensor when none was pruned; position-dependent
+    /// parts of a model (rotary tables, relative biases) select by it.
+    at::Tensor keptTokens(const std::string& stage) const;
+
+    /// Records the output of an attention after its output projection, [1, query, hidden]; returns it.
+    at::Tensor attentionOutput(int site, const at::Tensor& value);
+
+    /// Records an output of the model under its Hugging Face name, with its batch axis.
+    void output(const std::string& name, const at::Tensor& value);
+
+    const JobContext& job() const { return m_job; }
+
+    /// Closes the run: objective, backward pass, results.
+    RunResult finish();
+
+private:
+    at::Tensor explicitAttention(const AttentionCall& call, const SiteEdit* edit);
+    at::Tensor applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain);
+    void resolveObjective(RunResult& result);
+
+    const ModelSpec& m_model;
+    const TensorInput& m_input;
+    const RunSpec& m_spec;
+    JobContext m_job;
+    std::unique_ptr<RouteTable> m_routes;
+    std::unique_ptr<Recorder> m_recorder;
+    std::map<std::string, at::Tensor> m_inputs;
+    std::map<std::string, at::Tensor> m_kept;  // stage -> token indices after pruning
+    std::map<std::string, at::Tensor> m_outputs;
+    int m_blocksRun = 0;
+    int m_blocksResumed = 0;
+    int m_blocksTotal = 0;
+};
+
+}  // namespace fovea

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "fovea/attention_trace.h"
+#include "fovea/finding.h"
+#include "fovea/job_context.h"
+#include "fovea/param.h"
+#include "fovea/run.h"
+
+namespace fovea {
+
+/// What the main run must record before an analysis can compute.
+struct Needs {
+    CaptureRequest capture;
+    bool attentionGradients = false;
+    bool classifier = false;  ///< needs logits over classes
+};
+
+/// What an analysis may use: the trace of the main run (with the session's edits), the input, and further runs.
+class AnalysisContext {
+public:
+    virtual ~AnalysisContext() = default;
+    virtual const Model& model() const = 0;
+    virtual const ModelInput& input() const = 0;
+    /// Which item of the input is analysed.
+    virtual int item() const = 0;
+    virtual const AttentionTrace& trace() const = 0;
+    /// Runs the model again on the same item; the session's edits are already in `spec.edits` when it comes from
+    /// baseSpec(). Results may come from a cache.
+    virtual RunResult run(const RunSpec& spec) = 0;
+    /// A RunSpec with the item, edits and budget of the main run and no capture.
+    virtual RunSpec baseSpec() const = 0;
+    virtual const JobContext& job() const = 0;
+    /// Seed of the session.
+    virtual std::uint64_t seed() const = 0;
+
+    const TokenMap& tokens() const { return input().maps[static_cast<std::size_t>(item())]; }
+};
+
+/// One file of core/analyses.
+struct AnalysisEntry {
+    EntryInfo info;
+    std::function<Needs(const nlohmann::json& params)> needs;
+    /// Computes the findings; `params` are already checked. Throws Error (Usage) on selections that do not exist.
+    std::function<std::vector<Finding>(AnalysisContext&, const nlohmann::json& params)> compute;
+};
+
+}  // namespace fovea

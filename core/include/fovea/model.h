@@ -1,0 +1,105 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "fovea/attention_site.h"
+#include "fovea/capture.h"
+#include "fovea/job_context.h"
+#include "fovea/pixels.h"
+#include "fovea/token_map.h"
+#include "fovea/weight_report.h"
+
+namespace fovea {
+
+class Forward;
+
+/// A stack of blocks with one residual stream.
+struct StageSpec {
+    std::string id;                         ///< "vision", "text", ...
+    int layers = 0;
+    int hidden = 0;
+    int gridRows = 0, gridColumns = 0;      ///< at the configured input size
+    std::vector<std::string> prefixTokens;  ///< "cls", "distillation", "register0", ... before the image tokens
+    bool operator==(const StageSpec&) const = default;
+};
+
+/// What the interface may offer for a model.
+struct Capabilities {
+    bool forward = true;
+    bool gradient = true;
+    bool edit = true;
+    bool resume = true;
+    bool generate = false;
+};
+
+/// Everything known of a model without running it; what `fovea-cli info` prints.
+struct ModelSpec {
+    std::string family;        ///< id of the entry in core/models
+    std::string modelType;     ///< `model_type` of config.json
+    std::string architecture;  ///< class name, e.g. "ViTForImageClassification"
+    std::string storedDtype;   ///< dtype of the files
+    std::string computeDtype;  ///< dtype of the run
+    std::string device;        ///< "cpu", "cuda:0"
+    std::string source;        ///< folder or file the model came from
+    std::uint64_t parameters = 0;
+    std::uint64_t weightBytes = 0;
+    std::vector<StageSpec> stages;
+    std::vector<AttentionSite> sites;
+    std::vector<std::string> labels;  ///< id2label in order; empty without a classifier
+    std::vector<std::string> inputs;  ///< Hugging Face names of the tensors that `--tensors` may hold
+    Capabilities capabilities;
+    WeightReport weights;
+
+    /// Index into `sites`; -1 when there is no such address.
+    int siteIndex(const std::string& address) const;
+    const StageSpec& stage(const std::string& id) const;
+    /// Sites of one stage in order of execution.
+    std::vector<int> sitesOfStage(const std::string& id) const;
+};
+
+/// The `info --json` object of PRODUCT.md §4.
+nlohmann::json toJson(const ModelSpec& spec);
+
+/// What a user hands to a model: pictures (upright, RGB), text, or raw tensors under their Hugging Face names.
+struct UserInput {
+    std::vector<Pixels> images;
+    std::string prompt;
+    std::filesystem::path tensors;  ///< safetensors file; when set, images serve only as pictures under the result
+};
+
+/// An encoded input: tensors plus the provenance of every token. Several pictures are independent items.
+class ModelInput {
+public:
+    virtual ~ModelInput() = default;
+    /// Number of independent items (pictures).
+    int count() const { return static_cast<int>(maps.size()); }
+
+    std::vector<TokenMap> maps;      // one per item
+    std::vector<Pixels> originals;   // the upright pictures; empty Pixels where only tensors were given
+    std::vector<Pixels> seen;        // what the model saw: after resize, crop and padding
+};
+
+/// A loaded network; immutable, shared between threads, run by one thread at a time.
+class Model {
+public:
+    virtual ~Model() = default;
+
+    virtual const ModelSpec& spec() const = 0;
+
+    /// Preprocesses the input as the reference does; throws Error (Input) naming the image or tensor at fault.
+    virtual std::shared_ptr<const ModelInput> encode(const UserInput& input) const = 0;
+
+    /// Runs one item of the input through the network; everything observable passes through `forward`.
+    virtual void run(const ModelInput& input, int item, Forward& forward) const = 0;
+
+    /// Bytes that a run of this input will take with this capture; gradients when they are asked for.
+    virtual MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const = 0;
+};
+
+}  // namespace fovea

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "fovea/catalog_table.h"
+#include "fovea/finding.h"
+#include "fovea/job_context.h"
+#include "fovea/param.h"
+#include "fovea/pixels.h"
+#include "fovea/token_map.h"
+#include "fovea/viz/picture.h"
+
+namespace fovea::viz {
+
+/// How values become colours.
+struct Scale {
+    enum class Kind { Linked, Fixed, Picture, Log, Rank };
+    Kind kind = Kind::Linked;
+    double minimum = 0, maximum = 0;  ///< for Fixed
+    /// Range shared by all pictures that are linked (same analysis and finding): set by the caller.
+    double linkedMinimum = 0, linkedMaximum = 0;
+};
+
+enum class Filter { Nearest, Bilinear, Bicubic };
+
+/// What becomes of sink tokens in a map: drawn as they are; removed with the rest renormalised; or their mass spread
+/// over the other tokens in equal parts.
+enum class SinkPolicy { Keep, Mask, Redistribute };
+
+/// Display settings of one picture.
+struct Display {
+    Scale scale;
+    std::string colormap = "inferno";
+    double opacity = 0.6;
+    double threshold = 0;
+    Filter filter = Filter::Nearest;
+    SinkPolicy sinks = SinkPolicy::Keep;
+    std::vector<int> sinkTokens;  ///< the tokens that the policy is about, found by the caller
+    bool tokenGrid = true;
+    bool recipe = true;
+    double fontSize = 12;
+};
+
+/// Everything a painter may look at.
+struct PaintInput {
+    const Finding& finding;
+    const TokenMap& tokens;
+    const Pixels& image;          ///< the upright original; may be empty
+    Display display;
+    std::string recipe;           ///< the recipe line, drawn under the picture unless switched off
+    std::vector<int> selectedTokens;  ///< highlighted
+    JobContext job;
+};
+
+/// One file of viz/painters: turns findings of some kinds into a Picture. Adding a painter is adding one file.
+struct PainterEntry {
+    EntryInfo info;
+    std::vector<std::string> kinds;  ///< finding kinds it can draw ("Grid", "Tree", ...)
+    int priority = 0;                ///< the default painter of a kind is the one of highest priority
+    std::function<Picture(const PaintInput&, const nlohmann::json& params)> paint;
+};
+
+using PainterCatalog = EntryTable<PainterEntry>;
+
+/// All painters; throws Error (Internal) on a duplicate id.
+PainterCatalog makePainterCatalog();
+
+/// The painter for a finding: by id, or the default of its kind when `id` is empty; throws Error (Usage).
+const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& finding, const std::string& id);
+
+/// Smallest and largest finite value of a finding's numbers; what linked scales are made of.
+std::pair<double, double> valueRange(const Finding& finding);
+
+}  // namespace fovea::viz
