@@ -1,0 +1,84 @@
+#include <nlohmann/json.hpp>
+
+#include "fovea/error.h"
+#include "fovea/model.h"
+
+namespace fovea {
+namespace {
+
+nlohmann::json toJson(const StageSpec& stage) {
+    return {{"id", stage.id},
+            {"layers", stage.layers},
+            {"hidden", stage.hidden},
+            {"grid", {stage.gridRows, stage.gridColumns}},
+            {"prefix_tokens", stage.prefixTokens}};
+}
+
+nlohmann::json toJson(const AttentionSite& site) {
+    return {{"address", site.address()},        {"kind", siteKindName(site.kind)},
+            {"heads", site.heads},              {"key_value_heads", site.keyValueHeads},
+            {"head_dim", site.headDim},         {"causal", site.causal},
+            {"module", site.module}};
+}
+
+nlohmann::json toJson(const WeightReport& report) {
+    nlohmann::json misshaped = nlohmann::json::array();
+    for (const MisshapedWeight& weight : report.misshaped)
+        misshaped.push_back({{"name", weight.name}, {"expected", weight.expected}, {"found", weight.found}});
+    return {{"loaded", report.loaded},
+            {"missing", report.missing},
+            {"unexpected", report.unexpected},
+            {"misshaped", misshaped},
+            {"notices", report.notices}};
+}
+
+}  // namespace
+
+int ModelSpec::siteIndex(const std::string& address) const {
+    for (std::size_t i = 0; i < sites.size(); ++i)
+        if (sites[i].address() == address) return static_cast<int>(i);
+    return -1;
+}
+
+const StageSpec& ModelSpec::stage(const std::string& id) const {
+    for (const StageSpec& candidate : stages)
+        if (candidate.id == id) return candidate;
+    std::string known;
+    for (const StageSpec& candidate : stages) known += (known.empty() ? "" : ", ") + candidate.id;
+    throw Error("the model has no stage \"" + id + "\"", "its stages: " + known, ErrorCode::Usage);
+}
+
+std::vector<int> ModelSpec::sitesOfStage(const std::string& id) const {
+    std::vector<int> found;
+    for (std::size_t i = 0; i < sites.size(); ++i)
+        if (sites[i].stage == id) found.push_back(static_cast<int>(i));
+    return found;
+}
+
+nlohmann::json toJson(const ModelSpec& spec) {
+    nlohmann::json stages = nlohmann::json::array(), sites = nlohmann::json::array();
+    for (const StageSpec& stage : spec.stages) stages.push_back(toJson(stage));
+    for (const AttentionSite& site : spec.sites) sites.push_back(toJson(site));
+    return {{"family", spec.family},
+            {"model_type", spec.modelType},
+            {"architecture", spec.architecture},
+            {"dtype", spec.storedDtype},
+            {"compute_dtype", spec.computeDtype},
+            {"device", spec.device},
+            {"source", spec.source},
+            {"parameters", spec.parameters},
+            {"weight_bytes", spec.weightBytes},
+            {"stages", stages},
+            {"sites", sites},
+            {"inputs", spec.inputs},
+            {"labels", spec.labels},
+            {"capabilities",
+             {{"forward", spec.capabilities.forward},
+              {"gradient", spec.capabilities.gradient},
+              {"edit", spec.capabilities.edit},
+              {"resume", spec.capabilities.resume},
+              {"generate", spec.capabilities.generate}}},
+            {"weights", toJson(spec.weights)}};
+}
+
+}  // namespace fovea

@@ -1,0 +1,153 @@
+#include "fovea/selection.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <set>
+#include <string_view>
+
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::size_t begin = 0;
+    while (begin <= text.size()) {
+        const std::size_t end = std::min(text.find(separator, begin), text.size());
+        std::string part = text.substr(begin, end - begin);
+        part.erase(0, part.find_first_not_of(" \t"));
+        part.erase(part.find_last_not_of(" \t") + 1);
+        if (!part.empty()) parts.push_back(std::move(part));
+        begin = end + 1;
+    }
+    return parts;
+}
+
+std::optional<double> number(std::string_view text) {
+    double value = 0;
+    const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (problem != std::errc() || rest != text.data() + text.size() || !std::isfinite(value)) return {};
+    return value;
+}
+
+std::optional<int> integer(std::string_view text) {
+    int value = 0;
+    const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (problem != std::errc() || rest != text.data() + text.size()) return {};
+    return value;
+}
+
+[[noreturn]] void reject(const std::string& part, const std::string& what, int count) {
+    throw Error(fmt::format("{}: \"{}\" selects nothing that exists (there are {}, counted from 0)", what, part, count),
+                "write \"all\", \"last\", an index, a range like 0-5, or several joined by commas", ErrorCode::Usage);
+}
+
+int resolved(std::string_view text, int count, const std::string& part, const std::string& what) {
+    std::optional<int> value = text == "last" ? std::optional<int>(count - 1) : integer(text);
+    if (value && *value < 0) *value += count;
+    if (!value || *value < 0 || *value >= count) reject(part, what, count);
+    return *value;
+}
+
+void addRange(const std::string& part, int count, const std::string& what, std::set<int>& out) {
+    if (part == "all") {
+        for (int i = 0; i < count; ++i) out.insert(i);
+        return;
+    }
+    const std::size_t dash = part.find('-', 1);  // a leading dash counts from the end
+    const int first = resolved(std::string_view(part).substr(0, dash), count, part, what);
+    const int last =
+        dash == std::string::npos ? first : resolved(std::string_view(part).substr(dash + 1), count, part, what);
+    if (last < first) reject(part, what, count);
+    for (int i = first; i <= last; ++i) out.insert(i);
+}
+
+std::optional<std::pair<int, int>> cell(const std::string& text) {
+    const std::vector<std::string> parts = split(text, ',');
+    if (parts.size() != 2) return {};
+    const std::optional<int> row = integer(parts[0]), column = integer(parts[1]);
+    if (!row || !column) return {};
+    return std::pair{*row, *column};
+}
+
+void addCells(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const std::string body = part.substr(5);
+    const std::size_t dash = body.find('-', 1);
+    const auto from = cell(body.substr(0, dash));
+    const auto to = dash == std::string::npos ? from : cell(body.substr(dash + 1));
+    const bool inside = from && to && from->first >= 0 && from->second >= 0 && to->first < stage.gridRows &&
+                        to->second < stage.gridColumns && from->first <= to->first && from->second <= to->second;
+    if (!inside)
+        throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)", part,
+                                stage.gridRows, stage.gridColumns),
+                    "write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN, counted from 0", ErrorCode::Usage);
+    for (const Token& token : stage.tokens)
+        if (token.row >= from->first && token.row <= to->first && token.column >= from->second &&
+            token.column <= to->second)
+            out.insert(token.index);
+}
+
+void addPixel(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const std::vector<std::string> parts = split(part.substr(3), ',');
+    const std::optional<double> x = parts.size() == 2 ? number(parts[0]) : std::nullopt;
+    const std::optional<double> y = parts.size() == 2 ? number(parts[1]) : std::nullopt;
+    if (!x || !y)
+        throw Error(fmt::format("token selection \"{}\": expected xy:X,Y", part), {}, ErrorCode::Usage);
+    const std::size_t before = out.size();
+    bool known = false;
+    for (const Token& token : stage.tokens)
+        if (token.image >= 0 && token.rect.contains(*x, *y)) {
+            out.insert(token.index);
+            known = true;
+        }
+    if (!known && out.size() == before)
+        throw Error(fmt::format("token selection \"{}\": no token reads that pixel", part),
+                    "the token map lists the pixels that no token reads under \"unread\"", ErrorCode::Usage);
+}
+
+// Words that name a set of tokens; false when `word` is none.
+bool addNamed(const std::string& word, const StageTokens& stage, std::set<int>& out) {
+    const bool known = word == "cls" || word == "registers" || word == "prefix" || word == "patches";
+    if (!known) return false;
+    const int prefix = stage.prefixTokens();
+    for (const Token& token : stage.tokens) {
+        const bool isPatch = token.kind == TokenKind::Image;
+        if ((word == "cls" && token.kind == TokenKind::Special && token.index == 0) ||
+            (word == "registers" && token.kind == TokenKind::Register) ||
+            (word == "prefix" && token.index < prefix) || (word == "patches" && isPatch))
+            out.insert(token.index);
+    }
+    return true;
+}
+
+}  // namespace
+
+std::vector<int> parseIndices(const std::string& text, int count, const std::string& what) {
+    std::set<int> out;
+    for (const std::string& part : split(text, ',')) addRange(part, count, what, out);
+    return {out.begin(), out.end()};
+}
+
+std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stageName) {
+    const StageTokens& stage = map.stage(stageName);
+    std::set<int> out;
+    for (const std::string& part : split(text, ';')) {
+        if (addNamed(part, stage, out)) continue;
+        if (part.starts_with("grid:")) {
+            addCells(part, stage, out);
+        } else if (part.starts_with("xy:")) {
+            addPixel(part, stage, out);
+        } else {
+            const std::vector<int> indices = parseIndices(part, stage.size(), "tokens of stage " + stageName);
+            out.insert(indices.begin(), indices.end());
+        }
+    }
+    return {out.begin(), out.end()};
+}
+
+}  // namespace fovea
