@@ -45,7 +45,9 @@ public:
 /// One file of core/analyses.
 struct AnalysisEntry {
     EntryInfo info;
-    std::function<Needs(const nlohmann::json& params)> needs;
+    /// Sites are narrowed to what `params` (already checked) select; throws Error (Usage) on a selection that does not
+    /// exist.
+    std::function<Needs(const ModelSpec&, const nlohmann::json& params)> needs;
     /// Computes the findings; `params` are already checked. Throws Error (Usage) on selections that do not exist.
     std::function<std::vector<Finding>(AnalysisContext&, const nlohmann::json& params)> compute;
 };

@@ -10,6 +10,7 @@
 
 #include "fovea/attention_site.h"
 #include "fovea/capture.h"
+#include "fovea/image_processor.h"
 #include "fovea/job_context.h"
 #include "fovea/pixels.h"
 #include "fovea/token_map.h"
@@ -83,6 +84,8 @@ public:
     std::vector<TokenMap> maps;      // one per item
     std::vector<Pixels> originals;   // the upright pictures; empty Pixels where only tensors were given
     std::vector<Pixels> seen;        // what the model saw: after resize, crop and padding
+    std::vector<PixelTransform> transforms;  // where the pixels of `seen` come from
+    std::vector<double> black;       // a black pixel in normalised units, per channel; empty where unknown
 };
 
 /// A loaded network; immutable, shared between threads, run by one thread at a time.

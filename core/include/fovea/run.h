@@ -20,6 +20,7 @@ namespace fovea {
 struct Perturbation {
     double scale = 1;
     double baseline = 0;   ///< value of every element of the baseline, in normalised units
+    std::vector<double> channelBaseline;  ///< the same per colour channel; overrides `baseline` when not empty
     double noise = 0;      ///< standard deviation of added Gaussian noise, in normalised units
     std::uint64_t seed = 0;
     bool operator==(const Perturbation&) const = default;
