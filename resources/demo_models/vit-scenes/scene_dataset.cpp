@@ -2,7 +2,8 @@
 // scenes:
 //   g++ -std=c++20 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -pthread
 //       -I core/include -I core scene_dataset.cpp core/scenes/*.cpp -o scene_dataset
-//   scene_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|-
+//   scene_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|-      scenes
+//   scene_dataset names                                          the labels' names, one a line
 // A record is: label (uint16, little endian), target coverage of each patch in 255ths (uint8 [GRID, GRID]),
 // image (uint8 [SIDE, SIDE, 3]). Records follow the seeds in order; COUNT 0 goes on until the reader closes
 // the pipe.
@@ -63,8 +64,12 @@ void fill(const Job& job, std::uint64_t first, std::uint64_t count, std::vector<
 }  // namespace
 
 int main(int argc, char** argv) {
+    if (argc == 2 && std::strcmp(argv[1], "names") == 0) {
+        for (int i = 0; i < fovea::kSceneClasses; ++i) std::puts(fovea::sceneClassName(i).c_str());
+        return 0;
+    }
     if (argc != 7) {
-        std::fprintf(stderr, "usage: scene_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|-\n");
+        std::fprintf(stderr, "usage: scene_dataset names | FIRST_SEED COUNT SIDE GRID THREADS FILE|-\n");
         return 2;
     }
     try {
