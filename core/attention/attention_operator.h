@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "fovea/attention_trace.h"
@@ -21,6 +22,7 @@ struct AttentionCall {
     double softcap = 0;       ///< 0 means none
     bool causal = false;
     std::int64_t queryOffset = 0;  ///< position of query 0 among the keys, for causal calls
+    at::Tensor outputWeight;  // [hidden, heads * value_dim] of the output projection, for value-weighted statistics
 };
 
 /// A block of heads and query rows of a call.
@@ -38,5 +40,8 @@ public:
     /// [heads, rows, key].
     virtual at::Tensor logits(const AttentionCall& call, const RowBlock& block) const = 0;
 };
+
+/// Dense softmax attention (core/operators/dense.cpp), the operator of every site that names no other.
+std::shared_ptr<const AttentionOperator> makeDenseOperator();
 
 }  // namespace fovea

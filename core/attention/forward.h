@@ -37,7 +37,9 @@ struct Residual {
 /// and never compute a softmax over attention logits or a weight product themselves.
 class Forward {
 public:
-    Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec, const JobContext& job);
+    /// All references must outlive the run; `dense` turns Q and K into logits for edits, traces and the explicit route.
+    Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec,
+            std::shared_ptr<const AttentionOperator> dense, const JobContext& job);
     ~Forward();
     Forward(const Forward&) = delete;
     Forward& operator=(const Forward&) = delete;
@@ -81,14 +83,15 @@ public:
     RunResult finish();
 
 private:
-    at::Tensor explicitAttention(const AttentionCall& call, const SiteEdit* edit);
     at::Tensor applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain);
-    void resolveObjective(RunResult& result);
+    at::Tensor pruned(const std::string& stage, int block, const at::Tensor& x);
+    at::Tensor resolveObjective(RunResult& result);
 
     const ModelSpec& m_model;
     const TensorInput& m_input;
     const RunSpec& m_spec;
     JobContext m_job;
+    std::shared_ptr<const AttentionOperator> m_dense;
     std::unique_ptr<RouteTable> m_routes;
     std::unique_ptr<Recorder> m_recorder;
     std::map<std::string, at::Tensor> m_inputs;

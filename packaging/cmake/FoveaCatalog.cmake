@@ -18,7 +18,7 @@ function(fovea_catalog target kind folder type header)
 
 namespace fovea {
 @declarations@
-void addAll_@kind@(@type@& catalog) {
+void addAll_@kind@([[maybe_unused]] @type@& catalog) {
 @calls@}
 }  // namespace fovea
 ")

@@ -15,7 +15,7 @@ struct Objective {
     };
     Kind kind = Kind::Logit;
     std::string output = "logits";  ///< which output of the model
-    int classIndex = -1;            ///< -1 means the largest logit of the unedited, unperturbed run
+    int classIndex = -1;            ///< -1 means the largest logit of this run
     int otherClass = -1;            ///< for LogitDifference; -1 means the runner-up
     bool operator==(const Objective&) const = default;
 };

@@ -1,0 +1,291 @@
+#include "fovea/attention_trace.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/amin.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "attention/probabilities.h"
+#include "attention/trace_impl.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+at::Tensor indexTensor(const std::vector<int>& values, const at::Device& device) {
+    const std::vector<std::int64_t> wide(values.begin(), values.end());
+    return at::tensor(wide, at::kLong).to(device);
+}
+
+// Head, query and key ranges with -1 resolved and checked.
+struct Range {
+    std::int64_t headBegin, headEnd, queryBegin, queryEnd, keyBegin, keyEnd;
+};
+
+std::int64_t resolvedEnd(int begin, int end, std::int64_t size, const char* axis) {
+    const std::int64_t last = end < 0 ? size : end;
+    if (begin < 0 || begin > last || last > size)
+        throw Error(fmt::format("slice of the {} axis: {}..{} does not fit into 0..{}", axis, begin, end, size), {},
+                    ErrorCode::Usage);
+    return last;
+}
+
+Range resolve(const Slice& slice, std::int64_t heads, std::int64_t queries, std::int64_t keys) {
+    return {slice.headBegin,  resolvedEnd(slice.headBegin, slice.headEnd, heads, "head"),
+            slice.queryBegin, resolvedEnd(slice.queryBegin, slice.queryEnd, queries, "query"),
+            slice.keyBegin,   resolvedEnd(slice.keyBegin, slice.keyEnd, keys, "key")};
+}
+
+// Calls `use` with the probabilities of successive row blocks, already narrowed to the key range.
+template <typename Use>
+void forRows(const AttentionOperator& op, const SiteRecord& record, const Range& range, Weights weights, Use use) {
+    const at::NoGradGuard noGrad;
+    const std::int64_t keys = static_cast<std::int64_t>(record.keyTokens.size());
+    const std::int64_t step = rowsPerBlock(range.headEnd - range.headBegin, keys);
+    for (std::int64_t begin = range.queryBegin; begin < range.queryEnd; begin += step) {
+        const RowBlock block{range.headBegin, range.headEnd, begin, std::min(begin + step, range.queryEnd)};
+        use(recordedProbabilities(op, record, block, weights)
+                .narrow(2, range.keyBegin, range.keyEnd - range.keyBegin));
+    }
+}
+
+at::Tensor joined(const std::vector<at::Tensor>& parts, std::int64_t axis) {
+    if (parts.empty()) return {};
+    return parts.size() == 1 ? parts.front() : at::cat(parts, axis);
+}
+
+at::Tensor fuse(const at::Tensor& probs, HeadFusion fusion) {
+    switch (fusion) {
+        case HeadFusion::Mean: return at::mean(probs, {0});
+        case HeadFusion::Max: return at::amax(probs, {0});
+        case HeadFusion::Min: return at::amin(probs, {0});
+    }
+    return {};
+}
+
+const at::Tensor& named(const std::map<std::string, at::Tensor>& tensors, const std::string& name,
+                        const char* what) {
+    const auto found = tensors.find(name);
+    if (found != tensors.end()) return found->second;
+    std::string known;
+    for (const auto& entry : tensors) known += (known.empty() ? "" : ", ") + entry.first;
+    throw Error(fmt::format("the trace has no {} \"{}\"", what, name), "it has: " + known, ErrorCode::Usage);
+}
+
+std::vector<std::string> namesOf(const std::map<std::string, at::Tensor>& tensors) {
+    std::vector<std::string> names;
+    for (const auto& entry : tensors) names.push_back(entry.first);
+    return names;
+}
+
+const at::Tensor& needed(const at::Tensor& tensor, const char* what, int site, const ModelSpec& spec) {
+    if (!tensor.defined())
+        throw Error(fmt::format("{} of site {} was not recorded", what,
+                                spec.sites[static_cast<std::size_t>(site)].address()),
+                    "record it with --keep, or ask for gradients", ErrorCode::Usage);
+    return tensor;
+}
+
+}  // namespace
+
+Array toArray(const at::Tensor& tensor, bool dropBatch) {
+    const at::Tensor source = dropBatch && tensor.dim() > 0 && tensor.size(0) == 1 ? tensor[0] : tensor;
+    const at::Tensor plain = source.detach().to(at::kCPU, at::kFloat).contiguous();
+    Array array;
+    array.shape = plain.sizes().vec();
+    array.values.assign(plain.const_data_ptr<float>(), plain.const_data_ptr<float>() + plain.numel());
+    return array;
+}
+
+const at::Tensor& SiteRecord::exactLse(const AttentionOperator& op) const {
+    const std::lock_guard lock(m_mutex);
+    if (m_exactLse.defined()) return m_exactLse;
+    const at::NoGradGuard noGrad;
+    const std::int64_t heads = call.query.size(1), queries = call.query.size(2);
+    const std::int64_t step = rowsPerBlock(heads, call.key.size(2));
+    std::vector<at::Tensor> parts;
+    for (std::int64_t begin = 0; begin < queries; begin += step)
+        parts.push_back(at::logsumexp(op.logits(call, {0, heads, begin, std::min(begin + step, queries)}), {-1}));
+    return m_exactLse = joined(parts, 1);
+}
+
+const SiteRecord& AttentionTrace::Impl::record(int site) const {
+    if (const auto found = records.find(site); found != records.end()) return *found->second;
+    const bool exists = site >= 0 && site < static_cast<int>(spec.sites.size());
+    throw Error(exists ? "site " + spec.sites[static_cast<std::size_t>(site)].address() + " was not recorded"
+                       : "there is no site number " + std::to_string(site),
+                "recorded sites are chosen with --sites", ErrorCode::Usage);
+}
+
+std::int64_t rowsPerBlock(std::int64_t heads, std::int64_t keys) {
+    return std::max<std::int64_t>(1, (std::int64_t{32} << 20) / std::max<std::int64_t>(1, heads * keys * 4));
+}
+
+at::Tensor recordedProbabilities(const AttentionOperator& op, const SiteRecord& record, const RowBlock& block,
+                                 Weights weights) {
+    if (record.storedProbs.defined())
+        return record.storedProbs.narrow(0, block.headBegin, block.headEnd - block.headBegin)
+            .narrow(1, block.queryBegin, block.queryEnd - block.queryBegin);
+    const SiteEdit* edit = weights == Weights::Effective && record.edit ? &*record.edit : nullptr;
+    return blockProbabilities(op, record.call, edit, block);
+}
+
+AttentionTrace::AttentionTrace(std::shared_ptr<const Impl> impl) : m_impl(std::move(impl)) {}
+AttentionTrace::~AttentionTrace() = default;
+
+const ModelSpec& AttentionTrace::spec() const { return m_impl->spec; }
+const TokenMap& AttentionTrace::tokens() const { return m_impl->tokens; }
+const std::vector<int>& AttentionTrace::sites() const { return m_impl->order; }
+bool AttentionTrace::has(int site) const { return m_impl->records.count(site) != 0; }
+const std::string& AttentionTrace::prefix() const { return m_impl->prefix; }
+
+std::uint64_t AttentionTrace::bytes() const {
+    std::uint64_t total = 0;
+    const auto add = [&total](const at::Tensor& t) { total += t.defined() ? static_cast<std::uint64_t>(t.nbytes()) : 0; };
+    for (const auto& [site, record] : m_impl->records) {
+        add(record->call.query), add(record->call.key), add(record->call.value), add(record->lse);
+        add(record->attentionOutput), add(record->outputGradient), add(record->storedProbs);
+    }
+    for (const auto& entry : m_impl->hidden) add(entry.second);
+    for (const auto& entry : m_impl->outputs) add(entry.second);
+    for (const auto& entry : m_impl->inputs) add(entry.second);
+    return total;
+}
+
+int AttentionTrace::queries(int site) const { return static_cast<int>(m_impl->record(site).queryTokens.size()); }
+int AttentionTrace::keys(int site) const { return static_cast<int>(m_impl->record(site).keyTokens.size()); }
+const std::vector<int>& AttentionTrace::queryTokens(int site) const { return m_impl->record(site).queryTokens; }
+const std::vector<int>& AttentionTrace::keyTokens(int site) const { return m_impl->record(site).keyTokens; }
+
+Array AttentionTrace::probabilities(int site, const Slice& slice, Weights weights) const {
+    const SiteRecord& record = m_impl->record(site);
+    const Range range = resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+    std::vector<at::Tensor> parts;
+    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) { parts.push_back(probs); });
+    if (parts.empty())
+        return Array({range.headEnd - range.headBegin, 0, range.keyEnd - range.keyBegin});
+    return toArray(joined(parts, 1));
+}
+
+Array AttentionTrace::fused(int site, HeadFusion fusion, const std::vector<int>& heads, const Slice& slice,
+                            Weights weights) const {
+    const SiteRecord& record = m_impl->record(site);
+    const Range range = resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+    std::vector<at::Tensor> parts;
+    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
+        parts.push_back(fuse(heads.empty() ? probs : probs.index_select(0, indexTensor(heads, probs.device())), fusion));
+    });
+    if (parts.empty()) return Array({0, range.keyEnd - range.keyBegin});
+    return toArray(joined(parts, 0));
+}
+
+Array AttentionTrace::rows(int site, const std::vector<int>& chosen, Weights weights) const {
+    const at::NoGradGuard noGrad;
+    const SiteRecord& record = m_impl->record(site);
+    const int heads = spec().sites[static_cast<std::size_t>(site)].heads, count = queries(site);
+    std::vector<at::Tensor> parts;
+    for (const int row : chosen) {
+        if (row < 0 || row >= count)
+            throw Error(fmt::format("row {} of a site with {} query rows", row, count), {}, ErrorCode::Usage);
+        parts.push_back(recordedProbabilities(*m_impl->op, record, {0, heads, row, row + 1}, weights));
+    }
+    return parts.empty() ? Array({heads, 0, keys(site)}) : toArray(joined(parts, 1));
+}
+
+Array AttentionTrace::columns(int site, const std::vector<int>& chosen, Weights weights) const {
+    const SiteRecord& record = m_impl->record(site);
+    for (const int column : chosen)
+        if (column < 0 || column >= keys(site))
+            throw Error(fmt::format("column {} of a site with {} keys", column, keys(site)), {}, ErrorCode::Usage);
+    const Range range = resolve({}, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+    std::vector<at::Tensor> parts;
+    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
+        parts.push_back(probs.index_select(2, indexTensor(chosen, probs.device())));
+    });
+    return toArray(joined(parts, 1));
+}
+
+SiteStatistics AttentionTrace::statistics(int site, const StatisticsOptions& options) const {
+    return computeStatistics(*m_impl->op, m_impl->record(site), options);
+}
+
+Array AttentionTrace::query(int site) const {
+    return toArray(needed(m_impl->record(site).call.query, "Q", site, spec()), true);
+}
+Array AttentionTrace::key(int site) const {
+    return toArray(needed(m_impl->record(site).call.key, "K", site, spec()), true);
+}
+Array AttentionTrace::value(int site) const {
+    return toArray(needed(m_impl->record(site).call.value, "V", site, spec()), true);
+}
+
+Array AttentionTrace::logSumExp(int site) const {
+    const SiteRecord& record = m_impl->record(site);
+    if (!record.call.query.defined()) return toArray(needed(record.lse, "log-sum-exp", site, spec()), true);
+    return toArray(record.exactLse(*m_impl->op));
+}
+
+Array AttentionTrace::attentionOutput(int site) const {
+    return toArray(needed(m_impl->record(site).attentionOutput, "the attention output", site, spec()), true);
+}
+
+Array AttentionTrace::valueNorms(int site) const {
+    const at::NoGradGuard noGrad;
+    const AttentionCall& call = m_impl->record(site).call;
+    at::Tensor values = needed(call.value, "V", site, spec())[0].to(at::kFloat);  // [kv_heads, key, dim]
+    const std::int64_t heads = call.query.size(1), dim = values.size(2);
+    if (heads != values.size(0)) values = values.repeat_interleave(heads / values.size(0), 0);
+    if (!call.outputWeight.defined()) return toArray(at::linalg_vector_norm(values, 2, {-1}));
+    // |v W_O^h|^2 = v (W_h^T W_h) v^T: a small Gram matrix per head instead of vectors of the hidden size.
+    const at::Tensor weight = call.outputWeight.to(at::kFloat).view({-1, heads, dim}).permute({1, 0, 2});
+    const at::Tensor gram = at::matmul(weight.transpose(1, 2), weight);  // [heads, dim, dim]
+    return toArray((at::matmul(values, gram) * values).sum({-1}).clamp_min(0).sqrt());
+}
+
+bool AttentionTrace::hasGradient(int site) const {
+    return has(site) && m_impl->record(site).outputGradient.defined();
+}
+
+Array AttentionTrace::probabilityGradient(int site, const Slice& slice) const {
+    const at::NoGradGuard noGrad;
+    const SiteRecord& record = m_impl->record(site);
+    const at::Tensor gradient = needed(record.outputGradient, "the gradient", site, spec())[0].to(at::kFloat);
+    const Range range = resolve(slice, gradient.size(0), queries(site), keys(site));
+    at::Tensor values = record.call.value[0].to(at::kFloat);
+    if (values.size(0) != gradient.size(0)) values = values.repeat_interleave(gradient.size(0) / values.size(0), 0);
+    const auto heads = [&range](const at::Tensor& t) { return t.narrow(0, range.headBegin, range.headEnd - range.headBegin); };
+    const at::Tensor rows = heads(gradient).narrow(1, range.queryBegin, range.queryEnd - range.queryBegin);
+    const at::Tensor columns = heads(values).narrow(1, range.keyBegin, range.keyEnd - range.keyBegin);
+    return toArray(at::matmul(rows, columns.transpose(1, 2)));
+}
+
+bool AttentionTrace::hasHidden(const std::string& stage, int i) const { return m_impl->hidden.count({stage, i}) != 0; }
+
+Array AttentionTrace::hidden(const std::string& stage, int i) const {
+    const auto found = m_impl->hidden.find({stage, i});
+    if (found == m_impl->hidden.end())
+        throw Error(fmt::format("the residual stream at block {} of stage {} was not recorded", i, stage),
+                    "record it with --keep hidden", ErrorCode::Usage);
+    return toArray(found->second, true);
+}
+
+std::vector<std::string> AttentionTrace::outputNames() const { return namesOf(m_impl->outputs); }
+Array AttentionTrace::output(const std::string& name) const {
+    return toArray(named(m_impl->outputs, name, "output"), true);
+}
+std::vector<std::string> AttentionTrace::inputNames() const { return namesOf(m_impl->inputs); }
+Array AttentionTrace::input(const std::string& name) const {
+    return toArray(named(m_impl->inputs, name, "input"), true);
+}
+
+}  // namespace fovea

@@ -1,0 +1,252 @@
+#include "attention/forward.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/index_copy.h>
+#include <ATen/ops/isin.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/topk.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "attention/probabilities.h"
+#include "attention/recorder.h"
+#include "attention/routes.h"
+#include "fovea/error.h"
+#include "nn/linear.h"
+
+namespace fovea {
+namespace {
+
+const AttentionOperator& denseOperator(const std::shared_ptr<const AttentionOperator>& op) { return *op; }
+
+std::vector<int> identity(std::int64_t count) {
+    std::vector<int> list(static_cast<std::size_t>(count));
+    std::iota(list.begin(), list.end(), 0);
+    return list;
+}
+
+std::vector<int> toInts(const at::Tensor& indices) {
+    const at::Tensor plain = indices.to(at::kCPU, at::kLong).contiguous();
+    return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
+}
+
+at::Tensor perturbed(const at::Tensor& x, const Perturbation& change) {
+    at::Tensor y = x;
+    if (change.scale != 1) y = change.baseline + change.scale * (y - change.baseline);
+    if (change.noise > 0) {
+        at::Generator generator = at::detail::createCPUGenerator(change.seed);
+        const at::Tensor noise = at::randn(x.sizes(), generator, at::TensorOptions(at::kFloat));
+        y = y + noise.to(x.options()) * change.noise;
+    }
+    return y;
+}
+
+}  // namespace
+
+Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec,
+                 std::shared_ptr<const AttentionOperator> dense, const JobContext& job)
+    : m_model(model), m_input(input), m_spec(spec), m_job(job), m_dense(std::move(dense)),
+      m_routes(std::make_unique<RouteTable>(spec.route)) {
+    const std::string prefix = input.count() > 1 ? fmt::format("image{}/", spec.item) : "";
+    m_recorder = std::make_unique<Recorder>(model, spec, input.maps.at(static_cast<std::size_t>(spec.item)), prefix,
+                                            m_dense);
+    m_inputs = input.items.at(static_cast<std::size_t>(spec.item));
+    for (const StageSpec& stage : model.stages) m_blocksTotal += stage.layers;
+    const auto main = m_inputs.find(input.mainTensor);
+    if (main == m_inputs.end()) return;
+    main->second = perturbed(main->second, spec.perturbation);
+    if (spec.gradients.any()) main->second = main->second.detach().clone().requires_grad_(true);
+}
+
+Forward::~Forward() = default;
+
+at::Tensor Forward::attend(const AttentionCall& call) {
+    const AttentionSite& site = m_model.sites.at(static_cast<std::size_t>(call.site));
+    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0,
+                   site.address());
+    RouteOutput result = m_routes->run(call, denseOperator(m_dense));
+    const auto edit = std::find_if(m_spec.edits.sites.begin(), m_spec.edits.sites.end(),
+                                   [&](const SiteEdit& e) { return e.site == call.site; });
+    const bool edited = edit != m_spec.edits.sites.end() && !edit->identity();
+    if (!edited && !m_recorder->wants(call.site)) return result.output;
+
+    const auto tokens = [&](std::int64_t count) {
+        const auto kept = m_kept.find(site.stage);
+        const bool pruned = kept != m_kept.end() && kept->second.size(0) == count;
+        return pruned ? toInts(kept->second) : identity(count);
+    };
+    const std::vector<int> queryTokens = tokens(call.query.size(2)), keyTokens = tokens(call.key.size(2));
+    std::optional<SiteEdit> resolved;
+    if (edited) {
+        resolved = resolvePositions(*edit, queryTokens, keyTokens);
+        result.output = applyEdit(call, *resolved, result.output);
+    }
+    if (m_recorder->wants(call.site)) {
+        m_recorder->site(call, resolved ? &*resolved : nullptr, result.lse, queryTokens, keyTokens);
+        if (m_spec.gradients.attention && result.output.requires_grad())
+            m_recorder->watchGradient(call.site, result.output);
+    }
+    return result.output;
+}
+
+// Heads that an edit changes are computed again, from their edited probabilities, and overwrite their slice; the other
+// heads keep the bits of the route.
+at::Tensor Forward::applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain) {
+    const std::int64_t heads = call.query.size(1), queries = call.query.size(2);
+    const std::int64_t group = heads / call.key.size(1);
+    at::Tensor output = plain;
+    for (const std::int64_t head : recomputedHeads(edit, heads)) {
+        const at::Tensor values = call.value[0][head / group];
+        SiteEdit ungained = edit;
+        ungained.headGain.clear();
+        const std::int64_t step = rowsPerBlock(1, call.key.size(2));
+        std::vector<at::Tensor> parts;
+        for (std::int64_t begin = 0; begin < queries; begin += step) {
+            const RowBlock block{head, head + 1, begin, std::min(begin + step, queries)};
+            const at::Tensor probs = blockProbabilities(*m_dense, call, &ungained, block);
+            parts.push_back(at::matmul(probs.to(values.scalar_type()), values));
+        }
+        const at::Tensor slice = at::cat(parts, 1).unsqueeze(0).to(output.scalar_type());
+        output = at::index_copy(output, 1, at::tensor({head}, at::kLong).to(output.device()), slice);
+    }
+    if (!edit.headGain.empty()) {
+        const at::Tensor gain = at::tensor(edit.headGain, at::kDouble).to(output.options()).view({1, -1, 1, 1});
+        output = output * gain;
+    }
+    return output;
+}
+
+at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
+    return at::linear(x, weight.weight, weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
+}
+
+at::Tensor Forward::tap(std::string_view, const at::Tensor& value) { return value; }
+
+at::Tensor Forward::input(const std::string& name) const {
+    const auto found = m_inputs.find(name);
+    return found == m_inputs.end() ? at::Tensor() : found->second;
+}
+
+std::optional<Residual> Forward::resume(const std::string& stage) {
+    if (!m_spec.resume || m_spec.gradients.any()) return {};
+    const auto stored = m_spec.resume->checkpoints.find(stage);
+    if (stored == m_spec.resume->checkpoints.end()) return {};
+    const int blocks = m_model.stage(stage).layers;
+    const int limit = firstDifference(*m_spec.resume, m_spec.edits, m_spec.capture, m_model, stage, blocks);
+    const Checkpoint* best = nullptr;
+    for (const Checkpoint& checkpoint : stored->second)
+        if (checkpoint.residual.block <= limit) best = &checkpoint;
+    if (!best || best->residual.block == 0) return {};
+    if (best->keptTokens.defined()) m_kept[stage] = best->keptTokens;
+    m_recorder->adopt(*m_spec.resume, stage, best->residual.block);
+    m_blocksResumed += best->residual.block;
+    m_blocksTotal -= best->residual.block;
+    return best->residual;
+}
+
+at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Tensor& x) {
+    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0, stage);
+    const auto kept = m_kept.find(stage);
+    // Checkpoints hold the stream before this block's own pruning, so that a run that prunes otherwise can use them.
+    m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
+    const at::Tensor stream = pruned(stage, block, x);
+    m_recorder->hidden(stage, block, stream);
+    ++m_blocksRun;
+    return stream;
+}
+
+at::Tensor Forward::pruned(const std::string& stage, int block, const at::Tensor& x) {
+    at::Tensor stream = x;
+    for (const TokenPrune& prune : m_spec.edits.prunes) {
+        if (prune.stage != stage || prune.block != block) continue;
+        const auto options = at::TensorOptions(at::kLong).device(x.device());
+        at::Tensor& kept = m_kept[stage];
+        if (!kept.defined()) kept = at::arange(stream.size(1), options);
+        const std::vector<std::int64_t> gone(prune.dropped.begin(), prune.dropped.end());
+        const at::Tensor stays = at::isin(kept, at::tensor(gone, at::kLong).to(x.device())).logical_not();
+        const at::Tensor positions = stays.nonzero().squeeze(1);
+        if (positions.numel() == 0)
+            throw Error(fmt::format("pruning before block {} of stage {} would drop every token", block, stage),
+                        "keep at least one token", ErrorCode::Usage);
+        stream = stream.index_select(1, positions);
+        kept = kept.index_select(0, positions);
+    }
+    return stream;
+}
+
+void Forward::leaveStage(const std::string& stage, int blocks, const at::Tensor& x) {
+    m_recorder->hidden(stage, blocks, x);
+}
+
+at::Tensor Forward::keptTokens(const std::string& stage) const {
+    const auto found = m_kept.find(stage);
+    return found == m_kept.end() ? at::Tensor() : found->second;
+}
+
+at::Tensor Forward::attentionOutput(int site, const at::Tensor& value) {
+    m_recorder->attentionOutput(site, value);
+    return value;
+}
+
+void Forward::output(const std::string& name, const at::Tensor& value) { m_outputs[name] = value; }
+
+RunResult Forward::finish() {
+    RunResult result;
+    const at::Tensor objective = resolveObjective(result);
+    if (m_spec.gradients.any()) {
+        if (!objective.defined())
+            throw Error("gradients need an objective", "choose a class or an output", ErrorCode::Usage);
+        objective.backward();
+        const at::Tensor& main = m_inputs.at(m_input.mainTensor);
+        result.inputTensor = toArray(main, true);
+        if (main.grad().defined()) result.inputGradient = toArray(main.grad(), true);
+    }
+    result.trace = m_recorder->finish(m_outputs, m_inputs);
+    result.state = m_recorder->state(result.trace);
+    result.routes = m_routes->reports();
+    result.blocksRun = m_blocksRun;
+    result.blocksResumed = m_blocksResumed;
+    return result;
+}
+
+at::Tensor Forward::resolveObjective(RunResult& result) {
+    if (!m_spec.objective) return {};
+    const Objective& wanted = *m_spec.objective;
+    const auto found = m_outputs.find(wanted.output);
+    if (found == m_outputs.end())
+        throw Error(fmt::format("the model has no output \"{}\" that an objective could be about", wanted.output),
+                    "a bare model has no classes: choose another objective or a model with a classifier",
+                    ErrorCode::Usage);
+    const at::Tensor values = found->second.reshape({-1}).to(
+        found->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    at::Tensor scalar;
+    if (wanted.kind == Objective::Kind::OutputNorm) {
+        scalar = (values * values).sum();
+    } else {
+        const std::int64_t count = values.size(0);
+        const auto index = [&](int given, std::int64_t rank) {
+            if (given >= count)
+                throw Error(fmt::format("class {} of an output with {} entries", given, count), {}, ErrorCode::Usage);
+            if (given >= 0) return static_cast<std::int64_t>(given);
+            return std::get<1>(at::topk(values.detach(), std::min(rank + 1, count)))[std::min(rank, count - 1)]
+                .item<std::int64_t>();
+        };
+        result.objectiveClass = static_cast<int>(index(wanted.classIndex, 0));
+        const at::Tensor scores =
+            wanted.kind == Objective::Kind::LogProbability ? at::log_softmax(values, 0) : values;
+        scalar = scores[result.objectiveClass];
+        if (wanted.kind == Objective::Kind::LogitDifference) scalar = scalar - scores[index(wanted.otherClass, 1)];
+    }
+    result.objective = scalar.item<double>();
+    return scalar;
+}
+
+}  // namespace fovea

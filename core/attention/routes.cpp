@@ -1,0 +1,92 @@
+#include "attention/routes.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/repeat_interleave.h>
+#include <ATen/ops/softmax.h>
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+std::string shapeText(const at::Tensor& tensor) {
+    std::ostringstream out;
+    out << tensor.sizes();
+    return out.str();
+}
+
+void require(bool fits, const char* what, const AttentionCall& call) {
+    if (!fits)
+        throw Error(fmt::format("attention call: {} (query {}, key {}, value {})", what, shapeText(call.query),
+                                shapeText(call.key), shapeText(call.value)),
+                    {}, ErrorCode::Internal);
+}
+
+// Rows per chunk so that one chunk of logits stays within 64 MiB.
+std::int64_t rowsPerChunk(const AttentionCall& call) {
+    const std::int64_t rowBytes = call.query.size(1) * call.key.size(2) * 8;
+    return std::max<std::int64_t>(1, (std::int64_t{64} << 20) / std::max<std::int64_t>(rowBytes, 1));
+}
+
+}  // namespace
+
+void checkCall(const AttentionCall& call) {
+    const at::Tensor &q = call.query, &k = call.key, &v = call.value;
+    require(q.dim() == 4 && k.dim() == 4 && v.dim() == 4, "expected tensors of rank 4", call);
+    require(q.size(0) == 1 && k.size(0) == 1 && v.size(0) == 1, "expected one item", call);
+    require(q.size(1) > 0 && k.size(1) > 0 && q.size(1) % k.size(1) == 0 && v.size(1) == k.size(1),
+            "heads must be a multiple of key-value heads", call);
+    require(q.size(2) > 0 && k.size(2) > 0 && v.size(2) == k.size(2), "sequences must not be empty", call);
+    require(q.size(3) > 0 && q.size(3) == k.size(3), "query and key differ in head size", call);
+    require(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type(), "dtypes differ", call);
+    require(q.device() == k.device() && q.device() == v.device(), "devices differ", call);
+}
+
+RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& dense) {
+    const std::int64_t heads = call.query.size(1), queries = call.query.size(2);
+    const std::int64_t group = heads / call.key.size(1);
+    const std::int64_t step = rowsPerChunk(call);
+    at::Tensor values = call.value[0];
+    if (group > 1) values = at::repeat_interleave(values, group, 0);
+    std::vector<at::Tensor> outputs, lses;
+    for (std::int64_t begin = 0; begin < queries; begin += step) {
+        const at::Tensor logits = dense.logits(call, {0, heads, begin, std::min(begin + step, queries)});
+        lses.push_back(at::logsumexp(logits.detach(), {-1}));
+        outputs.push_back(at::matmul(at::softmax(logits, -1).to(values.scalar_type()), values));
+    }
+    return {at::cat(outputs, 1).unsqueeze(0), at::cat(lses, 1).unsqueeze(0)};
+}
+
+RouteOutput RouteTable::run(const AttentionCall& call, const AttentionOperator& dense) {
+    checkCall(call);
+    std::vector<std::string> declined;
+    for (const Route& route : fusedRoutes()) {
+        const std::string reason =
+            m_choice == RouteChoice::Explicit ? "the explicit route was asked for" : route.declines(call);
+        if (reason.empty()) {
+            RouteOutput output = route.run(call);
+            count(route.name, std::move(declined));
+            return output;
+        }
+        declined.push_back(std::string(route.name) + ": " + reason);
+    }
+    RouteOutput output = explicitRoute(call, dense);
+    count("explicit", std::move(declined));
+    return output;
+}
+
+void RouteTable::count(const char* name, std::vector<std::string> declined) {
+    for (RouteReport& report : m_reports)
+        if (report.route == name && report.declined == declined) {
+            ++report.calls;
+            return;
+        }
+    m_reports.push_back({name, 1, std::move(declined)});
+}
+
+}  // namespace fovea

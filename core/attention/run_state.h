@@ -1,0 +1,35 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attention/forward.h"
+#include "attention/trace_impl.h"
+#include "fovea/run.h"
+
+namespace fovea {
+
+/// A residual stream that a run can resume from, and the tokens in it (undefined: all).
+struct Checkpoint {
+    Residual residual;
+    at::Tensor keptTokens;
+};
+
+/// What a finished run leaves behind for runs that differ only from some block on.
+class RunState {
+public:
+    EditPlan edits;
+    CaptureRequest capture;
+    std::map<std::string, std::vector<Checkpoint>> checkpoints;  // per stage, by ascending block
+    std::shared_ptr<const AttentionTrace::Impl> trace;           ///< what it recorded
+    std::uint64_t bytes = 0;
+};
+
+/// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that must be run
+/// again because something wanted there was not recorded.
+int firstDifference(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,
+                    const ModelSpec& spec, const std::string& stage, int blocks);
+
+}  // namespace fovea

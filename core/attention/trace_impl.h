@@ -1,0 +1,63 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attention/attention_operator.h"
+#include "fovea/attention_trace.h"
+
+namespace fovea {
+
+/// What was recorded at one site. Tensors share storage with the run; nothing was copied.
+struct SiteRecord {
+    AttentionCall call;
+    std::optional<SiteEdit> edit;  ///< with positions, not token indices
+    at::Tensor lse;                // [1, heads, query], of the route
+    at::Tensor attentionOutput;    // [1, query, hidden], or undefined
+    at::Tensor outputGradient;     // [1, heads, query, value_dim], or undefined
+    at::Tensor storedProbs;        // [heads, query, key]: replayed traces that hold no Q and K
+    std::vector<int> queryTokens, keyTokens;
+
+    /// Log-sum-exp of the logits in fp32 (float64 stays), [heads, query]; computed once, then kept.
+    const at::Tensor& exactLse(const AttentionOperator& op) const;
+
+private:
+    mutable std::mutex m_mutex;
+    mutable at::Tensor m_exactLse;
+};
+
+struct AttentionTrace::Impl {
+    ModelSpec spec;
+    TokenMap tokens;
+    std::string prefix;
+    std::shared_ptr<const AttentionOperator> op;
+    std::vector<int> order;  ///< recorded sites in order of execution
+    std::map<int, std::shared_ptr<const SiteRecord>> records;
+    std::map<std::pair<std::string, int>, at::Tensor> hidden;  // [1, tokens, hidden]
+    std::map<std::string, at::Tensor> outputs;                 // with the batch axis
+    std::map<std::string, at::Tensor> inputs;
+
+    const SiteRecord& record(int site) const;  ///< throws Error (Usage) when the site was not recorded
+};
+
+/// Copies a tensor to a float array; `dropBatch` removes a leading axis of size 1.
+Array toArray(const at::Tensor& tensor, bool dropBatch = false);
+
+/// Exact statistics of a site (core/attention/statistics.cpp).
+SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& record,
+                                 const StatisticsOptions& options);
+
+/// Probabilities of a block of a record: stored ones, or computed from Q and K. [heads, rows, key], fp32 or float64
+at::Tensor recordedProbabilities(const AttentionOperator& op, const SiteRecord& record, const RowBlock& block,
+                                 Weights weights);
+
+/// Query rows that fit a scratch of 32 MiB for a number of heads.
+std::int64_t rowsPerBlock(std::int64_t heads, std::int64_t keys);
+
+}  // namespace fovea
