@@ -1,6 +1,7 @@
 // The one precompiled header of core, shared with its tests: tensors and the standard library, no per-operator headers.
 #pragma once
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/Tensor.h>
 
 #include <algorithm>

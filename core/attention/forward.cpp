@@ -1,5 +1,6 @@
 #include "attention/forward.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>

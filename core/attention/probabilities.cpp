@@ -1,5 +1,6 @@
 #include "attention/probabilities.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>

@@ -1,5 +1,6 @@
 // Exact reductions of probabilities. Q K^T and the softmax are LibTorch's; one pass per row block then forms every
 // statistic while the block is in cache, instead of one pass over memory for each.
+#include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/softmax.h>

@@ -51,6 +51,8 @@ message(STATUS "LibTorch ${FOVEA_TORCH_VERSION} in ${FOVEA_TORCH}, CUDA back end
 add_library(fovea_torch INTERFACE)
 target_include_directories(fovea_torch SYSTEM INTERFACE
   "${FOVEA_TORCH}/include" "${FOVEA_TORCH}/include/torch/csrc/api/include")
+# Without this, some headers of ATen pull in every operator.
+target_compile_definitions(fovea_torch INTERFACE AT_PER_OPERATOR_HEADERS)
 set(torch_libraries torch_cpu c10)
 if(FOVEA_TORCH_CUDA_LIBRARY)
   list(APPEND torch_libraries torch_cuda c10_cuda)
