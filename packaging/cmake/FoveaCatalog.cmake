@@ -1,7 +1,11 @@
-# fovea_catalog(TARGET KIND FOLDER CATALOG_TYPE HEADER)
+# fovea_catalog(TARGET KIND FOLDER CATALOG_TYPE HEADER [NAMESPACE])
 # Globs FOLDER/*.cpp, adds the files to TARGET and generates KIND_catalog.cpp with one explicit call of
-# add_<stem>(CATALOG_TYPE&) per file. No self-registering statics: a static library drops them silently.
+# add_<stem>(CATALOG_TYPE&) per file, all in NAMESPACE (fovea). No self-registering statics: a static library drops them silently.
 function(fovea_catalog target kind folder type header)
+  set(namespace fovea)
+  if(ARGC GREATER 5)
+    set(namespace "${ARGV5}")
+  endif()
   file(GLOB files CONFIGURE_DEPENDS "${folder}/*.cpp")
   list(SORT files)
   set(declarations "")
@@ -16,11 +20,11 @@ function(fovea_catalog target kind folder type header)
 "// Generated from the files of the folder ${kind}: one line per file.
 #include \"@header@\"
 
-namespace fovea {
+namespace @namespace@ {
 @declarations@
 void addAll_@kind@([[maybe_unused]] @type@& catalog) {
 @calls@}
-}  // namespace fovea
+}  // namespace @namespace@
 ")
   target_sources(${target} PRIVATE ${files} "${generated}")
   # The generated table and torch-free entries compile without the precompiled torch header.
