@@ -21,6 +21,8 @@ struct PixelTransform {
     int resizedHeight = 0;
     int left = 0;            ///< column of the resized picture at column 0 of the input; negative where padding lies there
     int top = 0;
+    int shownWidth = 0;      ///< columns of the input that the crop fills; padding to a fixed size follows
+    int shownHeight = 0;
     int inputWidth = 0;      ///< the model's input, in pixels
     int inputHeight = 0;
 
@@ -72,7 +74,8 @@ public:
     static ImageProcessor fromText(std::string_view text, std::string_view modelType,
                                    std::string_view fileName = "preprocessor_config.json");
     /// Reads what the folder holds: `image_processor` in processor_config.json, else preprocessor_config.json, else
-    /// `pretrained_cfg` in config.json, else forFamily() with the `image_size` of config.json.
+    /// `pretrained_cfg` in config.json, else forFamily() with the `image_size` of config.json. Files of these names
+    /// elsewhere are not looked at.
     static ImageProcessor fromFolder(const std::filesystem::path& folder, std::string_view modelType);
     /// What published checkpoints of a family use; `imageSize` (0: the family's own) is the side of the input.
     static ImageProcessor forFamily(std::string_view modelType, int imageSize = 0);
@@ -90,8 +93,16 @@ public:
     /// The settings, resolved; a plain value.
     struct Settings {
         /// How `size` is read: both sides given; shorter side, optionally with a limit on the longer one; both sides
-        /// at most; NaFlex by number of patches.
-        enum class SizeRule { Exact, ShortestEdge, ShortestWithLongest, FitInside, MaxPatches };
+        /// at most; timm's rounded forms of covering and of fitting into a size; NaFlex by number of patches.
+        enum class SizeRule {
+            Exact,
+            ShortestEdge,
+            ShortestWithLongest,
+            FitInside,
+            CoverRounded,
+            FitRounded,
+            MaxPatches
+        };
         /// Whose rules for rounding and order apply.
         enum class Backend { Pillow, DinoV3, Timm };
         std::string className;
@@ -104,6 +115,7 @@ public:
         bool doCrop = false;
         int cropHeight = 224;
         int cropWidth = 224;
+        std::array<std::uint8_t, 3> cropFill{};  ///< colour around a picture that is smaller than the crop
         bool doRescale = true;
         double rescaleFactor = 1.0 / 255.0;
         bool doNormalize = true;
@@ -119,9 +131,12 @@ public:
     explicit ImageProcessor(Settings settings, std::vector<std::string> notices = {});
 
 private:
+    void toPatches(ProcessedImage& image) const;
+
     Settings m_settings;
     std::vector<std::string> m_notices;
-    std::array<std::array<float, 256>, 3> m_table{};  // value of each byte after rescale and normalise, per channel
+    std::array<float, 256> m_rescaled{};              // value of each byte after the rescale
+    std::array<std::array<float, 256>, 3> m_table{};  // and after normalising, per channel
 };
 
 }  // namespace fovea
