@@ -52,7 +52,7 @@ struct WeightPlan {
 class WeightStore;
 
 /// The weights of one model, under the names of its plan.
-class Weights {
+class BoundWeights {
 public:
     const WeightReport& report() const { return m_report; }
     bool has(const std::string& name) const { return m_bound.count(name) != 0; }
@@ -103,10 +103,10 @@ public:
 
     /// Matches a family's plan with the files: all missing, unexpected and misshaped tensors in the report, nothing
     /// thrown for them.
-    Weights bind(const WeightPlan& plan) const;
+    BoundWeights bind(const WeightPlan& plan) const;
 
 private:
-    friend class Weights;
+    friend class BoundWeights;
     void addFile(const std::filesystem::path& path, WeightFormat format);
 
     std::vector<TensorInfo> m_tensors;
