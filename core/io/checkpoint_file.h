@@ -15,6 +15,7 @@ namespace fovea {
 /// One weight file, mapped, with its checked table of tensors; torch-free.
 struct CheckpointFile {
     std::shared_ptr<const MappedFile> file;
+    WeightFormat format = WeightFormat::Safetensors;
     std::vector<TensorInfo> tensors;
     std::map<std::string, std::string> metadata;  ///< of a safetensors file
 };

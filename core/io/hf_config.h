@@ -49,7 +49,8 @@ public:
     /// A nested configuration ("vision_config"), empty where absent: then everything takes its default.
     ConfigView section(std::string_view keys) const;
 
-    /// Labels by class index from id2label; empty where there is none. Throws where indices are not 0..n-1.
+    /// Labels by class index from id2label, "LABEL_<i>" for gaps; empty where there is none. Throws where a key is no
+    /// index.
     std::vector<std::string> labels() const;
     /// num_labels: the number of id2label entries, else num_labels, else fallback.
     std::int64_t labelCount(std::int64_t fallback) const;
@@ -82,8 +83,12 @@ struct ModelIdentity {
 /// Reads the identity of a configuration; refuses auto_map (remote code) and quantised checkpoints with Error (Input).
 ModelIdentity identifyConfig(const ConfigView& config, ModelFormat format);
 
-/// The configuration (in transformers' or timm's spelling) that a lone weight file implies, from its tensor names and
-/// shapes: timm and DINO v1 vision transformers. Throws Error (Input) where nothing is recognised.
+/// The configuration, in the spelling of transformers' vit or dinov2 families, that a lone weight file implies: read
+/// from names and shapes of its tensors, which must be those of timm's or DINO's vision transformers (their names stay:
+/// "blocks.0.attn.qkv.weight"). Throws Error (Input) where nothing is recognised.
 ConfigView configFromTensors(const std::map<std::string, std::vector<std::int64_t>>& shapes, const std::string& source);
+/// The same for a timm folder: what its config.json says (heads by architecture, classes, labels, sizes, mean and std
+/// under pretrained_cfg) completed by names and shapes.
+ConfigView configFromTimm(const ConfigView& timm, const std::map<std::string, std::vector<std::int64_t>>& shapes);
 
 }  // namespace fovea
