@@ -39,9 +39,24 @@ std::vector<int> toInts(const at::Tensor& indices) {
     return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
 }
 
+// The baseline, broadcastable to x: one value, or one per channel of [1, channels, height, width] or of patches
+// [1, patches, pixels * channels].
+at::Tensor baselineOf(const at::Tensor& x, const Perturbation& change) {
+    if (change.channelBaseline.empty()) return at::tensor(change.baseline, at::kDouble).to(x.options());
+    const at::Tensor channels = at::tensor(change.channelBaseline, at::kDouble).to(x.options());
+    const std::int64_t count = channels.size(0), axis = x.dim() == 4 ? 1 : x.dim() - 1;
+    if (x.size(axis) % count != 0)
+        throw Error(fmt::format("a baseline of {} channels does not fit an input axis of size {}", count, x.size(axis)),
+                    {}, ErrorCode::Usage);
+    return x.dim() == 4 ? channels.view({1, count, 1, 1}) : channels.repeat({x.size(axis) / count});
+}
+
 at::Tensor perturbed(const at::Tensor& x, const Perturbation& change) {
     at::Tensor y = x;
-    if (change.scale != 1) y = change.baseline + change.scale * (y - change.baseline);
+    if (change.scale != 1) {
+        const at::Tensor baseline = baselineOf(x, change);
+        y = baseline + change.scale * (y - baseline);
+    }
     if (change.noise > 0) {
         at::Generator generator = at::detail::createCPUGenerator(change.seed);
         const at::Tensor noise = at::randn(x.sizes(), generator, at::TensorOptions(at::kFloat));
