@@ -139,7 +139,7 @@ std::string fileSpelling(const WeightSpec& missing, const std::map<std::string, 
 
 }  // namespace
 
-Weights WeightStore::bind(const WeightPlan& plan) const {
+BoundWeights WeightStore::bind(const WeightPlan& plan) const {
     std::vector<KeyLayout> layouts = plan.layouts;
     if (layouts.empty()) layouts.emplace_back();
     const KeyLayout* chosen = nullptr;
@@ -160,7 +160,7 @@ Weights WeightStore::bind(const WeightPlan& plan) const {
         if (unresolved == 0) break;
     }
 
-    Weights weights;
+    BoundWeights weights;
     weights.m_store = shared_from_this();
     WeightReport& report = weights.m_report;
     report.notices = m_notices;
@@ -219,13 +219,13 @@ Weights WeightStore::bind(const WeightPlan& plan) const {
     return weights;
 }
 
-Dtype Weights::dtype(const std::string& name) const {
+Dtype BoundWeights::dtype(const std::string& name) const {
     const auto bound = m_bound.find(name);
     if (bound == m_bound.end()) throw Error("weight \"" + name + "\" is not loaded", {}, ErrorCode::Internal);
     return m_store->tensors()[bound->second.tensor].dtype;
 }
 
-at::Tensor Weights::get(const std::string& name) const {
+at::Tensor BoundWeights::get(const std::string& name) const {
     const auto found = m_bound.find(name);
     if (found == m_bound.end()) {
         const auto absent = m_absent.find(name);
@@ -244,7 +244,7 @@ at::Tensor Weights::get(const std::string& name) const {
     return tensor.sizes() == at::IntArrayRef(bound.shape) ? tensor : tensor.reshape(bound.shape);
 }
 
-at::Tensor Weights::get(const std::string& name, at::ScalarType dtype) const {
+at::Tensor BoundWeights::get(const std::string& name, at::ScalarType dtype) const {
     at::Tensor tensor = get(name);
     if (!tensor.defined() || tensor.scalar_type() == dtype) return tensor;
     at::Tensor converted = tensor.to(dtype);
@@ -254,7 +254,7 @@ at::Tensor Weights::get(const std::string& name, at::ScalarType dtype) const {
     return converted;
 }
 
-Dtype Weights::storedDtype() const {
+Dtype BoundWeights::storedDtype() const {
     std::map<Dtype, std::int64_t> bytes;
     for (const auto& [name, bound] : m_bound) {
         const TensorInfo& info = m_store->tensors()[bound.tensor];
