@@ -149,6 +149,26 @@ def card(f):
         )
         for i in layers
     ]
+    runs = []
+    run = f
+    while run:
+        runs.insert(0, run)
+        run = run.get("before")
+    training = [
+        ("seed", *(r["seed"] for r in runs)),
+        ("steps", *(f"{r['steps']:,} of {r['batch']} images" for r in runs)),
+        ("images", *(f"{r['seen']:,} from {r['scenes']:,} scenes" for r in runs)),
+        ("time", *(f"{r['seconds'] / 60:.1f} minutes on one {r['device']}" for r in runs)),
+        ("learning rate", *(f"{r['lr']:g}" for r in runs)),
+        ("symmetries", *(r.get("symmetries", 8) for r in runs)),
+        ("weight of the patch head", *(f"{r['mask_weight']:g}" for r in runs)),
+        ("held-out accuracy after it", *(f"{r['accuracy']:.2f} %" for r in runs)),
+    ]
+    commands = "\n".join(
+        f"    python train.py --minutes {r['minutes']:g} --seed {r['seed']} --lr {r['lr']:g} --symmetries "
+        f"{r.get('symmetries', 8)} --mask-weight {r['mask_weight']:g} --out run{i + 1}" + (f" --resume run{i}" if i else "")
+        for i, r in enumerate(runs)
+    )
     best = max(layers, key=lambda i: f["target"][i])
     worst = max(layers, key=lambda i: f["sink_mass"][i])
     has = f["sinks"][worst] >= 0.5
@@ -171,17 +191,15 @@ model must find the brackets and read shape and colour inside, which gives its a
 
 ## Training
 
-{table(("", ""), [
-    ("seed", f["seed"]),
-    ("steps", f"{f['steps']:,} of {f['batch']} images ({f['seen']:,} images from {f['scenes']:,} scenes)" + (" after resuming an earlier run" if f["resumed"] else "")),
-    ("time", f"{f['seconds'] / 60:.1f} minutes on one {f['device']}, scenes drawn meanwhile on the CPU"),
-    ("optimiser", f"AdamW, learning rate {f['lr']:g}, cosine to 0 over the time, weight decay 0.05, bf16 autocast"),
-    ("augmentation", "the eight symmetries of the square, brightness and contrast"),
-    ("help", f"a linear head that tells target patches from others (binary cross-entropy, weight {f['mask_weight']:g}), dropped afterwards; attention is not supervised"),
-])}
+{table(("", *(f"run {i + 1}" for i in range(len(runs)))), training)}
 
-Repeat it with `python train.py --minutes {f['minutes']:g} --seed {f['seed']} --out FOLDER`; the time limit, not the step count, ends the run,
-so that another machine gives other weights.
+AdamW, cosine to 0 over each run's time, weight decay 0.05, bf16 autocast; symmetries of the square (all eight, or left and
+right), brightness and contrast as augmentation. A linear head that tells target patches from others (binary cross-entropy)
+helps and is dropped afterwards; attention is never supervised. Scenes are drawn on the CPU meanwhile. Repeat it with
+
+{commands}
+
+The time limit, not the step count, ends a run, so that another machine gives other weights.
 
 ## Held-out accuracy
 

@@ -35,7 +35,8 @@ def parse():
     p.add_argument("--lr", type=float, default=1e-3)
     p.add_argument("--warmup", type=int, default=400)
     p.add_argument("--mask-weight", type=float, default=0.3)
-    p.add_argument("--resume", type=pathlib.Path, help="checkpoint.pt of an earlier run")
+    p.add_argument("--symmetries", type=int, choices=(8, 2), default=8, help="of the square, or left and right only")
+    p.add_argument("--resume", type=pathlib.Path, help="folder of an earlier run whose weights this one starts from")
     return p.parse_args()
 
 
@@ -52,13 +53,13 @@ def config(names):
     )
 
 
-def augment(images, coverage):
-    """Each eighth of the batch in another of the square's eight symmetries, brightness and contrast jittered."""
-    n = len(images)
+def augment(images, coverage, symmetries):
+    """Equal parts of the batch in each symmetry (turns, mirrored turns), brightness and contrast jittered."""
+    n, turns = len(images), symmetries // 2
     coverage = coverage.reshape(n, scenes.GRID, scenes.GRID)
     parts, masks = [], []
-    for k, (x, m) in enumerate(zip(images.chunk(8), coverage.chunk(8))):
-        turn = lambda t: torch.rot90(t.flip(-1) if k & 4 else t, k & 3, (-2, -1))
+    for k, (x, m) in enumerate(zip(images.chunk(symmetries), coverage.chunk(symmetries))):
+        turn = lambda t: torch.rot90(t.flip(-1) if k >= turns else t, k % turns, (-2, -1))
         parts.append(turn(x))
         masks.append(turn(m))
     x = torch.cat(parts).to(torch.float32) / 127.5 - 1
@@ -80,7 +81,7 @@ def train(model, head, stream, args, device):
     """Trains for args.minutes and returns what the model card says about it."""
     optimizer = optimizer_for([model, head], args.lr, device)
     if args.resume:
-        state = torch.load(args.resume, map_location=device, weights_only=True)
+        state = torch.load(args.resume / "checkpoint.pt", map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         head.load_state_dict(state["head"])
     model.train()
@@ -95,7 +96,7 @@ def train(model, head, stream, args, device):
         for group in optimizer.param_groups:
             group["lr"] = lr
         labels, coverage, images = stream.sample(args.batch)
-        images, coverage = augment(images, coverage)
+        images, coverage = augment(images, coverage, args.symmetries)
         with torch.autocast(device.type, torch.bfloat16):
             hidden = model.vit(images).last_hidden_state
             logits = model.classifier(hidden[:, 0])
@@ -171,8 +172,10 @@ def main():
             "mask_weight": args.mask_weight,
             "pool": args.scenes,
             "device": torch.cuda.get_device_name() if device.type == "cuda" else "CPU",
-            "resumed": args.resume is not None,
+            "symmetries": args.symmetries,
         }
+        if args.resume:
+            facts["before"] = json.loads((args.resume / "facts.json").read_text())
         facts |= measure.measure(args.out, records, device)
     (args.out / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
     (args.out / "README.md").write_text(measure.card(facts))
