@@ -62,19 +62,13 @@ inline fs::path referenceFiles() {
         const char* python = std::getenv("FOVEA_TEST_PYTHON");
         if (python == nullptr) return fs::path();
         fs::create_directories(made);
-        const std::string command = "\"" + std::string(python) + "\" \"" + script + "\" \"" + made.string() + "\" >\"" +
-                                    (made / "log.txt").string() + "\" 2>&1";
+        std::string command;
+        for (const std::string& word : {std::string(python), script, made.string()}) command.append("\"").append(word).append("\" ");
+        command.append(">\"").append((made / "log.txt").string()).append("\" 2>&1");
         if (std::system(command.c_str()) != 0) throw std::runtime_error("fixtures.py failed: see " + (made / "log.txt").string());
         return made;
     }();
     return folder;
-}
-
-/// A safetensors file as text: any header with any data behind it.
-inline std::string safetensorsFile(const std::string& header, const std::string& data = {}) {
-    std::string bytes(8, '\0');
-    for (std::size_t i = 0; i < 8; ++i) bytes[i] = static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8 * i) & 0xFF);
-    return bytes + header + data;
 }
 
 }  // namespace fovea::test
