@@ -19,7 +19,8 @@ struct Scale {
     enum class Kind { Linked, Fixed, Picture, Log, Rank };
     Kind kind = Kind::Linked;
     double minimum = 0, maximum = 0;  ///< for Fixed
-    /// Range shared by all pictures that are linked (same analysis and finding): set by the caller.
+    /// Range shared by all pictures that are linked (same analysis and finding), set by the caller; while both are equal,
+    /// the finding's own range over all its planes is taken.
     double linkedMinimum = 0, linkedMaximum = 0;
 };
 
@@ -41,6 +42,7 @@ struct Display {
     bool tokenGrid = true;
     bool recipe = true;
     double fontSize = 12;
+    double width = 640;           ///< of the picture, in picture units (1/96 inch); painters grow beyond it when they must
 };
 
 /// Everything a painter may look at.

@@ -1,0 +1,76 @@
+#include <algorithm>
+#include <cmath>
+
+#include "picture/figure.h"
+
+namespace fovea::viz {
+namespace {
+
+constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110;
+
+double tickSize(const Figure& figure) { return figure.fontSize() * 0.85; }
+
+int tickCount(const Figure& figure, double height) {
+    return std::clamp(static_cast<int>(height / (figure.fontSize() * 3.2)), 2, 7);
+}
+
+double labelWidth(const Figure& figure, const ColorBar& bar) {
+    double widest = 0;
+    for (const int count : {2, 4, 7})
+        for (const Tick& tick : bar.scale.ticks(count)) widest = std::max(widest, textWidth(tick.label, tickSize(figure)));
+    return widest;
+}
+
+/// "probability (linked scale)" in as many turned lines as the height asks for.
+std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, double height) {
+    const std::string unit = bar.unit.empty() ? std::string("value") : bar.unit;
+    return wrapText(unit + " (" + bar.scale.description() + ")", height, figure.fontSize() * 0.9);
+}
+
+}  // namespace
+
+double colorBarWidth(const Figure& figure, const ColorBar& bar) {
+    // Turned lines are counted for the shortest bar, so that the answer does not depend on the height chosen later.
+    const double lines = static_cast<double>(std::min<std::size_t>(unitLines(figure, bar, minimumHeight).size(), 3));
+    return gap + barWidth + tickLength + 3 + labelWidth(figure, bar) + lines * figure.fontSize() * 1.25 + 4;
+}
+
+double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, double height) {
+    height = std::max(height, minimumHeight);
+    const double cap = barWidth * 0.7;
+    const Rect whole{x + gap, y + (bar.scale.cutsAbove() ? cap : 0), barWidth,
+                     height - (bar.scale.cutsAbove() ? cap : 0) - (bar.scale.cutsBelow() ? cap : 0)};
+    auto rgba = std::make_shared<std::vector<std::uint8_t>>();
+    for (int i = 255; i >= 0; --i) {
+        const Color c = bar.map.colors[i];
+        const bool drawn = i / 255.0 >= bar.threshold;
+        rgba->insert(rgba->end(), {c.r, c.g, c.b, static_cast<std::uint8_t>(drawn ? 255 : 0)});
+    }
+    figure.add("legend", RasterMark{whole, 1, 256, std::move(rgba), false, 1});
+    const Style outline{ink::faint, 0.7, ink::none, false};
+    const double right = whole.x + whole.width, bottom = whole.y + whole.height, middle = whole.x + whole.width / 2;
+    if (bar.scale.cutsAbove())
+        figure.add("legend", LineMark{{{whole.x, whole.y}, {middle, whole.y - cap}, {right, whole.y}},
+                                      {ink::faint, 0.7, bar.map.colors.back(), false}, true, false});
+    if (bar.scale.cutsBelow())
+        figure.add("legend", LineMark{{{whole.x, bottom}, {middle, bottom + cap}, {right, bottom}},
+                                      {ink::faint, 0.7, bar.threshold > 0 ? ink::white : bar.map.colors.front(), false}, true, false});
+    figure.add("legend", RectMark{whole, outline, 0});
+    double labels = 0, lastY = 1e9;
+    for (const Tick& tick : bar.scale.ticks(tickCount(figure, whole.height))) {
+        const double at = bottom - tick.position * whole.height;
+        if (std::abs(lastY - at) < tickSize(figure) * 1.1) continue;
+        lastY = at;
+        figure.add("legend", LineMark{{{right, at}, {right + tickLength, at}}, {ink::faint, 0.8, ink::none, false}, false, false});
+        figure.text("legend", {right + tickLength + 3, at + tickSize(figure) * 0.36}, tick.label, Anchor::Start, tickSize(figure));
+        labels = std::max(labels, textWidth(tick.label, tickSize(figure)));
+    }
+    double lineX = right + tickLength + 3 + labels + figure.fontSize() * 1.3;
+    for (const std::string& line : unitLines(figure, bar, height)) {
+        figure.add("legend", TextMark{{lineX, y + height / 2}, line, figure.fontSize() * 0.9, ink::text, Anchor::Middle, false, false, -90});
+        lineX += figure.fontSize() * 1.2;
+    }
+    return y + height;
+}
+
+}  // namespace fovea::viz

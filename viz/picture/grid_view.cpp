@@ -1,0 +1,155 @@
+#include "picture/grid_view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "picture/sink_policy.h"
+
+namespace fovea::viz {
+namespace {
+
+constexpr float noValue = std::numeric_limits<float>::quiet_NaN();
+
+std::vector<float> fused(const Grid& grid, const std::string& fuse) {
+    const std::size_t cells = static_cast<std::size_t>(grid.rows) * grid.columns;
+    std::vector<float> out(cells, noValue);
+    for (std::size_t i = 0; i < cells; ++i) {
+        double sum = 0, low = std::numeric_limits<double>::infinity(), high = -low;
+        int count = 0;
+        for (int plane = 0; plane < grid.planeCount(); ++plane) {
+            const float value = grid.values[plane * cells + i];
+            if (std::isnan(value)) continue;
+            sum += value;
+            low = std::min<double>(low, value);
+            high = std::max<double>(high, value);
+            ++count;
+        }
+        if (count) out[i] = static_cast<float>(fuse == "max" ? high : fuse == "min" ? low : sum / count);
+    }
+    return out;
+}
+
+GridView viewOfGrid(const PaintInput& in, const Grid& grid, int plane, const std::string& fuse) {
+    checkGrid(grid, in.finding.name);
+    if (plane >= grid.planeCount())
+        throw Error(fmt::format("plane {}: \"{}\" has {} planes", plane, in.finding.name, grid.planeCount()),
+                    fmt::format("choose 0 to {}, or -1 for all", grid.planeCount() - 1), ErrorCode::Usage);
+    GridView view;
+    view.image = grid.image;
+    view.rows = grid.rows;
+    view.columns = grid.columns;
+    view.area = grid.area;
+    view.isSigned = grid.signedValues;
+    view.stage = stageOf(in.tokens, grid);
+    view.onTokenGrid = !grid.pixels;
+    const std::size_t cells = static_cast<std::size_t>(grid.rows) * grid.columns;
+    const int only = plane >= 0 ? plane : grid.planeCount() == 1 ? 0 : -1;
+    if (only >= 0) {
+        view.raw.assign(grid.values.begin() + only * cells, grid.values.begin() + (only + 1) * cells);
+        view.subtitle = grid.planes[only];
+    } else if (grid.planeCount() > 0) {
+        view.raw = fused(grid, fuse);
+        view.subtitle = fmt::format("{} of {} planes: {} to {}", fuse == "max" ? "maximum" : fuse == "min" ? "minimum" : "mean",
+                                    grid.planeCount(), grid.planes.front(), grid.planes.back());
+    }
+    return view;
+}
+
+GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
+    GridView view;
+    view.stage = findStage(in.tokens, scores.stage);
+    if (!view.stage || view.stage->gridRows <= 0 || view.stage->gridColumns <= 0) return view;
+    view.rows = view.stage->gridRows;
+    view.columns = view.stage->gridColumns;
+    view.onTokenGrid = true;
+    view.raw.assign(static_cast<std::size_t>(view.rows) * view.columns, noValue);
+    double left = 1e300, top = 1e300, right = -1e300, bottom = -1e300;
+    std::vector<int> others;
+    for (const Token& token : view.stage->tokens) {
+        if (token.row < 0 || token.row >= view.rows || token.column < 0 || token.column >= view.columns) {
+            others.push_back(token.index);
+            continue;
+        }
+        if (token.image > 0) continue;
+        view.image = std::max(0, token.image);
+        if (static_cast<std::size_t>(token.index) < scores.values.size())
+            view.raw[static_cast<std::size_t>(token.row) * view.columns + token.column] = scores.values[token.index];
+        left = std::min(left, token.rect.x);
+        top = std::min(top, token.rect.y);
+        right = std::max(right, token.rect.x + token.rect.width);
+        bottom = std::max(bottom, token.rect.y + token.rect.height);
+    }
+    // Scores say nothing about their sign: a negative one makes them relevance-like.
+    view.isSigned = std::any_of(view.raw.begin(), view.raw.end(), [](float value) { return value < 0; });
+    if (left < right && top < bottom) view.area = {left, top, right - left, bottom - top};
+    if (!others.empty()) {
+        view.subtitle = fmt::format("image tokens of {}; not on the picture: {}", scores.stage,
+                                    others.size() <= 8 ? tokenNames(view.stage, others) : fmt::format("{} other tokens", others.size()));
+    }
+    return view;
+}
+
+}  // namespace
+
+Rect GridView::sourceRect(int row, int column) const {
+    return {area.x + area.width * column / std::max(1, columns), area.y + area.height * row / std::max(1, rows),
+            area.width / std::max(1, columns), area.height / std::max(1, rows)};
+}
+
+void checkGrid(const Grid& grid, const std::string& name) {
+    const auto wanted = static_cast<std::size_t>(std::max(0, grid.rows)) * static_cast<std::size_t>(std::max(0, grid.columns)) * grid.planes.size();
+    if (grid.rows < 0 || grid.columns < 0 || grid.values.size() != wanted)
+        throw Error(fmt::format("grid \"{}\": expected {} planes x {} x {} = {} values, found {}", name, grid.planes.size(), grid.rows,
+                                grid.columns, wanted, grid.values.size()),
+                    {}, ErrorCode::Internal);
+}
+
+const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid) {
+    if (!grid.pixels) return stageWithGrid(tokens, grid.rows, grid.columns);
+    for (const StageTokens& stage : tokens.stages)
+        if (stage.gridRows > 0 && stage.gridColumns > 0) return &stage;
+    return nullptr;
+}
+
+void applySinks(const Display& display, const StageTokens* stage, int columns, bool isSigned, std::vector<float>& values) {
+    std::vector<int> cells;
+    for (const int token : display.sinkTokens) {
+        if (!stage || token < 0 || token >= stage->size()) continue;
+        const Token& t = stage->tokens[token];
+        if (t.row >= 0 && t.column >= 0) cells.push_back(t.row * columns + t.column);
+    }
+    applySinkPolicy(values, cells, display.sinks, isSigned);
+}
+
+GridView gridView(const PaintInput& in, int plane, const std::string& fuse) {
+    GridView view;
+    if (const Grid* grid = std::get_if<Grid>(&in.finding.data)) view = viewOfGrid(in, *grid, plane, fuse);
+    else if (const TokenScores* scores = std::get_if<TokenScores>(&in.finding.data)) view = viewOfScores(in, *scores);
+    else throw Error("\"" + in.finding.name + "\" is no map", {}, ErrorCode::Usage);
+    if (view.area.empty()) view.area = imageExtent(in, view.image, {0, 0, static_cast<double>(view.columns), static_cast<double>(view.rows)});
+    if (view.raw.empty()) view.rows = view.columns = 0;
+    view.values = view.raw;
+    if (view.onTokenGrid) applySinks(in.display, view.stage, view.columns, view.isSigned, view.values);
+    return view;
+}
+
+const ColorMap& colorMapFor(const Display& display, bool isSigned) {
+    const ColorMap& map = colorMap(display.colormap);
+    return isSigned && map.kind != ColorMap::Kind::Diverging ? colorMap("coolwarm") : map;
+}
+
+void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage) {
+    const double size = figure.fontSize();
+    const Rect cell{1, size * 0.1 + 1, size - 2, size - 2};
+    if (!in.selectedTokens.empty())
+        figure.legend({RectMark{cell, {ink::selected, 1.8, ink::none, false}, 0}}, size,
+                      "selected: " + tokenNames(stage, in.selectedTokens));
+    if (in.display.sinkTokens.empty()) return;
+    figure.legend({RectMark{cell, {ink::sink, 1.8, ink::none, true}, 0}}, size, "sink");
+    figure.notice(sinkSentence(in.display.sinks, stage, in.display.sinkTokens));
+}
+
+}  // namespace fovea::viz

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "picture/figure.h"
+
+namespace fovea::viz {
+
+/// Where the original picture lies in a figure, and the mapping from its pixels to picture units.
+struct ImageFrame {
+    Rect target;            ///< picture units
+    double pixelWidth = 1, pixelHeight = 1;  ///< size of the original
+
+    Rect map(const Rect& pixels) const;
+    Point map(double x, double y) const;
+    double bottom() const { return target.y + target.height; }
+};
+
+/// Size in pixels of the upright original: of the image itself, else what the token map says, else `area`'s far corner.
+Rect imageExtent(const PaintInput& input, int image, const Rect& area = {});
+
+/// Places the original between left and right - rightReserve, topReserve below the figure's top, not higher than 1.1 times
+/// its width, and draws it (reduced when it is large; white when there is none) with a veil over the
+/// parts that no token reads. `fade` 0..1 mixes it with white.
+ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image, double rightReserve, double fade = 0,
+                      double topReserve = 0);
+
+/// The stage whose image grid has that many rows and columns, or null.
+const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns);
+
+/// The stage of that name, or null.
+const StageTokens* findStage(const TokenMap& tokens, const std::string& name);
+
+/// What people call a token: its text, or row and column, with its index.
+std::string tokenName(const StageTokens* stage, int token);
+
+/// Names of many tokens, joined; runs of image tokens are written as ranges.
+std::string tokenNames(const StageTokens* stage, std::vector<int> tokens);
+
+/// The sentence that says what became of the sinks; empty when there are none.
+std::string sinkSentence(SinkPolicy policy, const StageTokens* stage, const std::vector<int>& tokens);
+
+}  // namespace fovea::viz
