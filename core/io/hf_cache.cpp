@@ -93,6 +93,26 @@ std::size_t incompleteBlobs(const fs::path& blobs) {
     return count;
 }
 
+/// Compares the files a model consists of with the listing that newer downloads leave in trees/COMMIT.json.
+void requireListedSizes(const ResolvedModel& model, const fs::path& entry, const std::string& revision) {
+    const fs::path listing = entry / "trees" / (revision + ".json");
+    std::error_code error;
+    if (!fs::is_regular_file(listing, error)) return;
+    const nlohmann::json tree = readJsonFile(listing);
+    if (!tree.is_object() || !tree.contains("files") || !tree["files"].is_object()) return;
+    std::vector<fs::path> files = model.weightFiles;
+    files.push_back(model.configFile);
+    for (const fs::path& file : files) {
+        const auto listed = tree["files"].find(file.filename().string());
+        if (listed == tree["files"].end() || !listed->is_object() || !listed->contains("size")) continue;
+        const nlohmann::json& size = (*listed)["size"];
+        const std::uint64_t found = fs::file_size(file, error);
+        if (!error && size.is_number_unsigned() && size.get<std::uint64_t>() != found)
+            throw Error("the download is incomplete: " + file.filename().string() + " has " + std::to_string(found) + " of " +
+                        size.dump() + " bytes");
+    }
+}
+
 CachedModel describeEntry(const fs::path& entry) {
     CachedModel model;
     model.name = entry.filename().string().substr(kEntryPrefix.size());
@@ -110,6 +130,7 @@ CachedModel describeEntry(const fs::path& entry) {
                 model.modelType = config[key].get<std::string>();
         if (!resolved.missingFiles.empty())
             throw Error("the download is incomplete: " + std::to_string(resolved.missingFiles.size()) + " weight file(s) missing");
+        requireListedSizes(resolved, entry, model.revision);
         model.complete = true;
     } catch (const Error& error) {
         model.problem = error.what();
