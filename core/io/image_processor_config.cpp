@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstdint>
 #include <fmt/format.h>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -13,6 +12,7 @@
 
 #include "fovea/error.h"
 #include "fovea/image_processor.h"
+#include "io/json_file.h"
 
 namespace fovea {
 namespace {
@@ -22,8 +22,6 @@ using Settings = ImageProcessor::Settings;
 using SizeRule = Settings::SizeRule;
 
 constexpr int kMaxSide = 16384;
-constexpr std::size_t kMaxTextBytes = std::size_t{16} << 20;
-constexpr int kMaxDepth = 64;
 constexpr std::int64_t kMaxValues = 3 * (std::int64_t{1} << 25);
 
 constexpr std::array<double, 3> kHalf{0.5, 0.5, 0.5};
@@ -102,19 +100,13 @@ constexpr std::array kFamilies{
     Family{"data2vec-vision", "BeitImageProcessor"},
 };
 
-std::string shown(const Json& value) {
-    std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-    if (text.size() > 60) text = text.substr(0, 57) + "...";
-    return text;
-}
-
 /// The keys of one JSON object, with errors that name file and key.
 class Keys {
 public:
     Keys(const Json& object, std::string_view file) : m_object(object), m_file(file) {}
 
     [[noreturn]] void fail(std::string_view key, std::string_view expected, const Json& found) const {
-        throw Error(fmt::format("{}: {}: expected {}, found {}", m_file, key, expected, shown(found)),
+        throw Error(fmt::format("{}: {}: expected {}, found {}", m_file, key, expected, describeJson(found)),
                     "compare the file with the one of the published checkpoint");
     }
     /// Null counts as missing, as in the reference.
@@ -339,33 +331,10 @@ std::string classNameOf(const Keys& keys, std::string_view modelType) {
                 "prepare pixel_values yourself and pass them with --tensors");
 }
 
-Json parseStrict(std::string_view text, std::string_view file) {
-    if (text.size() > kMaxTextBytes) {
-        throw Error(fmt::format("{}: expected at most {} bytes, found {}", file, kMaxTextBytes, text.size()));
-    }
-    const auto limitDepth = [&](int depth, Json::parse_event_t, Json&) {
-        if (depth > kMaxDepth) throw Error(fmt::format("{}: expected at most {} nested levels", file, kMaxDepth));
-        return true;
-    };
-    try {
-        return Json::parse(text.begin(), text.end(), limitDepth);
-    } catch (const Json::exception& e) {
-        throw Error(fmt::format("{}: expected JSON, found: {}", file, e.what()), "the file is damaged; fetch it again");
-    }
-}
-
-std::optional<Json> readJson(const std::filesystem::path& path) {
+std::optional<Json> readIfThere(const std::filesystem::path& path) {
     std::error_code code;
     if (!std::filesystem::exists(path, code)) return std::nullopt;
-    const std::string name = path.string();
-    if (!std::filesystem::is_regular_file(path, code)) throw Error(name + ": expected a file");
-    const std::uintmax_t size = std::filesystem::file_size(path, code);
-    if (code || size > kMaxTextBytes) throw Error(fmt::format("{}: expected at most {} bytes", name, kMaxTextBytes));
-    std::string text(static_cast<std::size_t>(size), '\0');
-    std::ifstream stream(path, std::ios::binary);
-    stream.read(text.data(), static_cast<std::streamsize>(size));
-    if (!stream) throw Error(name + ": cannot be read");
-    return parseStrict(text, name);
+    return readJsonFile(path);
 }
 
 bool isTimm(const Json& config) {
@@ -430,19 +399,19 @@ ImageProcessor ImageProcessor::fromJson(const Json& root, std::string_view model
 }
 
 ImageProcessor ImageProcessor::fromText(std::string_view text, std::string_view modelType, std::string_view fileName) {
-    return fromJson(parseStrict(text, fileName), modelType, fileName);
+    return fromJson(parseJson(text, std::string(fileName)), modelType, fileName);
 }
 
 ImageProcessor ImageProcessor::fromFolder(const std::filesystem::path& folder, std::string_view modelType) {
-    const auto nested = readJson(folder / "processor_config.json");
+    const auto nested = readIfThere(folder / "processor_config.json");
     if (nested && nested->is_object() && nested->contains("image_processor")) {
         return fromJson(*nested, modelType, (folder / "processor_config.json").string());
     }
-    if (const auto config = readJson(folder / "preprocessor_config.json")) {
+    if (const auto config = readIfThere(folder / "preprocessor_config.json")) {
         return fromJson(*config, modelType, (folder / "preprocessor_config.json").string());
     }
     int imageSize = 0;
-    if (const auto config = readJson(folder / "config.json")) {
+    if (const auto config = readIfThere(folder / "config.json")) {
         const std::string name = (folder / "config.json").string();
         if (isTimm(*config)) return fromJson(*config, modelType, name);
         if (config->is_object()) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "fovea/error.h"
+#include "fovea/ppm.h"
 #include "images/fixtures.h"
 #include "io/pil_resize.h"
 
@@ -302,4 +303,21 @@ TEST_CASE("a folder's files are found in the reference's order") {
     CHECK(ImageProcessor::fromFolder(folder, "vit").settings().height == 48);
     CHECK(processor.describe().find("48 x 48 (bilinear)") != std::string::npos);
     std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("PPM pictures are read and written, and others refused") {
+    const Pixels picture = noise(5, 3);
+    const auto file = std::filesystem::temp_directory_path() / "fovea_ppm_test.ppm";
+    writePpm(file, picture);
+    CHECK(readPpm(file) == picture);
+    std::filesystem::remove(file);
+    const auto decode = [](const std::string& text) {
+        return decodePpm({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, "text");
+    };
+    CHECK(decode("P6#c\n#d\n 2 # w\n1\t255\nabcdef").rgb == std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
+    for (const char* text : {"", "P6", "P5 1 1 255\na", "P6 1 1 65535\nabcdef", "P6 1 1 255\nab", "P6 0 1 255\n", "P6 -1 1 255\nabc",
+                             "P6 99999999999 1 255\n", "P6 60000 60000 255\nabc", "P6 1 1 255", "P6 1 1", "P6 #", "P6 1x1 255 abc"}) {
+        CAPTURE(text);
+        CHECK_THROWS_AS(decode(text), Error);
+    }
 }
