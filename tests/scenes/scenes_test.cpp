@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -265,4 +266,14 @@ TEST_CASE("Class names") {
     CHECK(names.size() == kSceneClasses);
     CHECK_THROWS_AS(sceneClassName(kSceneClasses), Error);
     CHECK_THROWS_AS(sceneClassName(-1), Error);
+}
+
+TEST_CASE("The demo model's labels are the scenes' classes") {
+    std::ifstream file(FOVEA_SOURCE_DIR "/resources/demo_models/vit-scenes/config.json");
+    REQUIRE(file);
+    const auto config = nlohmann::json::parse(file);
+    REQUIRE(config["id2label"].size() == kSceneClasses);
+    for (int i = 0; i < kSceneClasses; ++i) {
+        CHECK(config["id2label"][std::to_string(i)] == sceneClassName(i));
+    }
 }

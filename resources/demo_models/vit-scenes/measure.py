@@ -1,4 +1,15 @@
-"""What the model card reports: held-out accuracy of the saved fp16 file, where attention falls, and sinks."""
+#!/usr/bin/env python3
+"""What the model card reports: held-out accuracy of the saved fp16 file, where attention falls, and sinks.
+
+    python measure.py FOLDER [--attention-only]
+
+measures a trained folder again and rewrites its facts.json and README.md.
+"""
+
+import argparse
+import json
+import pathlib
+import tempfile
 
 import torch
 from transformers import ViTForImageClassification
@@ -47,6 +58,7 @@ class Maps:
         self.received = torch.zeros(layers)  # share that CLS receives
         self.sinks = torch.zeros(layers)  # patches per head that are sinks
         self.sink_mass = torch.zeros(layers)  # share of attention on them
+        self.off_target = torch.zeros(layers)  # the part of it on sinks that do not touch the target
         self.strong = torch.zeros(layers)  # tokens per head over STRONG
         self.largest = torch.zeros(layers)  # share of the largest patch of a head
         self.largest_inside = torch.zeros(layers)  # that patch touches the target
@@ -69,6 +81,8 @@ class Maps:
             self.received[layer] += incoming[..., 0].mean(1).sum().item()
             self.sinks[layer] += sink.sum(-1).float().mean(1).sum().item()
             self.sink_mass[layer] += (patch * sink).sum(-1).mean(1).sum().item()
+            off = sink & ~touches[:, None]
+            self.off_target[layer] += (patch * off).sum(-1).mean(1).sum().item()
             self.strong[layer] += (incoming > STRONG).sum(-1).float().mean(1).sum().item()
             top, where = patch.max(-1)
             self.largest[layer] += top.mean(1).sum().item()
@@ -92,6 +106,7 @@ class Maps:
             "cls_received": mean(self.received),
             "sinks": mean(self.sinks),
             "sink_mass": mean(self.sink_mass),
+            "off_target": mean(self.off_target),
             "strong": mean(self.strong),
             "largest": mean(self.largest),
             "largest_inside": mean(self.largest_inside),
@@ -99,21 +114,29 @@ class Maps:
         }
 
 
-def measure(folder, records, device):
+def accuracies(folder, records, device):
     full = ViTForImageClassification.from_pretrained(folder, dtype=torch.float32).to(device).eval()
     facts = {"held_out": len(records), "parameters": sum(p.numel() for p in full.parameters())}
     facts["accuracy"], facts["shape_accuracy"], facts["color_accuracy"] = accuracy(full, records, device, torch.float32)
     half = ViTForImageClassification.from_pretrained(folder, dtype=torch.float16).to(device).eval()
     facts["half_accuracy"] = accuracy(half, records, device, torch.float16)[0]
-    eager = ViTForImageClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
-    eager = eager.to(device).eval()
-    maps = Maps(full.config.num_hidden_layers, full.config.num_attention_heads)
+    return facts
+
+
+def attention(folder, records, device):
+    model = ViTForImageClassification.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager")
+    model = model.to(device).eval()
+    maps = Maps(model.config.num_hidden_layers, model.config.num_attention_heads)
     for part in records[:MAPS].split(100):
         _, coverage, images = scenes.split(part.to(device))
         with torch.no_grad():
-            out = eager(pixel_values=pixels(images), output_attentions=True, output_hidden_states=True)
+            out = model(pixel_values=pixels(images), output_attentions=True, output_hidden_states=True)
         maps.add(out.attentions, out.hidden_states, coverage)
-    return facts | maps.report()
+    return maps.report()
+
+
+def measure(folder, records, device):
+    return accuracies(folder, records, device) | attention(folder, records, device)
 
 
 def table(header, rows):
@@ -142,6 +165,7 @@ def card(f):
             percent(f["cls_received"][i]),
             f"{f['sinks'][i]:.2f}",
             percent(f["sink_mass"][i]),
+            percent(f["off_target"][i]),
             percent(f["largest"][i]),
             percent(f["largest_inside"][i]),
             f"{f['strong'][i]:.3f}",
@@ -170,8 +194,17 @@ def card(f):
         for i, r in enumerate(runs)
     )
     best = max(layers, key=lambda i: f["target"][i])
-    worst = max(layers, key=lambda i: f["sink_mass"][i])
-    has = f["sinks"][worst] >= 0.5
+    worst = max(layers, key=lambda i: f["off_target"][i])
+    has = f["off_target"][worst] >= 0.05
+    content = [i for i in layers if f["largest_inside"][i] >= 0.5]
+    verdict = (
+        f"{'Yes, mild ones' if has else 'Hardly'}: in layer {worst} sink patches that do not touch the target take\n"
+        f"{percent(f['off_target'][worst])} of a head's attention (patches with a bracket may be among them)."
+    )
+    if content:
+        names = ", ".join(map(str, content))
+        verdict += f" In layers {names}\nthe patches that receive most are mostly the target's own: content, not sinks."
+    verdict += f"\nNo layer has massive norms: the largest token is at most {max(f['norm']):.2f} times the median."
     return f"""---
 license: apache-2.0
 library_name: transformers
@@ -225,7 +258,29 @@ A token's incoming mass is its mean attention over all 197 queries of a head. A 
 {SINK}/197 = {SINK / 197:.4f}, {SINK} times the uniform share (the rule of ACT, 2024); "over {STRONG}" counts tokens, CLS included, that take
 more than that share of all attention (Gu et al. 2024). Means over heads and scenes.
 
-{table(("layer", "CLS receives", "sink patches", "mass on them", "largest patch", "it touches target", f"over {STRONG}", "largest / median norm"), sinks)}
+{table(("layer", "CLS receives", "sink patches", "mass on them", "on those off target", "largest patch", "it touches target", f"over {STRONG}", "largest / median norm"), sinks)}
 
-{"Yes" if has else "Hardly"}: in layer {worst} a head has {f['sinks'][worst]:.2f} sink patches on average, which take {percent(f['sink_mass'][worst])} of its attention.
+{verdict}
 """
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("folder", type=pathlib.Path)
+    p.add_argument("--attention-only", action="store_true", help="keep the accuracies of facts.json")
+    p.add_argument("--held-out", type=int, default=10_000)
+    p.add_argument("--threads", type=int, default=2)
+    args = p.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    path = args.folder / "facts.json"
+    facts = json.loads(path.read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        count = min(args.held_out, MAPS) if args.attention_only else args.held_out
+        records = scenes.load(scenes.build(folder), scenes.HELD_OUT, count, args.threads, folder)
+    facts |= attention(args.folder, records, device) if args.attention_only else measure(args.folder, records, device)
+    path.write_text(json.dumps(facts, indent=1) + "\n")
+    (args.folder / "README.md").write_text(card(facts))
+
+
+if __name__ == "__main__":
+    main()
