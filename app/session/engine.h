@@ -28,6 +28,8 @@ struct PictureResult {
     viz::Picture picture;
     std::string recipe;    ///< the one-line recipe
     std::string document;  ///< the session JSON that makes this picture again
+    std::string finding;   ///< name of the finding that was drawn
+    std::string painter;   ///< id of the painter that drew it
 };
 
 /// Plans and executes sessions: loads, encodes, runs, analyses and paints, keeping results by content key so that a
@@ -40,15 +42,29 @@ public:
     ~Engine();
 
     std::shared_ptr<const Model> model(const Session& session, const JobContext& job);
+    /// The encoded input; throws Error (Usage) when the session has none and the model needs one.
     std::shared_ptr<const ModelInput> input(const Session& session, const JobContext& job);
     /// What the session's next run will take beside the weights; loads and encodes when need be.
     MemoryEstimate estimate(const Session& session, const JobContext& job);
-    /// The main run of one item with the session's edits and at least `capture`.
+    /// Bytes that a run of the session may take: its budget, or what the machine offers.
+    std::uint64_t budget(const Session& session) const;
+    /// The session's enabled edits for one item; detected tokens are found by a run of the unedited model.
+    EditPlan edits(const Session& session, int item, const JobContext& job);
+    /// The plan of a single edit of the session alone, for counts of the sites it touches.
+    EditPlan edit(const Session& session, int index, int item, const JobContext& job);
+    /// The main run of one item with the session's edits and at least `capture`; what the session's analyses need is
+    /// recorded in the same run. Resumes from an earlier run where a change affects only later blocks.
     std::shared_ptr<const RunResult> run(const Session& session, int item, const CaptureRequest& capture,
                                          const JobContext& job);
     std::shared_ptr<const AnalysisResult> analyse(const Session& session, int analysis, int item,
                                                   const JobContext& job);
     std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item, const JobContext& job);
+    /// Paints the finding of `b` minus that of `a`; throws Error (Usage) when their shapes differ.
+    std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture, int item,
+                                                         const JobContext& job);
+
+    /// Forgets all results but not the models, and keeps no checkpoints from now on: after memory ran out.
+    void saveMemory();
 
     const Catalog& catalog() const;
     const viz::PainterCatalog& painters() const;
@@ -57,5 +73,9 @@ private:
     struct Impl;
     std::unique_ptr<Impl> m_impl;
 };
+
+/// b - a, value by value, as a finding on a diverging scale; throws Error (Usage) when kinds or shapes differ or the kind
+/// has no values that could be subtracted.
+Finding difference(const Finding& a, const Finding& b);
 
 }  // namespace fovea

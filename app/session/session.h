@@ -36,7 +36,9 @@ struct AnalysisRequest {
 /// How values become colours (PRODUCT.md §3, "Analysis" panel).
 struct DisplayOptions {
     std::string scale = "linked";    ///< linked, fixed, picture, log, rank
-    double minimum = 0, maximum = 0; ///< for "fixed"
+    /// For "fixed"; for "linked" the range to use, where it is not to come from the session's own pictures (both 0: it
+    /// does).
+    double minimum = 0, maximum = 0;
     std::string colormap = "inferno";
     double opacity = 0.6;            ///< of the heat over the image, 0..1
     double threshold = 0;            ///< share of the scale's range below which heat is not drawn, 0..1
@@ -69,8 +71,9 @@ struct Session {
     std::vector<Intervention> edits;
     std::vector<AnalysisRequest> analyses;
     std::vector<PictureRequest> pictures;
-    nlohmann::json views = nlohmann::json::object();    ///< layout and selection of the window
-    nlohmann::json unknown = nlohmann::json::object();  ///< fields of other versions, kept as they were
+    nlohmann::json views = nlohmann::json::object();  ///< layout and selection of the window
+    /// Fields of other versions as they were, by JSON pointer ("/model/revision"); written back where their parent is.
+    nlohmann::json unknown = nlohmann::json::object();
     bool operator==(const Session&) const = default;
 };
 
@@ -78,19 +81,32 @@ struct Session {
 nlohmann::ordered_json toJson(const Session& session);
 
 /// Reads a session; unknown fields are kept and named in `notices`; a newer schema, a wrong type or a value out of range
-/// throws Error (Input) with the path of the field.
-Session sessionFromJson(const nlohmann::json& json, std::vector<std::string>* notices = nullptr);
+/// throws Error (Input) with the path of the field. `source` begins messages.
+Session sessionFromJson(const nlohmann::json& json, std::vector<std::string>* notices = nullptr,
+                        const std::string& source = "session");
+
+/// The same from text of untrusted origin (a picture's metadata, the clipboard).
+Session sessionFromText(const std::string& text, std::vector<std::string>* notices = nullptr,
+                        const std::string& source = "session");
 
 /// Reads a session file; relative paths in it are made relative to the working directory's view of the file.
 Session readSession(const std::filesystem::path& file, std::vector<std::string>* notices = nullptr);
 
-/// Writes a session file, complete or not at all.
+/// Writes a session file, complete or not at all; paths become relative to the file where they can.
 void writeSession(const std::filesystem::path& file, const Session& session);
+
+/// The session with the same meaning in every folder: paths absolute, forward slashes.
+Session withAbsolutePaths(Session session);
 
 /// A stable 64-bit hash of the JSON.
 std::uint64_t hashOf(const Session& session);
 
-/// The `fovea-cli` line that computes and draws picture `picture` of the session ("Copy as command").
+/// The `fovea-cli` line that computes and draws picture `picture` of the session ("Copy as command"), quoted for a POSIX
+/// shell. A linked scale spans all pictures of a session: to get one picture of several again, pass the session of its
+/// own PictureResult::document, which holds the range.
 std::string commandLineFor(const Session& session, int picture);
+
+/// A word quoted for a POSIX shell where it needs to be.
+std::string shellQuoted(const std::string& word);
 
 }  // namespace fovea
