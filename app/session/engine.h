@@ -69,8 +69,9 @@ public:
     const Catalog& catalog() const;
     const viz::PainterCatalog& painters() const;
 
+    struct Impl;  // app/session/engine_state.h
+
 private:
-    struct Impl;
     std::unique_ptr<Impl> m_impl;
 };
 

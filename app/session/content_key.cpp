@@ -1,0 +1,79 @@
+#include "content_key.h"
+
+#include <fmt/format.h>
+
+#include "fovea/model_reference.h"
+
+namespace fovea::content_key {
+namespace {
+
+template <typename T>
+std::string listText(const std::vector<T>& values) {
+    return fmt::format("[{}]", fmt::join(values, ","));
+}
+
+std::string ofCapture(const CaptureRequest& c) {
+    return fmt::format("capture {:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d} {}", c.qkv, c.lse, c.probs, c.stats, c.attentionOutput,
+                       c.hidden, c.output, c.input, nlohmann::json(c.sites).dump());
+}
+
+std::string ofFactor(const GroupFactor& f) {
+    return fmt::format("(h{} q{} k{} f{} r{} c{})", listText(f.heads), listText(f.queries), listText(f.keys), f.factor,
+                       static_cast<int>(f.rowSum), listText(f.compensateKeys));
+}
+
+std::string ofPlan(const EditPlan& plan) {
+    std::string out = "plan";
+    for (const SiteEdit& site : plan.sites) {
+        out += fmt::format(" s{} t{} g{}", site.site, listText(site.temperature), listText(site.headGain));
+        for (const GroupFactor& factor : site.factors) out += ofFactor(factor);
+    }
+    for (const TokenPrune& prune : plan.prunes)
+        out += fmt::format(" prune {} {} {}", prune.stage, prune.block, listText(prune.dropped));
+    return out;
+}
+
+}  // namespace
+
+std::string ofFile(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(file, error);
+    if (error) return file.generic_string() + " absent";
+    const auto time = std::filesystem::last_write_time(file, error).time_since_epoch().count();
+    return fmt::format("{} {} {}", file.generic_string(), size, time);
+}
+
+std::string ofModel(const ModelChoice& choice) {
+    const ResolvedModel files = resolveModel(choice.reference);
+    std::string out = fmt::format("model {} {} {}", choice.device, choice.dtype, files.folder.generic_string());
+    if (!files.configFile.empty()) out += "\n" + ofFile(files.configFile);
+    for (const auto& file : files.weightFiles) out += "\n" + ofFile(file);
+    return out;
+}
+
+std::string ofInput(const SessionInput& input) {
+    std::string out = "input " + nlohmann::json(input.prompt).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    for (const std::string& image : input.images) out += "\n" + (image.starts_with("scene:") ? image : ofFile(image));
+    if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
+    return out;
+}
+
+std::string ofEdits(const std::vector<Intervention>& edits) {
+    std::string out = "edits";
+    for (const Intervention& edit : edits)
+        if (edit.enabled) out += "\n" + edit.id + edit.params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return out;
+}
+
+std::string ofRun(const RunSpec& spec) {
+    std::string out = fmt::format("run {} {} {}", spec.item, ofPlan(spec.edits), ofCapture(spec.capture));
+    if (spec.objective)
+        out += fmt::format(" objective {} {} {} {}", static_cast<int>(spec.objective->kind), spec.objective->output,
+                           spec.objective->classIndex, spec.objective->otherClass);
+    const Perturbation& p = spec.perturbation;
+    out += fmt::format(" gradients {:d}{:d} perturbation {} {} {} {} {}", spec.gradients.input,
+                       spec.gradients.attention, p.scale, p.baseline, listText(p.channelBaseline), p.noise, p.seed);
+    return out + fmt::format(" route {}", static_cast<int>(spec.route));
+}
+
+}  // namespace fovea::content_key

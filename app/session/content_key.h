@@ -1,0 +1,26 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "fovea/run.h"
+#include "session.h"
+
+namespace fovea {
+
+/// Texts that are equal exactly when what they stand for is: own parameters plus the keys of everything upstream.
+namespace content_key {
+
+/// A file by its path, size and time of change; "absent" where there is none.
+std::string ofFile(const std::filesystem::path& file);
+/// Files, device and dtype of the model.
+std::string ofModel(const ModelChoice& choice);
+/// The input files and texts, without the model.
+std::string ofInput(const SessionInput& input);
+/// The enabled edits in order.
+std::string ofEdits(const std::vector<Intervention>& edits);
+/// Everything in a RunSpec that its result depends on.
+std::string ofRun(const RunSpec& spec);
+
+}  // namespace content_key
+}  // namespace fovea

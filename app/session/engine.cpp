@@ -1,0 +1,264 @@
+#include "engine.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "content_key.h"
+#include "engine_state.h"
+#include "fovea/error.h"
+#include "fovea/open_model.h"
+#include "session_context.h"
+#include "session_images.h"
+
+namespace fovea {
+namespace {
+
+constexpr std::uint64_t kMaxCache = std::uint64_t{2} << 30;
+constexpr std::size_t kMaxModels = 2, kMaxLatest = 2;
+
+std::uint64_t bytesOf(const RunResult& run) {
+    const std::uint64_t arrays = 4 * (run.inputGradient.values.size() + run.inputTensor.values.size());
+    return run.trace->bytes() + arrays + 4096;
+}
+
+std::uint64_t bytesOf(const ModelInput& input) {
+    std::uint64_t bytes = 4096;
+    // The encoded tensors are four bytes where the seen picture has one.
+    for (const auto* pictures : {&input.originals, &input.seen})
+        for (const Pixels& picture : *pictures) bytes += 5 * picture.rgb.size();
+    return bytes;
+}
+
+std::uint64_t bytesOf(const AnalysisResult& result) {
+    std::uint64_t bytes = 4096;
+    for (const Finding& finding : result.findings) {
+        if (const auto* grid = std::get_if<Grid>(&finding.data)) bytes += 4 * grid->values.size();
+        if (const auto* table = std::get_if<Table>(&finding.data))
+            bytes += 48 * table->rows.size() * table->columns.size();
+        bytes += 1024;
+    }
+    return bytes;
+}
+
+}  // namespace
+
+void checkIndex(int index, std::size_t count, const char* what) {
+    if (index < 0 || static_cast<std::size_t>(index) >= count)
+        throw Error(fmt::format("there is no {} {}: the session has {}", what, index, count), {}, ErrorCode::Usage);
+}
+
+Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r)
+    : catalog(std::move(c)),
+      painters(std::move(p)),
+      reader(std::move(r)),
+      results(std::min(kMaxCache, availableMemory() / 4)) {}
+
+std::uint64_t Engine::Impl::budget(const Session& session) const {
+    return session.budget.empty() ? availableMemory() : parseBytes(session.budget);
+}
+
+std::string Engine::Impl::inputKey(const Session& session) const {
+    return content_key::ofModel(session.model) + "\n" + content_key::ofInput(session.input);
+}
+
+std::string Engine::Impl::itemKey(const Session& session, int item) const {
+    return fmt::format("{}\nitem {}\n{}", inputKey(session), item, content_key::ofEdits(session.edits));
+}
+
+std::shared_ptr<const Model> Engine::Impl::openedModel(const Session& session, const JobContext& job) {
+    if (session.model.reference.empty())
+        throw Error("no model was chosen", "give a folder, a file, org/name or demo:NAME", ErrorCode::Usage);
+    const std::string key = content_key::ofModel(session.model);
+    const auto known = std::find_if(models.begin(), models.end(), [&](const auto& entry) { return entry.first == key; });
+    if (known != models.end()) {
+        models.splice(models.begin(), models, known);
+        return known->second;
+    }
+    if (models.size() == kMaxModels) models.pop_back();
+    LoadOptions options;
+    options.device = session.model.device;
+    options.dtype = session.model.dtype;
+    job.progress(0, "loading the model");
+    models.emplace_front(key, openModel(*catalog, session.model.reference, options, job));
+    return models.front().second;
+}
+
+std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& session, const JobContext& job) {
+    const auto opened = openedModel(session, job.part(0, 0.5));
+    const std::string key = "encoded\n" + inputKey(session);
+    if (auto known = results.find<ModelInput>(key)) return known;
+    const bool replays = !opened->spec().capabilities.forward;
+    if (session.input.images.empty() && session.input.tensors.empty() && !replays)
+        throw Error("the session has no input", "give a picture (--image FILE or --image scene:SEED) or --tensors FILE",
+                    ErrorCode::Usage);
+    UserInput user;
+    user.images = readImages(session.input.images, reader, job.part(0.5, 0.9));
+    user.prompt = session.input.prompt;
+    user.tensors = session.input.tensors;
+    job.progress(0.9, "preparing the input");
+    auto encoded = opened->encode(user);
+    return results.put(key, encoded, bytesOf(*encoded));
+}
+
+Needs Engine::Impl::needs(const Session& session, const ModelSpec& spec) const {
+    Needs all;
+    all.capture.output = true;
+    for (const AnalysisRequest& request : session.analyses) {
+        const AnalysisEntry& entry = catalog->analyses.get(request.id);
+        const Needs own = entry.needs(spec, checkedParams(entry.info, request.params));
+        if (own.classifier && spec.labels.empty())
+            throw Error(fmt::format("{} needs a model with classes; {} has none", request.id, spec.source),
+                        "choose a checkpoint for image classification, or another analysis", ErrorCode::Usage);
+        all = united(all, own);
+    }
+    return all;
+}
+
+EditPlan Engine::Impl::plan(const Session& session, const std::vector<Intervention>& edits, int item,
+                            const JobContext& job) {
+    EditPlan plan;
+    const auto opened = openedModel(session, job);
+    const auto input = encodedInput(session, job);
+    checkIndex(item, input->maps.size(), "item");
+    std::shared_ptr<const RunResult> plain;
+    const auto unedited = [&]() -> const AttentionTrace& {
+        Needs record;
+        record.capture.qkv = true;
+        if (!plain) plain = mainRun(session, {}, item, record, job);
+        return *plain->trace;
+    };
+    const InterventionContext context{opened->spec(), input->maps[static_cast<std::size_t>(item)], unedited};
+    for (const Intervention& edit : edits) {
+        if (!edit.enabled) continue;
+        const InterventionEntry& entry = catalog->interventions.get(edit.id);
+        entry.compile(context, checkedParams(entry.info, edit.params), plan);
+    }
+    return plan;
+}
+
+std::shared_ptr<const Engine::Impl::Recorded> Engine::Impl::recorded(const std::string& key,
+                                                                     const CaptureRequest& capture) {
+    for (const auto& entry : latest)
+        if (entry->key == key && covers(entry->capture, capture)) return entry;
+    auto kept = results.find<Recorded>(key);
+    return kept && covers(kept->capture, capture) ? kept : nullptr;
+}
+
+std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session, const std::vector<Intervention>& edits,
+                                                       int item, const Needs& needs, const JobContext& job) {
+    const auto opened = openedModel(session, job.part(0, 0.2));
+    const auto input = encodedInput(session, job.part(0.2, 0.3));
+    checkIndex(item, input->maps.size(), "item");
+    auto entry = std::make_shared<Recorded>();
+    entry->input = fmt::format("main {:d} item {}\n{}", needs.attentionGradients, item, inputKey(session));
+    entry->key = entry->input + "\n" + content_key::ofEdits(edits);
+    if (const auto known = recorded(entry->key, needs.capture)) return known->run;
+
+    RunSpec spec;
+    spec.item = item;
+    spec.edits = plan(session, edits, item, job.part(0.3, 0.5));
+    spec.capture = needs.capture;
+    spec.budget = budget(session);
+    if (needs.attentionGradients) {
+        spec.gradients.attention = true;
+        spec.objective = Objective{};
+    } else if (checkpoints && opened->spec().capabilities.resume) {
+        spec.checkpoints = {1, std::max<std::uint64_t>(1, spec.budget / 8)};
+        for (const auto& earlier : latest)
+            if (!spec.resume && earlier->input == entry->input) spec.resume = earlier->run->state;
+    }
+    entry->capture = spec.capture;
+    entry->run = std::make_shared<const RunResult>(runModel(*opened, *input, spec, job.part(0.5, 1)));
+    const std::shared_ptr<const Recorded> kept = entry;
+    latest.push_front(kept);
+    if (latest.size() > kMaxLatest) latest.pop_back();
+    results.put(entry->key, kept, bytesOf(*entry->run));
+    return entry->run;
+}
+
+std::shared_ptr<const RunResult> Engine::Impl::extraRun(const Session& session, int item, const RunSpec& spec,
+                                                        const JobContext& job) {
+    const auto opened = openedModel(session, job);
+    const auto input = encodedInput(session, job);
+    const std::string key = fmt::format("extra\n{}\nitem {}\n{}", inputKey(session), item, content_key::ofRun(spec));
+    if (auto known = results.find<RunResult>(key)) return known;
+    auto run = std::make_shared<const RunResult>(runModel(*opened, *input, spec, job));
+    // A state is kept only by the run that resumes from it.
+    return run->state ? run : results.put(key, run, bytesOf(*run));
+}
+
+std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& session, int index, int item,
+                                                             const JobContext& job) {
+    checkIndex(index, session.analyses.size(), "analysis");
+    const AnalysisRequest& request = session.analyses[static_cast<std::size_t>(index)];
+    const AnalysisEntry& entry = catalog->analyses.get(request.id);
+    const nlohmann::json params = checkedParams(entry.info, request.params);
+    openedModel(session, job.part(0, 0.2));
+    const std::string key = fmt::format("analysis {} {}\nseed {}\n{}", request.id, params.dump(-1, ' ', false,
+                                        nlohmann::json::error_handler_t::replace), session.seed, itemKey(session, item));
+    if (auto known = results.find<AnalysisResult>(key)) return known;
+    const auto run = mainRun(session, session.edits, item, needs(session, openedModel(session, job)->spec()),
+                             job.part(0.2, 0.6));
+    SessionContext context(*this, session, item, run, job.part(0.6, 1));
+    auto result = std::make_shared<AnalysisResult>();
+    result->findings = entry.compute(context, params);
+    result->notices = run->notices;
+    return results.put(key, std::shared_ptr<const AnalysisResult>(result), bytesOf(*result));
+}
+
+Engine::Engine(std::shared_ptr<const Catalog> catalog, std::shared_ptr<const viz::PainterCatalog> painters,
+               ImageReader reader)
+    : m_impl(std::make_unique<Impl>(std::move(catalog), std::move(painters), std::move(reader))) {}
+Engine::~Engine() = default;
+
+std::shared_ptr<const Model> Engine::model(const Session& session, const JobContext& job) {
+    return m_impl->openedModel(session, job);
+}
+
+std::shared_ptr<const ModelInput> Engine::input(const Session& session, const JobContext& job) {
+    return m_impl->encodedInput(session, job);
+}
+
+std::uint64_t Engine::budget(const Session& session) const { return m_impl->budget(session); }
+
+MemoryEstimate Engine::estimate(const Session& session, const JobContext& job) {
+    const auto opened = model(session, job.part(0, 0.8));
+    const auto encoded = input(session, job.part(0.8, 1));
+    const Needs needs = m_impl->needs(session, opened->spec());
+    return opened->estimate(*encoded, needs.capture, needs.attentionGradients);
+}
+
+EditPlan Engine::edits(const Session& session, int item, const JobContext& job) {
+    return m_impl->plan(session, session.edits, item, job);
+}
+
+EditPlan Engine::edit(const Session& session, int index, int item, const JobContext& job) {
+    checkIndex(index, session.edits.size(), "edit");
+    Intervention alone = session.edits[static_cast<std::size_t>(index)];
+    alone.enabled = true;
+    return m_impl->plan(session, {alone}, item, job);
+}
+
+std::shared_ptr<const RunResult> Engine::run(const Session& session, int item, const CaptureRequest& capture,
+                                             const JobContext& job) {
+    Needs needs = m_impl->needs(session, model(session, job.part(0, 0.2))->spec());
+    needs.capture = united(needs.capture, capture);
+    return m_impl->mainRun(session, session.edits, item, needs, job.part(0.2, 1));
+}
+
+std::shared_ptr<const AnalysisResult> Engine::analyse(const Session& session, int analysis, int item,
+                                                      const JobContext& job) {
+    return m_impl->analysis(session, analysis, item, job);
+}
+
+void Engine::saveMemory() {
+    m_impl->results.clear();
+    m_impl->latest.clear();
+    m_impl->checkpoints = false;
+}
+
+const Catalog& Engine::catalog() const { return *m_impl->catalog; }
+const viz::PainterCatalog& Engine::painters() const { return *m_impl->painters; }
+
+}  // namespace fovea

@@ -1,0 +1,58 @@
+#pragma once
+
+#include <list>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "capture_union.h"
+#include "engine.h"
+#include "fovea/run.h"
+#include "lru_cache.h"
+
+namespace fovea {
+
+/// What an Engine owns: catalogues, models, results by content key, and the latest runs for resuming.
+struct Engine::Impl {
+    /// A finished main run of an item: what the next one with other edits resumes from.
+    struct Recorded {
+        std::string input;  ///< key of input and item, whatever the edits
+        std::string key;    ///< with the edits
+        CaptureRequest capture;
+        std::shared_ptr<const RunResult> run;
+    };
+
+    std::shared_ptr<const Catalog> catalog;
+    std::shared_ptr<const viz::PainterCatalog> painters;
+    ImageReader reader;
+    LruCache results;
+    std::list<std::pair<std::string, std::shared_ptr<const Model>>> models;  ///< the last two, for comparisons
+    std::list<std::shared_ptr<const Recorded>> latest;  ///< the last two runs, kept however large they are
+    bool checkpoints = true;
+
+    Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r);
+
+    std::string inputKey(const Session& session) const;
+    /// Key of everything that an analysis of an item depends on beside its own parameters.
+    std::string itemKey(const Session& session, int item) const;
+    std::shared_ptr<const Model> openedModel(const Session& session, const JobContext& job);
+    std::shared_ptr<const ModelInput> encodedInput(const Session& session, const JobContext& job);
+    std::uint64_t budget(const Session& session) const;
+    /// Needs of all analyses of the session; throws Error (Usage) for unknown analyses and bad parameters.
+    Needs needs(const Session& session, const ModelSpec& spec) const;
+    EditPlan plan(const Session& session, const std::vector<Intervention>& edits, int item, const JobContext& job);
+    /// A run that serves `key`, or null.
+    std::shared_ptr<const Recorded> recorded(const std::string& key, const CaptureRequest& capture);
+    /// A run with `edits` that records `needs`, from the cache where one serves.
+    std::shared_ptr<const RunResult> mainRun(const Session& session, const std::vector<Intervention>& edits, int item,
+                                             const Needs& needs, const JobContext& job);
+    /// A further run that an analysis asked for.
+    std::shared_ptr<const RunResult> extraRun(const Session& session, int item, const RunSpec& spec,
+                                              const JobContext& job);
+    std::shared_ptr<const AnalysisResult> analysis(const Session& session, int index, int item, const JobContext& job);
+};
+
+/// Throws Error (Usage) when `index` is outside 0..count-1; `what` names it.
+void checkIndex(int index, std::size_t count, const char* what);
+
+}  // namespace fovea

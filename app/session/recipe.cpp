@@ -1,0 +1,136 @@
+#include "recipe.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+using nlohmann::json;
+
+viz::Scale::Kind scaleKind(const std::string& name) {
+    using Kind = viz::Scale::Kind;
+    if (name == "linked") return Kind::Linked;
+    if (name == "fixed") return Kind::Fixed;
+    if (name == "picture") return Kind::Picture;
+    if (name == "log") return Kind::Log;
+    if (name == "rank") return Kind::Rank;
+    throw Error("there is no scale \"" + name + "\"", "scales: linked, fixed, picture, log, rank", ErrorCode::Usage);
+}
+
+viz::Filter filterOf(const std::string& name) {
+    if (name == "nearest") return viz::Filter::Nearest;
+    if (name == "bilinear") return viz::Filter::Bilinear;
+    if (name == "bicubic") return viz::Filter::Bicubic;
+    throw Error("there is no filter \"" + name + "\"", "filters: nearest, bilinear, bicubic", ErrorCode::Usage);
+}
+
+viz::SinkPolicy policyOf(const std::string& name) {
+    if (name == "keep") return viz::SinkPolicy::Keep;
+    if (name == "mask") return viz::SinkPolicy::Mask;
+    if (name == "redistribute") return viz::SinkPolicy::Redistribute;
+    throw Error("there is no sink policy \"" + name + "\"", "policies: keep, mask, redistribute", ErrorCode::Usage);
+}
+
+std::string valueText(const json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+// Layers and heads always, other parameters where they differ from their default.
+std::string paramsText(const EntryInfo& analysis, const json& given) {
+    const json all = checkedParams(analysis, given);
+    std::string layers, rest;
+    for (const ParamSpec& spec : analysis.params) {
+        const json& value = all.at(spec.name);
+        const bool always = spec.name == "layers" || spec.name == "heads";
+        if (!always && value == spec.defaultValue) continue;
+        (always ? layers : rest) += fmt::format("{}{} {}", (always ? layers : rest).empty() ? "" : ", ", spec.name,
+                                                valueText(value));
+    }
+    return layers + (layers.empty() || rest.empty() ? "" : ", ") + rest;
+}
+
+std::string scaleText(const DisplayOptions& display, std::pair<double, double> linked) {
+    if (display.scale == "linked") return fmt::format("linked scale {:.4g} to {:.4g}", linked.first, linked.second);
+    if (display.scale == "fixed") return fmt::format("fixed scale {:.4g} to {:.4g}", display.minimum, display.maximum);
+    return display.scale == "picture" ? "scale of this picture" : display.scale + " scale";
+}
+
+std::string editsText(const std::vector<Intervention>& edits) {
+    std::string out;
+    for (const Intervention& edit : edits)
+        if (edit.enabled)
+            out += (out.empty() ? "" : " + ") + edit.id + (edit.params.empty() ? "" : valueText(edit.params));
+    return out.empty() ? "no edits" : "edits " + out;
+}
+
+std::string inputText(const Session& session, const RecipeParts& parts) {
+    if (parts.item < static_cast<int>(session.input.images.size()))
+        return imageName(session.input.images[static_cast<std::size_t>(parts.item)]);
+    const std::string name = session.input.tensors.empty() ? "recorded input" : imageName(session.input.tensors);
+    return parts.items > 1 ? fmt::format("{} item {}", name, parts.item) : name;
+}
+
+}  // namespace
+
+viz::Display displayOf(const DisplayOptions& options) {
+    viz::Display display;
+    display.scale.kind = scaleKind(options.scale);
+    display.scale.minimum = options.minimum;
+    display.scale.maximum = options.maximum;
+    if (display.scale.kind == viz::Scale::Kind::Fixed && !(options.minimum < options.maximum))
+        throw Error(fmt::format("a fixed scale needs a range, found {} to {}", options.minimum, options.maximum),
+                    "give a minimum below the maximum (--scale fixed:MIN:MAX)", ErrorCode::Usage);
+    display.colormap = options.colormap;
+    display.opacity = options.opacity;
+    display.threshold = options.threshold;
+    display.filter = filterOf(options.filter);
+    display.sinks = policyOf(options.sinks);
+    display.tokenGrid = options.tokenGrid;
+    display.recipe = options.recipe;
+    return display;
+}
+
+std::string imageName(const std::string& image) {
+    if (image.starts_with("scene:")) return "scene " + image.substr(6);
+    return std::filesystem::path(image).filename().string();
+}
+
+std::string recipeLine(const Session& session, const PictureRequest& picture, const EntryInfo& analysis,
+                       const RecipeParts& parts) {
+    const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
+    const std::string params = paramsText(analysis, request.params);
+    const std::vector<std::string> words = {
+        fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
+        inputText(session, parts),
+        analysis.id + (params.empty() ? "" : ": " + params),
+        scaleText(picture.display, parts.linked),
+        "sinks " + picture.display.sinks,
+        editsText(session.edits),
+        fmt::format("seed {}", session.seed),
+        "Fovea " FOVEA_VERSION};
+    return fmt::format("{}", fmt::join(words, " | "));
+}
+
+Session reproducing(const Session& session, int picture, const RecipeParts& parts) {
+    Session one = withAbsolutePaths(session);
+    const PictureRequest wanted = session.pictures.at(static_cast<std::size_t>(picture));
+    const auto item = static_cast<std::size_t>(parts.item);
+    if (one.input.tensors.empty() && item < one.input.images.size()) one.input.images = {one.input.images[item]};
+    one.analyses = {session.analyses.at(static_cast<std::size_t>(wanted.analysis))};
+    one.pictures = {wanted};
+    one.pictures[0].analysis = 0;
+    one.pictures[0].file.clear();
+    if (wanted.display.scale == "linked") {
+        one.pictures[0].display.minimum = parts.linked.first;
+        one.pictures[0].display.maximum = parts.linked.second;
+    }
+    one.views = nlohmann::json::object();
+    one.unknown = nlohmann::json::object();
+    return one;
+}
+
+}  // namespace fovea

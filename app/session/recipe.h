@@ -1,0 +1,35 @@
+#pragma once
+
+#include <string>
+#include <utility>
+
+#include "fovea/catalog.h"
+#include "fovea/finding.h"
+#include "fovea/viz/painter.h"
+#include "session.h"
+
+namespace fovea {
+
+/// The display settings as painters take them; throws Error (Usage) on a fixed scale without a range.
+viz::Display displayOf(const DisplayOptions& options);
+
+/// "cat.png", "scene 7": an input image for people.
+std::string imageName(const std::string& image);
+
+/// What the recipe line names beside the session itself.
+struct RecipeParts {
+    std::string model;                       ///< display name
+    std::string device, dtype;               ///< what really computed
+    int item = 0, items = 1;
+    std::pair<double, double> linked{0, 0};  ///< range of a linked scale
+};
+
+/// The line under a picture: model, input, analysis and parameters, layers and heads, scale, sink policy, edits, seed,
+/// version.
+std::string recipeLine(const Session& session, const PictureRequest& picture, const EntryInfo& analysis,
+                       const RecipeParts& parts);
+
+/// A session of one image, one analysis and one picture that draws `picture` again, with the linked range written down.
+Session reproducing(const Session& session, int picture, const RecipeParts& parts);
+
+}  // namespace fovea
