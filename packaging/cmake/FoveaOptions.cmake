@@ -34,7 +34,11 @@ if(NOT MSVC)
     $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${FOVEA_WERROR}>>:-Werror>
     # The precompiled header needs -fpch-preprocess for ccache to see through it.
     $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<CXX_COMPILER_ID:GNU>>:-fpch-preprocess>)
-  if(FOVEA_SANITIZE)
+  if(FOVEA_FUZZ)
+    target_compile_options(fovea_options INTERFACE
+      -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer)
+    target_link_options(fovea_options INTERFACE -fsanitize=address,undefined)
+  elseif(FOVEA_SANITIZE)
     target_compile_options(fovea_options INTERFACE -fsanitize=${FOVEA_SANITIZE} -fno-omit-frame-pointer)
     target_link_options(fovea_options INTERFACE -fsanitize=${FOVEA_SANITIZE})
   elseif(FOVEA_MOLD AND CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
