@@ -12,7 +12,7 @@
 namespace fovea {
 namespace {
 
-constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;
+constexpr std::int64_t kMaxPixels = 120'000'000;
 
 bool isSpace(std::uint8_t byte) {
     return byte == ' ' || (byte >= '\t' && byte <= '\r');

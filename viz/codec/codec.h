@@ -31,7 +31,7 @@ Decoded decodeGif(const Source& source);
 Decoded decodeBmp(const Source& source);
 Decoded decodePnm(const Source& source);
 
-/// Throws Error unless 1 <= width * height <= 2^27 and bytesPerPixel of memory for each of them stays below 896 MiB.
+/// Throws Error unless 1 <= width * height <= 120 million and bytesPerPixel of memory for each of them stay below 840 MB.
 void checkSize(const Source& source, std::int64_t width, std::int64_t height, int bytesPerPixel = 3);
 
 /// Throws the Error for a file that the format's decoder refuses.

@@ -15,9 +15,9 @@
 namespace fovea::viz {
 namespace {
 
-constexpr std::int64_t kMaxPixels = std::int64_t{1} << 27;
-constexpr std::int64_t kMaxDecodingBytes = std::int64_t{896} << 20;
-constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{512} << 20;
+constexpr std::int64_t kMaxPixels = 120'000'000;
+constexpr std::int64_t kMaxDecodingBytes = 7 * kMaxPixels;
+constexpr std::uintmax_t kMaxFileBytes = std::uintmax_t{384} << 20;
 
 bool startsWith(Bytes bytes, std::string_view magic, std::size_t at = 0) {
     return bytes.size() >= at + magic.size() && std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;

@@ -17,7 +17,7 @@ namespace fovea::viz {
 namespace {
 
 constexpr int kMaxScans = 100;  // progressive files of a few bytes per scan would otherwise decode for hours
-constexpr std::int64_t kMaxCoefficientBytes = std::int64_t{450} << 20;
+constexpr std::int64_t kMaxBytes = 960'000'000;  // coefficients of a progressive file and the result
 
 struct Failure {
     jpeg_error_mgr base;  // must be first: libjpeg hands back a pointer to it
@@ -136,7 +136,7 @@ Decoded decodeJpeg(const Source& source) {
     const int width = static_cast<int>(decoder.info.image_width);
     const int height = static_cast<int>(decoder.info.image_height);
     checkSize(source, width, height);
-    if (jpeg_has_multiple_scans(&decoder.info) && coefficientBytes(decoder) > kMaxCoefficientBytes) {
+    if (jpeg_has_multiple_scans(&decoder.info) && coefficientBytes(decoder) + 3LL * width * height > kMaxBytes) {
         failDamaged(source, "JPEG", "a progressive picture that takes too much memory to decode");
     }
     if (!start(decoder)) fail();

@@ -17,7 +17,8 @@
 namespace fovea::viz {
 namespace {
 
-constexpr png_alloc_size_t kMaxChunkBytes = 16 << 20;
+constexpr png_alloc_size_t kMaxChunkBytes = 4 << 20;  // each text chunk, unpacked
+constexpr png_uint_32 kMaxChunks = 24;
 
 struct State {
     Bytes bytes;  // what is still to be read
@@ -63,6 +64,7 @@ bool readHeader(Reader& r) {
     if (setjmp(png_jmpbuf(r.png))) return false;
     png_set_read_fn(r.png, &r.state, readBytes);
     png_set_chunk_malloc_max(r.png, kMaxChunkBytes);
+    png_set_chunk_cache_max(r.png, kMaxChunks);
     png_set_user_limits(r.png, 0x7fffffff, 0x7fffffff);  // checkSize() follows, with a better message
     png_read_info(r.png, r.info);
     return true;

@@ -59,6 +59,31 @@ int mapMemory(thandle_t handle, void** base, toff_t* size) {
 }
 void unmapNothing(thandle_t, void*, toff_t) {}
 
+// libtiff's own messages would go to stderr; ours say what a user needs. Newer versions take handlers per file, older ones
+// only for the whole process.
+#if TIFFLIB_VERSION >= 20221213
+int dropMessage(TIFF*, void*, const char*, const char*, va_list) {
+    return 1;
+}
+#endif
+
+TIFF* openMemory(Memory& memory) {
+#if TIFFLIB_VERSION >= 20221213
+    const std::unique_ptr<TIFFOpenOptions, void (*)(TIFFOpenOptions*)> options(TIFFOpenOptionsAlloc(), TIFFOpenOptionsFree);
+    if (!options) return nullptr;
+    TIFFOpenOptionsSetErrorHandlerExtR(options.get(), dropMessage, nullptr);
+    TIFFOpenOptionsSetWarningHandlerExtR(options.get(), dropMessage, nullptr);
+    TIFFOpenOptionsSetMaxSingleMemAlloc(options.get(), static_cast<tmsize_t>(2 * kMaxBlockBytes));
+    return TIFFClientOpenExt("", "r", &memory, readMemory, writeNothing, seekMemory, closeNothing, memorySize, mapMemory,
+                             unmapNothing, options.get());
+#else
+    TIFFSetErrorHandler(nullptr);
+    TIFFSetWarningHandler(nullptr);
+    return TIFFClientOpen("", "r", &memory, readMemory, writeNothing, seekMemory, closeNothing, memorySize, mapMemory,
+                          unmapNothing);
+#endif
+}
+
 struct TiffCloser {
     void operator()(TIFF* tiff) const { TIFFClose(tiff); }
 };
@@ -321,12 +346,8 @@ void readYcbcr(const Source& source, TIFF* tiff, Pixels& pixels) {
 }  // namespace
 
 Decoded decodeTiff(const Source& source) {
-    // libtiff's own messages go to stderr; ours say what a user needs.
-    TIFFSetErrorHandler(nullptr);
-    TIFFSetWarningHandler(nullptr);
     Memory memory{source.bytes, 0};
-    const TiffPointer tiff(TIFFClientOpen("", "r", &memory, readMemory, writeNothing, seekMemory, closeNothing, memorySize,
-                                          mapMemory, unmapNothing));
+    const TiffPointer tiff(openMemory(memory));
     if (!tiff) failDamaged(source, "TIFF", "a header that libtiff refuses");
     std::uint16_t compression = COMPRESSION_NONE;
     TIFFGetFieldDefaulted(tiff.get(), TIFFTAG_COMPRESSION, &compression);
