@@ -1,0 +1,144 @@
+#include "nn/block_stack.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/ScalarTypeToTypeMeta.h>
+
+#include <cmath>
+#include <limits>
+
+#include "attention/forward.h"
+#include "nn/numeric_limits.h"
+
+namespace fovea {
+namespace {
+
+/// [1, tokens, heads * dim] -> [1, heads, tokens, dim].
+at::Tensor splitHeads(const at::Tensor& x, std::int64_t heads, std::int64_t dim) {
+    return x.view({x.size(0), x.size(1), heads, dim}).transpose(1, 2);
+}
+
+at::Tensor scaled(const at::Tensor& x, const at::Tensor& scale) { return scale.defined() ? at::mul(x, scale) : x; }
+
+}  // namespace
+
+std::string blockPath(const std::string& pattern, int block) {
+    const auto at = pattern.find("{i}");
+    if (at == std::string::npos) return pattern;
+    return pattern.substr(0, at) + std::to_string(block) + pattern.substr(at + 3);
+}
+
+at::Tensor selectBias(const at::Tensor& bias, const at::Tensor& kept) {
+    if (!bias.defined() || !kept.defined()) return bias;
+    at::Tensor out = bias.size(-1) == 1 ? bias : bias.index_select(-1, kept);
+    return out.size(-2) == 1 ? out : out.index_select(-2, kept);
+}
+
+at::Tensor paddingBias(const at::Tensor& mask, at::ScalarType dtype) {
+    const at::Tensor zero = at::zeros({}, mask.options().dtype(dtype));
+    const at::Tensor lowest = at::zeros({}, mask.options().dtype(dtype)) + lowestValue(dtype);
+    return at::where(mask.to(at::kBool), zero, lowest).view({1, 1, 1, mask.size(-1)});
+}
+
+at::Tensor causalBias(const at::Tensor& positions, at::ScalarType dtype) {
+    const at::Tensor visible = positions.unsqueeze(1) >= positions.unsqueeze(0);
+    const at::Tensor zero = at::zeros({}, positions.options().dtype(dtype));
+    return at::where(visible, zero, zero + lowestValue(dtype)).unsqueeze(0).unsqueeze(0);
+}
+
+void BlockStack::addSites(std::vector<AttentionSite>& sites) {
+    m_firstSite = static_cast<int>(sites.size());
+    for (int i = 0; i < m_spec.layers; ++i) {
+        AttentionSite site;
+        site.stage = m_spec.stage;
+        site.block = i;
+        site.heads = site.keyValueHeads = m_spec.heads;
+        site.headDim = m_spec.headDim;
+        site.causal = m_spec.causal;
+        site.module = blockPath(m_spec.names.module, i);
+        sites.push_back(std::move(site));
+    }
+}
+
+void BlockStack::visit(WeightVisitor& weights) {
+    const BlockNames& names = m_spec.names;
+    const std::int64_t hidden = m_spec.hidden;
+    const std::int64_t inner = static_cast<std::int64_t>(m_spec.heads) * m_spec.headDim;
+    m_blocks.resize(static_cast<std::size_t>(m_spec.layers));
+    for (int i = 0; i < m_spec.layers; ++i) {
+        Block& block = m_blocks[static_cast<std::size_t>(i)];
+        const auto path = [&](const std::string& pattern) { return blockPath(pattern, i); };
+        weights.norm(block.norm1, path(names.norm1), hidden);
+        block.norm1.eps = block.norm2.eps = m_spec.eps;
+        if (!names.qkv.empty()) {
+            const std::string qkv = path(names.qkv);
+            weights.fusedQkv(block.query, block.key, block.value, {qkv + ".weight", qkv + ".bias", qkv}, inner, hidden,
+                             m_spec.queryBias);
+        } else {
+            weights.linear(block.query, path(names.query), inner, hidden, m_spec.queryBias);
+            weights.linear(block.key, path(names.key), inner, hidden, m_spec.keyBias);
+            weights.linear(block.value, path(names.value), inner, hidden, m_spec.valueBias);
+        }
+        if (!names.queryNorm.empty()) weights.norm(block.queryNorm, path(names.queryNorm), m_spec.headDim);
+        if (!names.keyNorm.empty()) weights.norm(block.keyNorm, path(names.keyNorm), m_spec.headDim);
+        block.queryNorm.eps = block.keyNorm.eps = m_spec.headNormEps;
+        if (!names.relativeBias.empty()) {
+            block.relative = RelativeBias(m_spec.relativeGrid, m_spec.heads);
+            block.relative.visit(weights, path(names.relativeBias));
+        }
+        weights.linear(block.output, path(names.output), hidden, inner, m_spec.outputBias);
+        if (!names.scale1.empty()) weights.tensor(block.scale1, path(names.scale1), {hidden});
+        weights.norm(block.norm2, path(names.norm2), hidden);
+        block.mlp.visit(weights, {m_spec.mlp, hidden, m_spec.intermediate, m_spec.activation, m_spec.mlpBias,
+                                  path(names.mlpIn), path(names.mlpGate), path(names.mlpOut)});
+        if (!names.scale2.empty()) weights.tensor(block.scale2, path(names.scale2), {hidden});
+    }
+}
+
+at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockContext& context, Forward& forward) const {
+    const Block& block = m_blocks[static_cast<std::size_t>(index)];
+    const at::Tensor kept = forward.keptTokens(m_spec.stage);
+    AttentionCall call;
+    call.site = m_firstSite + index;
+    call.query = splitHeads(forward.linear(block.query, x), m_spec.heads, m_spec.headDim);
+    call.key = splitHeads(forward.linear(block.key, x), m_spec.heads, m_spec.headDim);
+    call.value = splitHeads(forward.linear(block.value, x), m_spec.heads, m_spec.headDim);
+    if (block.queryNorm.defined()) call.query = block.queryNorm(call.query);
+    if (block.keyNorm.defined()) call.key = block.keyNorm(call.key);
+    if (context.rotary.defined()) {
+        const RotaryTable table = context.rotary.select(kept);
+        call.query = rotate(call.query, table);
+        call.key = rotate(call.key, table);
+    }
+    call.bias = context.bias;
+    if (block.relative.defined()) {
+        const at::Tensor relative = block.relative.forGrid(context.grid);
+        call.bias = call.bias.defined() ? at::add(relative, call.bias) : relative;
+    }
+    call.bias = selectBias(call.bias, kept);
+    call.scale = 1.0 / std::sqrt(static_cast<double>(m_spec.headDim));
+    // A causal stage with a mask of its own has the causal part in the mask already.
+    call.causal = m_spec.causal && !call.bias.defined() && !kept.defined();
+    if (m_spec.causal && kept.defined() && !call.bias.defined()) call.bias = causalBias(kept, x.scalar_type());
+    const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
+    return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
+}
+
+at::Tensor BlockStack::run(const std::function<at::Tensor()>& embed, const BlockContext& context,
+                           Forward& forward) const {
+    const auto resumed = forward.resume(m_spec.stage);
+    at::Tensor x = resumed ? resumed->x : embed();
+    for (int i = resumed ? resumed->block : 0; i < m_spec.layers; ++i) {
+        const Block& block = m_blocks[static_cast<std::size_t>(i)];
+        x = forward.enterBlock(m_spec.stage, i, x);
+        x = at::add(x, scaled(attention(i, block.norm1(x), context, forward), block.scale1));
+        x = at::add(x, scaled(block.mlp(block.norm2(x), forward), block.scale2));
+    }
+    forward.leaveStage(m_spec.stage, m_spec.layers, x);
+    return x;
+}
+
+}  // namespace fovea

@@ -1,0 +1,67 @@
+#include "nn/input_tensors.h"
+
+#include <algorithm>
+
+#include "fovea/error.h"
+#include "io/weight_store.h"
+
+namespace fovea {
+namespace {
+
+const InputTensor& acceptedAs(const std::string& source, const TensorInfo& found,
+                              const std::vector<InputTensor>& accepted) {
+    std::string names;
+    for (const InputTensor& input : accepted) {
+        if (input.name == found.name) return input;
+        names += (names.empty() ? "" : ", ") + input.name;
+    }
+    throw Error(source + ": tensor \"" + found.name + "\" is no input of this model", "It accepts: " + names + ".");
+}
+
+void check(const std::string& source, const TensorInfo& found, const InputTensor& expected) {
+    const std::string what = source + ": tensor \"" + found.name + "\": expected ";
+    if (static_cast<int>(found.shape.size()) != expected.rank)
+        throw Error(what + std::to_string(expected.rank) + " axes (the first is the batch), found shape " +
+                    shapeText(found.shape));
+    if (std::any_of(found.shape.begin(), found.shape.end(), [](std::int64_t size) { return size < 1; }))
+        throw Error(what + "at least one element on every axis, found shape " + shapeText(found.shape));
+    const bool floating = isFloating(found.dtype) && found.dtype != Dtype::C64;
+    if (floating != (expected.values == InputTensor::Values::Floating))
+        throw Error(what + (floating ? "integers" : "floating-point numbers") + ", found " +
+                    std::string(displayName(found.dtype)));
+}
+
+}  // namespace
+
+std::vector<TensorItem> readInputTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted) {
+    ResolvedModel files;
+    files.format = ModelFormat::LoneWeights;
+    files.weightFormat = WeightFormat::Safetensors;
+    files.reference = file.string();
+    files.weightFiles = {file};
+    const auto store = WeightStore::open(files);
+    const std::string source = file.string();
+    if (store->tensors().empty()) throw Error(source + ": expected at least one tensor, found none");
+
+    std::int64_t batch = 1;
+    for (const TensorInfo& tensor : store->tensors()) {
+        check(source, tensor, acceptedAs(source, tensor, accepted));
+        const std::int64_t size = tensor.shape.front();
+        if (size != 1 && batch != 1 && size != batch)
+            throw Error(source + ": tensor \"" + tensor.name + "\": expected a batch of 1 or " + std::to_string(batch) +
+                        " as the other tensors have, found " + std::to_string(size));
+        batch = std::max(batch, size);
+    }
+    std::vector<TensorItem> items(static_cast<std::size_t>(batch));
+    for (const TensorInfo& info : store->tensors()) {
+        at::Tensor values = store->get(info.name);
+        const bool narrow = values.scalar_type() == at::kHalf || values.scalar_type() == at::kBFloat16;
+        // Inputs outlive the file, and small types would round perturbations away.
+        values = narrow ? values.to(at::kFloat) : values.clone();
+        for (std::int64_t i = 0; i < batch; ++i)
+            items[static_cast<std::size_t>(i)][info.name] = values.size(0) == 1 ? values : values.narrow(0, i, 1);
+    }
+    return items;
+}
+
+}  // namespace fovea

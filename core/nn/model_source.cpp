@@ -1,0 +1,30 @@
+#include "nn/model_source.h"
+
+#include "io/checkpoint_file.h"
+
+namespace fovea {
+
+ModelSource ModelSource::open(const std::string& reference) { return ModelSource(resolveModel(reference)); }
+
+ModelSource::ModelSource(ResolvedModel files)
+    : m_files(std::move(files)), m_config(readModelConfig(m_files)), m_identity(identifyModel(m_files, m_config)),
+      m_weights(WeightStore::open(m_files)) {}
+
+bool ModelSource::hasPrefix(const std::string& prefix) const {
+    for (const TensorInfo& tensor : m_weights->tensors())
+        if (tensor.name.starts_with(prefix)) return true;
+    return false;
+}
+
+std::string ModelSource::basePrefix(const std::string& prefix, const std::string& probe) const {
+    if (hasPrefix(prefix + probe)) return prefix;
+    if (hasPrefix(probe)) return "";
+    return m_identity.architecture.ends_with("Model") ? "" : prefix;
+}
+
+std::string ModelSource::name() const {
+    return m_files.folder.empty() || m_files.format == ModelFormat::LoneWeights ? m_files.reference
+                                                                                : m_files.folder.string();
+}
+
+}  // namespace fovea

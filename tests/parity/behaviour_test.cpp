@@ -1,0 +1,157 @@
+// What has to hold for real families beside their numbers: gradients, resumed runs, pruned tokens, observation.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "parity/fixtures.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+const char* const kOneOfEach[] = {"vit-class-0",  "deit-teacher-0", "vit_mae-masked-0.4", "dinov2-swiglu",
+                                  "dinov2_with_registers-class", "dinov3_vit-gated", "clip-vision-0", "siglip-vision-0",
+                                  "siglip2-vision-padded", "beit-both-absolute-cls", "timm-registers"};
+
+Objective normOf(const Model& model, const ModelInput& input) {
+    const RunResult plain = runModel(model, input, recordAll());
+    Objective objective;
+    objective.kind = Objective::Kind::OutputNorm;
+    for (const std::string& name : plain.trace->outputNames()) objective.output = name;
+    return objective;
+}
+
+void checkSame(const Array& a, const Array& b) {
+    REQUIRE(a.shape == b.shape);
+    CHECK(a.values == b.values);
+}
+
+}  // namespace
+
+TEST_CASE("input gradients equal finite differences") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c, "float64");
+        const auto input = inputsOf(c, *model);
+        RunSpec spec;
+        spec.objective = normOf(*model, *input);
+        spec.gradients.input = true;
+        const RunResult result = runModel(*model, *input, spec);
+        // d/ds f(s x) at s = 1 is <grad f, x>.
+        double slope = 0;
+        REQUIRE(result.inputGradient.values.size() == result.inputTensor.values.size());
+        for (std::size_t i = 0; i < result.inputGradient.values.size(); ++i)
+            slope += static_cast<double>(result.inputGradient.values[i]) * static_cast<double>(result.inputTensor.values[i]);
+        const auto at = [&](double scale) {
+            RunSpec moved;
+            moved.objective = spec.objective;
+            moved.perturbation.scale = scale;
+            return runModel(*model, *input, moved).objective;
+        };
+        const double step = 1e-4;
+        const double difference = (at(1 + step) - at(1 - step)) / (2 * step);
+        CHECK(std::abs(slope) > 1e-6);
+        CHECK(slope == doctest::Approx(difference).epsilon(1e-3));
+    }
+}
+
+TEST_CASE("attention gradients exist at every site") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = inputsOf(c, *model);
+        RunSpec spec = recordAll();
+        spec.objective = normOf(*model, *input);
+        spec.gradients.attention = true;
+        const RunResult result = runModel(*model, *input, spec);
+        // The last block's class query, or the pooling, decides the output: its gradient cannot be zero.
+        double most = 0;
+        for (const int site : result.trace->sites()) {
+            if (!result.trace->hasGradient(site)) continue;
+            for (const float value : result.trace->probabilityGradient(site).values) most = std::max(most, std::abs(static_cast<double>(value)));
+        }
+        CHECK(most > 0);
+        CHECK(result.trace->hasGradient(0));
+    }
+}
+
+TEST_CASE("observation does not change the output by a bit") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = inputsOf(c, *model);
+        RunSpec plain;
+        const RunResult unobserved = runModel(*model, *input, plain);
+        const RunResult observed = runModel(*model, *input, recordAll());
+        for (const std::string& output : unobserved.trace->outputNames())
+            checkSame(unobserved.trace->output(output), observed.trace->output(output));
+    }
+}
+
+TEST_CASE("a resumed run equals the full run") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = inputsOf(c, *model);
+        const int layers = model->spec().stage("vision").layers;
+        RunSpec first = recordAll();
+        first.checkpoints.everyBlocks = 1;
+        const RunResult before = runModel(*model, *input, first);
+
+        RunSpec edited = recordAll();
+        const int site = model->spec().siteIndex("vision." + std::to_string(layers - 1) + ".self");
+        edited.edits.at(site).headGain.assign(static_cast<std::size_t>(model->spec().sites[0].heads), 1.0);
+        edited.edits.at(site).headGain[1] = 0.25;
+        const RunResult full = runModel(*model, *input, edited);
+        edited.resume = before.state;
+        const RunResult resumed = runModel(*model, *input, edited);
+        CHECK(resumed.blocksResumed == layers - 1);
+        CHECK(resumed.blocksRun == 1);
+        for (const std::string& output : full.trace->outputNames()) {
+            checkSame(full.trace->output(output), resumed.trace->output(output));
+            CHECK(full.trace->output(output).values != before.trace->output(output).values);
+        }
+        for (int i = 0; i <= layers; ++i) checkSame(full.trace->hidden("vision", i), resumed.trace->hidden("vision", i));
+    }
+}
+
+TEST_CASE("pruned tokens leave the sequence and the rest keep their positions") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = inputsOf(c, *model);
+        const int tokens = input->maps[0].stage("vision").size();
+        RunSpec spec = recordAll();
+        spec.edits.prunes = {{"vision", 1, {tokens - 1, tokens - 3}}};
+        const RunResult result = runModel(*model, *input, spec);
+        const RunResult plain = runModel(*model, *input, recordAll());
+        checkSame(result.trace->probabilities(0), plain.trace->probabilities(0));
+        const Array map = result.trace->probabilities(1);
+        REQUIRE(map.size(2) == tokens - 2);
+        CHECK(result.trace->keyTokens(1).back() == tokens - 2);
+        // With two keys gone, the others share their mass in proportion: queries, keys and positions are the same.
+        const Array before = plain.trace->probabilities(1);
+        for (std::int64_t q = 0; q < map.size(1); ++q) {
+            const auto& kept = result.trace->keyTokens(1);
+            double mass = 0;
+            for (const int key : kept) mass += static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)], key));
+            for (std::int64_t k = 0; k < map.size(2); ++k)
+                CHECK(static_cast<double>(map.at(0, q, k)) ==
+                      doctest::Approx(static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)], kept[static_cast<std::size_t>(k)])) / mass).epsilon(1e-4));
+        }
+    }
+}
+
+TEST_CASE("a pruned class token is an error that says so") {
+    const Case& c = caseNamed("vit-class-0");
+    const auto model = open(c);
+    RunSpec spec;
+    spec.edits.prunes = {{"vision", 1, {0}}};
+    CHECK_THROWS_WITH_AS(runModel(*model, *inputsOf(c, *model), spec), doctest::Contains("pruned"), Error);
+}

@@ -1,0 +1,152 @@
+// Every family against transformers (or, for timm, an independent module) in float64.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <set>
+
+#include "fovea/catalog.h"
+#include "parity/fixtures.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+/// The largest differences of one kind of quantity over a case, and how close the worst came to what is allowed.
+struct Errors {
+    double ours = 0, theirs = 0, largest = 0, share = 0;
+    int compared = 0;
+
+    void add(const std::string& what, const Array& mine, const Reference& f64, const Reference& f32) {
+        INFO(what);
+        REQUIRE(mine.shape == f64.shape);
+        double our = 0, their = 0;
+        for (std::size_t i = 0; i < f64.values.size(); ++i) {
+            const double d = std::abs(static_cast<double>(mine.values[i]) - f64.values[i]);
+            // A comparison with NaN is false: count it as infinitely wrong.
+            our = d >= 0 ? std::max(our, d) : HUGE_VAL;
+            their = std::max(their, std::abs(f32.values[i] - f64.values[i]));
+        }
+        const double most = f64.largest();
+        const double allowed = std::max(1e-6 * most, 2 * their);
+        CHECK_MESSAGE(our <= allowed, what << ": error " << our << ", allowed " << allowed);
+        share = std::max(share, our / allowed);
+        ours = std::max(ours, our);
+        theirs = std::max(theirs, their);
+        largest = std::max(largest, most);
+        ++compared;
+    }
+};
+
+struct CaseErrors {
+    Errors probs, hidden, outputs;
+};
+
+void compareItem(const Model& model, const ModelInput& input, int item,
+                 const std::map<std::string, Reference>& reference, CaseErrors& errors) {
+    const RunResult result = runModel(model, input, recordAll(item));
+    const AttentionTrace& trace = *result.trace;
+    std::set<std::string> outputs;
+    std::set<std::string> compared;
+    for (const auto& [name, wide] : reference) {
+        if (!name.starts_with("f64/")) continue;
+        const std::string what = name.substr(4);
+        const Reference f64 = wide.item(item);
+        const Reference f32 = reference.at("f32/" + what).item(item);
+        if (what.starts_with("output/")) {
+            outputs.insert(what.substr(7));
+            errors.outputs.add(what, trace.output(what.substr(7)), f64, f32);
+        } else if (what.starts_with("hidden/")) {
+            const auto slash = what.rfind('/');
+            errors.hidden.add(what, trace.hidden(what.substr(7, slash - 7), std::stoi(what.substr(slash + 1))), f64, f32);
+        } else {
+            const std::string address = what.substr(0, what.find('/'));
+            const int site = model.spec().siteIndex(address);
+            REQUIRE_MESSAGE(site >= 0, address);
+            errors.probs.add(what, trace.probabilities(site), f64, f32);
+            compared.insert(address);
+        }
+    }
+    // What the reference has no counterpart for would go unchecked.
+    const auto names = trace.outputNames();
+    CHECK(std::set<std::string>(names.begin(), names.end()) == outputs);
+    for (const int site : trace.sites()) CHECK(compared.count(model.spec().sites[static_cast<std::size_t>(site)].address()) == 1);
+}
+
+}  // namespace
+
+TEST_CASE("attention, hidden states and outputs equal the reference") {
+    std::set<std::string> families;
+    fmt::print("{:<38} {:>9} {:>9} {:>9} {:>9} {:>9} {:>9} {:>7}\n", "error to float64 (relative to the largest)", "maps",
+               "ref fp32", "hidden", "ref fp32", "outputs", "ref fp32", "worst");
+    double worst = 0;
+    for (const Case& c : cases()) {
+        INFO(c.name);
+        const auto model = open(c);
+        CHECK(model->spec().family == c.family);
+        CHECK(model->spec().weights.missing.empty());
+        CHECK(model->spec().weights.unexpected.empty());
+        families.insert(model->spec().family);
+        const auto input = inputsOf(c, *model);
+        const auto reference = readReference(c.reference);
+        CaseErrors errors;
+        for (int item = 0; item < input->count(); ++item) compareItem(*model, *input, item, reference, errors);
+        CHECK(errors.probs.compared > 0);
+        CHECK(errors.hidden.compared > 0);
+        CHECK(errors.outputs.compared > 0);
+        const auto relative = [](double error, const Errors& of) { return error / of.largest; };
+        const double share = std::max({errors.probs.share, errors.hidden.share, errors.outputs.share});
+        worst = std::max(worst, share);
+        fmt::print("{:<38} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>6.0f}%\n", c.name,
+                   relative(errors.probs.ours, errors.probs), relative(errors.probs.theirs, errors.probs),
+                   relative(errors.hidden.ours, errors.hidden), relative(errors.hidden.theirs, errors.hidden),
+                   relative(errors.outputs.ours, errors.outputs), relative(errors.outputs.theirs, errors.outputs),
+                   100 * share);
+    }
+    fmt::print("{} cases, worst {:.0f} % of what is allowed\n", cases().size(), 100 * worst);
+    std::fflush(stdout);
+
+    const Catalog catalog = makeCatalog();
+    for (const ModelEntry& entry : catalog.models.all())
+        if (entry.info.id != "replay") CHECK_MESSAGE(families.count(entry.info.id) == 1, entry.info.id << " has no parity case");
+}
+
+TEST_CASE("a float64 run is closer to the reference than single precision can be") {
+    for (const char* name : {"vit-class-0", "deit-teacher-0", "clip-vision-0", "siglip-vision-0", "beit-class-0"}) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c, "float64");
+        CHECK(model->spec().computeDtype == "float64");
+        CHECK(model->spec().storedDtype == "float32");
+        const RunResult result = runModel(*model, *inputsOf(c, *model), recordAll());
+        const auto reference = readReference(c.reference);
+        for (const std::string& output : result.trace->outputNames()) {
+            const Reference expected = reference.at("f64/output/" + output).item(0);
+            const Array found = result.trace->output(output);
+            for (std::size_t i = 0; i < expected.values.size(); ++i)
+                CHECK(std::abs(static_cast<double>(found.values[i]) - expected.values[i]) <= 1.2e-7 * expected.largest());
+        }
+    }
+}
+
+TEST_CASE("half precision stays within 3 % of the largest value") {
+    for (const auto& [name, dtype] : {std::pair{"vit-stored-bfloat16", "bfloat16"}, {"vit-class-0", "bfloat16"}, {"vit-stored-float16", "float16"}, {"beit-both-absolute-cls", "bfloat16"}, {"dinov3_vit-0", "bfloat16"}, {"siglip2-vision-padded", "bfloat16"}}) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c, dtype);
+        CHECK(model->spec().computeDtype == dtype);
+        const RunResult result = runModel(*model, *inputsOf(c, *model), recordAll());
+        const auto reference = readReference(c.reference);
+        for (const std::string& output : result.trace->outputNames()) {
+            const Reference expected = reference.at("f64/output/" + output).item(0);
+            const Array found = result.trace->output(output);
+            double most = 0;
+            for (std::size_t i = 0; i < expected.values.size(); ++i)
+                most = std::max(most, std::abs(static_cast<double>(found.values[i]) - expected.values[i]));
+            CHECK_MESSAGE(most <= 3e-2 * expected.largest(), output << ": " << most / expected.largest());
+        }
+    }
+}
