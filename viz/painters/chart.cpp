@@ -92,9 +92,9 @@ std::vector<Tick> horizontalTicks(const Series& series, const Axes& axes) {
     for (const Series::Line& line : series.lines)
         for (const double x : line.x) whole = whole && (!std::isfinite(x) || x == std::round(x));
     std::vector<Tick> ticks = niceTicks(axes.x.low, axes.x.high, 8);
-    if (!whole || axes.x.high - axes.x.low > 12) return ticks;
+    if (!whole || axes.x.high - axes.x.low > 12 || std::abs(axes.x.low) > 1e9) return ticks;
     ticks.clear();
-    for (double x = std::ceil(axes.x.low); x <= axes.x.high; ++x) ticks.push_back({axes.x.share(x), fmt::format("{:.0f}", x)});
+    for (double x = std::ceil(axes.x.low); x <= axes.x.high; ++x) ticks.push_back({axes.x.share(x), fmt::format("{}", static_cast<int>(x))});
     return ticks;
 }
 

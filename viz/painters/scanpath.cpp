@@ -8,7 +8,7 @@
 namespace fovea::viz {
 namespace {
 
-constexpr Color disc{224, 122, 58, 170}, rim{160, 72, 22, 255}, path{70, 70, 70, 235}, first{0, 130, 90, 255};
+constexpr Color disc{224, 122, 58, 205}, rim{160, 72, 22, 255}, path{70, 70, 70, 235}, first{0, 130, 90, 255};
 constexpr double largestShare = 0.05;   // of the picture's width, radius of the longest fixation
 constexpr double smallestRadius = 3;
 constexpr std::size_t maximumNumbers = 300;

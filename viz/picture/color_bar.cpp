@@ -14,10 +14,22 @@ int tickCount(const Figure& figure, double height) {
     return std::clamp(static_cast<int>(height / (figure.fontSize() * 3.2)), 2, 7);
 }
 
+/// Round numbers, and the exact ends of the range where there is room for them.
+std::vector<Tick> barTicks(const Figure& figure, const ColorBar& bar, double height) {
+    std::vector<Tick> ticks = bar.scale.ticks(tickCount(figure, height));
+    const double room = tickSize(figure) * 1.6 / height;
+    const auto free = [&](double at) {
+        return std::all_of(ticks.begin(), ticks.end(), [&](const Tick& tick) { return std::abs(tick.position - at) > room; });
+    };
+    for (const double end : {0.0, 1.0})
+        if (free(end)) ticks.push_back({end, valueText(bar.scale.valueAt(end))});
+    return ticks;
+}
+
 double labelWidth(const Figure& figure, const ColorBar& bar) {
     double widest = 0;
-    for (const int count : {2, 4, 7})
-        for (const Tick& tick : bar.scale.ticks(count)) widest = std::max(widest, textWidth(tick.label, tickSize(figure)));
+    for (const double height : {minimumHeight, 3 * minimumHeight, 6 * minimumHeight})
+        for (const Tick& tick : barTicks(figure, bar, height)) widest = std::max(widest, textWidth(tick.label, tickSize(figure)));
     return widest;
 }
 
@@ -56,11 +68,9 @@ double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, doub
         figure.add("legend", LineMark{{{whole.x, bottom}, {middle, bottom + cap}, {right, bottom}},
                                       {ink::faint, 0.7, bar.threshold > 0 ? ink::white : bar.map.colors.front(), false}, true, false});
     figure.add("legend", RectMark{whole, outline, 0});
-    double labels = 0, lastY = 1e9;
-    for (const Tick& tick : bar.scale.ticks(tickCount(figure, whole.height))) {
+    double labels = 0;
+    for (const Tick& tick : barTicks(figure, bar, whole.height)) {
         const double at = bottom - tick.position * whole.height;
-        if (std::abs(lastY - at) < tickSize(figure) * 1.1) continue;
-        lastY = at;
         figure.add("legend", LineMark{{{right, at}, {right + tickLength, at}}, {ink::faint, 0.8, ink::none, false}, false, false});
         figure.text("legend", {right + tickLength + 3, at + tickSize(figure) * 0.36}, tick.label, Anchor::Start, tickSize(figure));
         labels = std::max(labels, textWidth(tick.label, tickSize(figure)));

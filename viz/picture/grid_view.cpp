@@ -144,11 +144,12 @@ const ColorMap& colorMapFor(const Display& display, bool isSigned) {
 void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage) {
     const double size = figure.fontSize();
     const Rect cell{1, size * 0.1 + 1, size - 2, size - 2};
+    const char* fate = in.display.sinks == SinkPolicy::Mask ? "sink, left out" : in.display.sinks == SinkPolicy::Redistribute ? "sink, set to 0" : "sink";
     if (!in.selectedTokens.empty())
-        figure.legend({RectMark{cell, {ink::selected, 1.8, ink::none, false}, 0}}, size,
+        figure.legend({RectMark{cell, {ink::selected, 1.6, ink::none, false}, 0}}, size,
                       "selected: " + tokenNames(stage, in.selectedTokens));
     if (in.display.sinkTokens.empty()) return;
-    figure.legend({RectMark{cell, {ink::sink, 1.8, ink::none, true}, 0}}, size, "sink");
+    figure.legend({RectMark{cell, {ink::sink, 1.2, ink::none, true}, 0}}, size, fate);
     figure.notice(sinkSentence(in.display.sinks, stage, in.display.sinkTokens));
 }
 

@@ -82,8 +82,9 @@ public:
         if (mark.width <= 0 || mark.height <= 0 || !mark.rgba || mark.target.empty()) return;
         if (mark.rgba->size() < static_cast<std::size_t>(mark.width) * mark.height * 4) return;
         int width = mark.width, height = mark.height;
-        const std::string png = mark.smooth ? encodePng(mark.rgba->data(), width, height)
-                                            : encodePng(enlarged(mark, width, height).data(), width, height);
+        std::vector<std::uint8_t> cells;
+        if (!mark.smooth) cells = enlarged(mark, width, height);
+        const std::string png = encodePng(mark.smooth ? mark.rgba->data() : cells.data(), width, height);
         m_out.append("<image").append(position(mark.target)).append(" preserveAspectRatio=\"none\"");
         if (mark.opacity < 1) m_out += attribute("opacity", std::max(0.0, mark.opacity));
         if (!mark.smooth) m_out += " image-rendering=\"optimizeSpeed\"";
