@@ -166,12 +166,13 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         std::size_t best = cells;
         for (std::size_t i = 0; i < cells; ++i)
             if (!std::isnan(planes[p][i]) && (best == cells || planes[p][i] > planes[p][best])) best = i;
-        HitArea hit{thumb, -1, stage ? stage->stage : "", std::nan(""), grid.planes[p], {}};
+        const std::string name = grid.planes[p].empty() ? fmt::format("map {}", p) : grid.planes[p];
+        HitArea hit{thumb, -1, stage ? stage->stage : "", std::nan(""), name + ": no values", {}};
         if (best < cells) {
             const int r = static_cast<int>(best) / grid.columns, c = static_cast<int>(best) % grid.columns;
             hit.value = planes[p][best];
             hit.token = stage ? stage->tokenAt(r, c) : -1;
-            hit.label = fmt::format("{}: maximum {} {} at row {} col {}", grid.planes[p], valueText(hit.value), in.finding.unit, r, c);
+            hit.label = fmt::format("{}: maximum {} {} at row {} col {}", name, valueText(hit.value), in.finding.unit, r, c);
         }
         figure.hit(std::move(hit));
     }

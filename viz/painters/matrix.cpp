@@ -159,9 +159,11 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     }
     const ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
     const double size = figure.fontSize() * 0.8, nameSize = figure.fontSize() * 0.9;
-    const double left = nameSize * 1.4 + 80 * size / 10 + 6, top = size * 1.6 + 4;
-    const bool named = std::max(view.rows, view.columns) <= readableLabels;
-    const double axisLeft = named ? left : nameSize * 1.4 + textWidth(std::to_string(view.rows), size) + 8;
+    const double top = size * 1.6 + 4;
+    double labels = textWidth(std::to_string(view.rows), size);
+    if (rowTokens && view.rows <= readableLabels)
+        for (int i = 0; i < view.rows; ++i) labels = std::max(labels, textWidth(shortName(rowTokens, i), size));
+    const double axisLeft = nameSize * 1.4 + labels + 8;
     const double width = std::max(80.0, figure.bodyWidth() - axisLeft - colorBarWidth(figure, bar));
     double areaWidth = width, areaHeight = width * view.rows / view.columns;
     if (areaHeight > width) {

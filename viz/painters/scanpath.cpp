@@ -105,6 +105,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         figure.legend({EllipseMark{{1, box * 0.1, box, box}, {first, 2.2, disc, false}}}, box + 2, "first fixation");
         legendDurations(figure, radii);
     }
+    const auto outside = std::count_if(fixations.begin(), fixations.end(), [&](const Path::Fixation& f) { return !frame.holds(f.x, f.y); });
+    if (outside > 0) figure.notice(fmt::format("{} fixations outside the picture are drawn at its edge.", outside));
     if (skipped > 0) figure.notice(fmt::format("{} fixations without a position are not drawn.", skipped));
     if (fixations.size() > maximumNumbers) figure.notice(fmt::format("Only the first {} fixations are numbered.", maximumNumbers));
     in.job.progress(1, "scanpath");

@@ -118,7 +118,7 @@ private:
             const bool missing = std::isnan(m_values[i]);
             m_missing = m_missing || missing;
             if (missing) addMissingCell(m_figure, "heat", cell);
-            m_figure.add("heat", RectMark{cell, {side >= 6 ? Color{255, 255, 255, 120} : ink::none, 0.5, missing ? ink::none : colorOf(i), false}, 0});
+            m_figure.add("heat", RectMark{cell, {side >= 6 ? ink::hair : ink::none, 0.5, missing ? ink::none : colorOf(i), false}, 0});
             addHit(i, cell);
         }
         for (int i = piece.begin; i < piece.end; ++i) addOutlines(i, {m_figure.left() + m_stage->tokens[i].column * side, m_y + m_stage->tokens[i].row * side, side, side});

@@ -139,7 +139,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         std::string label = stage && token >= 0 && token < stage->size() && !stage->tokens[token].text.empty() ? printable(stage->tokens[token].text) : std::to_string(token);
         label = elideText(label, 60, size * 0.85);
         const double width = textWidth(label, size * 0.85, Face::Bold);
-        Point at{std::clamp(p.x, figure.left() + width / 2, figure.right() - width / 2), p.y - r - 4};
+        const Point at{std::clamp(p.x, figure.left() + width / 2, figure.right() - width / 2), std::max(p.y - r - 4, figure.top() + size)};
         if (!isOutside) figure.add("labels", RectMark{{at.x - width / 2 - 2, at.y - size * 0.72, width + 4, size * 0.92}, {ink::none, 0, Color{255, 255, 255, 215}, false}, 2});
         figure.add("labels", TextMark{at, label, size * 0.85, ink::text, Anchor::Middle, true, false, 0});
     }

@@ -6,7 +6,8 @@
 namespace fovea::viz {
 namespace {
 
-constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110;
+constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110, longestUnit = 160;
+constexpr std::size_t maximumUnitLines = 4;
 
 double tickSize(const Figure& figure) { return figure.fontSize() * 0.85; }
 
@@ -35,7 +36,7 @@ double labelWidth(const Figure& figure, const ColorBar& bar) {
 
 /// "probability (linked scale)" in as many turned lines as the height asks for.
 std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, double height) {
-    const std::string unit = bar.unit.empty() ? std::string("value") : bar.unit;
+    const std::string unit = elideText(bar.unit.empty() ? std::string("value") : bar.unit, longestUnit, figure.fontSize() * 0.9);
     return wrapText(unit + " (" + bar.scale.description() + ")", height, figure.fontSize() * 0.9);
 }
 
@@ -43,7 +44,7 @@ std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, do
 
 double colorBarWidth(const Figure& figure, const ColorBar& bar) {
     // Turned lines are counted for the shortest bar, so that the answer does not depend on the height chosen later.
-    const double lines = static_cast<double>(std::min<std::size_t>(unitLines(figure, bar, minimumHeight).size(), 3));
+    const double lines = static_cast<double>(std::min<std::size_t>(unitLines(figure, bar, minimumHeight).size(), maximumUnitLines));
     return gap + barWidth + tickLength + 3 + labelWidth(figure, bar) + lines * figure.fontSize() * 1.25 + 4;
 }
 

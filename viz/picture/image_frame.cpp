@@ -18,21 +18,23 @@ constexpr std::size_t maximumNames = 2000;
 }  // namespace
 
 Rect ImageFrame::map(const Rect& p) const {
-    return {target.x + p.x / pixelWidth * target.width, target.y + p.y / pixelHeight * target.height,
-            p.width / pixelWidth * target.width, p.height / pixelHeight * target.height};
+    const Point a = map(p.x, p.y), b = map(p.x + p.width, p.y + p.height);
+    return {a.x, a.y, b.x - a.x, b.y - a.y};
 }
 
 Point ImageFrame::map(double x, double y) const {
-    return {target.x + x / pixelWidth * target.width, target.y + y / pixelHeight * target.height};
+    return {target.x + std::clamp(x / pixelWidth, 0.0, 1.0) * target.width, target.y + std::clamp(y / pixelHeight, 0.0, 1.0) * target.height};
 }
 
+bool ImageFrame::holds(double x, double y) const { return x >= 0 && y >= 0 && x <= pixelWidth && y <= pixelHeight; }
+
 Rect imageExtent(const PaintInput& input, int image, const Rect& area) {
-    if (!input.image.empty()) return {0, 0, static_cast<double>(input.image.width), static_cast<double>(input.image.height)};
     if (image >= 0 && image < static_cast<int>(input.tokens.images.size())) {
         const ImageGeometry& geometry = input.tokens.images[image];
         if (geometry.width > 0 && geometry.height > 0)
             return {0, 0, static_cast<double>(geometry.width), static_cast<double>(geometry.height)};
     }
+    if (!input.image.empty()) return {0, 0, static_cast<double>(input.image.width), static_cast<double>(input.image.height)};
     const double width = area.x + area.width, height = area.y + area.height;
     if (width > 0 && height > 0) return {0, 0, width, height};
     return {0, 0, 1, 1};

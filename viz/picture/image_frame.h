@@ -12,12 +12,15 @@ struct ImageFrame {
     Rect target;            ///< picture units
     double pixelWidth = 1, pixelHeight = 1;  ///< size of the original
 
+    /// Pixels to picture units; what lies outside the original is moved to its edge.
     Rect map(const Rect& pixels) const;
     Point map(double x, double y) const;
+    bool holds(double x, double y) const;
     double bottom() const { return target.y + target.height; }
 };
 
-/// Size in pixels of the upright original: of the image itself, else what the token map says, else `area`'s far corner.
+/// Size in pixels of the upright original: what the token map says (the image may be a smaller copy), else of the image
+/// itself, else `area`'s far corner.
 Rect imageExtent(const PaintInput& input, int image, const Rect& area = {});
 
 /// Places the original between left and right - rightReserve, topReserve below the figure's top, not higher than 1.1 times

@@ -58,8 +58,8 @@ std::string xmlUnescaped(std::string_view text) {
     std::string out;
     out.reserve(text.size());
     for (std::size_t at = 0; at < text.size(); ++at) {
-        const std::size_t end = text[at] == '&' ? text.find(';', at) : std::string_view::npos;
-        if (end == std::string_view::npos || end - at > 12) {
+        const std::size_t end = text[at] == '&' ? text.find_first_of("; &<", at + 1) : std::string_view::npos;
+        if (end == std::string_view::npos || text[end] != ';' || end - at > 12) {
             out.push_back(text[at]);
             continue;
         }

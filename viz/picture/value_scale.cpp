@@ -174,13 +174,14 @@ std::vector<Tick> ValueScale::ticks(int count) const {
     if (m_kind != Scale::Kind::Log) return niceTicks(m_minimum, m_maximum, count);
     std::vector<Tick> ticks;
     const double top = std::max(std::abs(m_minimum), std::abs(m_maximum));
-    const int from = static_cast<int>(std::ceil(std::log10(m_smallest) - 1e-9));
-    const int to = static_cast<int>(std::floor(std::log10(top) + 1e-9));
+    const int from = static_cast<int>(std::ceil(std::log10(m_smallest) - 1e-6));
+    const int to = static_cast<int>(std::floor(std::log10(top) + 1e-6));
     const int stride = std::max(1, (to - from + 1 + count - 1) / std::max(1, m_signed ? count / 2 : count));
     for (int power = from; power <= to; power += stride) {
         const double value = std::pow(10.0, power);
+        if (m_signed && logShare(value) < 0.02) continue;  // too close to the middle, which stands for 0
         ticks.push_back({position(value), valueText(value)});
-        if (m_signed && logShare(value) > 0) ticks.push_back({position(-value), valueText(-value)});
+        if (m_signed) ticks.push_back({position(-value), valueText(-value)});
     }
     if (ticks.size() < 2) {
         ticks = {{1, valueText(m_signed ? top : m_maximum)}, {0, valueText(m_signed ? -top : m_smallest)}};

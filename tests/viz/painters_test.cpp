@@ -1,0 +1,208 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "fovea/error.h"
+#include "fovea/viz/picture_file.h"
+#include "picture/text_metrics.h"
+#include "viz/samples.h"
+
+using namespace fovea;
+using namespace fovea::viz;
+
+namespace {
+
+constexpr double slack = 1.0;  // units that an outline may stand out
+
+bool finite(const Rect& r) { return std::isfinite(r.x) && std::isfinite(r.y) && std::isfinite(r.width) && std::isfinite(r.height); }
+
+/// Nothing is cut: every text lies inside the picture, every number is finite, every raster is complete.
+void checkPicture(const Picture& picture) {
+    REQUIRE(std::isfinite(picture.width));
+    REQUIRE(std::isfinite(picture.height));
+    CHECK(picture.width >= 100);
+    CHECK(picture.width <= 60000);
+    CHECK(picture.height > 0);
+    std::set<std::string> names;
+    for (const Layer& layer : picture.layers) {
+        CHECK(names.insert(layer.name).second);
+        for (const Mark& mark : layer.marks) {
+            if (const auto* raster = std::get_if<RasterMark>(&mark)) {
+                CHECK(finite(raster->target));
+                CHECK(raster->rgba->size() == static_cast<std::size_t>(raster->width) * raster->height * 4);
+            } else if (const auto* text = std::get_if<TextMark>(&mark)) {
+                const double width = textWidth(text->text, text->size, text->bold ? Face::Bold : Face::Regular);
+                const double before = text->anchor == Anchor::Start ? 0 : text->anchor == Anchor::Middle ? width / 2 : width;
+                double left = text->position.x - before, right = left + width, top = text->position.y - 0.8 * text->size, bottom = text->position.y + 0.24 * text->size;
+                if (text->rotation != 0) {
+                    CHECK(text->rotation == -90);
+                    left = text->position.x - 0.8 * text->size;
+                    right = text->position.x + 0.24 * text->size;
+                    bottom = text->position.y + before;
+                    top = bottom - width;
+                }
+                INFO("text \"", text->text.substr(0, 60), "\" at ", text->position.x, ", ", text->position.y, " in ", picture.width, " x ", picture.height);
+                CHECK(left >= -slack);
+                CHECK(right <= picture.width + slack);
+                CHECK(top >= -slack);
+                CHECK(bottom <= picture.height + slack);
+            } else if (const auto* rect = std::get_if<RectMark>(&mark)) {
+                CHECK(finite(rect->rect));
+            } else if (const auto* line = std::get_if<LineMark>(&mark)) {
+                for (const Point& p : line->points) CHECK((std::isfinite(p.x) && std::isfinite(p.y)));
+            }
+        }
+    }
+    for (const HitArea& hit : picture.hits) {
+        CHECK(finite(hit.rect));
+        CHECK_FALSE(hit.label.empty());
+    }
+}
+
+std::string allText(const Picture& picture) {
+    std::string all;
+    for (const Layer& layer : picture.layers)
+        for (const Mark& mark : layer.marks)
+            if (const auto* text = std::get_if<TextMark>(&mark)) all += text->text + " ";
+    return all;
+}
+
+std::vector<Display> displays() {
+    std::vector<Display> out(1);
+    for (const auto kind : {Scale::Kind::Picture, Scale::Kind::Log, Scale::Kind::Rank, Scale::Kind::Fixed})
+        for (const auto filter : {Filter::Bilinear, Filter::Bicubic}) {
+            Display display;
+            display.scale = {kind, 0, 0.02, 0, 0};
+            display.filter = filter;
+            display.sinks = filter == Filter::Bilinear ? SinkPolicy::Mask : SinkPolicy::Redistribute;
+            display.sinkTokens = {0, 3, 40, 41, 42, 100000, -7};
+            display.threshold = 0.2;
+            display.width = filter == Filter::Bilinear ? 300 : 900;
+            out.push_back(display);
+        }
+    return out;
+}
+
+}  // namespace
+
+TEST_CASE("every painter draws every kind it declares, with numbers, without, and with nothing at all") {
+    const Pixels photo = samples::photo(90, 60), none, dot = samples::photo(1, 1);
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14), noTokens;
+    const PainterCatalog catalog = makePainterCatalog();
+    std::vector<Finding> findings = samples::all(tokens, 90, 60);
+    const std::size_t ordinary = findings.size();
+    for (Finding& finding : samples::awkward(tokens)) findings.push_back(std::move(finding));
+    for (const PainterEntry& entry : catalog.all()) {
+        int drawn = 0;
+        for (std::size_t i = 0; i < findings.size(); ++i) {
+            const std::string kind = findingKindName(findings[i]);
+            if (std::find(entry.kinds.begin(), entry.kinds.end(), kind) == entry.kinds.end()) continue;
+            const nlohmann::json params = checkedParams(entry.info, nullptr);
+            for (const Display& display : i < ordinary ? displays() : std::vector<Display>{displays().front(), displays().back()}) {
+                INFO(entry.info.id, ", finding ", i, " (", kind, ")");
+                const PaintInput plain{findings[i], tokens, photo, display, "recipe: " + std::string(400, 'r'), {5, 9999}, {}};
+                const Picture picture = entry.paint(plain, params);
+                checkPicture(picture);
+                CHECK(svgText(picture) == svgText(entry.paint(plain, params)));
+                checkPicture(entry.paint({findings[i], noTokens, none, display, "", {}, {}}, params));
+                checkPicture(entry.paint({findings[i], tokens, dot, display, "r", {}, {}}, params));
+                ++drawn;
+            }
+        }
+        CHECK(drawn > 0);
+    }
+}
+
+TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
+    const Pixels photo = samples::photo(90, 60);
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    for (Finding finding : samples::all(tokens, 90, 60)) {
+        finding.note = "A caveat.";
+        const PainterEntry& entry = painterFor(catalog, finding, "");
+        Display display;
+        const Picture picture = entry.paint({finding, tokens, photo, display, "the recipe", {}, {}}, checkedParams(entry.info, nullptr));
+        const std::string text = allText(picture);
+        INFO(entry.info.id);
+        CHECK(text.find(finding.title) != std::string::npos);
+        CHECK(text.find("A caveat.") != std::string::npos);
+        CHECK(text.find("the recipe") != std::string::npos);
+        const bool bar = entry.info.id == "heat_overlay" || entry.info.id == "matrix" || entry.info.id == "token_strip";
+        if (bar) CHECK(text.find(finding.unit + " (linked scale)") != std::string::npos);
+        CHECK_FALSE(picture.hits.empty());
+        display.recipe = false;
+        CHECK(allText(entry.paint({finding, tokens, photo, display, "the recipe", {}, {}}, checkedParams(entry.info, nullptr))).find("the recipe") == std::string::npos);
+    }
+}
+
+TEST_CASE("a sink that is left out is named, and a missing value has its legend") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    Display display;
+    display.sinks = SinkPolicy::Mask;
+    display.sinkTokens = {0, 45};
+    for (const std::string id : {"heat_overlay", "head_grid", "token_strip"}) {
+        const Finding finding = id == "token_strip" ? samples::scores(tokens, "vision") : samples::grid(14, 14, {"L0 H0", "L0 H1"}, 90, 60);
+        const PainterEntry& entry = catalog.get(id);
+        const std::string text = allText(entry.paint({finding, tokens, {}, display, "", {}, {}}, checkedParams(entry.info, nullptr)));
+        INFO(id);
+        CHECK(text.find("left out") != std::string::npos);
+        CHECK(text.find("\"[CLS]\" (token 0), token 45 (row 3, col 2)") != std::string::npos);
+        CHECK(text.find("pruned / no value") != std::string::npos);
+    }
+}
+
+TEST_CASE("a hovered cell gives token, pixels and raw value") {
+    const TokenMap tokens = samples::tokens(280, 140, 14, 14);
+    const Finding finding = samples::grid(14, 14, {"only"}, 280, 140);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("heat_overlay");
+    const Pixels photo = samples::photo(280, 140);
+    Display display;
+    display.sinks = SinkPolicy::Mask;
+    display.sinkTokens = {30};
+    const Picture picture = entry.paint({finding, tokens, photo, display, "", {}, {}}, checkedParams(entry.info, nullptr));
+    REQUIRE(picture.hits.size() == 196);
+    const HitArea& hit = picture.hits[3 * 14 + 2];
+    CHECK(hit.token == 45);
+    CHECK(hit.stage == "vision");
+    CHECK(hit.source == Rect{40, 30, 20, 10});
+    CHECK(hit.value == doctest::Approx(std::get<Grid>(finding.data).at(0, 3, 2)));
+    CHECK(hit.rect.width / hit.rect.height == doctest::Approx(2));
+    CHECK(picture.hits[29].value == doctest::Approx(std::get<Grid>(finding.data).at(0, 2, 1)));
+}
+
+TEST_CASE("painters stop when the job is stopped") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    std::stop_source stop;
+    stop.request_stop();
+    const PainterCatalog catalog = makePainterCatalog();
+    for (const PainterEntry& entry : catalog.all())
+        for (const Finding& finding : samples::all(tokens, 90, 60)) {
+            if (std::find(entry.kinds.begin(), entry.kinds.end(), findingKindName(finding)) == entry.kinds.end()) continue;
+            const Pixels none;
+            CHECK_THROWS_AS(entry.paint({finding, tokens, none, {}, "", {}, JobContext(stop.get_token())}, checkedParams(entry.info, nullptr)), Cancelled);
+        }
+}
+
+TEST_CASE("painters are found by kind and id, and a wrong one is a usage error") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    CHECK(painterFor(catalog, samples::scores(tokens, "text"), "").info.id == "token_strip");
+    CHECK(painterFor(catalog, samples::scores(tokens, "text"), "heat_overlay").info.id == "heat_overlay");
+    CHECK(painterFor(catalog, samples::grid(2, 2, {""}, 9, 9), "").info.id == "heat_overlay");
+    CHECK_THROWS_AS(painterFor(catalog, samples::table(2), "scanpath"), Error);
+    CHECK_THROWS_AS(painterFor(catalog, samples::table(2), "nothing"), Error);
+    std::set<std::string> kinds;
+    for (const PainterEntry& entry : catalog.all()) kinds.insert(entry.kinds.begin(), entry.kinds.end());
+    CHECK(kinds.size() == 7);
+}
+
+TEST_CASE("the range of a finding skips what is no number") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    CHECK(valueRange({"", "", "", "", TokenScores{"vision", {2, std::nanf(""), -1, INFINITY}}}) == std::pair(-1.0, 2.0));
+    CHECK(valueRange({"", "", "", "", Grid{}}) == std::pair(0.0, 0.0));
+    CHECK(valueRange(samples::matrix("vision", 50)).second > 0.1);
+}

@@ -1,0 +1,123 @@
+#include "fovea/viz/value_scale.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+#include <limits>
+
+using namespace fovea;
+using namespace fovea::viz;
+
+namespace {
+
+constexpr float none = std::numeric_limits<float>::quiet_NaN();
+const std::vector<float> sample = {0.001f, 0.01f, none, 0.1f, 0.02f};
+
+Scale ofKind(Scale::Kind kind, double a = 0, double b = 0) { return {kind, a, b, a, b}; }
+
+}  // namespace
+
+TEST_CASE("linked and fixed scales keep their range whatever the picture holds") {
+    for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Fixed}) {
+        const ValueScale scale(ofKind(kind, 0, 0.05), sample);
+        CHECK(scale.position(0) == 0);
+        CHECK(scale.position(0.025) == doctest::Approx(0.5));
+        CHECK(scale.position(0.1) == 1);
+        CHECK(scale.cutsAbove());
+        CHECK_FALSE(scale.cutsBelow());
+        CHECK(std::isnan(scale.position(none)));
+    }
+    const ValueScale picture(ofKind(Scale::Kind::Picture, 0, 0.05), sample);
+    CHECK(picture.minimum() == doctest::Approx(0.001));
+    CHECK(picture.maximum() == doctest::Approx(0.1));
+    CHECK_FALSE(picture.cutsAbove());
+    CHECK_THROWS_AS(ValueScale(ofKind(Scale::Kind::Fixed, 1, 1), sample), Error);
+    CHECK_THROWS_AS(ValueScale(ofKind(Scale::Kind::Fixed, 0, std::nan("")), sample), Error);
+}
+
+TEST_CASE("a log scale gives equal steps to equal ratios and its ticks are powers of ten") {
+    const ValueScale scale(ofKind(Scale::Kind::Log), sample);
+    CHECK(scale.position(0.001f) == doctest::Approx(0));
+    CHECK(scale.position(0.01) == doctest::Approx(0.5).epsilon(1e-6));
+    CHECK(scale.position(0.1f) == doctest::Approx(1));
+    CHECK(scale.position(0) == 0);
+    const auto ticks = scale.ticks(5);
+    REQUIRE(ticks.size() == 3);
+    CHECK(ticks[1].label == "0.01");
+    CHECK(ticks[1].position == doctest::Approx(0.5).epsilon(1e-6));
+    const ValueScale wide(ofKind(Scale::Kind::Log), std::vector<float>{1e-30f, 0, 1});
+    CHECK(wide.minimum() == doctest::Approx(1e-6));
+    CHECK(wide.cutsBelow());
+}
+
+TEST_CASE("a rank scale is even whatever the distribution, and equal values share their rank") {
+    const std::vector<float> values = {1, 100, 2, 50, 2};
+    const ValueScale scale(ofKind(Scale::Kind::Rank), values);
+    CHECK(scale.position(1) == 0);
+    CHECK(scale.position(2) == doctest::Approx(1.5 / 4));
+    CHECK(scale.position(50) == doctest::Approx(0.75));
+    CHECK(scale.position(100) == 1);
+    CHECK(scale.ticks(5).front().label == "1");
+    CHECK(scale.ticks(5).back().label == "100");
+}
+
+TEST_CASE("signed values are scaled symmetrically around the middle") {
+    const std::vector<float> values = {-0.2f, 0, 0.5f};
+    for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log}) {
+        const ValueScale scale(ofKind(kind), values, true);
+        CHECK(scale.position(0) == doctest::Approx(0.5));
+        CHECK(scale.position(0.5) == doctest::Approx(1));
+        CHECK(scale.position(-0.5) == doctest::Approx(0));
+        CHECK(scale.position(0.2f) + scale.position(-0.2f) == doctest::Approx(1));
+    }
+}
+
+TEST_CASE("position and value are inverse, and ticks lie on the scale in order") {
+    for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log})
+        for (const bool isSigned : {false, true}) {
+            const ValueScale scale(ofKind(kind), sample, isSigned);
+            for (double t = 0; t <= 1; t += 0.125) CHECK(scale.position(scale.valueAt(t)) == doctest::Approx(t));
+            double last = -1;
+            for (const Tick& tick : scale.ticks(6)) {
+                CHECK(tick.position >= -1e-9);
+                CHECK(tick.position <= 1 + 1e-9);
+                CHECK(tick.position > last);
+                last = tick.position;
+            }
+        }
+}
+
+TEST_CASE("data without range or without numbers still make a scale") {
+    for (const std::vector<float>& values : {std::vector<float>{}, {none}, {0, 0}, {3}, {-3, -3}, {1e38f, -1e38f}})
+        for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log, Scale::Kind::Rank})
+            for (const bool isSigned : {false, true}) {
+                const ValueScale scale(ofKind(kind), values, isSigned);
+                for (const double v : {-3.0, 0.0, 3.0, 1e38}) {
+                    CHECK(scale.position(v) >= 0);
+                    CHECK(scale.position(v) <= 1);
+                }
+                for (const Tick& tick : scale.ticks(5)) CHECK(std::isfinite(tick.position));
+            }
+    CHECK(ValueScale(ofKind(Scale::Kind::Picture), std::vector<float>{3}).position(3) == 1);
+}
+
+TEST_CASE("numbers read well") {
+    CHECK(valueText(0.0123456) == "0.0123");
+    CHECK(valueText(1) == "1");
+    CHECK(valueText(1250) == "1250");
+    CHECK(valueText(-0.5) == "-0.5");
+    CHECK(valueText(1.2e-5) == "1.2e-5");
+    CHECK(valueText(3e20) == "3e20");
+    CHECK(valueText(0) == "0");
+    CHECK(valueText(std::nan("")) == "no value");
+    const auto labels = [](double low, double high, int count) {
+        std::string all;
+        for (const Tick& tick : niceTicks(low, high, count)) all += tick.label + " ";
+        return all;
+    };
+    CHECK(labels(0, 1, 5) == "0.0 0.2 0.4 0.6 0.8 1.0 ");
+    CHECK(labels(-0.25, 11.25, 8) == "0 2 4 6 8 10 ");
+    CHECK(labels(0, 0.02, 4) == "0.000 0.005 0.010 0.015 0.020 ");
+    CHECK(labels(0, 2e-5, 4) == "0 5e-6 1e-5 1.5e-5 2e-5 ");
+    CHECK(labels(3, 3, 4) == "3 ");
+}
