@@ -1,4 +1,5 @@
 // Vision transformers whose files do not say their sizes: timm exports and the original DINO and DINOv2 checkpoints.
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -26,9 +27,16 @@ std::string prefixOf(const Shapes& shapes, const std::string& source) {
                 "Lone weight files can be vision transformers from timm, DINO or DINOv2; for others open the model's folder.");
 }
 
+/// One more than the largest block number, so that a block with a part missing still counts.
 std::int64_t blockCount(const Shapes& shapes, const std::string& prefix) {
+    const std::string start = prefix + "blocks.";
     std::int64_t count = 0;
-    while (shapes.count(prefix + "blocks." + std::to_string(count) + ".attn.qkv.weight") != 0) ++count;
+    for (auto it = shapes.lower_bound(start); it != shapes.end() && it->first.starts_with(start); ++it) {
+        const std::string_view rest = std::string_view(it->first).substr(start.size());
+        const std::string digits(rest.substr(0, rest.find('.')));
+        const bool number = !digits.empty() && digits.size() <= 4 && digits.find_first_not_of("0123456789") == std::string::npos;
+        if (number) count = std::max<std::int64_t>(count, std::stoll(digits) + 1);
+    }
     return count;
 }
 

@@ -8,7 +8,10 @@ ModelSource ModelSource::open(const std::string& reference) { return ModelSource
 
 ModelSource::ModelSource(ResolvedModel files)
     : m_files(std::move(files)), m_config(readModelConfig(m_files)), m_identity(identifyModel(m_files, m_config)),
-      m_weights(WeightStore::open(m_files)) {}
+      m_weights(WeightStore::open(m_files)) {
+    // Whatever a timm export resembles, it is read and preprocessed as timm does.
+    if (m_files.format == ModelFormat::Timm) m_identity.modelType = "timm";
+}
 
 bool ModelSource::hasPrefix(const std::string& prefix) const {
     for (const TensorInfo& tensor : m_weights->tensors())

@@ -19,7 +19,12 @@ at::Tensor copyOf(const std::vector<float>& values, at::IntArrayRef shape) {
 }
 
 /// A tensor given without its picture: the picture is taken to have the tensor's own size.
-PixelTransform identityTransform(int width, int height) { return {width, height, width, height, 0, 0, width, height}; }
+PixelTransform identityTransform(int width, int height) {
+    PixelTransform transform;
+    transform.originalWidth = transform.resizedWidth = transform.inputWidth = transform.shownWidth = width;
+    transform.originalHeight = transform.resizedHeight = transform.inputHeight = transform.shownHeight = height;
+    return transform;
+}
 
 void requireShape(const std::string& name, const at::Tensor& tensor, std::vector<std::int64_t> expected,
                   const std::string& why) {
@@ -171,7 +176,7 @@ void VisionInput::requireCounts(const TensorItem& tensors, const GridSize& grid)
     }
     if (const auto masked = tensors.find("bool_masked_pos"); masked != tensors.end())
         requireShape("bool_masked_pos", masked->second, {1, patches}, "one entry a patch");
-    if (const auto mask = tensors.find("attention_mask"); mask != tensors.end())
+    if (const auto mask = tensors.find("attention_mask"); m_spec.attentionMask && mask != tensors.end())
         requireShape("attention_mask", mask->second, {1, tokens}, "one entry a token");
 }
 

@@ -166,7 +166,7 @@ BlockContext VisionTransformer::context(const GridSize& grid, const at::Tensor& 
 
 VisionTokens VisionTransformer::run(Forward& forward) const {
     GridSize grid;
-    at::Tensor padding = forward.input("attention_mask");
+    at::Tensor padding = m_spec.attentionMask ? forward.input("attention_mask") : at::Tensor();
     VisionTokens tokens;
     if (m_spec.patches.patchesGiven) {
         const at::Tensor shape = forward.input("spatial_shapes").to(at::kCPU, at::kLong);

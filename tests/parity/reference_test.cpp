@@ -15,30 +15,26 @@ using namespace fovea::test;
 
 namespace {
 
-/// The largest differences of one kind of quantity over a case, and how close the worst came to what is allowed.
+/// The largest differences of one kind of quantity over a case, against the largest magnitude of that kind.
 struct Errors {
-    double ours = 0, theirs = 0, largest = 0, share = 0;
+    double ours = 0, theirs = 0, largest = 0;
     int compared = 0;
 
     void add(const std::string& what, const Array& mine, const Reference& f64, const Reference& f32) {
         INFO(what);
         REQUIRE(mine.shape == f64.shape);
-        double our = 0, their = 0;
         for (std::size_t i = 0; i < f64.values.size(); ++i) {
             const double d = std::abs(static_cast<double>(mine.values[i]) - f64.values[i]);
             // A comparison with NaN is false: count it as infinitely wrong.
-            our = d >= 0 ? std::max(our, d) : HUGE_VAL;
-            their = std::max(their, std::abs(f32.values[i] - f64.values[i]));
+            ours = d >= 0 ? std::max(ours, d) : HUGE_VAL;
+            theirs = std::max(theirs, std::abs(f32.values[i] - f64.values[i]));
         }
-        const double most = f64.largest();
-        const double allowed = std::max(1e-6 * most, 2 * their);
-        CHECK_MESSAGE(our <= allowed, what << ": error " << our << ", allowed " << allowed);
-        share = std::max(share, our / allowed);
-        ours = std::max(ours, our);
-        theirs = std::max(theirs, their);
-        largest = std::max(largest, most);
+        largest = std::max(largest, f64.largest());
         ++compared;
     }
+
+    double allowed() const { return std::max(1e-6 * largest, 2 * theirs); }
+    double share() const { return ours / allowed(); }
 };
 
 struct CaseErrors {
@@ -88,17 +84,19 @@ TEST_CASE("attention, hidden states and outputs equal the reference") {
         const auto model = open(c);
         CHECK(model->spec().family == c.family);
         CHECK(model->spec().weights.missing.empty());
-        CHECK(model->spec().weights.unexpected.empty());
+        const std::size_t unused = c.name == "vit-bare-prefixed" ? 2 : 0;  // a bare model beside a classifier's weights
+        CHECK(model->spec().weights.unexpected.size() == unused);
         families.insert(model->spec().family);
         const auto input = inputsOf(c, *model);
         const auto reference = readReference(c.reference);
         CaseErrors errors;
         for (int item = 0; item < input->count(); ++item) compareItem(*model, *input, item, reference, errors);
-        CHECK(errors.probs.compared > 0);
-        CHECK(errors.hidden.compared > 0);
-        CHECK(errors.outputs.compared > 0);
+        for (const auto& [kind, of] : {std::pair{"attention", &errors.probs}, {"hidden", &errors.hidden}, {"outputs", &errors.outputs}}) {
+            CHECK(of->compared > 0);
+            CHECK_MESSAGE(of->ours <= of->allowed(), kind << ": error " << of->ours << ", allowed " << of->allowed());
+        }
         const auto relative = [](double error, const Errors& of) { return error / of.largest; };
-        const double share = std::max({errors.probs.share, errors.hidden.share, errors.outputs.share});
+        const double share = std::max({errors.probs.share(), errors.hidden.share(), errors.outputs.share()});
         worst = std::max(worst, share);
         fmt::print("{:<38} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>9.1e} {:>6.0f}%\n", c.name,
                    relative(errors.probs.ours, errors.probs), relative(errors.probs.theirs, errors.probs),

@@ -33,6 +33,7 @@ def probe_maps(model):
 def one_tower(fixtures, name, family, model, seed, inputs, arguments=None, head=True):
     folder = fixtures.folder(name)
     randomise(model, seed)
+    model.set_attn_implementation("eager")
     model.save_pretrained(folder / "model")
     maps = probe_maps(model)
 
@@ -55,6 +56,7 @@ def one_tower(fixtures, name, family, model, seed, inputs, arguments=None, head=
 def both_towers(fixtures, name, family, model, seed, inputs, arguments=None):
     folder = fixtures.folder(name)
     randomise(model, seed)
+    model.set_attn_implementation("eager")
     model.save_pretrained(folder / "model")
     maps = probe_maps(model)
 
