@@ -1,4 +1,5 @@
-// BEiT (Bao et al. 2022): relative position bias of its own in every block or shared by all, layer scale, mean pooling.
+// BEiT (Bao et al. 2022): relative position bias of its own in every block or shared by all, layer scale,
+// mean pooling.
 #include <ATen/TensorOperators.h>
 
 #include "attention/forward.h"
@@ -23,7 +24,8 @@ public:
     }
     void run(const VisionTokens& tokens, Forward& forward) const override {
         const at::Tensor stream = m_norm(m_towerNorm.defined() ? m_towerNorm(tokens.hidden) : tokens.hidden);
-        const std::int64_t first = tokens.kept.defined() ? (tokens.kept < tokens.prefix).sum().item<std::int64_t>() : tokens.prefix;
+        const std::int64_t first =
+            tokens.kept.defined() ? (tokens.kept < tokens.prefix).sum().item<std::int64_t>() : tokens.prefix;
         forward.output("logits", forward.linear(m_scores, stream.narrow(1, first, stream.size(1) - first)));
     }
 
@@ -46,12 +48,14 @@ void addBlocks(VisionTransformerSpec& tower, const ConfigView& config, const std
     const std::string table = "relative_position_bias.relative_position_bias_table";
     if (config.boolean("use_relative_position_bias", false))
         blocks.names.relativeBias = layer + "attention.attention." + table;
-    if (config.boolean("use_shared_relative_position_bias", false)) tower.sharedRelativeBias = prefix + "encoder." + table;
+    if (config.boolean("use_shared_relative_position_bias", false))
+        tower.sharedRelativeBias = prefix + "encoder." + table;
     if (!config.boolean("use_absolute_position_embeddings", false)) tower.positions.name.clear();
     tower.positions.squareTable = true;
 }
 
-std::shared_ptr<const Model> loadBeit(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadBeit(const ModelSource& source, const LoadOptions& options,
+                                      const JobContext& job) {
     const ConfigView& config = source.config();
     const std::string prefix = source.basePrefix("beit.", "embeddings.");
     VisionModelParts parts;
@@ -60,7 +64,7 @@ std::shared_ptr<const Model> loadBeit(const ModelSource& source, const LoadOptio
     addVitEmbeddings(tower, prefix);
     addBlocks(tower, config, prefix);
     const std::string& architecture = source.identity().architecture;
-    tower.attentionMask = architecture != "BeitForImageClassification";
+    tower.attentionMask = !source.classifies("Beit");
     parts.ignored = {"*relative_position_index"};
 
     const bool mean = config.boolean("use_mean_pooling", true);
@@ -68,7 +72,8 @@ std::shared_ptr<const Model> loadBeit(const ModelSource& source, const LoadOptio
     const double eps = tower.blocks.eps;
     if (architecture == "BeitForMaskedImageModeling") {
         const std::int64_t vocabulary = config.integer("vocab_size", 8192, {1, 1 << 24});
-        parts.head = std::make_unique<VisualTokenHead>(hidden, vocabulary, eps, mean ? "" : prefix + "layernorm");
+        parts.head =
+            std::make_unique<VisualTokenHead>(hidden, vocabulary, eps, mean ? "" : prefix + "layernorm");
         return loadVisionModel("beit", std::move(parts), source, options, job);
     }
     StandardHeadSpec head;
@@ -80,7 +85,7 @@ std::shared_ptr<const Model> loadBeit(const ModelSource& source, const LoadOptio
     } else {
         head.finalNorm = prefix + "layernorm";
     }
-    if (architecture == "BeitForImageClassification") {
+    if (source.classifies("Beit")) {
         head.labels = config.labelCount(2);
         head.classifier = "classifier";
         parts.labels = classLabels(config, head.labels);
@@ -100,8 +105,8 @@ void add_beit(ModelCatalog& catalog) {
     ModelEntry entry;
     entry.info = {"beit", "BEiT", "Vision transformer with relative position bias (Bao et al. 2022).", {}};
     entry.modelTypes = {"beit"};
-    entry.architectures = {"BeitModel", "BeitForImageClassification", "BeitForMaskedImageModeling", "BeitBackbone",
-                           "BeitForSemanticSegmentation"};
+    entry.architectures = {"BeitModel", "BeitForImageClassification", "BeitForMaskedImageModeling",
+                           "BeitBackbone", "BeitForSemanticSegmentation"};
     entry.load = loadBeit;
     catalog.add(std::move(entry));
 }

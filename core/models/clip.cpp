@@ -8,10 +8,11 @@ namespace fovea {
 namespace {
 
 VisionTransformerSpec visionTower(const ModelSource& source, const std::string& prefix) {
-    VisionTransformerSpec tower =
-        clipVisionTower(towerConfig(source, "vision_config"), prefix, {768, 12, 12, 3072, 224, 32, 1e-5, "quick_gelu"});
+    VisionTransformerSpec tower = clipVisionTower(towerConfig(source, "vision_config"), prefix,
+                                                  {768, 12, 12, 3072, 224, 32, 1e-5, "quick_gelu"});
     const std::int64_t hidden = tower.blocks.hidden;
-    tower.prefix = {{prefix + "embeddings.class_embedding", {hidden}, {{"cls", "[CLS]", TokenKind::Special}}}};
+    tower.prefix = {
+        {prefix + "embeddings.class_embedding", {hidden}, {{"cls", "[CLS]", TokenKind::Special}}}};
     tower.patches.bias = Bias::None;
     tower.positions.prefix = 1;
     tower.preNorm = prefix + "pre_layrnorm";  // so spelled in every checkpoint
@@ -19,7 +20,8 @@ VisionTransformerSpec visionTower(const ModelSource& source, const std::string& 
     return tower;
 }
 
-std::shared_ptr<const Model> loadBoth(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadBoth(const ModelSource& source, const LoadOptions& options,
+                                      const JobContext& job) {
     const ConfigView& config = source.config();
     const std::int64_t size = config.integer("projection_dim", 512, {1, 1 << 16});
     ContrastiveParts parts;
@@ -41,7 +43,8 @@ std::shared_ptr<const Model> loadBoth(const ModelSource& source, const LoadOptio
     return loadContrastiveModel("clip", std::move(parts), source, options, job);
 }
 
-std::shared_ptr<const Model> loadClip(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadClip(const ModelSource& source, const LoadOptions& options,
+                                      const JobContext& job) {
     const std::string& architecture = source.identity().architecture;
     if (architecture == "CLIPModel" || (architecture.empty() && source.identity().modelType == "clip"))
         return loadBoth(source, options, job);
@@ -52,7 +55,7 @@ std::shared_ptr<const Model> loadClip(const ModelSource& source, const LoadOptio
     StandardHeadSpec head;
     head.hidden = parts.tower.blocks.hidden;
     head.eps = parts.tower.blocks.eps;
-    if (architecture == "CLIPForImageClassification") {
+    if (source.classifies("CLIP")) {
         head.pooling = Pooling::PatchMean;
         head.labels = config.labelCount(2);
         head.classifier = "classifier";
@@ -77,7 +80,8 @@ void add_clip(ModelCatalog& catalog) {
     ModelEntry entry;
     entry.info = {"clip", "CLIP", "Image and text towers trained to agree (Radford et al. 2021).", {}};
     entry.modelTypes = {"clip", "clip_vision_model"};
-    entry.architectures = {"CLIPModel", "CLIPVisionModel", "CLIPVisionModelWithProjection", "CLIPForImageClassification"};
+    entry.architectures = {"CLIPModel", "CLIPVisionModel", "CLIPVisionModelWithProjection",
+                           "CLIPForImageClassification"};
     entry.load = loadClip;
     catalog.add(std::move(entry));
 }

@@ -38,7 +38,8 @@ private:
     Linear m_class, m_distillation;
 };
 
-std::shared_ptr<const Model> loadDeit(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadDeit(const ModelSource& source, const LoadOptions& options,
+                                      const JobContext& job) {
     if (hasTimmLayout(source)) return loadVisionModel("deit", timmParts(source), source, options, job);
     const ConfigView& config = source.config();
     const std::string prefix = source.basePrefix("deit.", "embeddings.");
@@ -52,11 +53,13 @@ std::shared_ptr<const Model> loadDeit(const ModelSource& source, const LoadOptio
                                   {{"distillation", "[DIST]", TokenKind::Special}}});
     parts.tower.positions.prefix = 2;
     blocks.names = vitBlockNames(prefix);
-    blocks.queryBias = blocks.keyBias = blocks.valueBias = config.boolean("qkv_bias", true) ? Bias::Required : Bias::None;
+    blocks.queryBias = blocks.keyBias = blocks.valueBias =
+        config.boolean("qkv_bias", true) ? Bias::Required : Bias::None;
 
     const std::string& architecture = source.identity().architecture;
     const std::int64_t labels = config.labelCount(2);
-    if (architecture == "DeiTForImageClassificationWithTeacher") {
+    const bool teacher = architecture.empty() && source.weights().contains("cls_classifier.weight");
+    if (teacher || architecture == "DeiTForImageClassificationWithTeacher") {
         parts.head = std::make_unique<TeacherHead>(prefix + "layernorm", blocks.hidden, labels, blocks.eps);
         parts.labels = classLabels(config, labels);
     } else {
@@ -64,7 +67,7 @@ std::shared_ptr<const Model> loadDeit(const ModelSource& source, const LoadOptio
         head.hidden = blocks.hidden;
         head.eps = blocks.eps;
         head.finalNorm = prefix + "layernorm";
-        if (architecture == "DeiTForImageClassification") {
+        if (source.classifies("DeiT")) {
             head.labels = labels;
             head.classifier = "classifier";
             parts.labels = classLabels(config, labels);
@@ -84,7 +87,10 @@ std::shared_ptr<const Model> loadDeit(const ModelSource& source, const LoadOptio
 
 void add_deit(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"deit", "DeiT", "Data-efficient image transformer with a distillation token (Touvron et al. 2021).", {}};
+    entry.info = {"deit",
+                  "DeiT",
+                  "Data-efficient image transformer with a distillation token (Touvron et al. 2021).",
+                  {}};
     entry.modelTypes = {"deit"};
     entry.architectures = {"DeiTModel", "DeiTForImageClassification", "DeiTForImageClassificationWithTeacher",
                            "DeiTForMaskedImageModeling"};

@@ -10,8 +10,9 @@ void add_dinov2(ModelCatalog& catalog) {
     entry.modelTypes = {"dinov2"};
     entry.architectures = {"Dinov2Model", "Dinov2ForImageClassification", "Dinov2Backbone"};
     entry.load = [](const ModelSource& source, const LoadOptions& options, const JobContext& job) {
-        return loadVisionModel("dinov2", dinov2Parts(source, {"dinov2.", "Dinov2", 14, 0, PositionResize::Bicubic}), source,
-                               options, job);
+        return loadVisionModel("dinov2",
+                               dinov2Parts(source, {"dinov2.", "Dinov2", 14, 0, PositionResize::Bicubic}),
+                               source, options, job);
     };
     catalog.add(std::move(entry));
 }

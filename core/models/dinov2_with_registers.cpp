@@ -6,8 +6,10 @@ namespace fovea {
 
 void add_dinov2_with_registers(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"dinov2_with_registers", "DINOv2 with registers",
-                  "DINOv2 with tokens that take over the role of high-norm patches (Darcet et al. 2024).", {}};
+    entry.info = {"dinov2_with_registers",
+                  "DINOv2 with registers",
+                  "DINOv2 with tokens that take over the role of high-norm patches (Darcet et al. 2024).",
+                  {}};
     entry.modelTypes = {"dinov2_with_registers"};
     entry.architectures = {"Dinov2WithRegistersModel", "Dinov2WithRegistersForImageClassification",
                            "Dinov2WithRegistersBackbone"};

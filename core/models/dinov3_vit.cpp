@@ -1,4 +1,5 @@
-// DINOv3 (Simeoni et al. 2025): axial rotary positions on the patches, register tokens, optional gated feed-forward part.
+// DINOv3 (Simeoni et al. 2025): axial rotary positions on the patches, register tokens, optional gated
+// feed-forward part.
 #include "fovea/catalog.h"
 #include "nn/vision_model.h"
 #include "nn/vit_config.h"
@@ -27,7 +28,8 @@ BlockNames blockNames(const std::string& layer, bool gated) {
     return names;
 }
 
-std::shared_ptr<const Model> loadDinov3(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadDinov3(const ModelSource& source, const LoadOptions& options,
+                                        const JobContext& job) {
     const ConfigView& config = source.config();
     VisionModelParts parts;
     VisionTransformerSpec& tower = parts.tower;
@@ -70,7 +72,10 @@ std::shared_ptr<const Model> loadDinov3(const ModelSource& source, const LoadOpt
 
 void add_dinov3_vit(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"dinov3_vit", "DINOv3", "Self-supervised vision transformer with rotary positions (Simeoni et al. 2025).", {}};
+    entry.info = {"dinov3_vit",
+                  "DINOv3",
+                  "Self-supervised vision transformer with rotary positions (Simeoni et al. 2025).",
+                  {}};
     entry.modelTypes = {"dinov3_vit"};
     entry.architectures = {"DINOv3ViTModel", "DINOv3ViTBackbone"};
     entry.load = loadDinov3;

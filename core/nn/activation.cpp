@@ -49,14 +49,22 @@ Activation readActivation(const ConfigView& config, std::string_view key, const 
 
 at::Tensor activate(Activation activation, const at::Tensor& x) {
     switch (activation) {
-        case Activation::Gelu: return at::gelu(x, "none");
-        case Activation::GeluTanh: return at::gelu(x, "tanh");
-        case Activation::QuickGelu: return at::mul(x, at::sigmoid(at::mul(x, 1.702)));
-        case Activation::Silu: return at::silu(x);
-        case Activation::Relu: return at::relu(x);
-        case Activation::Tanh: return at::tanh(x);
-        case Activation::Sigmoid: return at::sigmoid(x);
-        case Activation::Identity: break;
+        case Activation::Gelu:
+            return at::gelu(x, "none");
+        case Activation::GeluTanh:
+            return at::gelu(x, "tanh");
+        case Activation::QuickGelu:
+            return at::mul(x, at::sigmoid(at::mul(x, 1.702)));
+        case Activation::Silu:
+            return at::silu(x);
+        case Activation::Relu:
+            return at::relu(x);
+        case Activation::Tanh:
+            return at::tanh(x);
+        case Activation::Sigmoid:
+            return at::sigmoid(x);
+        case Activation::Identity:
+            break;
     }
     return x;
 }

@@ -29,22 +29,32 @@ void AttentionPoolingHead::visit(WeightVisitor& weights) {
     if (path.empty()) return;
     weights.tensor(m_probe, path + "probe", {1, 1, hidden});
     weights.fusedQkv(m_query, m_key, m_value,
-                     {path + "attention.in_proj_weight", path + "attention.in_proj_bias", path + "attention"}, hidden, hidden,
-                     Bias::Required);
+                     {path + "attention.in_proj_weight", path + "attention.in_proj_bias", path + "attention"},
+                     hidden, hidden, Bias::Required);
     weights.linear(m_output, path + "attention.out_proj", hidden, hidden);
     weights.norm(m_norm, path + "layernorm", hidden);
-    m_mlp.visit(weights, {MlpKind::Plain, hidden, m_spec.intermediate, m_spec.activation, Bias::Required, path + "mlp.fc1",
-                          {}, path + "mlp.fc2"});
+    m_mlp.visit(weights, {MlpKind::Plain,
+                          hidden,
+                          m_spec.intermediate,
+                          m_spec.activation,
+                          Bias::Required,
+                          path + "mlp.fc1",
+                          {},
+                          path + "mlp.fc2"});
 }
 
-at::Tensor AttentionPoolingHead::pool(const VisionTokens& tokens, const at::Tensor& stream, Forward& forward) const {
+at::Tensor AttentionPoolingHead::pool(const VisionTokens& tokens, const at::Tensor& stream,
+                                      Forward& forward) const {
     const std::int64_t dim = m_spec.hidden / m_spec.heads;
-    const auto heads = [&](const at::Tensor& x) { return x.view({1, x.size(1), m_spec.heads, dim}).transpose(1, 2); };
+    const auto heads = [&](const at::Tensor& x) {
+        return x.view({1, x.size(1), m_spec.heads, dim}).transpose(1, 2);
+    };
     AttentionCall call;
     call.site = m_site;
     call.query = heads(forward.linear(m_query, m_probe));
     call.key = heads(forward.linear(m_key, stream));
     call.value = heads(forward.linear(m_value, stream));
+    call.outputWeight = m_output.weight;
     if (tokens.padding.defined() && !tokens.padding.to(at::kBool).all().item<bool>())
         call.bias = selectBias(paddingBias(tokens.padding, stream.scalar_type()), tokens.kept);
     call.scale = 1.0 / std::sqrt(static_cast<double>(dim));

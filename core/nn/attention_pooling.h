@@ -7,18 +7,18 @@ namespace fovea {
 
 struct AttentionPoolingSpec {
     std::string stage = "vision";
-    int layers = 12;           ///< of the tower; the pooling's site follows as block `layers`
+    int layers = 12;  ///< of the tower; the pooling's site follows as block `layers`
     int heads = 12;
     std::int64_t hidden = 768;
     std::int64_t intermediate = 3072;
     double eps = 1e-6;
     Activation activation = Activation::GeluTanh;
-    std::string finalNorm;     ///< on every token, before the pooling
-    std::string path;          ///< of the pooling, with its dot; empty: no pooling
+    std::string finalNorm;  ///< on every token, before the pooling
+    std::string path;       ///< of the pooling, with its dot; empty: no pooling
 };
 
-/// SigLIP's pooling (Zhai et al. 2023): one learned query attends to all tokens, then y = a + mlp(norm(a)). Outputs
-/// `last_hidden_state` and `pooler_output`.
+/// SigLIP's pooling (Zhai et al. 2023): one learned query attends to all tokens, then y = a + mlp(norm(a)).
+/// Outputs `last_hidden_state` and `pooler_output`.
 class AttentionPoolingHead : public VisionHead {
 public:
     explicit AttentionPoolingHead(AttentionPoolingSpec spec) : m_spec(std::move(spec)) {}

@@ -21,7 +21,9 @@ at::Tensor splitHeads(const at::Tensor& x, std::int64_t heads, std::int64_t dim)
     return x.view({x.size(0), x.size(1), heads, dim}).transpose(1, 2);
 }
 
-at::Tensor scaled(const at::Tensor& x, const at::Tensor& scale) { return scale.defined() ? at::mul(x, scale) : x; }
+at::Tensor scaled(const at::Tensor& x, const at::Tensor& scale) {
+    return scale.defined() ? at::mul(x, scale) : x;
+}
 
 }  // namespace
 
@@ -75,8 +77,8 @@ void BlockStack::visit(WeightVisitor& weights) {
         block.norm1.eps = block.norm2.eps = m_spec.eps;
         if (!names.qkv.empty()) {
             const std::string qkv = path(names.qkv);
-            weights.fusedQkv(block.query, block.key, block.value, {qkv + ".weight", qkv + ".bias", qkv}, inner, hidden,
-                             m_spec.queryBias);
+            weights.fusedQkv(block.query, block.key, block.value, {qkv + ".weight", qkv + ".bias", qkv},
+                             inner, hidden, m_spec.queryBias);
         } else {
             weights.linear(block.query, path(names.query), inner, hidden, m_spec.queryBias);
             weights.linear(block.key, path(names.key), inner, hidden, m_spec.keyBias);
@@ -98,7 +100,8 @@ void BlockStack::visit(WeightVisitor& weights) {
     }
 }
 
-at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockContext& context, Forward& forward) const {
+at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockContext& context,
+                                 Forward& forward) const {
     const Block& block = m_blocks[static_cast<std::size_t>(index)];
     const at::Tensor kept = forward.keptTokens(m_spec.stage);
     AttentionCall call;
@@ -113,6 +116,7 @@ at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockCont
         call.query = rotate(call.query, table);
         call.key = rotate(call.key, table);
     }
+    call.outputWeight = block.output.weight;
     call.bias = context.bias;
     if (block.relative.defined()) {
         const at::Tensor relative = block.relative.forGrid(context.grid);
@@ -122,7 +126,8 @@ at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockCont
     call.scale = 1.0 / std::sqrt(static_cast<double>(m_spec.headDim));
     // A causal stage with a mask of its own has the causal part in the mask already.
     call.causal = m_spec.causal && !call.bias.defined() && !kept.defined();
-    if (m_spec.causal && kept.defined() && !call.bias.defined()) call.bias = causalBias(kept, x.scalar_type());
+    if (m_spec.causal && kept.defined() && !call.bias.defined())
+        call.bias = causalBias(kept, x.scalar_type());
     const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
     return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
 }

@@ -20,7 +20,8 @@ namespace fovea {
 
 class Forward;
 
-/// Paths of a block's weights in the files; "{i}" stands for the block, an empty path for a part that is not there.
+/// Paths of a block's weights in the files; "{i}" stands for the block, an empty path for a part that is not
+/// there.
 struct BlockNames {
     std::string norm1, query, key, value;
     std::string qkv;  ///< one matrix for query, key and value; then the three above are not used
@@ -38,14 +39,14 @@ struct BlockStackSpec {
     int headDim = 64;
     std::int64_t hidden = 768;
     std::int64_t intermediate = 3072;
-    double eps = 1e-6;         ///< of the block's norms
-    double headNormEps = 1e-6; ///< of the norms on query and key
+    double eps = 1e-6;          ///< of the block's norms
+    double headNormEps = 1e-6;  ///< of the norms on query and key
     Activation activation = Activation::Gelu;
     MlpKind mlp = MlpKind::Plain;
     Bias queryBias = Bias::Required, keyBias = Bias::Required, valueBias = Bias::Required;
     Bias outputBias = Bias::Required, mlpBias = Bias::Required;
     bool causal = false;
-    GridSize relativeGrid;     ///< the grid that relative position tables were made for
+    GridSize relativeGrid;  ///< the grid that relative position tables were made for
     BlockNames names;
 };
 
@@ -68,8 +69,10 @@ public:
     /// The type of the weights, once they are loaded.
     at::ScalarType dtype() const { return m_blocks.front().norm1.weight.scalar_type(); }
 
-    /// Runs all blocks from the embeddings, or from where the run resumes; returns the residual stream [1, tokens, hidden].
-    at::Tensor run(const std::function<at::Tensor()>& embed, const BlockContext& context, Forward& forward) const;
+    /// Runs all blocks from the embeddings, or from where the run resumes; returns the residual stream [1,
+    /// tokens, hidden].
+    at::Tensor run(const std::function<at::Tensor()>& embed, const BlockContext& context,
+                   Forward& forward) const;
 
 private:
     struct Block {
@@ -92,10 +95,12 @@ std::string blockPath(const std::string& pattern, int block);
 /// A bias [1, a, b, tokens] restricted to the kept tokens in those of its last two axes that count tokens.
 at::Tensor selectBias(const at::Tensor& bias, const at::Tensor& kept);
 
-/// The additive bias [1, 1, n, n] of tokens at these positions (ascending or not) that see only positions up to their own.
+/// The additive bias [1, 1, n, n] of tokens at these positions (ascending or not) that see only positions up
+/// to their own.
 at::Tensor causalBias(const at::Tensor& positions, at::ScalarType dtype);
 
-/// The additive bias [1, 1, 1, tokens] of a padding mask [1, tokens]: 0 where it is true, the type's lowest value elsewhere.
+/// The additive bias [1, 1, 1, tokens] of a padding mask [1, tokens]: 0 where it is true, the type's lowest
+/// value elsewhere.
 at::Tensor paddingBias(const at::Tensor& mask, at::ScalarType dtype);
 
 }  // namespace fovea

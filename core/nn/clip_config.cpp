@@ -30,7 +30,8 @@ ConfigView towerConfig(const ModelSource& source, const std::string& section) {
     return {std::move(merged), config.source() + ": " + section};
 }
 
-VisionTransformerSpec clipVisionTower(const ConfigView& config, const std::string& prefix, const VitDefaults& defaults) {
+VisionTransformerSpec clipVisionTower(const ConfigView& config, const std::string& prefix,
+                                      const VitDefaults& defaults) {
     VisionTransformerSpec tower = readVitSizes(config, defaults);
     tower.blocks.names = clipBlockNames(prefix);
     tower.patches.path = prefix + "embeddings.patch_embedding";
@@ -41,8 +42,9 @@ VisionTransformerSpec clipVisionTower(const ConfigView& config, const std::strin
 
 TextTransformerSpec clipTextTower(const ConfigView& config, const TextDefaults& defaults) {
     TextTransformerSpec text;
-    const VisionTransformerSpec sizes = readVitSizes(
-        config, {defaults.hidden, defaults.layers, defaults.heads, defaults.intermediate, 1, 1, defaults.eps, defaults.activation});
+    const VisionTransformerSpec sizes =
+        readVitSizes(config, {defaults.hidden, defaults.layers, defaults.heads, defaults.intermediate, 1, 1,
+                              defaults.eps, defaults.activation});
     text.blocks = sizes.blocks;
     text.blocks.stage = "text";
     text.prefix = "text_model.";

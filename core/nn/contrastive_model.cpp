@@ -10,13 +10,19 @@
 namespace fovea {
 namespace {
 
-at::Tensor unit(const at::Tensor& x) { return x / at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, true); }
+at::Tensor unit(const at::Tensor& x) {
+    return x / at::linalg_vector_norm(x, 2, at::IntArrayRef{-1}, true);
+}
 
 }  // namespace
 
 ContrastiveModel::ContrastiveModel(ContrastiveParts parts, ImageProcessor processor)
-    : m_tower(parts.tower), m_head(std::move(parts.head)), m_text(std::move(parts.text)),
-      m_input(parts.tower, std::move(processor)), m_hasLogitBias(parts.logitBias), m_ignored(std::move(parts.ignored)) {
+    : m_tower(parts.tower),
+      m_head(std::move(parts.head)),
+      m_text(std::move(parts.text)),
+      m_input(parts.tower, std::move(processor)),
+      m_hasLogitBias(parts.logitBias),
+      m_ignored(std::move(parts.ignored)) {
     for (const std::string& text : m_input.processor().notices()) notice(text);
 }
 
@@ -38,7 +44,8 @@ void ContrastiveModel::visit(WeightVisitor& weights) {
     m_head->visit(weights);
     m_text.visit(weights);
     // A scalar in CLIP's files, one element in SigLIP's.
-    const std::vector<std::int64_t> shape = m_hasLogitBias ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{};
+    const std::vector<std::int64_t> shape =
+        m_hasLogitBias ? std::vector<std::int64_t>{1} : std::vector<std::int64_t>{};
     weights.tensor(m_logitScale, "logit_scale", shape);
     if (m_hasLogitBias) weights.tensor(m_logitBias, "logit_bias", shape);
 }
@@ -90,8 +97,8 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
     };
     if (input.tensors.empty()) {
         if (input.images.empty())
-            throw Error("the model needs a picture, found none", "Give one with --image, or tensors with --tensors.",
-                        ErrorCode::Usage);
+            throw Error("the model needs a picture, found none",
+                        "Give one with --image, or tensors with --tensors.", ErrorCode::Usage);
         for (const Pixels& picture : input.images) {
             TokenMap map;
             TensorItem item;
@@ -106,10 +113,12 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         TensorItem item = items[i];
         const bool hasImage = item.count("pixel_values") != 0;
         const bool hasText = item.count("input_ids") != 0;
-        if (!hasImage && !hasText) throw Error("--tensors: the model needs pixel_values, input_ids or both, found neither");
+        if (!hasImage && !hasText)
+            throw Error("--tensors: the model needs pixel_values, input_ids or both, found neither");
         if (!hasText)
             for (const char* name : {"attention_mask", "position_ids"})
-                if (item.count(name) != 0) throw Error(std::string(name) + ": expected beside input_ids, found alone");
+                if (item.count(name) != 0)
+                    throw Error(std::string(name) + ": expected beside input_ids, found alone");
         if (hasImage) {
             const Pixels* picture = i < input.images.size() ? &input.images[i] : nullptr;
             addImage(m_input.fromTensors(item, picture, m_tower), picture ? *picture : Pixels(), map, item);

@@ -20,9 +20,10 @@ struct ContrastiveParts {
     std::vector<std::string> ignored;
 };
 
-/// Image and text towers compared by the cosine of their embeddings (CLIP, SigLIP). Runs the tower whose input is there:
-/// with both, outputs `logits_per_image`, `logits_per_text`, `image_embeds` and `text_embeds`; with one, its embedding, its
-/// `pooler_output` (the embedding before normalisation) and, for text, `last_hidden_state`.
+/// Image and text towers compared by the cosine of their embeddings (CLIP, SigLIP). Runs the tower whose
+/// input is there: with both, outputs `logits_per_image`, `logits_per_text`, `image_embeds` and
+/// `text_embeds`; with one, its embedding, its `pooler_output` (the embedding before normalisation) and, for
+/// text, `last_hidden_state`.
 class ContrastiveModel : public TransformerModel {
 public:
     ContrastiveModel(ContrastiveParts parts, ImageProcessor processor);

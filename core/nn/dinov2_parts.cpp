@@ -46,7 +46,8 @@ VisionModelParts dinov2Parts(const ModelSource& source, const Dinov2Form& form) 
     addVitEmbeddings(tower, prefix);
     tower.maskShape = {1, tower.blocks.hidden};
     if (form.registers > 0)
-        tower.prefix.push_back(registerTokens(prefix + "embeddings.register_tokens", form.registers, tower.blocks.hidden));
+        tower.prefix.push_back(
+            registerTokens(prefix + "embeddings.register_tokens", form.registers, tower.blocks.hidden));
     tower.positions.resize = form.resize;
     tower.positions.squareTable = true;
     BlockStackSpec& blocks = tower.blocks;
@@ -54,7 +55,8 @@ VisionModelParts dinov2Parts(const ModelSource& source, const Dinov2Form& form) 
     blocks.names = blockNames(prefix, swiglu);
     blocks.mlp = swiglu ? MlpKind::FusedSwiGlu : MlpKind::Plain;
     blocks.intermediate = mlpWidth(config, blocks.hidden, swiglu);
-    blocks.queryBias = blocks.keyBias = blocks.valueBias = config.boolean("qkv_bias", true) ? Bias::Required : Bias::None;
+    blocks.queryBias = blocks.keyBias = blocks.valueBias =
+        config.boolean("qkv_bias", true) ? Bias::Required : Bias::None;
 
     StandardHeadSpec head;
     head.hidden = blocks.hidden;
@@ -62,7 +64,7 @@ VisionModelParts dinov2Parts(const ModelSource& source, const Dinov2Form& form) 
     head.finalNorm = prefix + "layernorm";
     head.pooling = Pooling::ClassAndPatches;
     const std::string& architecture = source.identity().architecture;
-    if (architecture == form.architecture + "ForImageClassification") {
+    if (source.classifies(form.architecture)) {
         head.labels = config.labelCount(2);
         head.classifier = "classifier";
         parts.labels = classLabels(config, head.labels);

@@ -14,7 +14,8 @@ struct Dinov2Form {
     PositionResize resize = PositionResize::Bicubic;
 };
 
-/// DINOv2 (Oquab et al. 2023), with registers (Darcet et al. 2024) where there are any; also in its repository's layout.
+/// DINOv2 (Oquab et al. 2023), with registers (Darcet et al. 2024) where there are any; also in its
+/// repository's layout.
 VisionModelParts dinov2Parts(const ModelSource& source, const Dinov2Form& form);
 
 }  // namespace fovea

@@ -15,7 +15,8 @@ const InputTensor& acceptedAs(const std::string& source, const TensorInfo& found
         if (input.name == found.name) return input;
         names += (names.empty() ? "" : ", ") + input.name;
     }
-    throw Error(source + ": tensor \"" + found.name + "\" is no input of this model", "It accepts: " + names + ".");
+    throw Error(source + ": tensor \"" + found.name + "\" is no input of this model",
+                "It accepts: " + names + ".");
 }
 
 void check(const std::string& source, const TensorInfo& found, const InputTensor& expected) {
@@ -33,7 +34,8 @@ void check(const std::string& source, const TensorInfo& found, const InputTensor
 
 }  // namespace
 
-std::vector<TensorItem> readInputTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted) {
+std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
+                                         const std::vector<InputTensor>& accepted) {
     ResolvedModel files;
     files.format = ModelFormat::LoneWeights;
     files.weightFormat = WeightFormat::Safetensors;
@@ -48,8 +50,8 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file, cons
         check(source, tensor, acceptedAs(source, tensor, accepted));
         const std::int64_t size = tensor.shape.front();
         if (size != 1 && batch != 1 && size != batch)
-            throw Error(source + ": tensor \"" + tensor.name + "\": expected a batch of 1 or " + std::to_string(batch) +
-                        " as the other tensors have, found " + std::to_string(size));
+            throw Error(source + ": tensor \"" + tensor.name + "\": expected a batch of 1 or " +
+                        std::to_string(batch) + " as the other tensors have, found " + std::to_string(size));
         batch = std::max(batch, size);
     }
     std::vector<TensorItem> items(static_cast<std::size_t>(batch));
@@ -59,7 +61,8 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file, cons
         // Inputs outlive the file, and small types would round perturbations away.
         values = narrow ? values.to(at::kFloat) : values.clone();
         for (std::int64_t i = 0; i < batch; ++i)
-            items[static_cast<std::size_t>(i)][info.name] = values.size(0) == 1 ? values : values.narrow(0, i, 1);
+            items[static_cast<std::size_t>(i)][info.name] =
+                values.size(0) == 1 ? values : values.narrow(0, i, 1);
     }
     return items;
 }

@@ -12,15 +12,20 @@ void Mlp::visit(WeightVisitor& weights, const MlpSpec& spec) {
     m_activation = spec.activation;
     const std::int64_t rows = spec.kind == MlpKind::FusedSwiGlu ? 2 * spec.intermediate : spec.intermediate;
     weights.linear(m_in, spec.in, rows, spec.hidden, spec.bias);
-    if (spec.kind == MlpKind::Gated) weights.linear(m_gate, spec.gate, spec.intermediate, spec.hidden, spec.bias);
+    if (spec.kind == MlpKind::Gated)
+        weights.linear(m_gate, spec.gate, spec.intermediate, spec.hidden, spec.bias);
     weights.linear(m_out, spec.out, spec.hidden, spec.intermediate, spec.bias);
 }
 
 at::Tensor Mlp::operator()(const at::Tensor& x, Forward& forward) const {
     at::Tensor inner = forward.linear(m_in, x);
     switch (m_kind) {
-        case MlpKind::Plain: inner = activate(m_activation, inner); break;
-        case MlpKind::Gated: inner = at::mul(activate(m_activation, forward.linear(m_gate, x)), inner); break;
+        case MlpKind::Plain:
+            inner = activate(m_activation, inner);
+            break;
+        case MlpKind::Gated:
+            inner = at::mul(activate(m_activation, forward.linear(m_gate, x)), inner);
+            break;
         case MlpKind::FusedSwiGlu: {
             const std::int64_t half = inner.size(-1) / 2;
             inner = at::mul(at::silu(inner.narrow(-1, 0, half)), inner.narrow(-1, half, half));

@@ -22,24 +22,25 @@ const ModelEntry* entryFor(const ModelCatalog& catalog, const ModelIdentity& ide
     return nullptr;
 }
 
-[[noreturn]] void refuse(const ModelCatalog& catalog, const std::string& source, const ModelIdentity& identity) {
+[[noreturn]] void refuse(const ModelCatalog& catalog, const std::string& source,
+                         const ModelIdentity& identity) {
     std::string known;
     for (const ModelEntry& entry : catalog.all())
         for (const std::string& type : entry.modelTypes) known += (known.empty() ? "" : ", ") + type;
     const std::string found = identity.modelType.empty() ? "architecture \"" + identity.architecture + "\""
                                                          : "model_type \"" + identity.modelType + "\"";
-    throw Error(source + ": " + found.substr(0, 120) + " is not supported", "Supported model types: " + known + ".");
+    throw Error(source + ": " + found.substr(0, 120) + " is not supported",
+                "Supported model types: " + known + ".");
 }
 
 }  // namespace
 
-std::shared_ptr<const Model> openModel(const Catalog& catalog, const std::string& reference, const LoadOptions& options,
-                                       const JobContext& job) {
+std::shared_ptr<const Model> openModel(const Catalog& catalog, const std::string& reference,
+                                       const LoadOptions& options, const JobContext& job) {
     job.progress(0, "finding the files");
     ResolvedModel files = resolveModel(reference);
-    if (files.format == ModelFormat::Trace || files.format == ModelFormat::DiffusersPipeline)
-        refuse(catalog.models, files.reference,
-               {files.format, files.format == ModelFormat::Trace ? "replay" : "", "diffusers pipeline"});
+    if (files.format == ModelFormat::DiffusersPipeline)
+        refuse(catalog.models, files.reference, {files.format, "", "diffusers pipeline"});
     const ModelSource source(std::move(files));
     const ModelEntry* entry = entryFor(catalog.models, source.identity());
     if (!entry) refuse(catalog.models, source.name(), source.identity());

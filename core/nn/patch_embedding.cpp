@@ -12,8 +12,10 @@ void PatchEmbedding::visit(WeightVisitor& weights) {
     }
     m_projection.name = m_spec.path;
     at::Tensor kernel;
-    weights.tensor(kernel, m_spec.path + ".weight", {m_spec.hidden, m_spec.channels, m_spec.height, m_spec.width});
-    if (m_spec.bias == Bias::Required) weights.tensor(m_projection.bias, m_spec.path + ".bias", {m_spec.hidden});
+    weights.tensor(kernel, m_spec.path + ".weight",
+                   {m_spec.hidden, m_spec.channels, m_spec.height, m_spec.width});
+    if (m_spec.bias == Bias::Required)
+        weights.tensor(m_projection.bias, m_spec.path + ".bias", {m_spec.hidden});
     if (kernel.defined()) m_projection.weight = kernel.reshape({m_spec.hidden, values});
 }
 

@@ -19,11 +19,12 @@ struct PatchSpec {
     std::int64_t height = 16;  ///< of a patch, in pixels
     std::int64_t width = 16;
     Bias bias = Bias::Required;
-    std::string path;          ///< of the convolution, or of the matrix when the input is patches already
-    bool patchesGiven = false; ///< the input is rows of patch values (NaFlex), not a picture
+    std::string path;           ///< of the convolution, or of the matrix when the input is patches already
+    bool patchesGiven = false;  ///< the input is rows of patch values (NaFlex), not a picture
 };
 
-/// Cuts a picture into patches that do not overlap and projects each: the reference's convolution as one matrix product.
+/// Cuts a picture into patches that do not overlap and projects each: the reference's convolution as one
+/// matrix product.
 class PatchEmbedding {
 public:
     explicit PatchEmbedding(PatchSpec spec) : m_spec(std::move(spec)) {}

@@ -17,7 +17,8 @@ c10::Device resolveDevice(const std::string& name) {
     const int devices = cudaDevices();
     if (name == "auto") return devices > 0 ? c10::Device(c10::kCUDA, 0) : c10::Device(c10::kCPU);
     const std::string digits = name.starts_with("cuda:") ? name.substr(5) : "0";
-    const bool number = !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
+    const bool number =
+        !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
     if ((name != "cuda" && !name.starts_with("cuda:")) || !number)
         throw Error("--device " + name + ": expected auto, cpu, cuda or cuda:N", {}, ErrorCode::Usage);
     const int index = std::stoi(digits);
@@ -25,7 +26,8 @@ c10::Device resolveDevice(const std::string& name) {
         throw Error("--device " + name + ": this machine has " +
                         (devices == 0 ? std::string("no CUDA device that LibTorch can use")
                                       : std::to_string(devices) + " CUDA devices"),
-                    devices == 0 ? "Use --device cpu, or install a CUDA build of LibTorch and a driver." : "Count from 0.",
+                    devices == 0 ? "Use --device cpu, or install a CUDA build of LibTorch and a driver."
+                                 : "Count from 0.",
                     ErrorCode::Memory);
     return {c10::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
@@ -63,14 +65,20 @@ Placement resolvePlacement(const LoadOptions& options, Dtype stored) {
     return placement;
 }
 
-std::string deviceName(c10::Device device) { return device.str(); }
+std::string deviceName(c10::Device device) {
+    return device.str();
+}
 
 std::string dtypeName(c10::ScalarType dtype) {
     switch (dtype) {
-        case c10::kDouble: return "float64";
-        case c10::kHalf: return "float16";
-        case c10::kBFloat16: return "bfloat16";
-        default: return "float32";
+        case c10::kDouble:
+            return "float64";
+        case c10::kHalf:
+            return "float16";
+        case c10::kBFloat16:
+            return "bfloat16";
+        default:
+            return "float32";
     }
 }
 

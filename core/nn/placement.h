@@ -16,9 +16,10 @@ struct Placement {
     c10::ScalarType dtype = c10::kFloat;
 };
 
-/// Resolves device and dtype of the options for weights of a stored type. "auto" takes CUDA where there is one; dtype
-/// "auto" keeps the stored type, but on a CPU fp16 becomes fp32, and so does bf16 without bf16 instructions. Throws
-/// Error: Memory for a device that is not there, Usage for a word that is none of the known ones.
+/// Resolves device and dtype of the options for weights of a stored type. "auto" takes CUDA where there is
+/// one; dtype "auto" keeps the stored type, but on a CPU fp16 becomes fp32, and so does bf16 without bf16
+/// instructions. Throws Error: Memory for a device that is not there, Usage for a word that is none of the
+/// known ones.
 Placement resolvePlacement(const LoadOptions& options, Dtype stored);
 
 /// "cpu", "cuda:0".

@@ -18,9 +18,12 @@ std::int64_t squareSide(std::int64_t cells) {
 
 at::Tensor resized(const at::Tensor& image, const GridSize& to, PositionResize how) {
     switch (how) {
-        case PositionResize::Bicubic: return at::upsample_bicubic2d(image, {to.rows, to.columns}, false);
-        case PositionResize::BicubicAntialias: return at::_upsample_bicubic2d_aa(image, {to.rows, to.columns}, false);
-        case PositionResize::BilinearAntialias: break;
+        case PositionResize::Bicubic:
+            return at::upsample_bicubic2d(image, {to.rows, to.columns}, false);
+        case PositionResize::BicubicAntialias:
+            return at::_upsample_bicubic2d_aa(image, {to.rows, to.columns}, false);
+        case PositionResize::BilinearAntialias:
+            break;
     }
     return at::_upsample_bilinear2d_aa(image, {to.rows, to.columns}, false);
 }
@@ -44,10 +47,11 @@ void PositionEmbedding::requireGrid(const GridSize& grid) const {
     if (!defined() || asStored(grid)) return;
     const std::int64_t side = squareSide(m_spec.grid.cells());
     if (side * side == m_spec.grid.cells()) return;
-    throw Error("pixel_values: expected a size of " + std::to_string(m_spec.grid.rows) + " x " +
-                    std::to_string(m_spec.grid.columns) + " patches, found " + std::to_string(grid.rows) + " x " +
-                    std::to_string(grid.columns),
-                "Position embeddings of a grid that is not square cannot be resized; use the configured image size.");
+    throw Error(
+        "pixel_values: expected a size of " + std::to_string(m_spec.grid.rows) + " x " +
+            std::to_string(m_spec.grid.columns) + " patches, found " + std::to_string(grid.rows) + " x " +
+            std::to_string(grid.columns),
+        "Position embeddings of a grid that is not square cannot be resized; use the configured image size.");
 }
 
 at::Tensor PositionEmbedding::forGrid(const GridSize& grid) const {

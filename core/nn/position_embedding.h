@@ -9,18 +9,19 @@
 
 namespace fovea {
 
-/// How a table of learned positions is resized to another grid. Bicubic is ATen's, with a = -0.75; the forms with
-/// antialiasing use a = -0.5.
+/// How a table of learned positions is resized to another grid. Bicubic is ATen's, with a = -0.75; the forms
+/// with antialiasing use a = -0.5.
 enum class PositionResize { Bicubic, BicubicAntialias, BilinearAntialias };
 
 struct PositionSpec {
-    std::string name;           ///< of the table; empty: the model has no such table
+    std::string name;                   ///< of the table; empty: the model has no such table
     std::vector<std::int64_t> leading;  ///< axes of size 1 before [positions, hidden] in the file: {1} or {}
     std::int64_t hidden = 768;
-    std::int64_t prefix = 1;    ///< rows before those of the patches
-    GridSize grid;              ///< at the configured input size
+    std::int64_t prefix = 1;  ///< rows before those of the patches
+    GridSize grid;            ///< at the configured input size
     PositionResize resize = PositionResize::Bicubic;
-    bool squareTable = false;   ///< the reference reads the table as a square even at the configured size (DINOv2, BEiT)
+    bool squareTable =
+        false;  ///< the reference reads the table as a square even at the configured size (DINOv2, BEiT)
 };
 
 /// Learned position embeddings for a grid of patches and the tokens before it.

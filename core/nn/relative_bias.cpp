@@ -38,7 +38,8 @@ at::Tensor RelativeBias::forGrid(const GridSize& grid) const {
     const std::int64_t width = 2 * grid.columns - 1;
     at::Tensor offsets = m_table.narrow(0, 0, oldHeight * oldWidth);
     if (height != oldWidth || width != oldHeight) {
-        // The reference reads the table as [width, height]; for square grids, the published ones, it is the same.
+        // The reference reads the table as [width, height]; for square grids, the published ones, it is the
+        // same.
         const auto type = m_table.scalar_type();
         const bool low = type == at::kHalf || type == at::kBFloat16;
         at::Tensor image = offsets.reshape({1, oldWidth, oldHeight, m_heads}).permute({0, 3, 1, 2});
@@ -49,7 +50,10 @@ at::Tensor RelativeBias::forGrid(const GridSize& grid) const {
     const at::Tensor table = at::cat({offsets, m_table.narrow(0, oldHeight * oldWidth, 3)}, 0);
     const at::Tensor rows = tableRows(grid, table.options().dtype(at::kLong));
     const std::int64_t tokens = grid.cells() + 1;
-    return table.index_select(0, rows.reshape({-1})).view({tokens, tokens, m_heads}).permute({2, 0, 1}).unsqueeze(0);
+    return table.index_select(0, rows.reshape({-1}))
+        .view({tokens, tokens, m_heads})
+        .permute({2, 0, 1})
+        .unsqueeze(0);
 }
 
 }  // namespace fovea

@@ -18,8 +18,8 @@ struct GridSize {
     bool operator==(const GridSize&) const = default;
 };
 
-/// Relative position bias of BEiT (Bao et al. 2022): one value a head for every offset between two patches, and three for
-/// pairs with the class token. Tables of another grid are resized bilinearly.
+/// Relative position bias of BEiT (Bao et al. 2022): one value a head for every offset between two patches,
+/// and three for pairs with the class token. Tables of another grid are resized bilinearly.
 class RelativeBias {
 public:
     RelativeBias() = default;

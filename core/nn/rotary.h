@@ -24,7 +24,8 @@ struct AxialRotarySpec {
     double theta = 100;
 };
 
-/// The 2-D table of DINOv3 (Simeoni et al. 2025): patch centres mapped to [-1, 1] in both axes, angle 2 pi c / theta^(4j/D).
+/// The 2-D table of DINOv3 (Simeoni et al. 2025): patch centres mapped to [-1, 1] in both axes, angle 2 pi c
+/// / theta^(4j/D).
 RotaryTable axialRotary(const AxialRotarySpec& spec, const at::TensorOptions& options);
 
 /// x cos + rotate_half(x) sin for x [1, heads, tokens, head_dim].

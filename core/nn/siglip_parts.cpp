@@ -9,7 +9,8 @@
 namespace fovea {
 namespace {
 
-VisionTransformerSpec visionTower(const SiglipForm& form, const ConfigView& config, const std::string& prefix) {
+VisionTransformerSpec visionTower(const SiglipForm& form, const ConfigView& config,
+                                  const std::string& prefix) {
     VitDefaults defaults{768, 12, 12, 3072, 224, 16, 1e-6, "gelu_pytorch_tanh"};
     VisionTransformerSpec tower = clipVisionTower(config, prefix, defaults);
     if (!form.naflex) return tower;
@@ -24,7 +25,8 @@ VisionTransformerSpec visionTower(const SiglipForm& form, const ConfigView& conf
     return tower;
 }
 
-AttentionPoolingSpec poolingOf(const ConfigView& config, const VisionTransformerSpec& tower, const std::string& prefix) {
+AttentionPoolingSpec poolingOf(const ConfigView& config, const VisionTransformerSpec& tower,
+                               const std::string& prefix) {
     const BlockStackSpec& blocks = tower.blocks;
     AttentionPoolingSpec pooling;
     pooling.layers = blocks.layers;
@@ -38,8 +40,8 @@ AttentionPoolingSpec poolingOf(const ConfigView& config, const VisionTransformer
     return pooling;
 }
 
-std::shared_ptr<const Model> loadBoth(const SiglipForm& form, const ModelSource& source, const LoadOptions& options,
-                                      const JobContext& job) {
+std::shared_ptr<const Model> loadBoth(const SiglipForm& form, const ModelSource& source,
+                                      const LoadOptions& options, const JobContext& job) {
     const ConfigView vision = towerConfig(source, "vision_config");
     const ConfigView text = towerConfig(source, "text_config");
     if (!vision.boolean("vision_use_head", true))
@@ -58,10 +60,11 @@ std::shared_ptr<const Model> loadBoth(const SiglipForm& form, const ModelSource&
 
 }  // namespace
 
-std::shared_ptr<const Model> loadSiglip(const SiglipForm& form, const ModelSource& source, const LoadOptions& options,
-                                        const JobContext& job) {
+std::shared_ptr<const Model> loadSiglip(const SiglipForm& form, const ModelSource& source,
+                                        const LoadOptions& options, const JobContext& job) {
     const std::string& architecture = source.identity().architecture;
-    if (architecture == form.architecture + "Model" || (architecture.empty() && source.identity().modelType == form.family))
+    if (architecture == form.architecture + "Model" ||
+        (architecture.empty() && source.identity().modelType == form.family))
         return loadBoth(form, source, options, job);
     const ConfigView& config = source.config();
     const ConfigView vision = towerConfig(source, "vision_config");
@@ -69,7 +72,7 @@ std::shared_ptr<const Model> loadSiglip(const SiglipForm& form, const ModelSourc
     VisionModelParts parts;
     parts.tower = visionTower(form, vision, prefix);
     parts.ignored = {"text_model.*", "logit_scale", "logit_bias"};
-    if (architecture == form.architecture + "ForImageClassification") {
+    if (source.classifies(form.architecture)) {
         StandardHeadSpec head;
         head.hidden = parts.tower.blocks.hidden;
         head.eps = parts.tower.blocks.eps;

@@ -21,7 +21,8 @@ void requireRange(const std::string& name, const at::Tensor& values, std::int64_
     const auto low = values.min().item<std::int64_t>();
     const auto high = values.max().item<std::int64_t>();
     if (low < 0 || high >= limit)
-        throw Error(fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
+        throw Error(
+            fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
 }
 
 }  // namespace
@@ -37,8 +38,10 @@ void TextTransformer::describe(ModelSpec& model) {
 
 void TextTransformer::visit(WeightVisitor& weights) {
     const std::int64_t hidden = m_spec.blocks.hidden;
-    weights.tensor(m_tokens, m_spec.prefix + "embeddings.token_embedding.weight", {m_spec.vocabulary, hidden});
-    weights.tensor(m_positions, m_spec.prefix + "embeddings.position_embedding.weight", {m_spec.positions, hidden});
+    weights.tensor(m_tokens, m_spec.prefix + "embeddings.token_embedding.weight",
+                   {m_spec.vocabulary, hidden});
+    weights.tensor(m_positions, m_spec.prefix + "embeddings.position_embedding.weight",
+                   {m_spec.positions, hidden});
     m_blocks.visit(weights);
     weights.norm(m_norm, m_spec.prefix + "final_layer_norm", hidden);
     m_norm.eps = m_spec.blocks.eps;
@@ -47,7 +50,9 @@ void TextTransformer::visit(WeightVisitor& weights) {
 
 std::vector<InputTensor> TextTransformer::accepted() const {
     using Values = InputTensor::Values;
-    return {{"input_ids", 2, Values::Integer}, {"attention_mask", 2, Values::Integer}, {"position_ids", 2, Values::Integer}};
+    return {{"input_ids", 2, Values::Integer},
+            {"attention_mask", 2, Values::Integer},
+            {"position_ids", 2, Values::Integer}};
 }
 
 StageTokens TextTransformer::tokensOf(const TensorItem& item) const {
@@ -107,15 +112,16 @@ TextTransformer::Result TextTransformer::run(Forward& forward) const {
     const at::Tensor ids = forward.input("input_ids").to(at::kLong);
     const auto embed = [&] {
         const at::Tensor chosen = forward.input("position_ids");
-        const at::Tensor positions =
-            chosen.defined() ? at::embedding(m_positions, chosen.to(at::kLong)) : m_positions.narrow(0, 0, ids.size(1)).unsqueeze(0);
+        const at::Tensor positions = chosen.defined() ? at::embedding(m_positions, chosen.to(at::kLong))
+                                                      : m_positions.narrow(0, 0, ids.size(1)).unsqueeze(0);
         return at::embedding(m_tokens, ids) + positions;
     };
     BlockContext context;
     context.bias = maskBias(forward.input("attention_mask"));
     Result result;
     result.hidden = m_norm(m_blocks.run(embed, context, forward));
-    const at::Tensor vector = tokenOf(result.hidden, forward.keptTokens(m_spec.blocks.stage), pooledPosition(ids));
+    const at::Tensor vector =
+        tokenOf(result.hidden, forward.keptTokens(m_spec.blocks.stage), pooledPosition(ids));
     result.embed = forward.linear(m_projection, vector);
     return result;
 }

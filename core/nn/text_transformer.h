@@ -12,20 +12,20 @@ namespace fovea {
 
 /// Which position of a text stands for all of it.
 enum class TextPooling {
-    FirstEnd,    ///< the first end-of-text token (CLIP)
-    LargestId,   ///< the largest token id (CLIP configurations with eos_token_id 2)
-    Last,        ///< the last position (SigLIP)
+    FirstEnd,   ///< the first end-of-text token (CLIP)
+    LargestId,  ///< the largest token id (CLIP configurations with eos_token_id 2)
+    Last,       ///< the last position (SigLIP)
 };
 
 /// A text tower: token and position embeddings into a stack of blocks.
 struct TextTransformerSpec {
     BlockStackSpec blocks;
     std::int64_t vocabulary = 49408;
-    std::int64_t positions = 77;      ///< longest text
-    std::string prefix;               ///< "text_model."
+    std::int64_t positions = 77;  ///< longest text
+    std::string prefix;           ///< "text_model."
     TextPooling pooling = TextPooling::FirstEnd;
     std::int64_t endToken = 49407;
-    std::string projection;           ///< matrix on the pooled vector
+    std::string projection;  ///< matrix on the pooled vector
     std::int64_t projectionSize = 512;
     Bias projectionBias = Bias::None;
 };

@@ -7,7 +7,9 @@
 namespace fovea {
 namespace {
 
-std::string keyPrefix(const ModelSource& source) { return source.config().text("key_prefix", ""); }
+std::string keyPrefix(const ModelSource& source) {
+    return source.config().text("key_prefix", "");
+}
 
 Bias biasOf(const WeightStore& weights, const std::string& path) {
     return weights.contains(path + ".bias") ? Bias::Required : Bias::None;
@@ -16,13 +18,15 @@ Bias biasOf(const WeightStore& weights, const std::string& path) {
 void addTokens(VisionTransformerSpec& spec, const ModelSource& source, const std::string& prefix) {
     const WeightStore& weights = source.weights();
     const std::int64_t hidden = spec.blocks.hidden;
-    if (weights.contains(prefix + "cls_token")) spec.prefix.push_back(classToken(prefix + "cls_token", hidden));
+    if (weights.contains(prefix + "cls_token"))
+        spec.prefix.push_back(classToken(prefix + "cls_token", hidden));
     if (weights.contains(prefix + "dist_token"))
-        spec.prefix.push_back({prefix + "dist_token", {1, 1, hidden}, {{"distillation", "[DIST]", TokenKind::Special}}});
+        spec.prefix.push_back(
+            {prefix + "dist_token", {1, 1, hidden}, {{"distillation", "[DIST]", TokenKind::Special}}});
     for (const char* name : {"reg_token", "register_tokens"})
         if (weights.contains(prefix + name))
-            spec.prefix.push_back(
-                registerTokens(prefix + name, source.config().integer("num_register_tokens", 0, {1, 4096}), hidden));
+            spec.prefix.push_back(registerTokens(
+                prefix + name, source.config().integer("num_register_tokens", 0, {1, 4096}), hidden));
     spec.positions.name = prefix + "pos_embed";
     spec.positions.leading = {1};
     spec.positions.prefix = source.config().integer("pos_embed_prefix_tokens", 1, {0, 4096});
@@ -59,7 +63,8 @@ void addBlocks(BlockStackSpec& blocks, const ModelSource& source, const std::str
 
 bool hasTimmLayout(const ModelSource& source) {
     const std::string prefix = keyPrefix(source);
-    return source.files().format != ModelFormat::Transformers || source.weights().contains(prefix + "patch_embed.proj.weight");
+    return source.files().format != ModelFormat::Transformers ||
+           source.weights().contains(prefix + "patch_embed.proj.weight");
 }
 
 VisionModelParts timmParts(const ModelSource& source) {
@@ -74,7 +79,8 @@ VisionModelParts timmParts(const ModelSource& source) {
     tower = readVitSizes(config, defaults);
     tower.blocks.heads = static_cast<int>(arguments.integer("num_heads", tower.blocks.heads, {1, 1024}));
     if (tower.blocks.hidden % tower.blocks.heads != 0)
-        arguments.fail("num_heads", fmt::format("a divisor of {}", tower.blocks.hidden), std::to_string(tower.blocks.heads));
+        arguments.fail("num_heads", fmt::format("a divisor of {}", tower.blocks.hidden),
+                       std::to_string(tower.blocks.heads));
     tower.blocks.headDim = static_cast<int>(tower.blocks.hidden / tower.blocks.heads);
     tower.patches.path = prefix + "patch_embed.proj";
     tower.patches.bias = biasOf(weights, tower.patches.path);
@@ -90,7 +96,8 @@ VisionModelParts timmParts(const ModelSource& source) {
     head.eps = tower.blocks.eps;
     if (weights.contains(prefix + "norm.weight")) head.finalNorm = prefix + "norm";
     if (weights.contains(prefix + "fc_norm.weight")) head.pooledNorm = prefix + "fc_norm";
-    const std::string pool = arguments.text("global_pool", config.text("global_pool", tower.prefix.empty() ? "avg" : "token"));
+    const std::string pool =
+        arguments.text("global_pool", config.text("global_pool", tower.prefix.empty() ? "avg" : "token"));
     if (pool == "avg") {
         head.pooling = Pooling::PatchMean;
     } else if (pool == "token") {
@@ -101,12 +108,14 @@ VisionModelParts timmParts(const ModelSource& source) {
         config.fail("global_pool", "token, avg or nothing", fmt::format("\"{:.40}\"", pool));
     }
     if (weights.contains(prefix + "head.weight") && head.pooling != Pooling::None) {
-        head.labels = config.integer("num_labels", config.integer("num_classes", 1000, {1, 1'000'000}), {1, 1'000'000});
+        head.labels =
+            config.integer("num_labels", config.integer("num_classes", 1000, {1, 1'000'000}), {1, 1'000'000});
         head.classifier = prefix + "head";
         parts.labels = classLabels(config, head.labels);
     }
     if (source.weights().contains(prefix + "dist_token"))
-        parts.notices.push_back("the distillation head (head_dist) is not run: logits are those of the class token");
+        parts.notices.push_back(
+            "the distillation head (head_dist) is not run: logits are those of the class token");
     parts.ignored = {"*mask_token"};
     parts.head = std::make_unique<StandardHead>(std::move(head));
     return parts;

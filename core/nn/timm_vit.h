@@ -5,8 +5,8 @@
 
 namespace fovea {
 
-/// Whether the files use timm's names ("patch_embed.proj", "blocks.{i}.attn.qkv"), as timm exports and the lone files of
-/// DINO, DINOv2, DeiT and timm do.
+/// Whether the files use timm's names ("patch_embed.proj", "blocks.{i}.attn.qkv"), as timm exports and the
+/// lone files of DINO, DINOv2, DeiT and timm do.
 bool hasTimmLayout(const ModelSource& source);
 
 /// A vision transformer in timm's layout: parts that may be there or not are read off the files.

@@ -7,7 +7,8 @@
 namespace fovea {
 namespace {
 
-constexpr const char* kDamaged = "The checkpoint does not fit its configuration: fetch both again, or see `fovea-cli info`.";
+constexpr const char* kDamaged =
+    "The checkpoint does not fit its configuration: fetch both again, or see `fovea-cli info`.";
 
 std::uint64_t bytesOf(std::int64_t count, std::int64_t size) {
     return static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(size);
@@ -65,13 +66,15 @@ void TransformerModel::run(const ModelInput&, int, Forward& forward) const {
     runItem(forward);
 }
 
-MemoryEstimate TransformerModel::estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const {
+MemoryEstimate TransformerModel::estimate(const ModelInput& input, const CaptureRequest& capture,
+                                          bool gradients) const {
     const std::int64_t element = c10::elementSize(m_placement.dtype);
     MemoryEstimate estimate;
     estimate.weights = m_spec.weightBytes;
     std::uint64_t inputs = 0;
     if (const auto* tensors = dynamic_cast<const TensorInput*>(&input); tensors && !tensors->items.empty())
-        for (const auto& [name, tensor] : tensors->items.front()) inputs += static_cast<std::uint64_t>(tensor.nbytes());
+        for (const auto& [name, tensor] : tensors->items.front())
+            inputs += static_cast<std::uint64_t>(tensor.nbytes());
 
     for (const StageCost& stage : costs()) {
         const std::int64_t tokens = longest(input, stage.stage);
@@ -89,10 +92,12 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
             if (stage.biased) estimate.gradients += bytesOf(stage.layers * pairs, element);
         }
         for (const AttentionSite& site : m_spec.sites) {
-            if (site.stage != stage.stage || !capture.wantsSites() || !capture.wants(site.address())) continue;
+            if (site.stage != stage.stage || !capture.wantsSites() || !capture.wants(site.address()))
+                continue;
             const std::int64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
             const std::int64_t width = static_cast<std::int64_t>(site.heads) * site.headDim;
-            estimate.capture += bytesOf((queries + 2 * tokens) * width, element) + bytesOf(site.heads * queries, 4);
+            estimate.capture +=
+                bytesOf((queries + 2 * tokens) * width, element) + bytesOf(site.heads * queries, 4);
             if (stage.biased) estimate.capture += bytesOf(site.heads * queries * tokens, element);
             if (capture.probs) estimate.capture += bytesOf(site.heads * queries * tokens, 4);
             if (capture.stats) estimate.capture += bytesOf(site.heads * (2 * queries + 2 * tokens), 4);

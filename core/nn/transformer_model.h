@@ -20,21 +20,25 @@ struct StageCost {
     std::int64_t hidden = 0;
     std::int64_t attentionWidth = 0;  ///< heads * head_dim
     std::int64_t heads = 0;
-    std::int64_t mlpWidth = 0;        ///< values a token between the matrices of the feed-forward part
+    std::int64_t mlpWidth = 0;  ///< values a token between the matrices of the feed-forward part
     std::int64_t layers = 0;
-    bool biased = false;              ///< a bias [heads, tokens, tokens] is added to the logits of every block
+    bool biased = false;  ///< a bias [heads, tokens, tokens] is added to the logits of every block
 };
 
-/// What families share: identity, weights, device and memory estimates. A family says which weights it has and how it runs.
+/// What families share: identity, weights, device and memory estimates. A family says which weights it has
+/// and how it runs.
 class TransformerModel : public Model {
 public:
     const ModelSpec& spec() const override { return m_spec; }
     void run(const ModelInput& input, int item, Forward& forward) const override;
-    MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
+    MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture,
+                            bool gradients) const override;
 
-    /// Describes the model, matches its weight table with the files and fills the weights in. Throws Error (Input) listing
-    /// every missing and misshaped tensor, unless the options are not strict: then the model can be looked at but not run.
-    void load(const std::string& family, const ModelSource& source, const LoadOptions& options, const JobContext& job);
+    /// Describes the model, matches its weight table with the files and fills the weights in. Throws Error
+    /// (Input) listing every missing and misshaped tensor, unless the options are not strict: then the model
+    /// can be looked at but not run.
+    void load(const std::string& family, const ModelSource& source, const LoadOptions& options,
+              const JobContext& job);
 
 protected:
     /// Adds stages, sites, labels and inputs.

@@ -18,10 +18,12 @@ void StandardHead::visit(WeightVisitor& weights) {
     if (!m_spec.pooledNorm.empty()) weights.norm(m_pooledNorm, m_spec.pooledNorm, hidden);
     if (!m_spec.dense.empty()) {
         m_dense.name = m_spec.dense;
-        weights.tensor(m_dense.weight, m_spec.dense + ".weight", {m_spec.denseSize, hidden}, m_spec.denseNeed);
+        weights.tensor(m_dense.weight, m_spec.dense + ".weight", {m_spec.denseSize, hidden},
+                       m_spec.denseNeed);
         weights.tensor(m_dense.bias, m_spec.dense + ".bias", {m_spec.denseSize}, m_spec.denseNeed);
     }
-    const std::int64_t width = m_spec.pooling == Pooling::ClassAndPatches && !m_spec.classifier.empty() ? 2 * hidden : hidden;
+    const std::int64_t width =
+        m_spec.pooling == Pooling::ClassAndPatches && !m_spec.classifier.empty() ? 2 * hidden : hidden;
     if (!m_spec.classifier.empty()) weights.linear(m_classifier, m_spec.classifier, m_spec.labels, width);
     if (!m_spec.projection.empty())
         weights.linear(m_projection, m_spec.projection, m_spec.projectionSize, hidden, Bias::None);
@@ -29,14 +31,18 @@ void StandardHead::visit(WeightVisitor& weights) {
 
 at::Tensor StandardHead::pooled(const VisionTokens& tokens, const at::Tensor& stream) const {
     switch (m_spec.pooling) {
-        case Pooling::None: return {};
-        case Pooling::ClassToken: return tokens.token(stream, 0);
-        case Pooling::PatchMean: return tokens.patchMean(stream);
+        case Pooling::None:
+            return {};
+        case Pooling::ClassToken:
+            return tokens.token(stream, 0);
+        case Pooling::PatchMean:
+            return tokens.patchMean(stream);
         case Pooling::ClassAndPatches:
             // A bare DINOv2 model pools the class token alone.
             if (m_spec.classifier.empty()) return tokens.token(stream, 0);
             return at::cat({tokens.token(stream, 0), tokens.patchMean(stream)}, 1);
-        case Pooling::Mean: break;
+        case Pooling::Mean:
+            break;
     }
     return tokens.mean(stream);
 }

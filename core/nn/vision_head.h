@@ -28,7 +28,7 @@ public:
 
 /// Which tokens become one vector.
 enum class Pooling {
-    None,           ///< no pooled output
+    None,  ///< no pooled output
     ClassToken,
     PatchMean,
     ClassAndPatches,  ///< class token and patch mean, side by side (DINOv2)
@@ -39,16 +39,16 @@ enum class Pooling {
 struct StandardHeadSpec {
     std::int64_t hidden = 768;
     double eps = 1e-6;
-    std::string finalNorm;                        ///< on every token
-    std::string pooledNorm;                       ///< on the pooled vector
+    std::string finalNorm;   ///< on every token
+    std::string pooledNorm;  ///< on the pooled vector
     Pooling pooling = Pooling::ClassToken;
-    std::string dense;                            ///< matrix after pooling (ViT's pooler), with an activation
+    std::string dense;  ///< matrix after pooling (ViT's pooler), with an activation
     std::int64_t denseSize = 768;
     Need denseNeed = Need::Optional;
     Activation denseActivation = Activation::Tanh;
-    std::string classifier;                       ///< then the only output is `logits`
+    std::string classifier;  ///< then the only output is `logits`
     std::int64_t labels = 0;
-    std::string projection;                       ///< matrix without bias on the pooled vector: output `image_embeds`
+    std::string projection;  ///< matrix without bias on the pooled vector: output `image_embeds`
     std::int64_t projectionSize = 0;
 };
 

@@ -22,7 +22,8 @@ at::Tensor copyOf(const std::vector<float>& values, at::IntArrayRef shape) {
 PixelTransform identityTransform(int width, int height) {
     PixelTransform transform;
     transform.originalWidth = transform.resizedWidth = transform.inputWidth = transform.shownWidth = width;
-    transform.originalHeight = transform.resizedHeight = transform.inputHeight = transform.shownHeight = height;
+    transform.originalHeight = transform.resizedHeight = transform.inputHeight = transform.shownHeight =
+        height;
     return transform;
 }
 
@@ -30,9 +31,11 @@ void requireShape(const std::string& name, const at::Tensor& tensor, std::vector
                   const std::string& why) {
     const std::vector<std::int64_t> found = tensor.sizes().vec();
     bool same = found.size() == expected.size();
-    for (std::size_t i = 0; same && i < found.size(); ++i) same = expected[i] == -1 || expected[i] == found[i];
+    for (std::size_t i = 0; same && i < found.size(); ++i)
+        same = expected[i] == -1 || expected[i] == found[i];
     if (!same)
-        throw Error(fmt::format("{}: expected shape {} ({}), found {}", name, shapeText(expected), why, shapeText(found)));
+        throw Error(fmt::format("{}: expected shape {} ({}), found {}", name, shapeText(expected), why,
+                                shapeText(found)));
 }
 
 }  // namespace
@@ -70,8 +73,9 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
     // Pixels past the last whole patch are in the model's input, but no token reads them.
     const double right = patchWidth * static_cast<double>(grid.columns);
     const double bottom = patchHeight * static_cast<double>(grid.rows);
-    for (const Rect& rest : {Rect{right, 0, transform.inputWidth - right, static_cast<double>(transform.inputHeight)},
-                             Rect{0, bottom, right, transform.inputHeight - bottom}}) {
+    for (const Rect& rest :
+         {Rect{right, 0, transform.inputWidth - right, static_cast<double>(transform.inputHeight)},
+          Rect{0, bottom, right, transform.inputHeight - bottom}}) {
         const Rect unread = transform.toOriginal(rest);
         if (rest.width > 0 && rest.height > 0 && unread.width > 0 && unread.height > 0)
             image.geometry.unread.push_back(unread);
@@ -93,7 +97,8 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
         token.image = 0;
         token.row = static_cast<int>(cell / grid.columns);
         token.column = static_cast<int>(cell % grid.columns);
-        token.rect = transform.toOriginal({token.column * patchWidth, token.row * patchHeight, patchWidth, patchHeight});
+        token.rect = transform.toOriginal(
+            {token.column * patchWidth, token.row * patchHeight, patchWidth, patchHeight});
         if (read)
             image.tokens.tokens.push_back(std::move(token));
         else
@@ -124,24 +129,28 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
 
 EncodedImage VisionInput::fromPicture(const Pixels& picture) const {
     if (m_spec.patches.channels != 3)
-        throw Error(fmt::format("the model reads pictures of {} channels; colour pictures have 3", m_spec.patches.channels),
+        throw Error(fmt::format("the model reads pictures of {} channels; colour pictures have 3",
+                                m_spec.patches.channels),
                     "Feed it raw tensors with --tensors.");
     ProcessedImage processed = m_processor.process(picture);
     TensorItem tensors;
     if (m_spec.patches.patchesGiven) {
         const std::int64_t values = 3 * m_spec.patches.height * m_spec.patches.width;
         if (!processed.isPatches() || processed.patchSize != m_spec.patches.height)
-            throw Error(fmt::format("preprocessor_config.json: expected patches of {} pixels, as config.json says, found {}",
-                                    m_spec.patches.height, m_processor.describe()));
+            throw Error(fmt::format(
+                "preprocessor_config.json: expected patches of {} pixels, as config.json says, found {}",
+                m_spec.patches.height, m_processor.describe()));
         tensors["pixel_values"] = copyOf(processed.values, {1, processed.maxPatches, values});
         std::vector<std::int64_t> mask(processed.patchMask.begin(), processed.patchMask.end());
         tensors["pixel_attention_mask"] = at::tensor(mask, at::kLong).unsqueeze(0);
         tensors["spatial_shapes"] =
-            at::tensor({std::int64_t{processed.spatialShape[0]}, std::int64_t{processed.spatialShape[1]}}, at::kLong)
+            at::tensor({std::int64_t{processed.spatialShape[0]}, std::int64_t{processed.spatialShape[1]}},
+                       at::kLong)
                 .unsqueeze(0);
     } else {
         if (processed.isPatches())
-            throw Error("preprocessor_config.json: the model reads whole pictures, not patches: " + m_processor.describe());
+            throw Error("preprocessor_config.json: the model reads whole pictures, not patches: " +
+                        m_processor.describe());
         tensors["pixel_values"] = copyOf(processed.values, {1, 3, processed.height, processed.width});
     }
     EncodedImage image = describe(processed.transform, tensors);
@@ -156,13 +165,15 @@ void VisionInput::requireNaFlex(const TensorItem& tensors) const {
     for (const char* name : {"pixel_attention_mask", "spatial_shapes"})
         if (tensors.count(name) == 0)
             throw Error(fmt::format("{}: the model needs this tensor beside pixel_values, found none", name));
-    requireShape("pixel_attention_mask", tensors.at("pixel_attention_mask"), {1, pixels.size(1)}, "one entry a patch");
+    requireShape("pixel_attention_mask", tensors.at("pixel_attention_mask"), {1, pixels.size(1)},
+                 "one entry a patch");
     requireShape("spatial_shapes", tensors.at("spatial_shapes"), {1, 2}, "rows and columns of patches");
     const GridSize grid = gridOf(tensors);
     const std::int64_t limit = pixels.size(1);
-    if (grid.rows < 1 || grid.columns < 1 || grid.rows > limit || grid.columns > limit || grid.cells() > limit)
-        throw Error(fmt::format("spatial_shapes: expected a grid of at most {} patches, found {} x {}", limit, grid.rows,
-                                grid.columns));
+    if (grid.rows < 1 || grid.columns < 1 || grid.rows > limit || grid.columns > limit ||
+        grid.cells() > limit)
+        throw Error(fmt::format("spatial_shapes: expected a grid of at most {} patches, found {} x {}", limit,
+                                grid.rows, grid.columns));
     if (!tensors.at("pixel_attention_mask").to(at::kBool).any().item<bool>())
         throw Error("pixel_attention_mask: expected at least one patch that is not padding, found none");
 }
@@ -197,7 +208,8 @@ Pixels VisionInput::toPicture(const TensorItem& tensors) const {
             for (int x = 0; x < width; ++x) {
                 const double value = (static_cast<double>(*values++) * deviation + mean) * unit;
                 // NaN compares false and becomes 0.
-                picture.at(x, y)[c] = value > 0 ? static_cast<std::uint8_t>(std::lround(std::min(value, 255.0))) : 0;
+                picture.at(x, y)[c] =
+                    value > 0 ? static_cast<std::uint8_t>(std::lround(std::min(value, 255.0))) : 0;
             }
     }
     return picture;
@@ -215,7 +227,8 @@ EncodedImage VisionInput::fromTensors(const TensorItem& tensors, const Pixels* p
         height = static_cast<int>(grid.rows * m_spec.patches.height);
         width = static_cast<int>(grid.columns * m_spec.patches.width);
     } else {
-        requireShape("pixel_values", pixels->second, {1, m_spec.patches.channels, -1, -1}, "batch, channels, height, width");
+        requireShape("pixel_values", pixels->second, {1, m_spec.patches.channels, -1, -1},
+                     "batch, channels, height, width");
         constexpr std::int64_t kLimit = 1 << 15;
         if (pixels->second.size(2) > kLimit || pixels->second.size(3) > kLimit)
             throw Error(fmt::format("pixel_values: expected at most {} pixels a side, found shape {}", kLimit,

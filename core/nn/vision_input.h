@@ -19,17 +19,21 @@ struct EncodedImage {
     Pixels seen;
 };
 
-/// Turns pictures or raw tensors into the inputs of a vision tower, with a token map of exact pixel rectangles.
+/// Turns pictures or raw tensors into the inputs of a vision tower, with a token map of exact pixel
+/// rectangles.
 class VisionInput {
 public:
-    VisionInput(const VisionTransformerSpec& spec, ImageProcessor processor) : m_spec(spec), m_processor(std::move(processor)) {}
+    VisionInput(const VisionTransformerSpec& spec, ImageProcessor processor)
+        : m_spec(spec), m_processor(std::move(processor)) {}
 
     /// The tensors that the tower reads.
     std::vector<InputTensor> accepted() const;
     /// A picture through the model's own preprocessing.
     EncodedImage fromPicture(const Pixels& picture) const;
-    /// Raw tensors; `picture` is what they were made from, when it is known. Throws Error (Input) naming the tensor at fault.
-    EncodedImage fromTensors(const TensorItem& tensors, const Pixels* picture, const VisionTransformer& tower) const;
+    /// Raw tensors; `picture` is what they were made from, when it is known. Throws Error (Input) naming the
+    /// tensor at fault.
+    EncodedImage fromTensors(const TensorItem& tensors, const Pixels* picture,
+                             const VisionTransformer& tower) const;
 
     const ImageProcessor& processor() const { return m_processor; }
 

@@ -13,8 +13,13 @@ ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHe
 
 StageCost costOf(const BlockStackSpec& blocks, bool biased) {
     const std::int64_t parts = blocks.mlp == MlpKind::Plain ? 1 : 2;
-    return {blocks.stage, blocks.hidden,  static_cast<std::int64_t>(blocks.heads) * blocks.headDim,
-            blocks.heads, parts * blocks.intermediate, blocks.layers, biased};
+    return {blocks.stage,
+            blocks.hidden,
+            static_cast<std::int64_t>(blocks.heads) * blocks.headDim,
+            blocks.heads,
+            parts * blocks.intermediate,
+            blocks.layers,
+            biased};
 }
 
 std::vector<std::string> classLabels(const ConfigView& config, std::int64_t count) {
@@ -30,8 +35,11 @@ std::string headNotice(const std::string& architecture, const std::string& runAs
 }
 
 VisionModel::VisionModel(VisionModelParts parts, ImageProcessor processor)
-    : m_tower(parts.tower), m_head(std::move(parts.head)), m_input(parts.tower, std::move(processor)),
-      m_ignored(std::move(parts.ignored)), m_labels(std::move(parts.labels)) {
+    : m_tower(parts.tower),
+      m_head(std::move(parts.head)),
+      m_input(parts.tower, std::move(processor)),
+      m_ignored(std::move(parts.ignored)),
+      m_labels(std::move(parts.labels)) {
     for (const std::string& text : parts.notices) notice(text);
     for (const std::string& text : m_input.processor().notices()) notice(text);
 }
@@ -48,7 +56,9 @@ void VisionModel::visit(WeightVisitor& weights) {
     m_head->visit(weights);
 }
 
-void VisionModel::runItem(Forward& forward) const { m_head->run(m_tower.run(forward), forward); }
+void VisionModel::runItem(Forward& forward) const {
+    m_head->run(m_tower.run(forward), forward);
+}
 
 std::vector<StageCost> VisionModel::costs() const {
     const VisionTransformerSpec& spec = m_tower.spec();
@@ -75,8 +85,8 @@ std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) co
         }
     } else {
         if (input.images.empty())
-            throw Error("the model needs a picture, found none", "Give one with --image, or its tensors with --tensors.",
-                        ErrorCode::Usage);
+            throw Error("the model needs a picture, found none",
+                        "Give one with --image, or its tensors with --tensors.", ErrorCode::Usage);
         for (const Pixels& picture : input.images) {
             EncodedImage image = m_input.fromPicture(picture);
             if (!m_tower.spec().patches.patchesGiven) {
@@ -89,8 +99,9 @@ std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) co
     return encoded;
 }
 
-std::shared_ptr<const Model> loadVisionModel(const std::string& family, VisionModelParts parts, const ModelSource& source,
-                                             const LoadOptions& options, const JobContext& job) {
+std::shared_ptr<const Model> loadVisionModel(const std::string& family, VisionModelParts parts,
+                                             const ModelSource& source, const LoadOptions& options,
+                                             const JobContext& job) {
     ImageProcessor processor = imageProcessorFor(source, parts.tower.imageHeight);
     auto model = std::make_shared<VisionModel>(std::move(parts), std::move(processor));
     model->load(family, source, options, job);

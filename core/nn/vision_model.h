@@ -42,8 +42,9 @@ private:
 };
 
 /// Builds and loads a vision model.
-std::shared_ptr<const Model> loadVisionModel(const std::string& family, VisionModelParts parts, const ModelSource& source,
-                                             const LoadOptions& options, const JobContext& job);
+std::shared_ptr<const Model> loadVisionModel(const std::string& family, VisionModelParts parts,
+                                             const ModelSource& source, const LoadOptions& options,
+                                             const JobContext& job);
 
 /// The preprocessing of a model's folder; for a lone weight file what its family usually takes.
 ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHeight);
@@ -51,7 +52,8 @@ ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHe
 /// The memory figures of a tower.
 StageCost costOf(const BlockStackSpec& blocks, bool biased);
 
-/// Labels of a classifier with `count` outputs: those of the configuration where they are that many, else LABEL_0, ...
+/// Labels of a classifier with `count` outputs: those of the configuration where they are that many, else
+/// LABEL_0, ...
 std::vector<std::string> classLabels(const ConfigView& config, std::int64_t count);
 
 /// A remark for a checkpoint whose head is not run: its weights are reported as unexpected.

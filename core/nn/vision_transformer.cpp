@@ -32,7 +32,8 @@ std::int64_t VisionTransformerSpec::prefixCount() const {
 
 std::vector<PrefixToken> VisionTransformerSpec::prefixTokens() const {
     std::vector<PrefixToken> tokens;
-    for (const PrefixWeight& weight : prefix) tokens.insert(tokens.end(), weight.tokens.begin(), weight.tokens.end());
+    for (const PrefixWeight& weight : prefix)
+        tokens.insert(tokens.end(), weight.tokens.begin(), weight.tokens.end());
     return tokens;
 }
 
@@ -45,7 +46,9 @@ at::Tensor tokenOf(const at::Tensor& stream, const at::Tensor& kept, std::int64_
     return stream.select(1, at.item<std::int64_t>());
 }
 
-at::Tensor VisionTokens::token(const at::Tensor& stream, std::int64_t index) const { return tokenOf(stream, kept, index); }
+at::Tensor VisionTokens::token(const at::Tensor& stream, std::int64_t index) const {
+    return tokenOf(stream, kept, index);
+}
 
 at::Tensor VisionTokens::patchMean(const at::Tensor& stream) const {
     if (!kept.defined()) return stream.narrow(1, prefix, stream.size(1) - prefix).mean(1);
@@ -69,7 +72,10 @@ at::Tensor keptPatches(const at::Tensor& noise, double maskRatio) {
 }
 
 VisionTransformer::VisionTransformer(VisionTransformerSpec spec)
-    : m_spec(std::move(spec)), m_patches(m_spec.patches), m_positions(m_spec.positions), m_blocks(m_spec.blocks) {}
+    : m_spec(std::move(spec)),
+      m_patches(m_spec.patches),
+      m_positions(m_spec.positions),
+      m_blocks(m_spec.blocks) {}
 
 void VisionTransformer::describe(ModelSpec& model) {
     StageSpec stage;
@@ -89,7 +95,8 @@ void VisionTransformer::visit(WeightVisitor& weights) {
         weights.tensor(m_prefix[i], m_spec.prefix[i].name, m_spec.prefix[i].shape);
         if (m_prefix[i].defined()) m_prefix[i] = m_prefix[i].reshape({1, -1, m_spec.blocks.hidden});
     }
-    if (!m_spec.maskToken.empty()) weights.tensor(m_maskToken, m_spec.maskToken, m_spec.maskShape, Need::Optional);
+    if (!m_spec.maskToken.empty())
+        weights.tensor(m_maskToken, m_spec.maskToken, m_spec.maskShape, Need::Optional);
     m_positions.visit(weights);
     m_patches.visit(weights);
     if (!m_spec.preNorm.empty()) weights.norm(m_preNorm, m_spec.preNorm, m_spec.blocks.hidden);
@@ -104,9 +111,9 @@ void VisionTransformer::visit(WeightVisitor& weights) {
 void VisionTransformer::requireSize(std::int64_t height, std::int64_t width) const {
     const GridSize grid{height / m_spec.patches.height, width / m_spec.patches.width};
     if (grid.rows < 1 || grid.columns < 1)
-        throw Error("pixel_values: expected at least one patch of " + std::to_string(m_spec.patches.height) + " x " +
-                    std::to_string(m_spec.patches.width) + " pixels, found a picture of " + std::to_string(height) +
-                    " x " + std::to_string(width));
+        throw Error("pixel_values: expected at least one patch of " + std::to_string(m_spec.patches.height) +
+                    " x " + std::to_string(m_spec.patches.width) + " pixels, found a picture of " +
+                    std::to_string(height) + " x " + std::to_string(width));
     m_positions.requireGrid(grid);
 }
 
@@ -122,13 +129,16 @@ at::Tensor VisionTransformer::embedPatches(const GridSize& grid, Forward& forwar
     // NaFlex: rows past the grid are padding and take the position of the first patch, as the reference does.
     at::Tensor positions = m_positions.forGrid(grid);
     if (const std::int64_t missing = patches.size(1) - grid.cells(); missing > 0)
-        positions = at::cat({positions, positions.narrow(1, 0, 1).expand({1, missing, positions.size(2)})}, 1);
+        positions =
+            at::cat({positions, positions.narrow(1, 0, 1).expand({1, missing, positions.size(2)})}, 1);
     return at::add(patches, positions);
 }
 
 at::Tensor VisionTransformer::embed(const GridSize& grid, Forward& forward) const {
     at::Tensor patches = embedPatches(grid, forward);
-    at::Tensor prefix = m_prefix.empty() ? at::Tensor() : m_prefix.size() == 1 ? m_prefix[0] : at::cat(m_prefix, 1);
+    at::Tensor prefix = m_prefix.empty()       ? at::Tensor()
+                        : m_prefix.size() == 1 ? m_prefix[0]
+                                               : at::cat(m_prefix, 1);
     if (m_positions.defined() && !m_spec.patches.patchesGiven) {
         const at::Tensor positions = m_positions.forGrid(grid);
         const std::int64_t placed = m_spec.positions.prefix;
@@ -147,12 +157,14 @@ at::Tensor VisionTransformer::embed(const GridSize& grid, Forward& forward) cons
     return m_preNorm.defined() ? m_preNorm(x) : x;
 }
 
-BlockContext VisionTransformer::context(const GridSize& grid, const at::Tensor& padding, Forward& forward) const {
+BlockContext VisionTransformer::context(const GridSize& grid, const at::Tensor& padding,
+                                        Forward& forward) const {
     BlockContext context;
     context.grid = grid;
     const at::Tensor pixels = forward.input("pixel_values");
     const at::ScalarType dtype = m_blocks.dtype();
-    if (padding.defined() && !padding.to(at::kBool).all().item<bool>()) context.bias = paddingBias(padding, dtype);
+    if (padding.defined() && !padding.to(at::kBool).all().item<bool>())
+        context.bias = paddingBias(padding, dtype);
     if (m_relative.defined()) {
         const at::Tensor relative = m_relative.forGrid(grid);
         context.bias = context.bias.defined() ? at::add(relative, context.bias) : relative;
@@ -176,7 +188,8 @@ VisionTokens VisionTransformer::run(Forward& forward) const {
         grid = m_patches.grid(forward.input("pixel_values"));
     }
     tokens.prefix = m_spec.prefixCount();
-    tokens.hidden = m_blocks.run([&] { return embed(grid, forward); }, context(grid, padding, forward), forward);
+    tokens.hidden =
+        m_blocks.run([&] { return embed(grid, forward); }, context(grid, padding, forward), forward);
     tokens.kept = forward.keptTokens(m_spec.blocks.stage);
     return tokens;
 }

@@ -39,34 +39,35 @@ struct VisionTransformerSpec {
     BlockStackSpec blocks;
     PatchSpec patches;
     PositionSpec positions;
-    std::vector<PrefixWeight> prefix;    ///< in order of their tokens
-    std::int64_t imageHeight = 224;      ///< configured input, in pixels
+    std::vector<PrefixWeight> prefix;  ///< in order of their tokens
+    std::int64_t imageHeight = 224;    ///< configured input, in pixels
     std::int64_t imageWidth = 224;
-    std::string maskToken;               ///< replaces patches where `bool_masked_pos` is set; empty: none in the files
-    std::vector<std::int64_t> maskShape; ///< of that tensor
-    std::string preNorm;                 ///< norm before the first block
+    std::string maskToken;  ///< replaces patches where `bool_masked_pos` is set; empty: none in the files
+    std::vector<std::int64_t> maskShape;  ///< of that tensor
+    std::string preNorm;                  ///< norm before the first block
     double preNormEps = 1e-5;
     RotaryKind rotary = RotaryKind::None;
     double rotaryTheta = 100;
-    std::string sharedRelativeBias;      ///< one table for all blocks
-    double maskRatio = -1;               ///< share of patches that `noise` drops (masked autoencoder); negative: no such input
-    bool attentionMask = false;          ///< the reference accepts `attention_mask` over the tokens
+    std::string sharedRelativeBias;  ///< one table for all blocks
+    double maskRatio =
+        -1;  ///< share of patches that `noise` drops (masked autoencoder); negative: no such input
+    bool attentionMask = false;  ///< the reference accepts `attention_mask` over the tokens
 
     GridSize grid() const { return {imageHeight / patches.height, imageWidth / patches.width}; }
     std::int64_t prefixCount() const;
     std::vector<PrefixToken> prefixTokens() const;
 };
 
-/// One token of the unpruned sequence in a stream [1, tokens, hidden] of which `kept` (or all) are left: [1, hidden]. Throws
-/// Error (Usage) where it was pruned.
+/// One token of the unpruned sequence in a stream [1, tokens, hidden] of which `kept` (or all) are left: [1,
+/// hidden]. Throws Error (Usage) where it was pruned.
 at::Tensor tokenOf(const at::Tensor& stream, const at::Tensor& kept, std::int64_t index);
 
 /// The residual stream after the last block, with what is needed to find tokens in it.
 struct VisionTokens {
-    at::Tensor hidden;          // [1, tokens, hidden]
-    at::Tensor kept;            // indices of the tokens that are left, or undefined
-    at::Tensor padding;         // [1, tokens] true for real tokens (NaFlex), or undefined
-    std::int64_t prefix = 0;    ///< tokens before the patches in the unpruned sequence
+    at::Tensor hidden;        // [1, tokens, hidden]
+    at::Tensor kept;          // indices of the tokens that are left, or undefined
+    at::Tensor padding;       // [1, tokens] true for real tokens (NaFlex), or undefined
+    std::int64_t prefix = 0;  ///< tokens before the patches in the unpruned sequence
 
     /// tokenOf() for a stream like `hidden`.
     at::Tensor token(const at::Tensor& stream, std::int64_t index) const;
@@ -88,7 +89,8 @@ public:
     void visit(WeightVisitor& weights);
     /// Throws Error (Input) for a picture that the positions cannot serve.
     void requireSize(std::int64_t height, std::int64_t width) const;
-    /// Runs the inputs pixel_values, bool_masked_pos, attention_mask, noise, pixel_attention_mask and spatial_shapes.
+    /// Runs the inputs pixel_values, bool_masked_pos, attention_mask, noise, pixel_attention_mask and
+    /// spatial_shapes.
     VisionTokens run(Forward& forward) const;
 
 private:
@@ -106,7 +108,8 @@ private:
     RelativeBias m_relative;
 };
 
-/// Which patches a masked autoencoder keeps, in their order in the sequence: the first int(n (1 - ratio)) of the ascending noise.
+/// Which patches a masked autoencoder keeps, in their order in the sequence: the first int(n (1 - ratio)) of
+/// the ascending noise.
 at::Tensor keptPatches(const at::Tensor& noise, double maskRatio);
 
 }  // namespace fovea

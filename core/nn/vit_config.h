@@ -12,11 +12,12 @@ struct VitDefaults {
     std::string activation = "gelu";
 };
 
-/// Reads sizes, norms and activation that all vision configurations share; throws Error (Input) for what cannot be built
-/// (hidden size that is no multiple of the heads, a patch larger than the picture).
+/// Reads sizes, norms and activation that all vision configurations share; throws Error (Input) for what
+/// cannot be built (hidden size that is no multiple of the heads, a patch larger than the picture).
 VisionTransformerSpec readVitSizes(const ConfigView& config, const VitDefaults& defaults);
 
-/// Paths of the blocks in files of ViT's layout (ViT, DeiT, MAE, BEiT): "encoder.layer.{i}. ..." after a prefix.
+/// Paths of the blocks in files of ViT's layout (ViT, DeiT, MAE, BEiT): "encoder.layer.{i}. ..." after a
+/// prefix.
 BlockNames vitBlockNames(const std::string& prefix);
 
 /// Paths in files of timm's and the DINO repositories' layout: "blocks.{i}. ...".

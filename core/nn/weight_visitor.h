@@ -23,8 +23,8 @@ struct FusedNames {
     std::string path;  ///< for messages and adapters; the parts are called path.q, path.k, path.v
 };
 
-/// Walks over the weights of a network. Every layer names its tensors and shapes once, in a function that takes a
-/// visitor: one visitor collects the weight-name table, another fills the tensors in.
+/// Walks over the weights of a network. Every layer names its tensors and shapes once, in a function that
+/// takes a visitor: one visitor collects the weight-name table, another fills the tensors in.
 class WeightVisitor {
 public:
     virtual ~WeightVisitor() = default;
@@ -34,27 +34,31 @@ public:
                         Need need = Need::Required) = 0;
 
     /// `path`.weight [out, in] and `path`.bias [out].
-    void linear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in, Bias bias = Bias::Required);
+    void linear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
+                Bias bias = Bias::Required);
     void norm(LayerNorm& slot, const std::string& path, std::int64_t size);
     /// Query, key and value stored as one matrix of 3 * out rows; the parts are views of it.
-    void fusedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names, std::int64_t out, std::int64_t in,
-                  Bias bias);
+    void fusedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names, std::int64_t out,
+                  std::int64_t in, Bias bias);
 };
 
 /// Collects the weight-name table.
 class WeightCollector : public WeightVisitor {
 public:
-    void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape, Need need) override;
+    void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape,
+                Need need) override;
     WeightPlan plan;
 };
 
 /// Fills the tensors in, converted to the type and moved to the device of the run.
 class WeightFiller : public WeightVisitor {
 public:
-    WeightFiller(const BoundWeights& weights, at::ScalarType dtype, at::Device device, std::size_t tensors, JobContext job)
+    WeightFiller(const BoundWeights& weights, at::ScalarType dtype, at::Device device, std::size_t tensors,
+                 JobContext job)
         : m_weights(weights), m_dtype(dtype), m_device(device), m_tensors(tensors), m_job(std::move(job)) {}
 
-    void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape, Need need) override;
+    void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape,
+                Need need) override;
     /// Bytes that the filled tensors take in memory.
     std::uint64_t bytes() const { return m_bytes; }
 

@@ -1,4 +1,5 @@
-// What has to hold for real families beside their numbers: gradients, resumed runs, pruned tokens, observation.
+// What has to hold for real families beside their numbers: gradients, resumed runs, pruned tokens,
+// observation.
 #include <doctest/doctest.h>
 
 #include <cmath>
@@ -10,9 +11,17 @@ using namespace fovea::test;
 
 namespace {
 
-const char* const kOneOfEach[] = {"vit-class-0",  "deit-teacher-0", "vit_mae-masked-0.4", "dinov2-swiglu",
-                                  "dinov2_with_registers-class", "dinov3_vit-gated", "clip-vision-0", "siglip-vision-0",
-                                  "siglip2-vision-padded", "beit-both-absolute-cls", "timm-registers"};
+const char* const kOneOfEach[] = {"vit-class-0",
+                                  "deit-teacher-0",
+                                  "vit_mae-masked-0.4",
+                                  "dinov2-swiglu",
+                                  "dinov2_with_registers-class",
+                                  "dinov3_vit-gated",
+                                  "clip-vision-0",
+                                  "siglip-vision-0",
+                                  "siglip2-vision-padded",
+                                  "beit-both-absolute-cls",
+                                  "timm-registers"};
 
 Objective normOf(const Model& model, const ModelInput& input) {
     const RunResult plain = runModel(model, input, recordAll());
@@ -43,7 +52,8 @@ TEST_CASE("input gradients equal finite differences") {
         double slope = 0;
         REQUIRE(result.inputGradient.values.size() == result.inputTensor.values.size());
         for (std::size_t i = 0; i < result.inputGradient.values.size(); ++i)
-            slope += static_cast<double>(result.inputGradient.values[i]) * static_cast<double>(result.inputTensor.values[i]);
+            slope += static_cast<double>(result.inputGradient.values[i]) *
+                     static_cast<double>(result.inputTensor.values[i]);
         const auto at = [&](double scale) {
             RunSpec moved;
             moved.objective = spec.objective;
@@ -71,7 +81,8 @@ TEST_CASE("attention gradients exist at every site") {
         double most = 0;
         for (const int site : result.trace->sites()) {
             if (!result.trace->hasGradient(site)) continue;
-            for (const float value : result.trace->probabilityGradient(site).values) most = std::max(most, std::abs(static_cast<double>(value)));
+            for (const float value : result.trace->probabilityGradient(site).values)
+                most = std::max(most, std::abs(static_cast<double>(value)));
         }
         CHECK(most > 0);
         CHECK(result.trace->hasGradient(0));
@@ -116,7 +127,8 @@ TEST_CASE("a resumed run equals the full run") {
             checkSame(full.trace->output(output), resumed.trace->output(output));
             CHECK(full.trace->output(output).values != before.trace->output(output).values);
         }
-        for (int i = 0; i <= layers; ++i) checkSame(full.trace->hidden("vision", i), resumed.trace->hidden("vision", i));
+        for (int i = 0; i <= layers; ++i)
+            checkSame(full.trace->hidden("vision", i), resumed.trace->hidden("vision", i));
     }
 }
 
@@ -135,15 +147,20 @@ TEST_CASE("pruned tokens leave the sequence and the rest keep their positions") 
         const Array map = result.trace->probabilities(1);
         REQUIRE(map.size(2) == tokens - 2);
         CHECK(result.trace->keyTokens(1).back() == tokens - 2);
-        // With two keys gone, the others share their mass in proportion: queries, keys and positions are the same.
+        // With two keys gone, the others share their mass in proportion: queries, keys and positions are the
+        // same.
         const Array before = plain.trace->probabilities(1);
         for (std::int64_t q = 0; q < map.size(1); ++q) {
             const auto& kept = result.trace->keyTokens(1);
             double mass = 0;
-            for (const int key : kept) mass += static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)], key));
+            for (const int key : kept)
+                mass += static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)], key));
             for (std::int64_t k = 0; k < map.size(2); ++k)
                 CHECK(static_cast<double>(map.at(0, q, k)) ==
-                      doctest::Approx(static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)], kept[static_cast<std::size_t>(k)])) / mass).epsilon(1e-4));
+                      doctest::Approx(static_cast<double>(before.at(0, kept[static_cast<std::size_t>(q)],
+                                                                    kept[static_cast<std::size_t>(k)])) /
+                                      mass)
+                          .epsilon(1e-4));
         }
     }
 }

@@ -24,8 +24,9 @@ fs::path pythonProgram() {
 
 std::vector<Case> makeCases() {
     const fs::path folder = FOVEA_PARITY_FOLDER;
-    const std::string command = "\"" + pythonProgram().string() + "\" \"" FOVEA_SOURCE_DIR
-                                "/tests/tools/make_parity.py\" \"" + folder.string() + "\"";
+    const std::string command = "\"" + pythonProgram().string() +
+                                "\" \"" FOVEA_SOURCE_DIR "/tests/tools/make_parity.py\" \"" +
+                                folder.string() + "\"";
     INFO("needs Python with tests/requirements.txt: FOVEA_TEST_PYTHON, or build/venv in the source folder");
     REQUIRE_MESSAGE(std::system(command.c_str()) == 0, command);
     std::ifstream file(folder / "cases.json");
@@ -33,8 +34,9 @@ std::vector<Case> makeCases() {
     std::vector<Case> found;
     for (const auto& entry : listing.at("cases")) {
         const std::string name = entry.at("name");
-        found.push_back({name, entry.at("family"), entry.value("stored", ""), folder / std::string(entry.at("model")),
-                         folder / name / "inputs.safetensors", folder / name / "reference.safetensors"});
+        found.push_back({name, entry.at("family"), entry.value("stored", ""),
+                         folder / std::string(entry.at("model")), folder / name / "inputs.safetensors",
+                         folder / name / "reference.safetensors"});
     }
     return found;
 }
@@ -104,7 +106,8 @@ std::shared_ptr<const ModelInput> inputsOf(const Case& c, const Model& model) {
 RunSpec recordAll(int item) {
     RunSpec spec;
     spec.item = item;
-    spec.capture.qkv = spec.capture.probs = spec.capture.lse = spec.capture.hidden = spec.capture.output = true;
+    spec.capture.qkv = spec.capture.probs = spec.capture.lse = spec.capture.hidden = spec.capture.output =
+        true;
     return spec;
 }
 

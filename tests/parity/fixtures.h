@@ -31,7 +31,8 @@ struct Case {
     std::filesystem::path reference;
 };
 
-/// All cases; makes them with Python when they are not there or not of these scripts. Fails the test where Python does.
+/// All cases; makes them with Python when they are not there or not of these scripts. Fails the test where
+/// Python does.
 const std::vector<Case>& cases();
 const Case& caseNamed(const std::string& name);
 

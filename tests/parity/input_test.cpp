@@ -36,7 +36,8 @@ std::shared_ptr<const ModelInput> feed(const Model& model, const std::vector<Raw
             if (tensor.dtype == Dtype::I64) std::memcpy(bytes.data() + 8 * i, &one, 8);
         }
         storage.push_back(std::move(bytes));
-        entries.push_back(SafetensorsEntry::fromBytes(tensor.name, tensor.dtype, tensor.shape, storage.back()));
+        entries.push_back(
+            SafetensorsEntry::fromBytes(tensor.name, tensor.dtype, tensor.shape, storage.back()));
     }
     const fs::path path = fs::path(FOVEA_PARITY_FOLDER) / "fed.safetensors";
     writeSafetensors(path, std::move(entries));
@@ -83,7 +84,9 @@ TEST_CASE("raw tensors are checked by name, rank, type and shape") {
     checkRefused(*vit, {{"pixel_values", Dtype::F32, {1, 3, 7, 32}}}, "at least one patch");
     checkRefused(*vit, {{"pixel_values", Dtype::F32, {0, 3, 32, 32}}}, "at least one element");
     checkRefused(*vit, {{"attention_mask", Dtype::I64, {1, 17}}}, "pixel_values");
-    checkRefused(*vit, {{"pixel_values", Dtype::F32, {2, 3, 32, 32}}, {"attention_mask", Dtype::I64, {3, 17}}}, "batch");
+    checkRefused(*vit,
+                 {{"pixel_values", Dtype::F32, {2, 3, 32, 32}}, {"attention_mask", Dtype::I64, {3, 17}}},
+                 "batch");
 
     const auto clip = open(caseNamed("clip-both-0"));
     CHECK(feed(*clip, {{"input_ids", Dtype::I64, {1, 5}}})->count() == 1);
@@ -132,7 +135,8 @@ TEST_CASE("masked patches are listed as unread and the rest in the order of the 
 }
 
 TEST_CASE("a picture's tokens cover what the model read, in its own pixels") {
-    for (const char* name : {"vit-class-0", "deit-teacher-0", "clip-vision-0", "siglip-vision-0", "dinov2-bare-0", "beit-bare"}) {
+    for (const char* name : {"vit-class-0", "deit-teacher-0", "clip-vision-0", "siglip-vision-0",
+                             "dinov2-bare-0", "beit-bare"}) {
         INFO(name);
         const auto model = open(caseNamed(name));
         UserInput user;
@@ -169,7 +173,8 @@ TEST_CASE("NaFlex pictures keep their shape and mark padding") {
         CHECK(padding == stage.size() - stage.gridRows * stage.gridColumns);
         runModel(*model, *input, recordAll());
     } catch (const Error& error) {
-        // Without a preprocessor_config.json the family's published patch size applies, which is not this model's.
+        // Without a preprocessor_config.json the family's published patch size applies, which is not this
+        // model's.
         CHECK(std::string(error.what()).find("patches of 8 pixels") != std::string::npos);
     }
 }

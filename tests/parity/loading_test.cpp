@@ -29,7 +29,8 @@ void rewriteWeights(const fs::path& folder, const std::function<void(TensorInfo&
         change(info);
         if (info.name.empty()) continue;
         std::vector<std::byte> bytes(static_cast<std::size_t>(info.numel() * itemSize(info.dtype)));
-        const auto stored = file.file->bytes().subspan(static_cast<std::size_t>(info.begin), static_cast<std::size_t>(info.end - info.begin));
+        const auto stored = file.file->bytes().subspan(static_cast<std::size_t>(info.begin),
+                                                       static_cast<std::size_t>(info.end - info.begin));
         std::copy_n(stored.begin(), std::min(stored.size(), bytes.size()), bytes.begin());
         storage.push_back(std::move(bytes));
         entries.push_back(SafetensorsEntry::fromBytes(info.name, info.dtype, info.shape, storage.back()));
@@ -39,7 +40,8 @@ void rewriteWeights(const fs::path& folder, const std::function<void(TensorInfo&
     fs::rename(other, path);
 }
 
-std::shared_ptr<const Model> openFolder(const fs::path& folder, bool strict = true, const std::string& dtype = "auto",
+std::shared_ptr<const Model> openFolder(const fs::path& folder, bool strict = true,
+                                        const std::string& dtype = "auto",
                                         const std::string& device = "cpu") {
     static const Catalog catalog = makeCatalog();
     return openModel(catalog, folder.string(), {device, dtype, strict});
@@ -63,22 +65,26 @@ Error errorOf(const std::function<void()>& work) {
     return Error("");
 }
 
-bool mentions(const Error& error, const std::string& text) { return std::string(error.what()).find(text) != std::string::npos; }
+bool mentions(const Error& error, const std::string& text) {
+    return std::string(error.what()).find(text) != std::string::npos;
+}
 
 }  // namespace
 
 TEST_CASE("missing and misshaped tensors are reported at once, unexpected ones remarked") {
     const fs::path folder = copyOf(caseNamed("vit-class-0"), "several-faults");
     rewriteWeights(folder, [](TensorInfo& info) {
-        if (info.name == "vit.encoder.layer.1.output.dense.weight" || info.name == "vit.layernorm.bias") info.name.clear();
+        if (info.name == "vit.encoder.layer.1.output.dense.weight" || info.name == "vit.layernorm.bias")
+            info.name.clear();
         if (info.name == "classifier.weight") info.shape = {6, 32};
         if (info.name == "vit.embeddings.cls_token") info.shape = {1, 1, 16};
         if (info.name == "vit.encoder.layer.0.layernorm_before.bias") info.name = "something.else";
     });
     const Error error = errorOf([&] { openFolder(folder); });
     CHECK(error.code() == ErrorCode::Input);
-    for (const char* name : {"vit.encoder.layer.1.output.dense.weight", "vit.layernorm.bias", "classifier.weight",
-                             "vit.embeddings.cls_token", "vit.encoder.layer.0.layernorm_before.bias"})
+    for (const char* name :
+         {"vit.encoder.layer.1.output.dense.weight", "vit.layernorm.bias", "classifier.weight",
+          "vit.embeddings.cls_token", "vit.encoder.layer.0.layernorm_before.bias"})
         CHECK_MESSAGE(mentions(error, name), error.what());
 
     const auto model = openFolder(folder, false);
@@ -119,8 +125,8 @@ TEST_CASE("an unknown model type lists what is supported") {
     const Error error = errorOf([&] { openFolder(folder); });
     CHECK(error.code() == ErrorCode::Input);
     CHECK(mentions(error, "convnext"));
-    for (const char* type : {"vit", "deit", "vit_mae", "dinov2", "dinov2_with_registers", "dinov3_vit", "clip", "siglip",
-                             "siglip2", "beit"})
+    for (const char* type : {"vit", "deit", "vit_mae", "dinov2", "dinov2_with_registers", "dinov3_vit",
+                             "clip", "siglip", "siglip2", "beit"})
         CHECK_MESSAGE(error.hint().find(type) != std::string::npos, type);
 }
 
@@ -130,9 +136,14 @@ TEST_CASE("configurations that make no sense are refused by key") {
         editConfig(folder, [&](nlohmann::json& config) { config[key] = value; });
         return errorOf([&] { openFolder(folder); });
     };
-    for (const auto& [key, value] : std::vector<std::pair<std::string, nlohmann::json>>{
-             {"num_attention_heads", 5}, {"hidden_size", 0}, {"num_hidden_layers", -1}, {"patch_size", 64},
-             {"hidden_act", "softplus"}, {"layer_norm_eps", "small"}, {"image_size", 1e9}}) {
+    for (const auto& [key, value] :
+         std::vector<std::pair<std::string, nlohmann::json>>{{"num_attention_heads", 5},
+                                                             {"hidden_size", 0},
+                                                             {"num_hidden_layers", -1},
+                                                             {"patch_size", 64},
+                                                             {"hidden_act", "softplus"},
+                                                             {"layer_norm_eps", "small"},
+                                                             {"image_size", 1e9}}) {
         const Error error = refusal(key, value);
         CHECK(error.code() == ErrorCode::Input);
         const bool named = mentions(error, key) || (key == "patch_size" && mentions(error, "image_size"));
@@ -154,7 +165,8 @@ TEST_CASE("the description of a model is complete") {
     CHECK(spec.inputs.front() == "pixel_values");
     CHECK(spec.weightBytes == 4 * spec.parameters);
     CHECK(open(caseNamed("vit-bare"))->spec().sites[0].module == "encoder.layer.0.attention.attention");
-    CHECK(open(caseNamed("vit-bare-prefixed"))->spec().sites[0].module == "vit.encoder.layer.0.attention.attention");
+    CHECK(open(caseNamed("vit-bare-prefixed"))->spec().sites[0].module ==
+          "vit.encoder.layer.0.attention.attention");
     CHECK(open(caseNamed("dinov3_vit-0"))->spec().sites[1].module == "layer.1.attention");
     const auto siglip = open(caseNamed("siglip-both"))->spec();
     const int pooling = siglip.siteIndex("vision.3.cross");
@@ -165,7 +177,8 @@ TEST_CASE("the description of a model is complete") {
     CHECK(clip.sites[static_cast<std::size_t>(clip.siteIndex("text.0.self"))].causal);
     CHECK(clip.sites[0].module == "vision_model.encoder.layers.0.self_attn");
     const auto registers = open(caseNamed("dinov2_with_registers-bare-0"))->spec();
-    CHECK(registers.stage("vision").prefixTokens == std::vector<std::string>{"cls", "register0", "register1", "register2"});
+    CHECK(registers.stage("vision").prefixTokens ==
+          std::vector<std::string>{"cls", "register0", "register1", "register2"});
 }
 
 TEST_CASE("device and element type") {
@@ -188,5 +201,6 @@ TEST_CASE("loading stops when it is asked to") {
         if (++steps == 5) stop.request_stop();
     });
     const Catalog catalog = makeCatalog();
-    CHECK_THROWS_AS(openModel(catalog, caseNamed("vit-class-0").model.string(), {"cpu", "auto", true}, job), Cancelled);
+    CHECK_THROWS_AS(openModel(catalog, caseNamed("vit-class-0").model.string(), {"cpu", "auto", true}, job),
+                    Cancelled);
 }
