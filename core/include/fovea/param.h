@@ -25,11 +25,11 @@ struct ParamSpec {
     std::string name;               ///< snake_case, as in JSON and on the command line
     ParamType type = ParamType::Number;
     nlohmann::json defaultValue;
-    std::string help;               ///< one sentence, shown as tooltip and in --help
+    std::string help{};             ///< one sentence, shown as tooltip and in --help
     double minimum = -std::numeric_limits<double>::infinity();
     double maximum = std::numeric_limits<double>::infinity();
-    std::vector<std::string> choices;
-    std::string unit;
+    std::vector<std::string> choices{};
+    std::string unit{};
 };
 
 /// What a catalogue entry says of itself.

@@ -1,0 +1,84 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "common/attention_maps.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+// Rows of the chosen queries; attention whose queries are no tokens of the stage (a pooling head) has all its
+// rows.
+std::vector<int> rowsOf(const AttentionTrace& trace, int site, const std::vector<int>& tokens) {
+    const AttentionSite& where = trace.spec().sites[static_cast<std::size_t>(site)];
+    if (where.kind == SiteKind::Cross) {
+        std::vector<int> all(static_cast<std::size_t>(trace.queries(site)));
+        std::iota(all.begin(), all.end(), 0);
+        return all;
+    }
+    const std::vector<int> rows = positionsIn(trace.queryTokens(site), tokens);
+    if (rows.empty())
+        throw Error(fmt::format("queries: none of them is left at {} after pruning", where.address()),
+                    "choose an earlier layer or another query", ErrorCode::Usage);
+    return rows;
+}
+
+std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>& values) {
+    double mass = 0;
+    for (const TokenValues& site : values)
+        for (const Token& token : stage.tokens)
+            if (const float value = site.fused[static_cast<std::size_t>(token.index)];
+                token.row < 0 && !std::isnan(value))
+                mass += value;
+    mass /= static_cast<double>(values.size());
+    if (stage.prefixTokens() == 0 || stage.gridRows == 0) return "";
+    return fmt::format("{:.1f} % of the attention is on tokens without a place in the picture", 100 * mass);
+}
+
+std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+    const AttentionTrace& trace = context.trace();
+    const ModelSpec& spec = trace.spec();
+    const SiteChoice choice = chosenSites(spec, params);
+    const StageTokens& stage = trace.tokens().stage(choice.stage);
+    const QueryChoice queries =
+        chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    std::vector<TokenValues> values;
+    std::size_t heads = 0;
+    bool pooling = true;
+    for (std::size_t i = 0; i < choice.sites.size(); ++i) {
+        const AttentionSite& site = spec.sites[static_cast<std::size_t>(choice.sites[i])];
+        context.job().progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()),
+                               site.address());
+        const MapRequest request{rowsOf(trace, choice.sites[i], queries.tokens),
+                                 chosenHeads(site, params.at("heads").get<std::string>()),
+                                 chosenFusion(params), chosenWeights(params)};
+        heads = request.heads.size();
+        pooling = pooling && site.kind == SiteKind::Cross;
+        values.push_back(lookedAtFrom(trace, choice.sites[i], request, stage.size()));
+    }
+    const std::string from = pooling ? "the pooling query" : queries.name;
+    return mapFindings(trace, choice, values, params,
+                       {fmt::format("Attention from {}, {}, {}", from, describeSites(spec, choice),
+                                    describeHeads(chosenFusion(params), heads)),
+                        prefixNote(stage, values)});
+}
+
+}  // namespace
+
+void add_attention_from(AnalysisCatalog& catalog) {
+    catalog.add({{"attention_from",
+                  "Attention from tokens",
+                  "Where the chosen queries look: their rows of the attention matrix, averaged.",
+                  {queriesParam("tokens that look: cls (on models without one: all patches), patches, 5, "
+                                "grid:ROW,COLUMN, xy:X,Y; several are averaged"),
+                   layersParam("last"), headsParam(), fusionParam(), planesParam(), stageParam(), siteParam(),
+                   weightsParam("effective")}},
+                 needsOfSites,
+                 compute});
+}
+
+}  // namespace fovea
