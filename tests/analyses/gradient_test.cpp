@@ -211,7 +211,8 @@ TEST_CASE("SmoothGrad: no noise is the plain gradient, the seed decides, varianc
     CHECK(sum(map(tiny.run("smooth_grad", one)).values) == 0);
     auto square = one;
     square["aggregate"] = "mean_square";
-    for (const float value : map(tiny.run("smooth_grad", square)).values) CHECK(value >= 0);
+    const auto squares = tiny.run("smooth_grad", square);
+    for (const float value : map(squares).values) CHECK(value >= 0);
 }
 
 TEST_CASE("patches are put back in their places") {

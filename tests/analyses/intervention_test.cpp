@@ -168,8 +168,8 @@ TEST_CASE("sinks are scaled head by head, by ACT's rule, and protected tokens ar
     open["protect"] = "";
     open["ratio"] = 1.0;
     bool zero = false;
-    for (const GroupFactor& f : toy.plan("scale_sinks", open).sites[0].factors)
-        zero = zero || f.keys.front() == 0;
+    const EditPlan unprotected = toy.plan("scale_sinks", open);
+    for (const GroupFactor& f : unprotected.sites[0].factors) zero = zero || f.keys.front() == 0;
     CHECK(zero == (std::max({mass.at(0, 0), mass.at(1, 0), mass.at(2, 0), mass.at(3, 0)}) > 1.0F / 13));
 }
 
