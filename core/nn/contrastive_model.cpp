@@ -84,11 +84,13 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         throw Error("a prompt needs the model's tokenizer, which this family does not read",
                     "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
     auto encoded = std::make_shared<TensorInput>();
+    encoded->black = m_input.black();
     const auto addImage = [&](EncodedImage image, const Pixels& original, TokenMap& map, TensorItem& item) {
         map.stages.push_back(std::move(image.tokens));
         map.images.push_back(std::move(image.geometry));
         encoded->originals.push_back(original);
         encoded->seen.push_back(std::move(image.seen));
+        encoded->transforms.push_back(image.transform);
         for (auto& [name, tensor] : image.tensors) item[name] = std::move(tensor);
     };
     const auto addItem = [&](TokenMap map, TensorItem item) {
@@ -125,6 +127,7 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         } else {
             encoded->originals.emplace_back();
             encoded->seen.emplace_back();
+            encoded->transforms.emplace_back();
             encoded->mainTensor = "input_ids";
         }
         if (hasText) map.stages.push_back(m_text.tokensOf(item));

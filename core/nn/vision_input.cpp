@@ -64,6 +64,7 @@ GridSize VisionInput::gridOf(const TensorItem& tensors) const {
 
 EncodedImage VisionInput::describe(const PixelTransform& transform, const TensorItem& tensors) const {
     EncodedImage image;
+    image.transform = transform;
     image.tensors = tensors;
     const GridSize grid = gridOf(tensors);
     const double patchHeight = static_cast<double>(m_spec.patches.height);
@@ -125,6 +126,14 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
         image.tokens.tokens.push_back(std::move(token));
     }
     return image;
+}
+
+std::vector<double> VisionInput::black() const {
+    const auto& settings = m_processor.settings();
+    std::vector<double> values;
+    for (std::size_t c = 0; c < settings.mean.size(); ++c)
+        values.push_back(settings.doNormalize ? -settings.mean[c] / settings.deviation[c] : 0.0);
+    return values;
 }
 
 EncodedImage VisionInput::fromPicture(const Pixels& picture) const {

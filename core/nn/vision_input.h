@@ -17,6 +17,7 @@ struct EncodedImage {
     StageTokens tokens;
     ImageGeometry geometry;
     Pixels seen;
+    PixelTransform transform;  ///< where the pixels of `seen` come from
 };
 
 /// Turns pictures or raw tensors into the inputs of a vision tower, with a token map of exact pixel
@@ -34,6 +35,9 @@ public:
     /// tensor at fault.
     EncodedImage fromTensors(const TensorItem& tensors, const Pixels* picture,
                              const VisionTransformer& tower) const;
+
+    /// A black pixel in normalised units, per channel.
+    std::vector<double> black() const;
 
     const ImageProcessor& processor() const { return m_processor; }
 

@@ -68,6 +68,7 @@ std::vector<StageCost> VisionModel::costs() const {
 
 std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) const {
     auto encoded = std::make_shared<TensorInput>();
+    encoded->black = m_input.black();
     const auto add = [&](EncodedImage image, const Pixels& original) {
         TokenMap map;
         map.stages.push_back(std::move(image.tokens));
@@ -75,6 +76,7 @@ std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) co
         encoded->maps.push_back(std::move(map));
         encoded->originals.push_back(original);
         encoded->seen.push_back(std::move(image.seen));
+        encoded->transforms.push_back(image.transform);
         encoded->items.push_back(placed(std::move(image.tensors)));
     };
     if (!input.tensors.empty()) {
