@@ -43,7 +43,8 @@ bool flushToDisk(std::FILE* file) {
 AtomicFile::AtomicFile(const fs::path& path) : m_path(path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
-    if (fs::is_directory(status)) throw Error(path.string() + ": expected the name of a file, found a folder");
+    if (fs::is_directory(status))
+        throw Error(path.string() + ": expected the name of a file, found a folder");
     if (fs::exists(status) && !fs::is_regular_file(status)) {
         m_file = openFile(path, "wb");
         if (m_file == nullptr) fail("cannot open the file for writing");
@@ -70,7 +71,9 @@ AtomicFile::AtomicFile(const fs::path& path) : m_path(path) {
     std::setvbuf(m_file, nullptr, _IOFBF, std::size_t{1} << 20);
 }
 
-AtomicFile::~AtomicFile() { discard(); }
+AtomicFile::~AtomicFile() {
+    discard();
+}
 
 void AtomicFile::fail(const char* what) const {
     throw Error(m_path.string() + ": " + what + ": " + std::strerror(errno),
@@ -86,10 +89,13 @@ void AtomicFile::discard() {
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
-    if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), m_file) != bytes.size()) fail("cannot write");
+    if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), m_file) != bytes.size())
+        fail("cannot write");
 }
 
-void AtomicFile::write(std::string_view text) { write(std::as_bytes(std::span(text.data(), text.size()))); }
+void AtomicFile::write(std::string_view text) {
+    write(std::as_bytes(std::span(text.data(), text.size())));
+}
 
 void AtomicFile::commit() {
     if (m_part.empty() ? std::fflush(m_file) != 0 : !flushToDisk(m_file)) fail("cannot write");

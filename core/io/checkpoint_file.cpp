@@ -50,7 +50,8 @@ ConfigView readModelConfig(const ResolvedModel& model) {
 
     std::map<std::string, std::vector<std::int64_t>> shapes;
     for (const auto& path : model.weightFiles)
-        for (TensorInfo& tensor : openCheckpointFile(path).tensors) shapes[tensor.name] = std::move(tensor.shape);
+        for (TensorInfo& tensor : openCheckpointFile(path).tensors)
+            shapes[tensor.name] = std::move(tensor.shape);
     const std::string source =
         model.format == ModelFormat::Timm ? model.configFile.string() : model.weightFiles.front().string();
     if (model.format == ModelFormat::LoneWeights) return configFromTensors(shapes, source);

@@ -45,6 +45,8 @@ std::string csvText(const Table& table) {
     return text;
 }
 
-void writeCsv(const std::filesystem::path& path, const Table& table) { writeFileAtomically(path, csvText(table)); }
+void writeCsv(const std::filesystem::path& path, const Table& table) {
+    writeFileAtomically(path, csvText(table));
+}
 
 }  // namespace fovea

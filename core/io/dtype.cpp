@@ -38,7 +38,9 @@ constexpr std::array<Row, 19> kRows{{
     {Dtype::F8E5M2Fnuz, 1, "F8_E5M2FNUZ", "float8_e5m2fnuz"},
 }};
 
-const Row& row(Dtype dtype) { return kRows[static_cast<std::size_t>(dtype)]; }
+const Row& row(Dtype dtype) {
+    return kRows[static_cast<std::size_t>(dtype)];
+}
 
 struct Float8Layout {
     int mantissaBits;
@@ -47,9 +49,15 @@ struct Float8Layout {
 
 }  // namespace
 
-std::int64_t itemSize(Dtype dtype) { return row(dtype).size; }
-std::string_view safetensorsName(Dtype dtype) { return row(dtype).file; }
-std::string_view displayName(Dtype dtype) { return row(dtype).display; }
+std::int64_t itemSize(Dtype dtype) {
+    return row(dtype).size;
+}
+std::string_view safetensorsName(Dtype dtype) {
+    return row(dtype).file;
+}
+std::string_view displayName(Dtype dtype) {
+    return row(dtype).display;
+}
 
 std::optional<Dtype> dtypeFromSafetensorsName(std::string_view name) {
     for (const Row& r : kRows)
@@ -68,10 +76,18 @@ float decodeFloat8(Dtype dtype, std::uint8_t bits) {
     const bool fnuz = dtype == Dtype::F8E4M3Fnuz || dtype == Dtype::F8E5M2Fnuz;
     Float8Layout layout{};
     switch (dtype) {
-        case Dtype::F8E4M3: layout = {3, 7}; break;
-        case Dtype::F8E5M2: layout = {2, 15}; break;
-        case Dtype::F8E4M3Fnuz: layout = {3, 8}; break;
-        case Dtype::F8E5M2Fnuz: layout = {2, 16}; break;
+        case Dtype::F8E4M3:
+            layout = {3, 7};
+            break;
+        case Dtype::F8E5M2:
+            layout = {2, 15};
+            break;
+        case Dtype::F8E4M3Fnuz:
+            layout = {3, 8};
+            break;
+        case Dtype::F8E5M2Fnuz:
+            layout = {2, 16};
+            break;
         default:
             throw Error("decodeFloat8: " + std::string(displayName(dtype)) + " is not an 8-bit float", {},
                         ErrorCode::Internal);

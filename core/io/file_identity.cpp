@@ -57,7 +57,8 @@ nlohmann::json modelIdentityJson(const ResolvedModel& model, HashDepth depth, co
         if (!identity.sha256.empty()) entry["sha256"] = identity.sha256;
         files.push_back(std::move(entry));
     }
-    nlohmann::json json = {{"reference", model.reference}, {"path", model.folder.string()}, {"files", std::move(files)}};
+    nlohmann::json json = {
+        {"reference", model.reference}, {"path", model.folder.string()}, {"files", std::move(files)}};
     if (!model.revision.empty()) json["revision"] = model.revision;
     return json;
 }

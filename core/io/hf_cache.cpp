@@ -21,7 +21,9 @@ std::string variable(const char* name) {
     return value == nullptr ? "" : value;
 }
 
-bool isCacheEntry(const fs::path& folder) { return folder.filename().string().starts_with(kEntryPrefix); }
+bool isCacheEntry(const fs::path& folder) {
+    return folder.filename().string().starts_with(kEntryPrefix);
+}
 
 bool isFolder(const fs::path& path) {
     std::error_code error;
@@ -51,7 +53,8 @@ std::optional<fs::path> newestSnapshot(const fs::path& snapshots) {
     fs::file_time_type time;
     std::error_code error;
     std::size_t seen = 0;
-    for (fs::directory_iterator it(snapshots, error), end; !error && it != end && ++seen <= kMaxEntries; it.increment(error)) {
+    for (fs::directory_iterator it(snapshots, error), end; !error && it != end && ++seen <= kMaxEntries;
+         it.increment(error)) {
         std::error_code ignored;
         if (!it->is_directory(ignored)) continue;
         const fs::file_time_type written = it->last_write_time(ignored);
@@ -65,7 +68,8 @@ std::optional<fs::path> newestSnapshot(const fs::path& snapshots) {
 
 std::optional<fs::path> snapshotOf(const fs::path& entry, const std::string& revision) {
     const fs::path snapshots = entry / "snapshots";
-    if (const auto commit = readRef(entry / "refs" / revision); commit && isFolder(snapshots / *commit)) return snapshots / *commit;
+    if (const auto commit = readRef(entry / "refs" / revision); commit && isFolder(snapshots / *commit))
+        return snapshots / *commit;
     if (isFolder(snapshots / revision)) return snapshots / revision;
     return std::nullopt;
 }
@@ -74,7 +78,8 @@ std::uint64_t bytesIn(const fs::path& folder) {
     std::uint64_t bytes = 0;
     std::error_code error;
     std::size_t seen = 0;
-    for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end && ++seen <= kMaxEntries; it.increment(error)) {
+    for (fs::recursive_directory_iterator it(folder, error), end;
+         !error && it != end && ++seen <= kMaxEntries; it.increment(error)) {
         std::error_code ignored;
         if (it->is_regular_file(ignored)) {
             const auto size = it->file_size(ignored);
@@ -88,7 +93,8 @@ std::size_t incompleteBlobs(const fs::path& blobs) {
     std::size_t count = 0;
     std::error_code error;
     std::size_t seen = 0;
-    for (fs::directory_iterator it(blobs, error), end; !error && it != end && ++seen <= kMaxEntries; it.increment(error))
+    for (fs::directory_iterator it(blobs, error), end; !error && it != end && ++seen <= kMaxEntries;
+         it.increment(error))
         if (it->path().extension() == ".incomplete") ++count;
     return count;
 }
@@ -108,8 +114,8 @@ void requireListedSizes(const ResolvedModel& model, const fs::path& entry, const
         const nlohmann::json& size = (*listed)["size"];
         const std::uint64_t found = fs::file_size(file, error);
         if (!error && size.is_number_unsigned() && size.get<std::uint64_t>() != found)
-            throw Error("the download is incomplete: " + file.filename().string() + " has " + std::to_string(found) + " of " +
-                        size.dump() + " bytes");
+            throw Error("the download is incomplete: " + file.filename().string() + " has " +
+                        std::to_string(found) + " of " + size.dump() + " bytes");
     }
 }
 
@@ -126,10 +132,12 @@ CachedModel describeEntry(const fs::path& entry) {
         const ResolvedModel resolved = resolveModel(snapshot->string(), {entry.parent_path(), {}});
         const auto config = readJsonFile(resolved.configFile);
         for (const char* key : {"model_type", "architecture", "_class_name"})
-            if (model.modelType.empty() && config.is_object() && config.contains(key) && config[key].is_string())
+            if (model.modelType.empty() && config.is_object() && config.contains(key) &&
+                config[key].is_string())
                 model.modelType = config[key].get<std::string>();
         if (!resolved.missingFiles.empty())
-            throw Error("the download is incomplete: " + std::to_string(resolved.missingFiles.size()) + " weight file(s) missing");
+            throw Error("the download is incomplete: " + std::to_string(resolved.missingFiles.size()) +
+                        " weight file(s) missing");
         requireListedSizes(resolved, entry, model.revision);
         model.complete = true;
     } catch (const Error& error) {
@@ -146,7 +154,9 @@ void requireTrustedFile(const fs::path& file, const fs::path& folder, LinkPolicy
     std::error_code error;
     if (!fs::is_symlink(fs::symlink_status(file, error))) return;
     const fs::path target = fs::canonical(file, error);
-    if (error) throw Error(file.string() + ": the symbolic link leads nowhere: " + error.message(), "Download the file again.");
+    if (error)
+        throw Error(file.string() + ": the symbolic link leads nowhere: " + error.message(),
+                    "Download the file again.");
     if (policy == LinkPolicy::Any) return;
     const fs::path home = fs::canonical(folder, error);
     const auto within = std::mismatch(home.begin(), home.end(), target.begin(), target.end());
@@ -155,14 +165,17 @@ void requireTrustedFile(const fs::path& file, const fs::path& folder, LinkPolicy
     const bool inCache = blobs.filename() == "blobs" && isCacheEntry(blobs.parent_path());
     const bool sameEntry = !isCacheSnapshot(home) || blobs.parent_path() == home.parent_path().parent_path();
     if (!inFolder && !(inCache && sameEntry))
-        throw Error(file.string() + ": expected a file of this folder or of its cache, found a symbolic link to " + target.string(),
+        throw Error(file.string() +
+                        ": expected a file of this folder or of its cache, found a symbolic link to " +
+                        target.string(),
                     "Copy the file into the folder if you trust it.");
 }
 
 bool isCacheSnapshot(const fs::path& folder) {
     std::error_code error;
     const fs::path home = fs::canonical(folder, error);
-    return !error && home.parent_path().filename() == "snapshots" && isCacheEntry(home.parent_path().parent_path());
+    return !error && home.parent_path().filename() == "snapshots" &&
+           isCacheEntry(home.parent_path().parent_path());
 }
 
 std::optional<fs::path> snapshotOfCacheEntry(const fs::path& entry) {
@@ -187,9 +200,12 @@ std::optional<CacheHit> findInCache(const std::string& name, const fs::path& hub
     if (const auto slash = folder.find('/'); slash != std::string::npos) folder.replace(slash, 1, "--");
     const fs::path entry = hubCache / (std::string(kEntryPrefix) + folder);
     if (!isFolder(entry)) return std::nullopt;
-    const auto snapshot = at == std::string::npos ? snapshotOfCacheEntry(entry) : snapshotOf(entry, name.substr(at + 1));
+    const auto snapshot =
+        at == std::string::npos ? snapshotOfCacheEntry(entry) : snapshotOf(entry, name.substr(at + 1));
     if (!snapshot)
-        throw Error(name + ": the Hugging Face cache has no " + (at == std::string::npos ? "snapshot" : "such revision") + " of it in " + entry.string(),
+        throw Error(name + ": the Hugging Face cache has no " +
+                        (at == std::string::npos ? "snapshot" : "such revision") + " of it in " +
+                        entry.string(),
                     "Fovea never downloads. Fetch the model again: hf download " + name.substr(0, at));
     return CacheHit{*snapshot, snapshot->filename().string()};
 }
@@ -217,9 +233,11 @@ std::vector<CachedModel> listCachedModels(const fs::path& hubCache) {
     std::vector<CachedModel> models;
     std::error_code error;
     std::size_t seen = 0;
-    for (fs::directory_iterator it(hubCache, error), end; !error && it != end && ++seen <= kMaxEntries; it.increment(error))
+    for (fs::directory_iterator it(hubCache, error), end; !error && it != end && ++seen <= kMaxEntries;
+         it.increment(error))
         if (isCacheEntry(it->path()) && isFolder(it->path())) models.push_back(describeEntry(it->path()));
-    std::sort(models.begin(), models.end(), [](const CachedModel& a, const CachedModel& b) { return a.name < b.name; });
+    std::sort(models.begin(), models.end(),
+              [](const CachedModel& a, const CachedModel& b) { return a.name < b.name; });
     return models;
 }
 

@@ -16,8 +16,9 @@ std::string rangeText(IntegerRange range) {
     return "an integer from " + std::to_string(range.min) + " to " + std::to_string(range.max);
 }
 
-std::string numberText(double value) { return Json(value).dump(); }
-
+std::string numberText(double value) {
+    return Json(value).dump();
+}
 
 }  // namespace
 
@@ -54,13 +55,16 @@ const Json* ConfigView::find(std::string_view keys, std::string* key) const {
     return nullptr;
 }
 
-bool ConfigView::has(std::string_view keys) const { return find(keys, nullptr) != nullptr; }
+bool ConfigView::has(std::string_view keys) const {
+    return find(keys, nullptr) != nullptr;
+}
 
 namespace {
 
 bool integerWithin(const Json& value, IntegerRange range, std::int64_t* out) {
     if (!value.is_number_integer()) return false;
-    if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX)) return false;
+    if (value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(INT64_MAX))
+        return false;
     *out = value.get<std::int64_t>();
     return *out >= range.min && *out <= range.max;
 }
@@ -77,7 +81,8 @@ std::int64_t ConfigView::integer(std::string_view keys, std::int64_t fallback, I
     std::string key;
     const Json* value = find(keys, &key);
     std::int64_t number = fallback;
-    if (value != nullptr && !integerWithin(*value, range, &number)) fail(key, rangeText(range), describeJson(*value));
+    if (value != nullptr && !integerWithin(*value, range, &number))
+        fail(key, rangeText(range), describeJson(*value));
     return number;
 }
 
@@ -86,7 +91,8 @@ double ConfigView::number(std::string_view keys, double fallback, NumberRange ra
     const Json* value = find(keys, &key);
     double number = fallback;
     if (value != nullptr && !numberWithin(*value, range, &number))
-        fail(key, "a number from " + numberText(range.min) + " to " + numberText(range.max), describeJson(*value));
+        fail(key, "a number from " + numberText(range.min) + " to " + numberText(range.max),
+             describeJson(*value));
     return number;
 }
 
@@ -106,7 +112,8 @@ std::string ConfigView::text(std::string_view keys, const std::string& fallback)
     return value->get<std::string>();
 }
 
-std::vector<std::int64_t> ConfigView::integers(std::string_view keys, const std::vector<std::int64_t>& fallback,
+std::vector<std::int64_t> ConfigView::integers(std::string_view keys,
+                                               const std::vector<std::int64_t>& fallback,
                                                IntegerRange range) const {
     std::string key;
     const Json* value = find(keys, &key);
@@ -114,7 +121,8 @@ std::vector<std::int64_t> ConfigView::integers(std::string_view keys, const std:
     if (!value->is_array()) fail(key, "a list of integers", describeJson(*value));
     std::vector<std::int64_t> numbers(value->size());
     for (std::size_t i = 0; i < numbers.size(); ++i)
-        if (!integerWithin((*value)[i], range, &numbers[i])) fail(key, rangeText(range), describeJson((*value)[i]));
+        if (!integerWithin((*value)[i], range, &numbers[i]))
+            fail(key, rangeText(range), describeJson((*value)[i]));
     return numbers;
 }
 
@@ -127,11 +135,13 @@ std::vector<double> ConfigView::numbers(std::string_view keys, const std::vector
     std::vector<double> numbers(value->size());
     for (std::size_t i = 0; i < numbers.size(); ++i)
         if (!numberWithin((*value)[i], range, &numbers[i]))
-            fail(key, "numbers from " + numberText(range.min) + " to " + numberText(range.max), describeJson((*value)[i]));
+            fail(key, "numbers from " + numberText(range.min) + " to " + numberText(range.max),
+                 describeJson((*value)[i]));
     return numbers;
 }
 
-std::vector<std::string> ConfigView::texts(std::string_view keys, const std::vector<std::string>& fallback) const {
+std::vector<std::string> ConfigView::texts(std::string_view keys,
+                                           const std::vector<std::string>& fallback) const {
     std::string key;
     const Json* value = find(keys, &key);
     if (value == nullptr) return fallback;
@@ -158,13 +168,15 @@ std::pair<std::int64_t, std::int64_t> ConfigView::size(std::string_view keys, st
     if (value->is_object() && value->contains("height") && value->contains("width") &&
         integerWithin((*value)["height"], range, &height) && integerWithin((*value)["width"], range, &width))
         return {height, width};
-    fail(key, rangeText(range) + ", or two of them for height and width", value->is_primitive() ? describeJson(*value) : value->dump().substr(0, 60));
+    fail(key, rangeText(range) + ", or two of them for height and width",
+         value->is_primitive() ? describeJson(*value) : value->dump().substr(0, 60));
 }
 
 ConfigView ConfigView::section(std::string_view keys) const {
     std::string key;
     const Json* value = find(keys, &key);
-    if (value == nullptr) return {Json::object(), m_source + ": " + std::string(keys.substr(0, keys.find('|')))};
+    if (value == nullptr)
+        return {Json::object(), m_source + ": " + std::string(keys.substr(0, keys.find('|')))};
     if (!value->is_object()) fail(key, "an object", describeJson(*value));
     return {*value, m_source + ": " + key};
 }
@@ -175,10 +187,14 @@ std::vector<std::string> ConfigView::labels() const {
     if (!value->is_object()) fail("id2label", "an object", describeJson(*value));
     std::vector<std::string> labels;
     for (const auto& [key, label] : value->items()) {
-        const bool digits = !key.empty() && key.size() <= 7 && key.find_first_not_of("0123456789") == std::string::npos;
+        const bool digits =
+            !key.empty() && key.size() <= 7 && key.find_first_not_of("0123456789") == std::string::npos;
         const std::int64_t index = digits ? std::stoll(key) : kMaxLabels;
-        if (index >= kMaxLabels) fail("id2label", "class indices from 0 to " + std::to_string(kMaxLabels - 1), "\"" + key.substr(0, 40) + "\"");
-        if (!label.is_string() && !label.is_number()) fail("id2label", "a text for class " + key, describeJson(label));
+        if (index >= kMaxLabels)
+            fail("id2label", "class indices from 0 to " + std::to_string(kMaxLabels - 1),
+                 "\"" + key.substr(0, 40) + "\"");
+        if (!label.is_string() && !label.is_number())
+            fail("id2label", "a text for class " + key, describeJson(label));
         const auto at = static_cast<std::size_t>(index);
         while (labels.size() <= at) labels.push_back("LABEL_" + std::to_string(labels.size()));
         labels[at] = label.is_string() ? label.get<std::string>() : label.dump();
@@ -194,12 +210,15 @@ std::int64_t ConfigView::labelCount(std::int64_t fallback) const {
 
 ModelIdentity identifyConfig(const ConfigView& config, ModelFormat format) {
     if (config.has("auto_map"))
-        throw Error(config.source() + ": auto_map: the model needs Python code of its own, which Fovea does not run",
-                    "Use a checkpoint that transformers loads without trust_remote_code.");
+        throw Error(
+            config.source() + ": auto_map: the model needs Python code of its own, which Fovea does not run",
+            "Use a checkpoint that transformers loads without trust_remote_code.");
     if (config.has("quantization_config")) {
         const Json& value = config.json().at("quantization_config");
-        const bool named = value.is_object() && value.contains("quant_method") && value["quant_method"].is_string();
-        throw Error(config.source() + ": quantization_config: expected weights in fp32, fp16 or bf16, found " +
+        const bool named =
+            value.is_object() && value.contains("quant_method") && value["quant_method"].is_string();
+        throw Error(config.source() +
+                        ": quantization_config: expected weights in fp32, fp16 or bf16, found " +
                         (named ? value["quant_method"].get<std::string>().substr(0, 40) + " quantisation"
                                : std::string("a quantised checkpoint")),
                     "Use the unquantised checkpoint of the model.");

@@ -44,8 +44,9 @@ public:
         const bool notFinite = rest.starts_with("N") || rest.starts_with("I") ||
                                (at > 0 && m_text.substr(at - 1).starts_with("-I"));
         if (notFinite)
-            throw Error(m_source + ": expected a finite number, found NaN or Infinity at byte " + std::to_string(at),
-                        "JSON has no such values; replace it in the file.");
+            throw Error(
+                m_source + ": expected a finite number, found NaN or Infinity at byte " + std::to_string(at),
+                "JSON has no such values; replace it in the file.");
         std::string detail = reason.what();
         if (detail.starts_with("[json.exception") && detail.find("] ") != std::string::npos)
             detail = detail.substr(detail.find("] ") + 2);
@@ -55,7 +56,8 @@ public:
 private:
     json* put(json value) {
         if (++m_values > m_limits.maxValues)
-            throw Error(m_source + ": expected at most " + std::to_string(m_limits.maxValues) + " JSON values, found more");
+            throw Error(m_source + ": expected at most " + std::to_string(m_limits.maxValues) +
+                        " JSON values, found more");
         if (m_open.empty()) {
             m_root = std::move(value);
             return &m_root;
@@ -96,8 +98,8 @@ private:
 
 json parseJson(std::string_view text, const std::string& source, const JsonLimits& limits) {
     if (text.size() > limits.maxBytes)
-        throw Error(source + ": expected at most " + std::to_string(limits.maxBytes) + " bytes of JSON, found " +
-                    std::to_string(text.size()));
+        throw Error(source + ": expected at most " + std::to_string(limits.maxBytes) +
+                    " bytes of JSON, found " + std::to_string(text.size()));
     DocumentBuilder builder(text, source, limits);
     if (!json::sax_parse(text.begin(), text.end(), &builder)) throw Error(source + ": not valid JSON");
     return builder.take();

@@ -19,7 +19,8 @@
 namespace fovea {
 namespace {
 
-[[noreturn]] void failChanged(const std::filesystem::path& path, std::uint64_t expected, std::uint64_t found) {
+[[noreturn]] void failChanged(const std::filesystem::path& path, std::uint64_t expected,
+                              std::uint64_t found) {
     throw Error(path.string() + ": the file changed while it was open: expected " + std::to_string(expected) +
                     " bytes, found " + std::to_string(found),
                 "Wait until the file is written completely, then open it again.");
@@ -35,8 +36,9 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     HANDLE file = CreateFileW(path.c_str(), GENERIC_READ, FILE_SHARE_READ, nullptr, OPEN_EXISTING,
                               FILE_ATTRIBUTE_NORMAL, nullptr);
     if (file == INVALID_HANDLE_VALUE)
-        throw Error(path.string() + ": cannot open the file (system error " + std::to_string(GetLastError()) + ")",
-                    "Check the path and that you may read it.");
+        throw Error(
+            path.string() + ": cannot open the file (system error " + std::to_string(GetLastError()) + ")",
+            "Check the path and that you may read it.");
     mapped->m_file = file;
     LARGE_INTEGER size{};
     if (GetFileType(file) != FILE_TYPE_DISK || !GetFileSizeEx(file, &size))
@@ -46,7 +48,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     mapped->m_mapping = CreateFileMappingW(file, nullptr, PAGE_WRITECOPY, 0, 0, nullptr);
     void* data = mapped->m_mapping ? MapViewOfFile(mapped->m_mapping, FILE_MAP_COPY, 0, 0, 0) : nullptr;
     if (data == nullptr)
-        throw Error(path.string() + ": cannot map the file (system error " + std::to_string(GetLastError()) + ")");
+        throw Error(path.string() + ": cannot map the file (system error " + std::to_string(GetLastError()) +
+                    ")");
     mapped->m_data = static_cast<std::byte*>(data);
     mapped->requireUnchanged();
     return mapped;
@@ -87,7 +90,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 
     int flags = MAP_PRIVATE;
 #ifdef MAP_NORESERVE
-    // A writable private mapping counts against the commit limit otherwise, and weights may exceed the memory.
+    // A writable private mapping counts against the commit limit otherwise, and weights may exceed the
+    // memory.
     flags |= MAP_NORESERVE;
 #endif
     void* data = ::mmap(nullptr, static_cast<std::size_t>(mapped->m_size), PROT_READ | PROT_WRITE, flags,
@@ -115,7 +119,8 @@ void MappedFile::dropPages(std::uint64_t begin, std::uint64_t end) const {
     const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
     const std::uint64_t first = (begin + page - 1) / page * page;
     const std::uint64_t last = end / page * page;
-    if (end <= m_size && first < last) ::madvise(m_data + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
+    if (end <= m_size && first < last)
+        ::madvise(m_data + first, static_cast<std::size_t>(last - first), MADV_DONTNEED);
 #else
     (void)begin;
     (void)end;

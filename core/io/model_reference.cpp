@@ -19,14 +19,17 @@ fs::file_type typeOf(const fs::path& path, const std::string& reference) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (error == std::errc::too_many_symbolic_link_levels)
-        throw Error(reference + ": the symbolic link " + path.string() + " leads back to itself", "Remove the link.");
+        throw Error(reference + ": the symbolic link " + path.string() + " leads back to itself",
+                    "Remove the link.");
     if (error == std::errc::filename_too_long) return fs::file_type::not_found;
     if (error && status.type() != fs::file_type::not_found)
         throw Error(path.string() + ": cannot be read: " + error.message(), "Check that you may read it.");
     return status.type();
 }
 
-bool isRegular(const fs::path& path) { return typeOf(path, path.string()) == fs::file_type::regular; }
+bool isRegular(const fs::path& path) {
+    return typeOf(path, path.string()) == fs::file_type::regular;
+}
 
 /// The names a folder's weights may have, in the order in which they are looked for.
 struct WeightNames {
@@ -35,9 +38,9 @@ struct WeightNames {
 };
 
 const WeightNames& weightNames(ModelFormat format) {
-    static const WeightNames transformers{
-        {"model.safetensors", "model.safetensors.index.json", "model.fp16.safetensors", "model.safetensors.index.fp16.json"},
-        {"pytorch_model.bin", "pytorch_model.bin.index.json"}};
+    static const WeightNames transformers{{"model.safetensors", "model.safetensors.index.json",
+                                           "model.fp16.safetensors", "model.safetensors.index.fp16.json"},
+                                          {"pytorch_model.bin", "pytorch_model.bin.index.json"}};
     static const WeightNames diffusers{
         {"diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json",
          "diffusion_pytorch_model.fp16.safetensors", "diffusion_pytorch_model.safetensors.index.fp16.json"},
@@ -53,11 +56,13 @@ ModelFormat formatOf(const fs::path& configFile) {
     if (config.contains("_class_name")) return ModelFormat::DiffusersComponent;
     if (config.contains("model_type") || config.contains("architectures")) return ModelFormat::Transformers;
     if (config.contains("architecture") && config.contains("pretrained_cfg")) return ModelFormat::Timm;
-    throw Error(configFile.string() + ": expected model_type, architectures, architecture or _class_name, found none of them",
+    throw Error(configFile.string() +
+                    ": expected model_type, architectures, architecture or _class_name, found none of them",
                 "The file is no model configuration of transformers, timm or diffusers.");
 }
 
-/// Reads the index of a sharded checkpoint into the model's weight files; names must be bare and stay in the folder.
+/// Reads the index of a sharded checkpoint into the model's weight files; names must be bare and stay in the
+/// folder.
 void addShards(ResolvedModel& model, const fs::path& index) {
     const nlohmann::json json = readJsonFile(index, {std::size_t{64} << 20, 8, 1'000'000});
     const auto fail = [&](const std::string& expected, const std::string& found) {
@@ -65,15 +70,19 @@ void addShards(ResolvedModel& model, const fs::path& index) {
                     "The index is damaged; download it again.");
     };
     if (!json.is_object() || !json.contains("weight_map") || !json["weight_map"].is_object())
-        fail("an object from tensor to file names", json.is_object() && json.contains("weight_map") ? describeJson(json["weight_map"]) : "none");
+        fail("an object from tensor to file names",
+             json.is_object() && json.contains("weight_map") ? describeJson(json["weight_map"]) : "none");
     if (json["weight_map"].empty()) fail("at least one tensor", "none");
     std::set<std::string> names;
     for (const auto& [tensor, file] : json["weight_map"].items()) {
         if (!file.is_string()) fail("a file name for " + tensor.substr(0, 80), describeJson(file));
         const auto& name = file.get_ref<const std::string&>();
-        const bool bare = !name.empty() && name.size() <= 255 && name.find_first_of(std::string_view("/\\:\0", 4)) == std::string::npos &&
+        const bool bare = !name.empty() && name.size() <= 255 &&
+                          name.find_first_of(std::string_view("/\\:\0", 4)) == std::string::npos &&
                           name != "." && name.find("..") == std::string::npos;
-        if (!bare) fail("the bare name of a file in the same folder for " + tensor.substr(0, 80), describeJson(file));
+        if (!bare)
+            fail("the bare name of a file in the same folder for " + tensor.substr(0, 80),
+                 describeJson(file));
         names.insert(name);
     }
     model.indexFile = index;
@@ -96,14 +105,16 @@ void addWeights(ResolvedModel& model) {
     for (const auto* list : {&names.safetensors, &names.pickled}) {
         for (const std::string& name : *list) {
             const fs::path file = model.folder / name;
-            const bool dangling = fs::is_symlink(fs::symlink_status(file)) && typeOf(file, model.reference) == fs::file_type::not_found;
+            const bool dangling = fs::is_symlink(fs::symlink_status(file)) &&
+                                  typeOf(file, model.reference) == fs::file_type::not_found;
             if (dangling) {
                 model.missingFiles.push_back(name);
                 return;
             }
             if (!isRegular(file)) continue;
             requireTrustedFile(file, model.folder, policy);
-            model.weightFormat = list == &names.safetensors ? WeightFormat::Safetensors : WeightFormat::Pickle;
+            model.weightFormat =
+                list == &names.safetensors ? WeightFormat::Safetensors : WeightFormat::Pickle;
             if (name.find(".index.") != std::string::npos) {
                 addShards(model, file);
             } else {
@@ -112,8 +123,8 @@ void addWeights(ResolvedModel& model) {
             return;
         }
     }
-    throw Error(model.folder.string() + ": expected weights (" + names.safetensors[0] + ", " + names.safetensors[1] + ", " +
-                    names.pickled[0] + "), found none",
+    throw Error(model.folder.string() + ": expected weights (" + names.safetensors[0] + ", " +
+                    names.safetensors[1] + ", " + names.pickled[0] + "), found none",
                 "The download is incomplete, or this folder holds only the configuration.");
 }
 
@@ -123,10 +134,12 @@ bool looksLikeWeights(const fs::path& path) {
 }
 
 [[noreturn]] void failNoConfig(const fs::path& folder) {
-    std::string hint = "Open a folder that save_pretrained wrote, a weight file, or an image model by its name.";
+    std::string hint =
+        "Open a folder that save_pretrained wrote, a weight file, or an image model by its name.";
     std::error_code error;
     std::size_t seen = 0;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end && ++seen < 1000; it.increment(error))
+    for (fs::directory_iterator it(folder, error), end; !error && it != end && ++seen < 1000;
+         it.increment(error))
         if (looksLikeWeights(it->path())) hint = "To open the weight file alone: " + it->path().string();
     throw Error(folder.string() + ": expected config.json or model_index.json, found neither", hint);
 }
@@ -135,7 +148,9 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
     ResolvedModel model;
     model.reference = reference;
     model.folder = folder;
-    const fs::path name = folder.filename().empty() || folder.filename() == "." ? folder.parent_path().filename() : folder.filename();
+    const fs::path name = folder.filename().empty() || folder.filename() == "."
+                              ? folder.parent_path().filename()
+                              : folder.filename();
     model.displayName = name.empty() ? folder.string() : name.string();
     const LinkPolicy policy = isCacheSnapshot(folder) ? LinkPolicy::SameFolderOrCache : LinkPolicy::Any;
     if (isRegular(folder / "model_index.json")) {
@@ -159,7 +174,8 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
 ResolvedModel resolveFile(const std::string& reference, const fs::path& file) {
     const std::string name = file.filename().string();
     const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
-    if (name == "config.json" || name == "model_index.json" || name.ends_with(".index.json")) return resolveFolder(reference, folder);
+    if (name == "config.json" || name == "model_index.json" || name.ends_with(".index.json"))
+        return resolveFolder(reference, folder);
 
     ResolvedModel model;
     model.reference = reference;
@@ -182,7 +198,8 @@ ResolvedModel resolveFile(const std::string& reference, const fs::path& file) {
 
 ResolvedModel resolveDemo(const std::string& reference, const fs::path& resources) {
     const std::string name = reference.substr(5);
-    const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == std::string::npos;
+    const bool plain = !name.empty() &&
+                       name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_") == std::string::npos;
     const fs::path demos = resources / "demo_models";
     std::string known;
     std::error_code error;
@@ -194,24 +211,31 @@ ResolvedModel resolveDemo(const std::string& reference, const fs::path& resource
             model.displayName = reference;
             return model;
         }
-        if (isRegular(it->path() / "config.json")) known += (known.empty() ? "" : ", ") + folder.substr(0, folder.find('-'));
+        if (isRegular(it->path() / "config.json"))
+            known += (known.empty() ? "" : ", ") + folder.substr(0, folder.find('-'));
     }
-    throw Error(reference + ": no such demo model in " + demos.string(), known.empty() ? "" : "There are: " + known);
+    throw Error(reference + ": no such demo model in " + demos.string(),
+                known.empty() ? "" : "There are: " + known);
 }
 
 }  // namespace
 
 ResolvedModel resolveModel(const std::string& reference, const ModelSearch& search) {
     if (reference.empty() || reference.find('\0') != std::string::npos)
-        throw Error("expected a model folder, file or name, found an empty text", "Give a path, org/name or demo:NAME.");
+        throw Error("expected a model folder, file or name, found an empty text",
+                    "Give a path, org/name or demo:NAME.");
     if (reference.starts_with("demo:"))
         return resolveDemo(reference, search.resources.empty() ? resourcesFolder() : search.resources);
     const fs::path path(reference);
     switch (typeOf(path, reference)) {
-        case fs::file_type::directory: return resolveFolder(reference, path);
-        case fs::file_type::regular: return resolveFile(reference, path);
-        case fs::file_type::not_found: break;
-        default: throw Error(reference + ": expected a folder or a regular file, found something else");
+        case fs::file_type::directory:
+            return resolveFolder(reference, path);
+        case fs::file_type::regular:
+            return resolveFile(reference, path);
+        case fs::file_type::not_found:
+            break;
+        default:
+            throw Error(reference + ": expected a folder or a regular file, found something else");
     }
     if (const auto found = findInCache(reference, search.hubCache)) {
         ResolvedModel model = resolveFolder(reference, found->folder);
@@ -219,11 +243,15 @@ ResolvedModel resolveModel(const std::string& reference, const ModelSearch& sear
         model.revision = found->revision;
         return model;
     }
-    throw Error(reference + ": no such folder or file, and no such model in the Hugging Face cache " + search.hubCache.string(),
-                isRepositoryName(reference) ? "Fovea never downloads. Fetch the model first: hf download " + reference
-                                            : "Check the path.");
+    throw Error(reference + ": no such folder or file, and no such model in the Hugging Face cache " +
+                    search.hubCache.string(),
+                isRepositoryName(reference)
+                    ? "Fovea never downloads. Fetch the model first: hf download " + reference
+                    : "Check the path.");
 }
 
-ResolvedModel resolveModel(const std::string& reference) { return resolveModel(reference, ModelSearch::fromEnvironment()); }
+ResolvedModel resolveModel(const std::string& reference) {
+    return resolveModel(reference, ModelSearch::fromEnvironment());
+}
 
 }  // namespace fovea

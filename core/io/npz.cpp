@@ -16,7 +16,8 @@ void append(std::string& out, std::uint64_t value, int bytes) {
 
 std::string npyHeader(const Array& array, const std::string& source) {
     if (checkedBytes(array.shape, 4) != static_cast<std::int64_t>(array.values.size() * 4))
-        throw Error(source + ": an array of shape " + shapeText(array.shape) + " holds " + std::to_string(array.values.size()) + " values",
+        throw Error(source + ": an array of shape " + shapeText(array.shape) + " holds " +
+                        std::to_string(array.values.size()) + " values",
                     {}, ErrorCode::Internal);
     std::string shape;
     for (std::int64_t size : array.shape) shape += std::to_string(size) + ", ";
@@ -42,7 +43,8 @@ public:
             }
             return made;
         }();
-        for (std::byte byte : bytes) m_value = table[(m_value ^ std::to_integer<std::uint32_t>(byte)) & 0xFFU] ^ m_value >> 8;
+        for (std::byte byte : bytes)
+            m_value = table[(m_value ^ std::to_integer<std::uint32_t>(byte)) & 0xFFU] ^ m_value >> 8;
     }
     std::uint32_t value() const { return ~m_value; }
 
@@ -158,12 +160,15 @@ void writeNpy(const std::filesystem::path& path, const Array& array) {
     file.commit();
 }
 
-void writeNpz(const std::filesystem::path& path, const std::vector<std::pair<std::string, const Array*>>& arrays) {
+void writeNpz(const std::filesystem::path& path,
+              const std::vector<std::pair<std::string, const Array*>>& arrays) {
     std::vector<Member> members;
     std::set<std::string> names;
     for (const auto& [name, array] : arrays) {
         if (name.empty() || name.size() > 1000 || !names.insert(name).second)
-            throw Error(path.string() + ": array names must be unique and not empty, found \"" + name.substr(0, 80) + "\"", {}, ErrorCode::Internal);
+            throw Error(path.string() + ": array names must be unique and not empty, found \"" +
+                            name.substr(0, 80) + "\"",
+                        {}, ErrorCode::Internal);
         Member member{name + ".npy", npyHeader(*array, path.string()), array};
         Crc32 crc;
         crc.update(std::as_bytes(std::span(member.header.data(), member.header.size())));

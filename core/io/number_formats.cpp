@@ -54,25 +54,43 @@ std::uint16_t floatToBfloat16(float value) {
     return static_cast<std::uint16_t>((bits + 0x7FFFU + (bits >> 16 & 1U)) >> 16);
 }
 
-void toFloats(Dtype dtype, std::span<const std::byte> bytes, std::span<float> values, const std::string& source) {
+void toFloats(Dtype dtype, std::span<const std::byte> bytes, std::span<float> values,
+              const std::string& source) {
     if (bytes.size() < values.size() * static_cast<std::size_t>(itemSize(dtype)))
         throw Error(source + ": expected more bytes than there are", {}, ErrorCode::Internal);
     switch (dtype) {
-        case Dtype::F32: return castAll<float>(bytes, values);
-        case Dtype::F64: return castAll<double>(bytes, values);
-        case Dtype::F16: return convertAll<std::uint16_t>(bytes, values, halfToFloat);
-        case Dtype::BF16: return convertAll<std::uint16_t>(bytes, values, bfloat16ToFloat);
-        case Dtype::Bool: return convertAll<std::uint8_t>(bytes, values, [](std::uint8_t v) { return v != 0 ? 1.0F : 0.0F; });
-        case Dtype::U8: return castAll<std::uint8_t>(bytes, values);
-        case Dtype::I8: return castAll<std::int8_t>(bytes, values);
-        case Dtype::I16: return castAll<std::int16_t>(bytes, values);
-        case Dtype::U16: return castAll<std::uint16_t>(bytes, values);
-        case Dtype::I32: return castAll<std::int32_t>(bytes, values);
-        case Dtype::U32: return castAll<std::uint32_t>(bytes, values);
-        case Dtype::I64: return castAll<std::int64_t>(bytes, values);
-        case Dtype::U64: return castAll<std::uint64_t>(bytes, values);
-        case Dtype::C64: throw Error(source + ": expected real numbers, found complex64");
-        default: return convertAll<std::uint8_t>(bytes, values, [dtype](std::uint8_t v) { return decodeFloat8(dtype, v); });
+        case Dtype::F32:
+            return castAll<float>(bytes, values);
+        case Dtype::F64:
+            return castAll<double>(bytes, values);
+        case Dtype::F16:
+            return convertAll<std::uint16_t>(bytes, values, halfToFloat);
+        case Dtype::BF16:
+            return convertAll<std::uint16_t>(bytes, values, bfloat16ToFloat);
+        case Dtype::Bool:
+            return convertAll<std::uint8_t>(bytes, values,
+                                            [](std::uint8_t v) { return v != 0 ? 1.0F : 0.0F; });
+        case Dtype::U8:
+            return castAll<std::uint8_t>(bytes, values);
+        case Dtype::I8:
+            return castAll<std::int8_t>(bytes, values);
+        case Dtype::I16:
+            return castAll<std::int16_t>(bytes, values);
+        case Dtype::U16:
+            return castAll<std::uint16_t>(bytes, values);
+        case Dtype::I32:
+            return castAll<std::int32_t>(bytes, values);
+        case Dtype::U32:
+            return castAll<std::uint32_t>(bytes, values);
+        case Dtype::I64:
+            return castAll<std::int64_t>(bytes, values);
+        case Dtype::U64:
+            return castAll<std::uint64_t>(bytes, values);
+        case Dtype::C64:
+            throw Error(source + ": expected real numbers, found complex64");
+        default:
+            return convertAll<std::uint8_t>(bytes, values,
+                                            [dtype](std::uint8_t v) { return decodeFloat8(dtype, v); });
     }
 }
 

@@ -25,7 +25,11 @@ bool validUtf8(std::string_view text) {
     std::size_t i = 0;
     while (i < text.size()) {
         const auto lead = static_cast<std::uint8_t>(text[i]);
-        const int more = lead < 0x80 ? 0 : lead >= 0xC2 && lead < 0xE0 ? 1 : (lead & 0xF0) == 0xE0 ? 2 : lead >= 0xF0 && lead < 0xF5 ? 3 : -1;
+        const int more = lead < 0x80                   ? 0
+                         : lead >= 0xC2 && lead < 0xE0 ? 1
+                         : (lead & 0xF0) == 0xE0       ? 2
+                         : lead >= 0xF0 && lead < 0xF5 ? 3
+                                                       : -1;
         if (more < 0 || i + static_cast<std::size_t>(more) >= text.size()) return false;
         std::uint32_t code = more == 0 ? lead : lead & (0x3FU >> more);
         for (int k = 1; k <= more; ++k) {
@@ -41,8 +45,8 @@ bool validUtf8(std::string_view text) {
 }
 
 /// Fills in byte range and strides of a tensor, checked against its storage.
-TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std::string name, const Extents& extents,
-                  const std::string& source) {
+TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std::string name,
+                  const Extents& extents, const std::string& source) {
     const auto fail = [&](const std::string& what) {
         throw Error(source + ": tensor \"" + name + "\": " + what, kDamaged);
     };
@@ -51,8 +55,9 @@ TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std:
     if (extent == extents.end()) fail("its data are not in the file");
     const std::int64_t item = itemSize(storage.dtype);
     if (static_cast<std::uint64_t>(storage.numel) > extent->second.bytes / static_cast<std::uint64_t>(item))
-        fail("expected " + std::to_string(storage.numel) + " elements of " + std::string(displayName(storage.dtype)) +
-             " in its storage, found " + std::to_string(extent->second.bytes) + " bytes");
+        fail("expected " + std::to_string(storage.numel) + " elements of " +
+             std::string(displayName(storage.dtype)) + " in its storage, found " +
+             std::to_string(extent->second.bytes) + " bytes");
 
     TensorInfo info;
     info.name = std::move(name);
@@ -70,16 +75,18 @@ TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std:
     for (std::size_t axis = tensor.shape.size(); axis-- > 0;) {
         const std::int64_t steps = tensor.shape[axis] - 1;
         if (steps == 0) continue;
-        if (tensor.strides[axis] > (INT64_MAX - last) / steps) fail("its strides " + shapeText(tensor.strides) + " overflow");
+        if (tensor.strides[axis] > (INT64_MAX - last) / steps)
+            fail("its strides " + shapeText(tensor.strides) + " overflow");
         last += steps * tensor.strides[axis];
         contiguous = contiguous && tensor.strides[axis] == dense;
         dense *= tensor.shape[axis];
     }
     if (last >= storage.viewNumel)
-        fail("expected its elements within a storage of " + std::to_string(storage.viewNumel) + ", found element " +
-             std::to_string(last));
+        fail("expected its elements within a storage of " + std::to_string(storage.viewNumel) +
+             ", found element " + std::to_string(last));
     if (!contiguous) info.strides = tensor.strides;
-    info.begin = extent->second.begin + static_cast<std::uint64_t>((storage.viewOffset + tensor.offset) * item);
+    info.begin =
+        extent->second.begin + static_cast<std::uint64_t>((storage.viewOffset + tensor.offset) * item);
     info.end = extent->second.begin + static_cast<std::uint64_t>((storage.viewOffset + last + 1) * item);
     return info;
 }
@@ -110,7 +117,8 @@ Unpickler::Value weightDictionary(const Unpickler& pickle, Id root, const std::s
     return dict;
 }
 
-std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents& extents, const std::string& source) {
+std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents& extents,
+                                const std::string& source) {
     const Unpickler::Value dict = weightDictionary(pickle, root, source);
     const auto& items = pickle.items(dict);
     std::vector<TensorInfo> tensors;
@@ -125,7 +133,8 @@ std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents&
                         kDamaged);
         if (!seen.insert(key.text).second)
             throw Error(source + ": names the tensor \"" + std::string(key.text) + "\" twice", kDamaged);
-        if (tensors.size() >= kMaxTensors) throw Error(source + ": expected at most " + std::to_string(kMaxTensors) + " tensors");
+        if (tensors.size() >= kMaxTensors)
+            throw Error(source + ": expected at most " + std::to_string(kMaxTensors) + " tensors");
         tensors.push_back(locate(pickle, pickle.tensor(value), std::string(key.text), extents, source));
     }
     const auto wrapped = [](const TensorInfo& tensor) { return tensor.name.starts_with("module."); };
@@ -138,7 +147,8 @@ std::vector<TensorInfo> readZipForm(std::span<const std::byte> file, const std::
     const std::vector<ZipEntry> entries = readZipDirectory(file, source);
     const ZipEntry* pickleEntry = nullptr;
     for (const ZipEntry& entry : entries)
-        if (entry.name.ends_with("/data.pkl") && (!pickleEntry || entry.name.size() < pickleEntry->name.size()))
+        if (entry.name.ends_with("/data.pkl") &&
+            (!pickleEntry || entry.name.size() < pickleEntry->name.size()))
             pickleEntry = &entry;
     if (pickleEntry == nullptr)
         throw Error(source + ": expected a torch.save archive with data.pkl, found a zip archive without it",
@@ -153,17 +163,22 @@ std::vector<TensorInfo> readZipForm(std::span<const std::byte> file, const std::
                         "Save model.state_dict() instead of a scripted module.");
         const bool data = name.starts_with("data/");
         if ((data || name == "data.pkl" || name == "byteorder") && !entry.stored)
-            throw Error(source + ": expected uncompressed archive members, found \"" + entry.name + "\" compressed or encrypted",
+            throw Error(source + ": expected uncompressed archive members, found \"" + entry.name +
+                            "\" compressed or encrypted",
                         "Save the weights again with torch.save.");
         if (name == "byteorder") {
-            const auto order = file.subspan(static_cast<std::size_t>(entry.offset), static_cast<std::size_t>(entry.size));
+            const auto order =
+                file.subspan(static_cast<std::size_t>(entry.offset), static_cast<std::size_t>(entry.size));
             const std::string_view text(reinterpret_cast<const char*>(order.data()), order.size());
-            if (text != "little") throw Error(source + ": expected little-endian weights, found another byte order");
+            if (text != "little")
+                throw Error(source + ": expected little-endian weights, found another byte order");
         }
         if (data) extents[std::string(name.substr(5))] = {entry.offset, entry.size};
     }
     Unpickler pickle(source);
-    ByteReader reader(file.subspan(static_cast<std::size_t>(pickleEntry->offset), static_cast<std::size_t>(pickleEntry->size)), source);
+    ByteReader reader(file.subspan(static_cast<std::size_t>(pickleEntry->offset),
+                                   static_cast<std::size_t>(pickleEntry->size)),
+                      source);
     const Id root = pickle.load(reader);
     return collect(pickle, root, extents, source);
 }
@@ -185,7 +200,8 @@ std::vector<TensorInfo> readLegacyForm(std::span<const std::byte> file, const st
         throw Error(source + ": expected little-endian weights, found another byte order");
     const Id root = pickle.load(reader);
     const auto keys = pickle.value(pickle.load(reader));
-    if (keys.kind != Kind::List) throw Error(source + ": expected a list of storage keys, found something else", kDamaged);
+    if (keys.kind != Kind::List)
+        throw Error(source + ": expected a list of storage keys, found something else", kDamaged);
 
     std::map<std::string_view, std::int64_t> itemBytes;
     for (std::uint32_t i = 0; i < pickle.storageCount(); ++i)
@@ -197,7 +213,9 @@ std::vector<TensorInfo> readLegacyForm(std::span<const std::byte> file, const st
         if (known == itemBytes.end()) throw Error(source + ": lists a storage that no tensor uses", kDamaged);
         const std::uint64_t count = reader.u64();
         if (count > reader.remaining() / static_cast<std::uint64_t>(known->second))
-            throw Error(source + ": expected " + std::to_string(count) + " elements of a storage, found the end of the file", kDamaged);
+            throw Error(source + ": expected " + std::to_string(count) +
+                            " elements of a storage, found the end of the file",
+                        kDamaged);
         const std::uint64_t bytes = count * static_cast<std::uint64_t>(known->second);
         extents[std::string(key.text)] = {reader.position(), bytes};
         reader.skip(bytes);

@@ -23,15 +23,21 @@ public:
     bool null() { return unexpected("null"); }
     bool boolean(bool) { return unexpected("a boolean"); }
     bool binary(json::binary_t&) { return unexpected("binary data"); }
-    bool number_float(json::number_float_t, const std::string& text) { return unexpected("the number " + text.substr(0, 40)); }
-    bool number_integer(json::number_integer_t value) { return unexpected("the number " + std::to_string(value)); }
+    bool number_float(json::number_float_t, const std::string& text) {
+        return unexpected("the number " + text.substr(0, 40));
+    }
+    bool number_integer(json::number_integer_t value) {
+        return unexpected("the number " + std::to_string(value));
+    }
 
     bool number_unsigned(json::number_unsigned_t value) {
         if (m_level != Level::List) return unexpected("the number " + std::to_string(value));
-        if (value > static_cast<std::uint64_t>(INT64_MAX)) return unexpected("the number " + std::to_string(value));
+        if (value > static_cast<std::uint64_t>(INT64_MAX))
+            return unexpected("the number " + std::to_string(value));
         if (m_list.size() >= (m_field == "shape" ? kMaxRank : 2))
-            fail(m_field == "shape" ? "expected at most " + std::to_string(kMaxRank) + " axes in shape, found more"
-                                    : "expected 2 data_offsets, found more");
+            fail(m_field == "shape"
+                     ? "expected at most " + std::to_string(kMaxRank) + " axes in shape, found more"
+                     : "expected 2 data_offsets, found more");
         m_list.push_back(static_cast<std::int64_t>(value));
         return true;
     }
@@ -50,9 +56,13 @@ public:
 
     bool start_object(std::size_t) {
         switch (m_level) {
-            case Level::Outside: m_level = Level::Root; return true;
-            case Level::Root: break;
-            default: return unexpected("an object");
+            case Level::Outside:
+                m_level = Level::Root;
+                return true;
+            case Level::Root:
+                break;
+            default:
+                return unexpected("an object");
         }
         if (m_isMetadata) {
             m_level = Level::Metadata;
@@ -64,7 +74,8 @@ public:
     }
 
     bool start_array(std::size_t) {
-        if (m_level != Level::Tensor || (m_field != "shape" && m_field != "data_offsets")) return unexpected("a list");
+        if (m_level != Level::Tensor || (m_field != "shape" && m_field != "data_offsets"))
+            return unexpected("a list");
         m_level = Level::List;
         m_list.clear();
         return true;
@@ -93,7 +104,8 @@ public:
                          : name == "shape"        ? &m_seenShape
                          : name == "data_offsets" ? &m_seenOffsets
                                                   : nullptr;
-            if (seen == nullptr) fail("expected the keys dtype, shape and data_offsets, found \"" + name.substr(0, 40) + "\"");
+            if (seen == nullptr)
+                fail("expected the keys dtype, shape and data_offsets, found \"" + name.substr(0, 40) + "\"");
             if (*seen) failTwice(name);
             *seen = true;
         }
@@ -104,7 +116,9 @@ public:
     bool end_object() {
         if (m_level == Level::Tensor && !(m_seenDtype && m_seenShape && m_seenOffsets))
             fail(std::string("expected the keys dtype, shape and data_offsets, found no ") +
-                 (!m_seenDtype ? "dtype" : !m_seenShape ? "shape" : "data_offsets"));
+                 (!m_seenDtype   ? "dtype"
+                  : !m_seenShape ? "shape"
+                                 : "data_offsets"));
         m_level = m_level == Level::Root ? Level::Outside : Level::Root;
         return true;
     }
@@ -122,8 +136,9 @@ public:
     }
 
     bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception&) {
-        throw Error(m_source + ": the header is not valid JSON (at byte " + std::to_string(position) + " of it)",
-                    "The file is damaged or no safetensors file; copy or download it again.");
+        throw Error(
+            m_source + ": the header is not valid JSON (at byte " + std::to_string(position) + " of it)",
+            "The file is damaged or no safetensors file; copy or download it again.");
     }
 
 private:
@@ -145,7 +160,8 @@ private:
         std::string expected = "an object";
         if (m_level == Level::Metadata) expected = "a string for \"" + m_field.substr(0, 80) + "\"";
         if (m_level == Level::List) expected = "non-negative 63-bit integers in " + m_field;
-        if (m_level == Level::Tensor) expected = m_field == "dtype" ? "a string for dtype" : "a list for " + m_field;
+        if (m_level == Level::Tensor)
+            expected = m_field == "dtype" ? "a string for dtype" : "a list for " + m_field;
         fail("expected " + expected + ", found " + found);
     }
 
@@ -162,7 +178,8 @@ private:
 
 std::uint64_t readLittle64(std::span<const std::byte> bytes) {
     std::uint64_t value = 0;
-    for (int i = 7; i >= 0; --i) value = value << 8 | std::to_integer<std::uint64_t>(bytes[static_cast<std::size_t>(i)]);
+    for (int i = 7; i >= 0; --i)
+        value = value << 8 | std::to_integer<std::uint64_t>(bytes[static_cast<std::size_t>(i)]);
     return value;
 }
 
@@ -189,7 +206,8 @@ void requireTiling(std::vector<TensorInfo>& tensors, std::uint64_t dataBytes, co
                         "The file is damaged; copy or download it again.");
         };
         if (tensor.begin != previous)
-            fail("expected its data at offset " + std::to_string(previous) + ", found " + std::to_string(tensor.begin) +
+            fail("expected its data at offset " + std::to_string(previous) + ", found " +
+                 std::to_string(tensor.begin) +
                  (tensor.begin < previous ? " (tensors overlap)" : " (a hole between tensors)"));
         if (tensor.end < tensor.begin)
             fail("expected data_offsets in order, found [" + std::to_string(tensor.begin) + ", " +
@@ -200,8 +218,9 @@ void requireTiling(std::vector<TensorInfo>& tensors, std::uint64_t dataBytes, co
         const std::int64_t bytes = checkedBytes(tensor.shape, itemSize(tensor.dtype));
         if (bytes < 0) fail("the shape " + shapeText(tensor.shape) + " is larger than any file");
         if (static_cast<std::uint64_t>(bytes) != tensor.end - tensor.begin)
-            fail("shape " + shapeText(tensor.shape) + " of " + std::string(safetensorsName(tensor.dtype)) + " needs " +
-                 std::to_string(bytes) + " bytes, found " + std::to_string(tensor.end - tensor.begin));
+            fail("shape " + shapeText(tensor.shape) + " of " + std::string(safetensorsName(tensor.dtype)) +
+                 " needs " + std::to_string(bytes) + " bytes, found " +
+                 std::to_string(tensor.end - tensor.begin));
         previous = tensor.end;
     }
     if (previous != dataBytes)
@@ -215,13 +234,14 @@ void requireTiling(std::vector<TensorInfo>& tensors, std::uint64_t dataBytes, co
 SafetensorsHeader parseSafetensors(std::span<const std::byte> file, const std::string& source) {
     static_assert(std::endian::native == std::endian::little, "weights are read in place, as little-endian");
     if (file.size() < 8)
-        throw Error(source + ": expected a safetensors file of at least 8 bytes, found " + std::to_string(file.size()),
+        throw Error(source + ": expected a safetensors file of at least 8 bytes, found " +
+                        std::to_string(file.size()),
                     "The file is damaged or incomplete; copy or download it again.");
     const std::uint64_t headerBytes = readLittle64(file);
     if (headerBytes > kMaxHeaderBytes || headerBytes > file.size() - 8)
         throw Error(source + ": expected a safetensors header of at most " +
-                        std::to_string(std::min<std::uint64_t>(kMaxHeaderBytes, file.size() - 8)) + " bytes, found " +
-                        std::to_string(headerBytes),
+                        std::to_string(std::min<std::uint64_t>(kMaxHeaderBytes, file.size() - 8)) +
+                        " bytes, found " + std::to_string(headerBytes),
                     "The file is damaged, incomplete or no safetensors file.");
     const auto text = std::string_view(reinterpret_cast<const char*>(file.data()) + 8, headerBytes);
     if (!text.starts_with('{'))
@@ -229,7 +249,8 @@ SafetensorsHeader parseSafetensors(std::span<const std::byte> file, const std::s
                     "The file is damaged or no safetensors file.");
 
     HeaderReader reader(source);
-    if (!json::sax_parse(text.begin(), text.end(), &reader)) throw Error(source + ": the header is not valid JSON");
+    if (!json::sax_parse(text.begin(), text.end(), &reader))
+        throw Error(source + ": the header is not valid JSON");
     SafetensorsHeader header = std::move(reader.header);
     requireUniqueNames(header.tensors, source);
     requireTiling(header.tensors, file.size() - 8 - headerBytes, source);

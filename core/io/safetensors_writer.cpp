@@ -8,26 +8,30 @@
 namespace fovea {
 namespace {
 
-std::string headerText(const std::vector<SafetensorsEntry>& entries, const std::map<std::string, std::string>& metadata,
+std::string headerText(const std::vector<SafetensorsEntry>& entries,
+                       const std::map<std::string, std::string>& metadata,
                        const std::filesystem::path& path) {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
     if (!metadata.empty()) header["__metadata__"] = metadata;
     std::uint64_t offset = 0;
     for (const SafetensorsEntry& entry : entries) {
         const std::int64_t bytes = checkedBytes(entry.shape, itemSize(entry.dtype));
-        if (bytes < 0 || entry.name.empty() || entry.name == "__metadata__" || entry.name.size() > kMaxNameBytes ||
-            header.contains(entry.name))
-            throw Error(path.string() + ": cannot write a tensor \"" + entry.name.substr(0, 80) + "\" of shape " + shapeText(entry.shape),
+        if (bytes < 0 || entry.name.empty() || entry.name == "__metadata__" ||
+            entry.name.size() > kMaxNameBytes || header.contains(entry.name))
+            throw Error(path.string() + ": cannot write a tensor \"" + entry.name.substr(0, 80) +
+                            "\" of shape " + shapeText(entry.shape),
                         {}, ErrorCode::Internal);
         const std::uint64_t end = offset + static_cast<std::uint64_t>(bytes);
-        header[entry.name] = {{"dtype", safetensorsName(entry.dtype)}, {"shape", entry.shape}, {"data_offsets", {offset, end}}};
+        header[entry.name] = {
+            {"dtype", safetensorsName(entry.dtype)}, {"shape", entry.shape}, {"data_offsets", {offset, end}}};
         offset = end;
     }
     std::string text;
     try {
         text = header.dump();
     } catch (const nlohmann::json::exception&) {
-        throw Error(path.string() + ": a tensor name or metadata text is not valid UTF-8", {}, ErrorCode::Internal);
+        throw Error(path.string() + ": a tensor name or metadata text is not valid UTF-8", {},
+                    ErrorCode::Internal);
     }
     text.append((8 - text.size() % 8) % 8, ' ');
     return text;
@@ -68,8 +72,8 @@ void writeSafetensors(const std::filesystem::path& path, std::vector<Safetensors
             if (written <= expected) file.write(bytes);
         });
         if (written != expected)
-            throw Error(path.string() + ": tensor \"" + entry.name + "\": expected " + std::to_string(expected) +
-                            " bytes, found " + std::to_string(written),
+            throw Error(path.string() + ": tensor \"" + entry.name + "\": expected " +
+                            std::to_string(expected) + " bytes, found " + std::to_string(written),
                         {}, ErrorCode::Internal);
     }
     file.commit();

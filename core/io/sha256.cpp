@@ -22,7 +22,8 @@ constexpr std::array<std::uint32_t, 64> kRound{
 void Sha256::block(const std::byte* data) {
     std::array<std::uint32_t, 64> w{};
     for (std::size_t i = 0; i < 16; ++i)
-        for (std::size_t k = 0; k < 4; ++k) w[i] = w[i] << 8 | std::to_integer<std::uint32_t>(data[4 * i + k]);
+        for (std::size_t k = 0; k < 4; ++k)
+            w[i] = w[i] << 8 | std::to_integer<std::uint32_t>(data[4 * i + k]);
     for (std::size_t i = 16; i < 64; ++i) {
         const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ w[i - 15] >> 3;
         const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ w[i - 2] >> 10;

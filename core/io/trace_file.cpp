@@ -58,16 +58,20 @@ std::string TraceName::prefix() const {
     return out;
 }
 
-std::string TraceName::text() const { return prefix() + path; }
+std::string TraceName::text() const {
+    return prefix() + path;
+}
 
 std::shared_ptr<const TraceFile> TraceFile::open(const std::filesystem::path& path) {
     auto trace = std::make_shared<TraceFile>();
     trace->m_file = MappedFile::open(path);
     trace->m_header = parseSafetensors(trace->m_file->bytes(), path.string());
     if (trace->m_header.metadata.count("fovea.version") == 0)
-        throw Error(path.string() + ": expected a trace (metadata fovea.version), found another safetensors file",
-                    "Record one with fovea-cli trace.");
-    for (std::size_t i = 0; i < trace->m_header.tensors.size(); ++i) trace->m_byName.emplace(trace->m_header.tensors[i].name, i);
+        throw Error(
+            path.string() + ": expected a trace (metadata fovea.version), found another safetensors file",
+            "Record one with fovea-cli trace.");
+    for (std::size_t i = 0; i < trace->m_header.tensors.size(); ++i)
+        trace->m_byName.emplace(trace->m_header.tensors[i].name, i);
     return trace;
 }
 
@@ -91,7 +95,8 @@ Array TraceFile::read(const std::string& name) const {
     const TensorInfo& info = require(name);
     m_file->requireUnchanged();
     Array array(info.shape);
-    const auto bytes = m_file->bytes().subspan(static_cast<std::size_t>(info.begin), static_cast<std::size_t>(info.end - info.begin));
+    const auto bytes = m_file->bytes().subspan(static_cast<std::size_t>(info.begin),
+                                               static_cast<std::size_t>(info.end - info.begin));
     toFloats(info.dtype, bytes, array.values, path().string() + ": " + name);
     return array;
 }
@@ -99,24 +104,29 @@ Array TraceFile::read(const std::string& name) const {
 Array TraceFile::read(const std::string& name, std::int64_t begin, std::int64_t end) const {
     const TensorInfo& info = require(name);
     if (info.shape.empty() || begin < 0 || end < begin || end > info.shape[0])
-        throw Error(path().string() + ": " + name + ": expected a part of " + shapeText(info.shape) + ", found rows " +
-                        std::to_string(begin) + " to " + std::to_string(end),
+        throw Error(path().string() + ": " + name + ": expected a part of " + shapeText(info.shape) +
+                        ", found rows " + std::to_string(begin) + " to " + std::to_string(end),
                     {}, ErrorCode::Internal);
     m_file->requireUnchanged();
     std::vector<std::int64_t> shape = info.shape;
     shape[0] = end - begin;
     Array array(shape);
-    const std::uint64_t row = info.shape[0] == 0 ? 0 : (info.end - info.begin) / static_cast<std::uint64_t>(info.shape[0]);
+    const std::uint64_t row =
+        info.shape[0] == 0 ? 0 : (info.end - info.begin) / static_cast<std::uint64_t>(info.shape[0]);
     const auto first = static_cast<std::size_t>(info.begin + row * static_cast<std::uint64_t>(begin));
-    const auto bytes = m_file->bytes().subspan(first, static_cast<std::size_t>(row * static_cast<std::uint64_t>(end - begin)));
+    const auto bytes = m_file->bytes().subspan(
+        first, static_cast<std::size_t>(row * static_cast<std::uint64_t>(end - begin)));
     toFloats(info.dtype, bytes, array.values, path().string() + ": " + name);
     return array;
 }
 
-SafetensorsEntry floatEntry(std::string name, std::vector<std::int64_t> shape, std::span<const float> values, Dtype stored) {
-    if (stored == Dtype::F32) return SafetensorsEntry::fromBytes(std::move(name), stored, std::move(shape), std::as_bytes(values));
+SafetensorsEntry floatEntry(std::string name, std::vector<std::int64_t> shape, std::span<const float> values,
+                            Dtype stored) {
+    if (stored == Dtype::F32)
+        return SafetensorsEntry::fromBytes(std::move(name), stored, std::move(shape), std::as_bytes(values));
     if (stored != Dtype::F16 && stored != Dtype::BF16)
-        throw Error("floatEntry: cannot store floats as " + std::string(displayName(stored)), {}, ErrorCode::Internal);
+        throw Error("floatEntry: cannot store floats as " + std::string(displayName(stored)), {},
+                    ErrorCode::Internal);
     return {std::move(name), stored, std::move(shape), [values, stored](const SafetensorsEntry::Sink& sink) {
                 std::array<std::uint16_t, 4096> piece{};
                 for (std::size_t begin = 0; begin < values.size(); begin += piece.size()) {

@@ -76,7 +76,8 @@ Unpickler::Id Unpickler::addList(Kind kind, std::vector<Id> items) {
 }
 
 void Unpickler::push(Id id) {
-    if (m_stack.size() >= kMaxValues) fail("expected a pickle stack of at most " + std::to_string(kMaxValues));
+    if (m_stack.size() >= kMaxValues)
+        fail("expected a pickle stack of at most " + std::to_string(kMaxValues));
     m_stack.push_back(id);
 }
 
@@ -87,7 +88,8 @@ Unpickler::Id Unpickler::pop() {
 }
 
 Unpickler::Id Unpickler::top() const {
-    if (m_stack.size() <= (m_marks.empty() ? 0 : m_marks.back())) fail("the pickle takes a value from an empty stack");
+    if (m_stack.size() <= (m_marks.empty() ? 0 : m_marks.back()))
+        fail("the pickle takes a value from an empty stack");
     return m_stack.back();
 }
 
@@ -102,7 +104,8 @@ std::vector<Unpickler::Id> Unpickler::popToMark() {
 
 void Unpickler::append(Id container, std::span<const Id> items) {
     m_items += items.size();
-    if (m_items > kMaxItems) fail("expected at most " + std::to_string(kMaxItems) + " container items, found more");
+    if (m_items > kMaxItems)
+        fail("expected at most " + std::to_string(kMaxItems) + " container items, found more");
     auto& list = m_lists[m_values[container].index];
     list.insert(list.end(), items.begin(), items.end());
 }
@@ -123,15 +126,17 @@ void Unpickler::memoize(std::uint64_t slot) {
 
 void Unpickler::recall(std::uint64_t slot) {
     const auto found = m_memo.find(slot);
-    if (found == m_memo.end()) fail("the pickle recalls memo entry " + std::to_string(slot) + ", which is not there");
+    if (found == m_memo.end())
+        fail("the pickle recalls memo entry " + std::to_string(slot) + ", which is not there");
     push(found->second);
 }
 
 void Unpickler::pushGlobal(std::string_view module, std::string_view name) {
-    const std::string_view known = knownGlobal(module.substr(0, kMaxGlobalBytes), name.substr(0, kMaxGlobalBytes));
+    const std::string_view known =
+        knownGlobal(module.substr(0, kMaxGlobalBytes), name.substr(0, kMaxGlobalBytes));
     if (known.empty())
-        throw Error(m_source + ": refused to load the Python object " + printable(module) + "." + printable(name) +
-                        ": a weight file may hold only tensors and plain containers",
+        throw Error(m_source + ": refused to load the Python object " + printable(module) + "." +
+                        printable(name) + ": a weight file may hold only tensors and plain containers",
                     "Save model.state_dict() alone, or convert the file to safetensors.");
     push(add({Kind::Global, 0, 0, known}));
 }
@@ -139,7 +144,8 @@ void Unpickler::pushGlobal(std::string_view module, std::string_view name) {
 std::int64_t Unpickler::integer(Id id, const char* what) const {
     const Value& value = m_values[id];
     if (value.kind != Kind::Int) fail(std::string("expected an integer for a tensor's ") + what);
-    if (value.integer < 0) fail(std::string("expected a non-negative ") + what + ", found " + std::to_string(value.integer));
+    if (value.integer < 0)
+        fail(std::string("expected a non-negative ") + what + ", found " + std::to_string(value.integer));
     return value.integer;
 }
 
@@ -174,7 +180,8 @@ Unpickler::Id Unpickler::orderedDict(const std::vector<Id>& arguments) {
     const Id dict = addList(Kind::Dict, {});
     if (arguments.empty()) return dict;
     const Value pairs = m_values[arguments[0]];
-    if (arguments.size() != 1 || pairs.kind != Kind::List) fail("expected a list of pairs for an OrderedDict");
+    if (arguments.size() != 1 || pairs.kind != Kind::List)
+        fail("expected a list of pairs for an OrderedDict");
     for (Id pair : items(pairs)) {
         const Value& value = m_values[pair];
         if ((value.kind != Kind::Tuple && value.kind != Kind::List) || items(value).size() != 2)
@@ -201,8 +208,11 @@ void Unpickler::reduce() {
 void Unpickler::persistentLoad() {
     const Value id = m_values[pop()];
     const std::vector<Id> fields = id.kind == Kind::Tuple ? items(id) : std::vector<Id>{};
-    const auto textAt = [&](std::size_t i) { return m_values[fields[i]].kind == Kind::Text ? m_values[fields[i]].text : ""; };
-    if (fields.size() < 5 || fields.size() > 6 || textAt(0) != "storage" || m_values[fields[2]].kind != Kind::Text)
+    const auto textAt = [&](std::size_t i) {
+        return m_values[fields[i]].kind == Kind::Text ? m_values[fields[i]].text : "";
+    };
+    if (fields.size() < 5 || fields.size() > 6 || textAt(0) != "storage" ||
+        m_values[fields[2]].kind != Kind::Text)
         fail("expected ('storage', type, key, location, size) for a tensor's data, found something else");
     Storage storage;
     bool known = false;
@@ -228,7 +238,8 @@ void Unpickler::persistentLoad() {
 }
 
 bool Unpickler::step(ByteReader& reader) {
-    if (++m_operations > kMaxOperations) fail("expected at most " + std::to_string(kMaxOperations) + " pickle operations");
+    if (++m_operations > kMaxOperations)
+        fail("expected at most " + std::to_string(kMaxOperations) + " pickle operations");
     const auto pushInteger = [&](std::int64_t value) { push(add({Kind::Int, 0, value, {}})); };
     const auto pushText = [&](std::uint64_t bytes) { push(add({Kind::Text, 0, 0, reader.text(bytes)})); };
     const auto pushTuple = [&](std::size_t count) {
@@ -251,18 +262,37 @@ bool Unpickler::step(ByteReader& reader) {
     switch (opcode) {
         case 0x80: {  // PROTO
             const std::uint8_t protocol = reader.u8();
-            if (protocol < 2 || protocol > 5) fail("expected pickle protocol 2 to 5, found " + std::to_string(protocol));
+            if (protocol < 2 || protocol > 5)
+                fail("expected pickle protocol 2 to 5, found " + std::to_string(protocol));
             break;
         }
-        case 0x95: reader.skip(8); break;  // FRAME
-        case '.': return false;            // STOP
-        case '(': m_marks.push_back(m_stack.size()); if (m_marks.size() > kMaxValues) fail("too many marks"); break;
-        case 'N': push(add({Kind::None, 0, 0, {}})); break;
-        case 0x88: push(add({Kind::Bool, 0, 1, {}})); break;
-        case 0x89: push(add({Kind::Bool, 0, 0, {}})); break;
-        case 'J': pushInteger(static_cast<std::int32_t>(reader.u32())); break;
-        case 'K': pushInteger(reader.u8()); break;
-        case 'M': pushInteger(reader.u16()); break;
+        case 0x95:
+            reader.skip(8);
+            break;  // FRAME
+        case '.':
+            return false;  // STOP
+        case '(':
+            m_marks.push_back(m_stack.size());
+            if (m_marks.size() > kMaxValues) fail("too many marks");
+            break;
+        case 'N':
+            push(add({Kind::None, 0, 0, {}}));
+            break;
+        case 0x88:
+            push(add({Kind::Bool, 0, 1, {}}));
+            break;
+        case 0x89:
+            push(add({Kind::Bool, 0, 0, {}}));
+            break;
+        case 'J':
+            pushInteger(static_cast<std::int32_t>(reader.u32()));
+            break;
+        case 'K':
+            pushInteger(reader.u8());
+            break;
+        case 'M':
+            pushInteger(reader.u16());
+            break;
         case 0x8a: {  // LONG1
             const std::string_view raw = reader.text(reader.u8());
             if (raw.size() > 8) {
@@ -274,30 +304,71 @@ bool Unpickler::step(ByteReader& reader) {
             pushInteger(static_cast<std::int64_t>(bits));
             break;
         }
-        case 'G': reader.skip(8); push(add({Kind::Float, 0, 0, {}})); break;
-        case 'X': case 'T': pushText(reader.u32()); break;
-        case 0x8c: case 'U': pushText(reader.u8()); break;
-        case ')': push(addList(Kind::Tuple, {})); break;
-        case ']': push(addList(Kind::List, {})); break;
-        case '}': push(addList(Kind::Dict, {})); break;
-        case 0x85: pushTuple(1); break;
-        case 0x86: pushTuple(2); break;
-        case 0x87: pushTuple(3); break;
-        case 't': push(addList(Kind::Tuple, popToMark())); break;
-        case 'a': { const Id item = pop(); extend({&item, 1}, Kind::List); break; }
-        case 'e': extend(popToMark(), Kind::List); break;
+        case 'G':
+            reader.skip(8);
+            push(add({Kind::Float, 0, 0, {}}));
+            break;
+        case 'X':
+        case 'T':
+            pushText(reader.u32());
+            break;
+        case 0x8c:
+        case 'U':
+            pushText(reader.u8());
+            break;
+        case ')':
+            push(addList(Kind::Tuple, {}));
+            break;
+        case ']':
+            push(addList(Kind::List, {}));
+            break;
+        case '}':
+            push(addList(Kind::Dict, {}));
+            break;
+        case 0x85:
+            pushTuple(1);
+            break;
+        case 0x86:
+            pushTuple(2);
+            break;
+        case 0x87:
+            pushTuple(3);
+            break;
+        case 't':
+            push(addList(Kind::Tuple, popToMark()));
+            break;
+        case 'a': {
+            const Id item = pop();
+            extend({&item, 1}, Kind::List);
+            break;
+        }
+        case 'e':
+            extend(popToMark(), Kind::List);
+            break;
         case 's': {
             const Id value = pop();
             const std::array<Id, 2> pair{pop(), value};
             extend(pair, Kind::Dict);
             break;
         }
-        case 'u': extend(popToMark(), Kind::Dict); break;
-        case 'q': memoize(reader.u8()); break;
-        case 'r': memoize(reader.u32()); break;
-        case 0x94: memoize(m_memo.size()); break;
-        case 'h': recall(reader.u8()); break;
-        case 'j': recall(reader.u32()); break;
+        case 'u':
+            extend(popToMark(), Kind::Dict);
+            break;
+        case 'q':
+            memoize(reader.u8());
+            break;
+        case 'r':
+            memoize(reader.u32());
+            break;
+        case 0x94:
+            memoize(m_memo.size());
+            break;
+        case 'h':
+            recall(reader.u8());
+            break;
+        case 'j':
+            recall(reader.u32());
+            break;
         case 'c': {  // GLOBAL
             const std::string_view module = line();
             pushGlobal(module, line());
@@ -306,14 +377,24 @@ bool Unpickler::step(ByteReader& reader) {
         case 0x93: {  // STACK_GLOBAL
             const Value name = m_values[pop()];
             const Value module = m_values[pop()];
-            if (name.kind != Kind::Text || module.kind != Kind::Text) fail("expected the name of a global, found no text");
+            if (name.kind != Kind::Text || module.kind != Kind::Text)
+                fail("expected the name of a global, found no text");
             pushGlobal(module.text, name.text);
             break;
         }
-        case 'R': case 0x81: reduce(); break;  // NEWOBJ of the classes we know equals a call
-        case 'b': pop(); top(); break;         // BUILD: the state (_metadata, hooks) is not needed
-        case 'Q': persistentLoad(); break;
-        default: fail("refused to run pickle opcode " + hex(opcode) + ", which plain weights do not use");
+        case 'R':
+        case 0x81:
+            reduce();
+            break;  // NEWOBJ of the classes we know equals a call
+        case 'b':
+            pop();
+            top();
+            break;  // BUILD: the state (_metadata, hooks) is not needed
+        case 'Q':
+            persistentLoad();
+            break;
+        default:
+            fail("refused to run pickle opcode " + hex(opcode) + ", which plain weights do not use");
     }
     return true;
 }
@@ -324,7 +405,8 @@ Unpickler::Id Unpickler::load(ByteReader& reader) {
     m_memo.clear();
     while (step(reader)) {
     }
-    if (!m_marks.empty() || m_stack.size() != 1) fail("expected one value in the pickle, found " + std::to_string(m_stack.size()));
+    if (!m_marks.empty() || m_stack.size() != 1)
+        fail("expected one value in the pickle, found " + std::to_string(m_stack.size()));
     return m_stack.back();
 }
 

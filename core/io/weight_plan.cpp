@@ -13,8 +13,8 @@ using Shape = std::vector<std::int64_t>;
 /// Buffers that checkpoints of several eras carry and no model reads.
 const std::vector<std::string>& alwaysIgnored() {
     static const std::vector<std::string> patterns{
-        "position_ids",         "*.position_ids",         "*rotary_emb.inv_freq", "*rope_embeddings.inv_freq",
-        "*num_batches_tracked", "*.masked_bias",          "mask_token",           "*.mask_token"};
+        "position_ids",         "*.position_ids", "*rotary_emb.inv_freq", "*rope_embeddings.inv_freq",
+        "*num_batches_tracked", "*.masked_bias",  "mask_token",           "*.mask_token"};
     return patterns;
 }
 
@@ -50,7 +50,8 @@ std::string rewrite(const KeyLayout& layout, const std::string& name) {
 }
 
 /// The tensors of a store under the names one layout gives them.
-std::unordered_map<std::string, std::size_t> renamed(const std::vector<TensorInfo>& tensors, const KeyLayout& layout) {
+std::unordered_map<std::string, std::size_t> renamed(const std::vector<TensorInfo>& tensors,
+                                                     const KeyLayout& layout) {
     std::unordered_map<std::string, std::size_t> byName;
     byName.reserve(tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) byName.emplace(rewrite(layout, tensors[i].name), i);
@@ -78,7 +79,8 @@ bool fits(const Shape& expected, const Shape& found, std::int64_t parts) {
     return parts == 1 || (!found.empty() && found[0] % parts == 0);
 }
 
-/// The spec's shape with its open sizes filled in from the stored one; empty where the element counts disagree.
+/// The spec's shape with its open sizes filled in from the stored one; empty where the element counts
+/// disagree.
 std::optional<Shape> deliveredShape(const WeightSpec& spec, const WeightSource& source, const Shape& found) {
     Shape shape = spec.shape;
     if (source.shape.empty()) {
@@ -98,7 +100,8 @@ std::optional<Shape> deliveredShape(const WeightSpec& spec, const WeightSource& 
         } else if (open == nullptr) {
             open = &size;
         } else {
-            throw Error("weight \"" + spec.name + "\": at most one size may be open", {}, ErrorCode::Internal);
+            throw Error("weight \"" + spec.name + "\": at most one size may be open", {},
+                        ErrorCode::Internal);
         }
     }
     if (open != nullptr && known > 0 && have % known == 0) {
@@ -109,13 +112,16 @@ std::optional<Shape> deliveredShape(const WeightSpec& spec, const WeightSource& 
 }
 
 std::size_t commonPrefix(std::string_view a, std::string_view b) {
-    const auto end = std::mismatch(a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
+    const auto end = std::mismatch(
+        a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
     const auto dot = a.substr(0, static_cast<std::size_t>(end.first - a.begin())).rfind('.');
     return dot == std::string_view::npos ? 0 : dot + 1;
 }
 
-/// How a missing weight would be spelled in these files: as its nearest neighbour that was found, by rule and source.
-std::string fileSpelling(const WeightSpec& missing, const std::map<std::string, std::pair<std::size_t, std::string>>& found,
+/// How a missing weight would be spelled in these files: as its nearest neighbour that was found, by rule and
+/// source.
+std::string fileSpelling(const WeightSpec& missing,
+                         const std::map<std::string, std::pair<std::size_t, std::string>>& found,
                          const KeyLayout& layout) {
     std::size_t best = 0;
     const std::pair<std::size_t, std::string>* neighbour = nullptr;
@@ -150,7 +156,9 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
         std::size_t unresolved = 0;
         for (const WeightSpec& spec : plan.specs) {
             const auto sources = sourcesOf(spec);
-            const bool there = std::any_of(sources.begin(), sources.end(), [&](const WeightSource& s) { return candidate.count(s.name) != 0; });
+            const bool there = std::any_of(sources.begin(), sources.end(), [&](const WeightSource& s) {
+                return candidate.count(s.name) != 0;
+            });
             unresolved += spec.optional || there ? 0 : 1;
         }
         if (chosen != nullptr && unresolved >= fewest) continue;
@@ -165,7 +173,8 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
     WeightReport& report = weights.m_report;
     report.notices = m_notices;
     std::set<std::size_t> used;
-    std::map<std::string, std::pair<std::size_t, std::string>> foundAs;  // spec -> which source, the file's name
+    std::map<std::string, std::pair<std::size_t, std::string>>
+        foundAs;  // spec -> which source, the file's name
     std::vector<const WeightSpec*> missing;
     for (const WeightSpec& spec : plan.specs) {
         std::optional<MisshapedWeight> misfit;
@@ -177,9 +186,12 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
             if (at == byName.end()) continue;
             const TensorInfo& tensor = m_tensors[at->second];
             const Shape expected = storedShape(spec, sources[i]);
-            const auto delivered = fits(expected, tensor.shape, sources[i].parts) ? deliveredShape(spec, sources[i], tensor.shape) : std::nullopt;
+            const auto delivered = fits(expected, tensor.shape, sources[i].parts)
+                                       ? deliveredShape(spec, sources[i], tensor.shape)
+                                       : std::nullopt;
             if (!delivered) {
-                if (!misfit) misfit = MisshapedWeight{tensor.name, expected, tensor.shape}, misfitTensor = at->second;
+                if (!misfit)
+                    misfit = MisshapedWeight{tensor.name, expected, tensor.shape}, misfitTensor = at->second;
                 continue;
             }
             weights.m_bound[spec.name] = {at->second, sources[i].part, sources[i].parts, *delivered};
@@ -210,7 +222,9 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
             continue;
         }
         const std::string name = rewrite(*chosen, m_tensors[i].name);
-        const auto ignores = [&](const std::string& pattern) { return matches(pattern, name) || matches(pattern, m_tensors[i].name); };
+        const auto ignores = [&](const std::string& pattern) {
+            return matches(pattern, name) || matches(pattern, m_tensors[i].name);
+        };
         if (std::none_of(alwaysIgnored().begin(), alwaysIgnored().end(), ignores) &&
             std::none_of(plan.ignored.begin(), plan.ignored.end(), ignores))
             report.unexpected.push_back(m_tensors[i].name);
@@ -260,7 +274,8 @@ Dtype BoundWeights::storedDtype() const {
         const TensorInfo& info = m_store->tensors()[bound.tensor];
         if (isFloating(info.dtype)) bytes[info.dtype] += info.numel();
     }
-    const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto most = std::max_element(bytes.begin(), bytes.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
     return most == bytes.end() ? Dtype::F32 : most->first;
 }
 

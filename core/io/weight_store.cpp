@@ -44,11 +44,13 @@ at::Tensor widen(const std::byte* data, const TensorInfo& info, at::ScalarType t
     return out;
 }
 
-bool isFloat8(Dtype dtype) { return static_cast<int>(dtype) >= static_cast<int>(Dtype::F8E4M3); }
+bool isFloat8(Dtype dtype) {
+    return static_cast<int>(dtype) >= static_cast<int>(Dtype::F8E4M3);
+}
 
 void refuseQuantised(const std::vector<TensorInfo>& tensors, const std::string& source) {
-    constexpr std::array<std::string_view, 7> marks{".qweight",   ".qzeros",      ".absmax", ".quant_map",
-                                                    ".SCB", ".weight_format", ".weight_scale_inv"};
+    constexpr std::array<std::string_view, 7> marks{
+        ".qweight", ".qzeros", ".absmax", ".quant_map", ".SCB", ".weight_format", ".weight_scale_inv"};
     for (const TensorInfo& tensor : tensors)
         for (std::string_view mark : marks)
             if (std::string_view(tensor.name).ends_with(mark))
@@ -61,25 +63,36 @@ void refuseQuantised(const std::vector<TensorInfo>& tensors, const std::string& 
 
 at::ScalarType toScalarType(Dtype dtype) {
     switch (dtype) {
-        case Dtype::Bool: return at::kBool;
-        case Dtype::U8: return at::kByte;
-        case Dtype::I8: return at::kChar;
-        case Dtype::I16: return at::kShort;
+        case Dtype::Bool:
+            return at::kBool;
+        case Dtype::U8:
+            return at::kByte;
+        case Dtype::I8:
+            return at::kChar;
+        case Dtype::I16:
+            return at::kShort;
         case Dtype::U16:
-        case Dtype::I32: return at::kInt;
+        case Dtype::I32:
+            return at::kInt;
         case Dtype::U32:
         case Dtype::U64:
-        case Dtype::I64: return at::kLong;
-        case Dtype::F16: return at::kHalf;
-        case Dtype::BF16: return at::kBFloat16;
-        case Dtype::F64: return at::kDouble;
-        case Dtype::C64: return at::kComplexFloat;
+        case Dtype::I64:
+            return at::kLong;
+        case Dtype::F16:
+            return at::kHalf;
+        case Dtype::BF16:
+            return at::kBFloat16;
+        case Dtype::F64:
+            return at::kDouble;
+        case Dtype::C64:
+            return at::kComplexFloat;
         case Dtype::F32:
         case Dtype::F8E4M3:
         case Dtype::F8E5M2:
         case Dtype::F8E8M0:
         case Dtype::F8E4M3Fnuz:
-        case Dtype::F8E5M2Fnuz: return at::kFloat;
+        case Dtype::F8E5M2Fnuz:
+            return at::kFloat;
     }
     throw Error("toScalarType: unknown element type", {}, ErrorCode::Internal);
 }
@@ -91,12 +104,13 @@ std::shared_ptr<const WeightStore> WeightStore::open(const ResolvedModel& model)
             names += (i == 0 ? "" : ", ") + model.missingFiles[i];
         if (model.missingFiles.size() > 4) names += ", ...";
         throw Error(model.folder.string() + ": the download is incomplete: expected " +
-                        std::to_string(model.weightFiles.size() + model.missingFiles.size()) + " weight files, missing " +
-                        std::to_string(model.missingFiles.size()) + ": " + names,
+                        std::to_string(model.weightFiles.size() + model.missingFiles.size()) +
+                        " weight files, missing " + std::to_string(model.missingFiles.size()) + ": " + names,
                     "Fetch the model again: hf download continues where it stopped.");
     }
     if (model.weightFiles.empty())
-        throw Error(model.reference + ": expected at least one weight file, found none", {}, ErrorCode::Internal);
+        throw Error(model.reference + ": expected at least one weight file, found none", {},
+                    ErrorCode::Internal);
 
     std::shared_ptr<WeightStore> store(new WeightStore);
     for (const auto& path : model.weightFiles) store->addFile(path, model.weightFormat);
@@ -132,7 +146,9 @@ std::optional<std::size_t> WeightStore::find(const std::string& name) const {
     return found == m_byName.end() ? std::nullopt : std::optional(found->second);
 }
 
-const std::filesystem::path& WeightStore::file(std::size_t tensor) const { return m_files[m_fileOf.at(tensor)]->path(); }
+const std::filesystem::path& WeightStore::file(std::size_t tensor) const {
+    return m_files[m_fileOf.at(tensor)]->path();
+}
 
 at::Tensor WeightStore::get(const std::string& name) const {
     const auto tensor = find(name);
@@ -149,14 +165,18 @@ at::Tensor WeightStore::get(std::size_t tensor) const {
     const std::byte* data = mapped->data() + info.begin;
     if (isFloat8(info.dtype)) {
         std::array<float, 256> table{};
-        for (std::size_t i = 0; i < table.size(); ++i) table[i] = decodeFloat8(info.dtype, static_cast<std::uint8_t>(i));
-        return widen<std::uint8_t, float>(data, info, type, [&table](std::uint8_t bits) { return table[bits]; });
+        for (std::size_t i = 0; i < table.size(); ++i)
+            table[i] = decodeFloat8(info.dtype, static_cast<std::uint8_t>(i));
+        return widen<std::uint8_t, float>(data, info, type,
+                                          [&table](std::uint8_t bits) { return table[bits]; });
     }
     switch (info.dtype) {
         case Dtype::U16:
-            return widen<std::uint16_t, std::int32_t>(data, info, type, [](std::uint16_t v) { return std::int32_t{v}; });
+            return widen<std::uint16_t, std::int32_t>(data, info, type,
+                                                      [](std::uint16_t v) { return std::int32_t{v}; });
         case Dtype::U32:
-            return widen<std::uint32_t, std::int64_t>(data, info, type, [](std::uint32_t v) { return std::int64_t{v}; });
+            return widen<std::uint32_t, std::int64_t>(data, info, type,
+                                                      [](std::uint32_t v) { return std::int64_t{v}; });
         case Dtype::U64:
             return widen<std::uint64_t, std::int64_t>(data, info, type, [&](std::uint64_t value) {
                 if (value > static_cast<std::uint64_t>(INT64_MAX))
@@ -164,9 +184,11 @@ at::Tensor WeightStore::get(std::size_t tensor) const {
                                 "\": expected values below 2^63, found " + std::to_string(value));
                 return static_cast<std::int64_t>(value);
             });
-        default: break;
+        default:
+            break;
     }
-    const bool aligned = reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(itemSize(info.dtype)) == 0;
+    const bool aligned =
+        reinterpret_cast<std::uintptr_t>(data) % static_cast<std::uintptr_t>(itemSize(info.dtype)) == 0;
     return aligned ? alias(mapped, info, type) : copyOf(data, info, type);
 }
 

@@ -26,7 +26,8 @@ struct Directory {
 };
 
 Directory findDirectory(std::span<const std::byte> file, const std::string& source) {
-    if (file.size() < kEndBytes) fail(source, "expected a zip archive, found " + std::to_string(file.size()) + " bytes");
+    if (file.size() < kEndBytes)
+        fail(source, "expected a zip archive, found " + std::to_string(file.size()) + " bytes");
     const std::uint64_t last = file.size() - kEndBytes;
     const std::uint64_t first = last > 0xFFFF ? last - 0xFFFF : 0;
     for (std::uint64_t at = last + 1; at-- > first;) {
@@ -81,7 +82,9 @@ std::vector<ZipEntry> readZipDirectory(std::span<const std::byte> file, const st
         fail(source, "the archive's directory lies outside the file");
 
     std::vector<ZipEntry> entries;
-    ByteReader central(file.subspan(static_cast<std::size_t>(directory.offset), static_cast<std::size_t>(directory.size)), source);
+    ByteReader central(
+        file.subspan(static_cast<std::size_t>(directory.offset), static_cast<std::size_t>(directory.size)),
+        source);
     for (std::uint64_t i = 0; i < directory.entries; ++i) {
         if (central.u32() != kCentral) fail(source, "expected a directory record, found something else");
         central.skip(4);
@@ -106,7 +109,8 @@ std::vector<ZipEntry> readZipDirectory(std::span<const std::byte> file, const st
 
         if (localOffset > file.size()) fail(source, "member \"" + entry.name + "\" lies outside the file");
         ByteReader local(file, source, localOffset);
-        if (local.u32() != kLocal) fail(source, "member \"" + entry.name + "\": expected a local header, found something else");
+        if (local.u32() != kLocal)
+            fail(source, "member \"" + entry.name + "\": expected a local header, found something else");
         local.skip(22);
         const std::uint16_t localName = local.u16();
         const std::uint16_t localExtra = local.u16();

@@ -15,7 +15,8 @@ void attempt(Action action) {
 }
 
 void readAll(const fovea::ConfigView& config) {
-    for (const char* key : {"hidden_size", "image_size", "layer_norm_eps", "qkv_bias", "hidden_act|act", "sizes"}) {
+    for (const char* key :
+         {"hidden_size", "image_size", "layer_norm_eps", "qkv_bias", "hidden_act|act", "sizes"}) {
         attempt([&] { config.integer(key, 1); });
         attempt([&] { config.number(key, 1); });
         attempt([&] { config.boolean(key, true); });
@@ -27,7 +28,8 @@ void readAll(const fovea::ConfigView& config) {
     }
     attempt([&] { config.labels(); });
     attempt([&] { config.labelCount(2); });
-    for (auto format : {fovea::ModelFormat::Transformers, fovea::ModelFormat::Timm, fovea::ModelFormat::DiffusersComponent})
+    for (auto format :
+         {fovea::ModelFormat::Transformers, fovea::ModelFormat::Timm, fovea::ModelFormat::DiffusersComponent})
         attempt([&] { fovea::identifyConfig(config, format); });
     attempt([&] {
         fovea::configFromTimm(config, {{"patch_embed.proj.weight", {8, 3, 2, 2}},

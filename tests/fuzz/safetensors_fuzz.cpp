@@ -13,7 +13,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         std::map<std::string, std::vector<std::int64_t>> shapes;
         for (const fovea::TensorInfo& tensor : header.tensors) {
             if (tensor.end > size || tensor.begin > tensor.end) __builtin_trap();
-            if (tensor.numel() * fovea::itemSize(tensor.dtype) != static_cast<std::int64_t>(tensor.end - tensor.begin)) __builtin_trap();
+            if (tensor.numel() * fovea::itemSize(tensor.dtype) !=
+                static_cast<std::int64_t>(tensor.end - tensor.begin))
+                __builtin_trap();
             shapes[tensor.name] = tensor.shape;
         }
         fovea::configFromTensors(shapes, "input");

@@ -9,14 +9,17 @@ namespace fovea::test {
 
 /// Valid inputs from which the fuzzers start.
 inline std::vector<std::string> safetensorsSeeds() {
-    const std::string two = R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
-                            R"("b.c":{"dtype":"BF16","shape":[],"data_offsets":[24,26]},"e":{"dtype":"U8","shape":[0,9],"data_offsets":[26,26]}}  )";
-    const std::string vit = R"({"cls_token":{"dtype":"F16","shape":[1,1,2],"data_offsets":[0,4]},)"
-                            R"("pos_embed":{"dtype":"F16","shape":[1,5,2],"data_offsets":[4,24]},)"
-                            R"("patch_embed.proj.weight":{"dtype":"F16","shape":[2,1,1,1],"data_offsets":[24,28]},)"
-                            R"("blocks.0.attn.qkv.weight":{"dtype":"F16","shape":[6,2],"data_offsets":[28,52]},)"
-                            R"("blocks.0.mlp.fc1.weight":{"dtype":"F16","shape":[4,2],"data_offsets":[52,68]}})";
-    return {safetensorsFile("{}"), safetensorsFile(two, std::string(26, '\1')), safetensorsFile(vit, std::string(68, '\2'))};
+    const std::string two =
+        R"({"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]},)"
+        R"("b.c":{"dtype":"BF16","shape":[],"data_offsets":[24,26]},"e":{"dtype":"U8","shape":[0,9],"data_offsets":[26,26]}}  )";
+    const std::string vit =
+        R"({"cls_token":{"dtype":"F16","shape":[1,1,2],"data_offsets":[0,4]},)"
+        R"("pos_embed":{"dtype":"F16","shape":[1,5,2],"data_offsets":[4,24]},)"
+        R"("patch_embed.proj.weight":{"dtype":"F16","shape":[2,1,1,1],"data_offsets":[24,28]},)"
+        R"("blocks.0.attn.qkv.weight":{"dtype":"F16","shape":[6,2],"data_offsets":[28,52]},)"
+        R"("blocks.0.mlp.fc1.weight":{"dtype":"F16","shape":[4,2],"data_offsets":[52,68]}})";
+    return {safetensorsFile("{}"), safetensorsFile(two, std::string(26, '\1')),
+            safetensorsFile(vit, std::string(68, '\2'))};
 }
 
 inline std::vector<std::string> picklerSeeds() {
@@ -28,27 +31,32 @@ inline std::vector<std::string> picklerSeeds() {
     view.stride = {1, 2};
     const std::string data(24, '\3');
     const std::string pickle = pickleDict({plain, view});
-    const std::string wrapped = std::string("\x80\x02", 2) + "}q\x01(" + pickleText("epoch") + "K\x03" + pickleText("state_dict") +
-                                "ccollections\nOrderedDict\n)Rq\x02(" + pickleText("module.w") + pickleTensor(plain) + "u}" +
+    const std::string wrapped = std::string("\x80\x02", 2) + "}q\x01(" + pickleText("epoch") + "K\x03" +
+                                pickleText("state_dict") + "ccollections\nOrderedDict\n)Rq\x02(" +
+                                pickleText("module.w") + pickleTensor(plain) + "u}" +
                                 pickleText("_metadata") + "h\x01sb" + "u.";
     const std::string framed = std::string("\x80\x04\x95", 3) + little(4, 8) + "}\x94\x8c\x01wK\x01s.";
-    return {torchZip(pickle, {{"0", data}}), torchLegacy(pickle, {{"0", data}}), pickle, wrapped, framed, torchZip(wrapped, {{"0", data}})};
+    return {torchZip(pickle, {{"0", data}}), torchLegacy(pickle, {{"0", data}}), pickle, wrapped, framed,
+            torchZip(wrapped, {{"0", data}})};
 }
 
 inline std::vector<std::string> configSeeds() {
-    return {R"({"model_type":"vit","architectures":["ViTModel"],"hidden_size":768,"image_size":[224,224],"layer_norm_eps":1e-12,)"
-            R"("qkv_bias":true,"hidden_act":"gelu","id2label":{"0":"cat","1":"dog"},"torch_dtype":"float32"})",
-            R"({"architecture":"vit_tiny_patch16_224","num_classes":3,"label_names":["a","b","c"],"pretrained_cfg":{"mean":[0.5,0.5,0.5]}})",
-            R"({"model_type":"clip","vision_config":{"hidden_size":8,"image_size":{"height":4,"width":5}},"sizes":[1,2,3],"quantization_config":null})"};
+    return {
+        R"({"model_type":"vit","architectures":["ViTModel"],"hidden_size":768,"image_size":[224,224],"layer_norm_eps":1e-12,)"
+        R"("qkv_bias":true,"hidden_act":"gelu","id2label":{"0":"cat","1":"dog"},"torch_dtype":"float32"})",
+        R"({"architecture":"vit_tiny_patch16_224","num_classes":3,"label_names":["a","b","c"],"pretrained_cfg":{"mean":[0.5,0.5,0.5]}})",
+        R"({"model_type":"clip","vision_config":{"hidden_size":8,"image_size":{"height":4,"width":5}},"sizes":[1,2,3],"quantization_config":null})"};
 }
 
 /// The first byte chooses the model type.
 inline std::vector<std::string> imageProcessorSeeds() {
-    return {"\1" R"({"do_resize":true,"size":{"shortest_edge":32},"resample":3,"do_center_crop":true,"crop_size":{"height":32,"width":32},)"
-            R"("do_rescale":true,"rescale_factor":0.00392156862745098,"do_normalize":true,"image_mean":[0.48,0.45,0.40],"image_std":[0.26,0.26,0.27]})",
-            R"(0{"image_processor_type":"ViTImageProcessor","size":{"height":24,"width":16},"resample":2,"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]})",
-            R"(4{"image_processor":{"image_processor_type":"Siglip2ImageProcessor","max_num_patches":16,"patch_size":4}})",
-            R"(5{"architecture":"x","pretrained_cfg":{"input_size":[3,32,32],"interpolation":"bicubic","crop_pct":0.9,"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}})"};
+    return {
+        "\1"
+        R"({"do_resize":true,"size":{"shortest_edge":32},"resample":3,"do_center_crop":true,"crop_size":{"height":32,"width":32},)"
+        R"("do_rescale":true,"rescale_factor":0.00392156862745098,"do_normalize":true,"image_mean":[0.48,0.45,0.40],"image_std":[0.26,0.26,0.27]})",
+        R"(0{"image_processor_type":"ViTImageProcessor","size":{"height":24,"width":16},"resample":2,"image_mean":[0.5,0.5,0.5],"image_std":[0.5,0.5,0.5]})",
+        R"(4{"image_processor":{"image_processor_type":"Siglip2ImageProcessor","max_num_patches":16,"patch_size":4}})",
+        R"(5{"architecture":"x","pretrained_cfg":{"input_size":[3,32,32],"interpolation":"bicubic","crop_pct":0.9,"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}})"};
 }
 
 }  // namespace fovea::test

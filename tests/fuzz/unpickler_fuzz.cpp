@@ -8,7 +8,8 @@ namespace {
 
 void read(const std::string& file) {
     try {
-        for (const fovea::TensorInfo& tensor : fovea::readPickledTensors(std::as_bytes(std::span(file.data(), file.size())), "input"))
+        for (const fovea::TensorInfo& tensor :
+             fovea::readPickledTensors(std::as_bytes(std::span(file.data(), file.size())), "input"))
             if (tensor.end > file.size() || tensor.begin > tensor.end) __builtin_trap();
     } catch (const fovea::Error&) {
     }

@@ -29,7 +29,9 @@ struct PickledTensor {
     std::vector<std::int64_t> stride{3, 1};
 };
 
-inline std::string pickleText(const std::string& text) { return "X" + little(text.size(), 4) + text; }
+inline std::string pickleText(const std::string& text) {
+    return "X" + little(text.size(), 4) + text;
+}
 
 inline std::string pickleInteger(std::int64_t value) {
     if (value >= 0 && value < 256) return "K" + little(static_cast<std::uint64_t>(value), 1);
@@ -43,9 +45,10 @@ inline std::string pickleTuple(const std::vector<std::int64_t>& values) {
 }
 
 inline std::string pickleTensor(const PickledTensor& tensor) {
-    return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickleText("storage") + "ctorch\n" + tensor.storage + "\n" +
-           pickleText(tensor.key) + pickleText("cpu") + pickleInteger(tensor.numel) + "tQ" + pickleInteger(tensor.offset) +
-           pickleTuple(tensor.size) + pickleTuple(tensor.stride) + "\x89" + "ccollections\nOrderedDict\n)RtR";
+    return "ctorch._utils\n_rebuild_tensor_v2\n((" + pickleText("storage") + "ctorch\n" + tensor.storage +
+           "\n" + pickleText(tensor.key) + pickleText("cpu") + pickleInteger(tensor.numel) + "tQ" +
+           pickleInteger(tensor.offset) + pickleTuple(tensor.size) + pickleTuple(tensor.stride) + "\x89" +
+           "ccollections\nOrderedDict\n)RtR";
 }
 
 inline std::string pickleDict(const std::vector<PickledTensor>& tensors) {
@@ -69,26 +72,30 @@ inline std::string zipFile(const std::vector<ZipMember>& members) {
     for (const ZipMember& member : members) {
         const std::uint64_t offset = member.offset == 0xFFFFFFFF ? out.size() : member.offset;
         const std::uint64_t size = member.size == 0xFFFFFFFF ? member.data.size() : member.size;
-        const std::string common = little(0, 2) + little(member.method, 2) + little(0, 4) + little(0, 4) + little(size, 4) +
-                                   little(size, 4) + little(member.name.size(), 2) + little(0, 2);
-        directory += little(0x02014b50, 4) + little(20, 2) + little(20, 2) + common + little(0, 2) + little(0, 2) + little(0, 2) +
-                     little(0, 4) + little(offset, 4) + member.name;
+        const std::string common = little(0, 2) + little(member.method, 2) + little(0, 4) + little(0, 4) +
+                                   little(size, 4) + little(size, 4) + little(member.name.size(), 2) +
+                                   little(0, 2);
+        directory += little(0x02014b50, 4) + little(20, 2) + little(20, 2) + common + little(0, 2) +
+                     little(0, 2) + little(0, 2) + little(0, 4) + little(offset, 4) + member.name;
         out += little(0x04034b50, 4) + little(20, 2) + common + member.name + member.data;
     }
-    const std::string end = little(0x06054b50, 4) + little(0, 4) + little(members.size(), 2) + little(members.size(), 2) +
-                            little(directory.size(), 4) + little(out.size(), 4) + little(0, 2);
+    const std::string end = little(0x06054b50, 4) + little(0, 4) + little(members.size(), 2) +
+                            little(members.size(), 2) + little(directory.size(), 4) + little(out.size(), 4) +
+                            little(0, 2);
     return out + directory + end;
 }
 
 /// A torch.save archive around a pickle.
-inline std::string torchZip(const std::string& pickle, const std::vector<std::pair<std::string, std::string>>& storages) {
+inline std::string torchZip(const std::string& pickle,
+                            const std::vector<std::pair<std::string, std::string>>& storages) {
     std::vector<ZipMember> members{{"archive/data.pkl", pickle}};
     for (const auto& [key, data] : storages) members.push_back({"archive/data/" + key, data});
     return zipFile(members);
 }
 
 /// The older form: five pickles, then the storages.
-inline std::string torchLegacy(const std::string& pickle, const std::vector<std::pair<std::string, std::string>>& storages,
+inline std::string torchLegacy(const std::string& pickle,
+                               const std::vector<std::pair<std::string, std::string>>& storages,
                                std::int64_t itemBytes = 4) {
     const std::string proto("\x80\x02", 2);
     std::string out = proto + std::string("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", 13);
@@ -98,7 +105,8 @@ inline std::string torchLegacy(const std::string& pickle, const std::vector<std:
     out += proto + "](";
     for (const auto& [key, data] : storages) out += pickleText(key);
     out += "e.";
-    for (const auto& [key, data] : storages) out += little(data.size() / static_cast<std::uint64_t>(itemBytes), 8) + data;
+    for (const auto& [key, data] : storages)
+        out += little(data.size() / static_cast<std::uint64_t>(itemBytes), 8) + data;
     return out;
 }
 

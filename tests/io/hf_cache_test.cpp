@@ -12,10 +12,12 @@ namespace fovea::test {
 namespace {
 
 const std::string kConfig = R"({"model_type":"vit","architectures":["ViTModel"]})";
-const std::string kWeights = safetensorsFile(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd");
+const std::string kWeights =
+    safetensorsFile(R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "abcd");
 
 /// A cache entry as huggingface_hub lays it out: blobs, and snapshots of links to them.
-void addSnapshot(const fs::path& entry, const std::string& commit, const std::map<std::string, std::string>& files) {
+void addSnapshot(const fs::path& entry, const std::string& commit,
+                 const std::map<std::string, std::string>& files) {
     for (const auto& [name, bytes] : files) {
         const std::string blob = std::to_string(std::hash<std::string>{}(bytes));
         writeBytes(entry / "blobs" / blob, bytes);
@@ -39,7 +41,8 @@ TEST_CASE("a model is found in the cache by name: refs/main, else the newest sna
     addSnapshot(entry, "bbbb", {{"config.json", kConfig}, {"model.safetensors", kWeights}});
     const ModelSearch search{cache.path(), {}};
 
-    fs::last_write_time(entry / "snapshots" / "aaaa", fs::file_time_type::clock::now() - std::chrono::hours(1));
+    fs::last_write_time(entry / "snapshots" / "aaaa",
+                        fs::file_time_type::clock::now() - std::chrono::hours(1));
     CHECK(resolveModel("org/name", search).revision == "bbbb");
     writeBytes(entry / "refs" / "main", "aaaa\n");
     const ResolvedModel model = resolveModel("org/name", search);
@@ -52,13 +55,15 @@ TEST_CASE("a model is found in the cache by name: refs/main, else the newest sna
     CHECK(resolveModel("org/name@bbbb", search).revision == "bbbb");
     CHECK(resolveModel(entry.string(), search).weightFiles.size() == 1);
 
-    addSnapshot(cache / "models--single", "cccc", {{"config.json", kConfig}, {"model.safetensors", kWeights}});
+    addSnapshot(cache / "models--single", "cccc",
+                {{"config.json", kConfig}, {"model.safetensors", kWeights}});
     CHECK(resolveModel("single", search).revision == "cccc");
 
     writeBytes(entry / "refs" / "main", "../../../elsewhere");
     CHECK(resolveModel("org/name", search).revision == "bbbb");
     CHECK_THROWS_WITH_AS(resolveModel("org/name@none", search), doctest::Contains("no such revision"), Error);
-    CHECK_THROWS_WITH_AS(resolveModel("org/other", search), doctest::Contains(cache.path().string().c_str()), Error);
+    CHECK_THROWS_WITH_AS(resolveModel("org/other", search), doctest::Contains(cache.path().string().c_str()),
+                         Error);
     for (const char* name : {"../models--org--name", "org/..", "org/na/me", "org/", "/", "org/name@../x"})
         CHECK_THROWS_AS(resolveModel(name, search), Error);
     try {
@@ -96,22 +101,30 @@ TEST_CASE("links of a snapshot may lead only into the blobs of its own entry") {
 
 TEST_CASE("the cache is listed with what is incomplete and why, and not touched") {
     TemporaryFolder cache;
-    addSnapshot(cache / "models--org--good", "aaaa", {{"config.json", kConfig}, {"model.safetensors", kWeights}});
+    addSnapshot(cache / "models--org--good", "aaaa",
+                {{"config.json", kConfig}, {"model.safetensors", kWeights}});
     addSnapshot(cache / "models--org--partial", "aaaa", {{"config.json", kConfig}});
     writeBytes(cache / "models--org--partial/blobs/77.incomplete", "x");
-    addSnapshot(cache / "models--org--shards", "aaaa",
-                {{"config.json", kConfig}, {"model.safetensors.index.json", R"({"weight_map":{"w":"a.safetensors","v":"b.safetensors"}})"}, {"a.safetensors", kWeights}});
-    addSnapshot(cache / "models--org--short", "aaaa", {{"config.json", kConfig}, {"model.safetensors", kWeights}});
-    writeBytes(cache / "models--org--short/trees/aaaa.json", R"({"format_version":1,"files":{"model.safetensors":{"size":4000}}})");
+    addSnapshot(
+        cache / "models--org--shards", "aaaa",
+        {{"config.json", kConfig},
+         {"model.safetensors.index.json", R"({"weight_map":{"w":"a.safetensors","v":"b.safetensors"}})"},
+         {"a.safetensors", kWeights}});
+    addSnapshot(cache / "models--org--short", "aaaa",
+                {{"config.json", kConfig}, {"model.safetensors", kWeights}});
+    writeBytes(cache / "models--org--short/trees/aaaa.json",
+               R"({"format_version":1,"files":{"model.safetensors":{"size":4000}}})");
     fs::create_directories(cache / "models--org--empty/snapshots");
     writeBytes(cache / "models--org--file", "not a folder");
     fs::create_directories(cache / "datasets--org--data");
 
     std::set<std::string> before;
-    for (const auto& item : fs::recursive_directory_iterator(cache.path())) before.insert(item.path().string());
+    for (const auto& item : fs::recursive_directory_iterator(cache.path()))
+        before.insert(item.path().string());
     const auto models = listCachedModels(cache.path());
     std::set<std::string> after;
-    for (const auto& item : fs::recursive_directory_iterator(cache.path())) after.insert(item.path().string());
+    for (const auto& item : fs::recursive_directory_iterator(cache.path()))
+        after.insert(item.path().string());
     CHECK(before == after);
 
     REQUIRE(models.size() == 5);
@@ -130,7 +143,9 @@ TEST_CASE("the cache is listed with what is incomplete and why, and not touched"
 TEST_CASE("weights are looked for in the order of the reference, safetensors first") {
     TemporaryFolder folder;
     writeBytes(folder / "config.json", kConfig);
-    const auto found = [&] { return resolveModel(folder.path().string(), {}).weightFiles[0].filename().string(); };
+    const auto found = [&] {
+        return resolveModel(folder.path().string(), {}).weightFiles[0].filename().string();
+    };
     writeBytes(folder / "unrelated.safetensors", "x");
     writeBytes(folder / "pytorch_model.bin", "x");
     CHECK(found() == "pytorch_model.bin");
@@ -174,7 +189,8 @@ TEST_CASE("demo models come from the resources; an unknown one lists those there
 
 #ifndef _WIN32
 TEST_CASE("the environment names the cache in the reference's order") {
-    const std::vector<const char*> names{"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME", "HOME"};
+    const std::vector<const char*> names{"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME", "XDG_CACHE_HOME",
+                                         "HOME"};
     std::map<std::string, std::string> kept;
     for (const char* name : names) {
         if (const char* value = std::getenv(name)) kept[name] = value;

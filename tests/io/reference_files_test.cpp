@@ -27,7 +27,9 @@ double numberOf(const json& value) {
     return std::nan("");
 }
 
-bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+bool same(double a, double b) {
+    return a == b || (std::isnan(a) && std::isnan(b));
+}
 
 void checkTensor(const std::string& name, const at::Tensor& tensor, const json& expected) {
     CAPTURE(name);
@@ -88,7 +90,8 @@ TEST_CASE("torch.save files: zip and legacy form, views, wrappers, protocols") {
     checkStore(folder / "zip.bin", "pickled");
     checkStore(folder / "legacy.pth", "pickled");
     checkStore(folder / "wrapped.pt", "pickled");
-    for (const char* name : {"protocol3.pt", "protocol4.pt", "protocol5.pt"}) checkStore(folder / name, "pickled");
+    for (const char* name : {"protocol3.pt", "protocol4.pt", "protocol5.pt"})
+        checkStore(folder / name, "pickled");
     checkStore(folder / "state_dict.pth", "module");
     checkStore(folder / "state_dict_legacy.pth", "module");
     checkStore(folder / "parameters.pth", "parameters");

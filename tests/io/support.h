@@ -33,8 +33,9 @@ class TemporaryFolder {
 public:
     TemporaryFolder() {
         static int count = 0;
-        m_path = fs::temp_directory_path() / ("fovea_io_" + std::to_string(std::hash<std::string>{}(FOVEA_TEST_FIXTURES) % 100000) + "_" +
-                                              std::to_string(++count));
+        m_path = fs::temp_directory_path() /
+                 ("fovea_io_" + std::to_string(std::hash<std::string>{}(FOVEA_TEST_FIXTURES) % 100000) + "_" +
+                  std::to_string(++count));
         fs::remove_all(m_path);
         fs::create_directories(m_path);
     }
@@ -51,8 +52,8 @@ private:
     fs::path m_path;
 };
 
-/// Files that the reference packages wrote, made on first use by fixtures.py with the Python that FOVEA_TEST_PYTHON
-/// names and kept under the build folder; an empty path where there is no such Python.
+/// Files that the reference packages wrote, made on first use by fixtures.py with the Python that
+/// FOVEA_TEST_PYTHON names and kept under the build folder; an empty path where there is no such Python.
 inline fs::path referenceFiles() {
     static const fs::path folder = [] {
         const std::string script = std::string(FOVEA_TEST_SOURCE) + "/io/fixtures.py";
@@ -63,9 +64,11 @@ inline fs::path referenceFiles() {
         if (python == nullptr) return fs::path();
         fs::create_directories(made);
         std::string command;
-        for (const std::string& word : {std::string(python), script, made.string()}) command.append("\"").append(word).append("\" ");
+        for (const std::string& word : {std::string(python), script, made.string()})
+            command.append("\"").append(word).append("\" ");
         command.append(">\"").append((made / "log.txt").string()).append("\" 2>&1");
-        if (std::system(command.c_str()) != 0) throw std::runtime_error("fixtures.py failed: see " + (made / "log.txt").string());
+        if (std::system(command.c_str()) != 0)
+            throw std::runtime_error("fixtures.py failed: see " + (made / "log.txt").string());
         return made;
     }();
     return folder;

@@ -22,7 +22,8 @@ public:
         std::vector<SafetensorsEntry> entries;
         for (const auto& [name, shape] : tensors) {
             const auto bytes = static_cast<std::size_t>(checkedBytes(shape, 4));
-            entries.push_back(SafetensorsEntry::fromBytes(name, Dtype::F32, shape, std::as_bytes(std::span(counting)).first(bytes)));
+            entries.push_back(SafetensorsEntry::fromBytes(name, Dtype::F32, shape,
+                                                          std::as_bytes(std::span(counting)).first(bytes)));
         }
         writeSafetensors(m_folder / "w.safetensors", std::move(entries));
         ResolvedModel model;
@@ -42,9 +43,15 @@ using Names = std::vector<std::string>;
 }  // namespace
 
 TEST_CASE("one report names everything that is missing, unexpected and misshaped, as the files spell it") {
-    const Checkpoint files({{"vit.encoder.0.w", {2, 3}}, {"vit.encoder.1.w", {2, 3}}, {"vit.encoder.1.b", {4}},
-                            {"classifier.weight", {5, 2}}, {"vit.extra", {1}}, {"vit.embeddings.position_ids", {3}},
-                            {"vit.mask_token", {1}}, {"lora.a", {2}}, {"lora.b", {2}}});
+    const Checkpoint files({{"vit.encoder.0.w", {2, 3}},
+                            {"vit.encoder.1.w", {2, 3}},
+                            {"vit.encoder.1.b", {4}},
+                            {"classifier.weight", {5, 2}},
+                            {"vit.extra", {1}},
+                            {"vit.embeddings.position_ids", {3}},
+                            {"vit.mask_token", {1}},
+                            {"lora.a", {2}},
+                            {"lora.b", {2}}});
     WeightPlan plan;
     for (const char* layer : {"encoder.0", "encoder.1"}) {
         plan.specs.push_back({std::string(layer) + ".w", {2, 3}});
@@ -66,7 +73,8 @@ TEST_CASE("one report names everything that is missing, unexpected and misshaped
     CHECK(report.misshaped[0].expected == std::vector<std::int64_t>{2});
     CHECK(report.misshaped[0].found == std::vector<std::int64_t>{4});
     CHECK_FALSE(report.complete());
-    for (const char* part : {"2 tensors are missing", "vit.encoder.0.b", "vit.encoder.1.b: expected [2], found [4]"})
+    for (const char* part :
+         {"2 tensors are missing", "vit.encoder.0.b", "vit.encoder.1.b: expected [2], found [4]"})
         CHECK(report.problem().find(part) != std::string::npos);
     CHECK(weights.get("encoder.0.w").size(1) == 3);
     CHECK(weights.get("classifier.weight").size(0) == 5);
@@ -85,7 +93,8 @@ TEST_CASE("the first layout that resolves every required name is used") {
 }
 
 TEST_CASE("fused, renamed and reshaped tensors are delivered as views") {
-    const Checkpoint files({{"blocks.0.qkv", {6, 2}}, {"cls_token", {1, 1, 4}}, {"conv", {3, 4}}, {"gamma", {3}}});
+    const Checkpoint files(
+        {{"blocks.0.qkv", {6, 2}}, {"cls_token", {1, 1, 4}}, {"conv", {3, 4}}, {"gamma", {3}}});
     WeightPlan plan;
     plan.specs = {{"q", {2, 2}, false, {{"blocks.0.qkv", 0, 3, {}}}},
                   {"k", {2, 2}, false, {{"blocks.0.qkv", 1, 3, {}}}},
@@ -115,7 +124,8 @@ TEST_CASE("a missing fused tensor is named once, as the other layers spell it") 
         const std::string ours = "layer." + std::string(layer) + ".attention.";
         const std::string theirs = "blocks." + std::string(layer) + ".attn.";
         for (int part = 0; part < 3; ++part)
-            plan.specs.push_back({ours + "qkv"[part], {2, 2}, false, {{theirs + "qkv.weight", part, 3, {}}}});
+            plan.specs.push_back(
+                {ours + "qkv" [part], { 2, 2 }, false, {{theirs + "qkv.weight", part, 3, {}}}});
         plan.specs.push_back({ours + "out", {2, 2}, layer[0] == '0', {{theirs + "proj.weight", 0, 1, {}}}});
     }
     CHECK(files.bind(plan).report().missing == Names{"blocks.1.attn.qkv.weight"});

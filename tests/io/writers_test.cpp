@@ -34,7 +34,8 @@ bool python(const std::string& code, const fs::path& script) {
 
 std::vector<std::string> filesIn(const fs::path& folder) {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder))
+        names.push_back(entry.path().filename().string());
     return names;
 }
 
@@ -58,7 +59,8 @@ TEST_CASE("traces are written as the reference package reads them, and read back
     entries.push_back(floatEntry("bf", probs.shape, probs.values, Dtype::BF16));
     entries.push_back(floatEntry("scalar", {}, scalar.values));
     entries.push_back(floatEntry("none", {0, 4}, none.values));
-    writeSafetensors(file, std::move(entries), {{"fovea.version", "0.1.0"}, {"fovea.token_map", "{\"é\":\"\\n\"}"}});
+    writeSafetensors(file, std::move(entries),
+                     {{"fovea.version", "0.1.0"}, {"fovea.token_map", "{\"é\":\"\\n\"}"}});
     CHECK(filesIn(folder.path()) == std::vector<std::string>{"t.safetensors"});
 
     const auto trace = TraceFile::open(file);
@@ -69,34 +71,40 @@ TEST_CASE("traces are written as the reference package reads them, and read back
     CHECK(part.shape == std::vector<std::int64_t>{1, 3, 5});
     CHECK(part.values == std::vector<float>(probs.values.begin() + 15, probs.values.end()));
     const Array half = trace->read("half");
-    for (std::size_t i = 0; i < half.values.size(); ++i) CHECK(std::abs(half.values[i] - probs.values[i]) <= 0.001F);
+    for (std::size_t i = 0; i < half.values.size(); ++i)
+        CHECK(std::abs(half.values[i] - probs.values[i]) <= 0.001F);
     CHECK(trace->metadata("fovea.token_map") == "{\"é\":\"\\n\"}");
     CHECK(trace->metadata("none").empty());
     CHECK_THROWS_AS(trace->read("vision.0.self/probs", 1, 3), Error);
 
     const std::string bytes = readBytes(file);
     std::uint64_t header = 0;
-    for (int i = 7; i >= 0; --i) header = header << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
+    for (int i = 7; i >= 0; --i)
+        header = header << 8 | static_cast<unsigned char>(bytes[static_cast<std::size_t>(i)]);
     CHECK(header % 8 == 0);
-    python("import numpy as np\n"
-           "from safetensors import safe_open\n"
-           "from safetensors.numpy import load_file\n"
-           "path = r'" + file.string() + "'\n"
-           "want = (np.arange(30, dtype=np.float32) * np.float32(0.1) - 1).reshape(2, 3, 5)\n"
-           "with safe_open(path, 'pt') as f:\n"
-           "    assert f.metadata()['fovea.token_map'] == '{\"é\":\"\\\\n\"}', f.metadata()\n"
-           "    import torch\n"
-           "    t = torch.from_numpy(want)\n"
-           "    assert torch.equal(f.get_tensor('vision.0.self/probs'), t)\n"
-           "    assert torch.equal(f.get_tensor('half'), t.half())\n"
-           "    assert torch.equal(f.get_tensor('bf'), t.bfloat16())\n"
-           "    assert f.get_tensor('scalar').shape == () and f.get_tensor('none').shape == (0, 4)\n",
-           folder / "check.py");
+    python(
+        "import numpy as np\n"
+        "from safetensors import safe_open\n"
+        "from safetensors.numpy import load_file\n"
+        "path = r'" +
+            file.string() +
+            "'\n"
+            "want = (np.arange(30, dtype=np.float32) * np.float32(0.1) - 1).reshape(2, 3, 5)\n"
+            "with safe_open(path, 'pt') as f:\n"
+            "    assert f.metadata()['fovea.token_map'] == '{\"é\":\"\\\\n\"}', f.metadata()\n"
+            "    import torch\n"
+            "    t = torch.from_numpy(want)\n"
+            "    assert torch.equal(f.get_tensor('vision.0.self/probs'), t)\n"
+            "    assert torch.equal(f.get_tensor('half'), t.half())\n"
+            "    assert torch.equal(f.get_tensor('bf'), t.bfloat16())\n"
+            "    assert f.get_tensor('scalar').shape == () and f.get_tensor('none').shape == (0, 4)\n",
+        folder / "check.py");
 }
 
 TEST_CASE("names in traces: prefixes in order, each only where it applies") {
-    for (const char* text : {"vision.0.self/probs", "step0003/branchcond/image1/tile12/vision.0.self/q", "image0/hidden/vision/3",
-                             "step12345/output/logits", "input/pixel_values", "image_embeds/x", "steps/x", "branch"}) {
+    for (const char* text : {"vision.0.self/probs", "step0003/branchcond/image1/tile12/vision.0.self/q",
+                             "image0/hidden/vision/3", "step12345/output/logits", "input/pixel_values",
+                             "image_embeds/x", "steps/x", "branch"}) {
         CAPTURE(std::string(text));
         CHECK(TraceName::parse(text).text() == text);
     }
@@ -116,31 +124,43 @@ TEST_CASE("NPY and NPZ as numpy reads them") {
     const Array scalar = counting({});
     const Array none = counting({2, 0});
     writeNpy(folder / "m.npy", matrix);
-    writeNpz(folder / "all.npz", {{"matrix", &matrix}, {"vision.0.self/probs", &vector}, {"scalar", &scalar}, {"none", &none}});
+    writeNpz(folder / "all.npz",
+             {{"matrix", &matrix}, {"vision.0.self/probs", &vector}, {"scalar", &scalar}, {"none", &none}});
     const std::string first = readBytes(folder / "all.npz");
-    writeNpz(folder / "all.npz", {{"matrix", &matrix}, {"vision.0.self/probs", &vector}, {"scalar", &scalar}, {"none", &none}});
+    writeNpz(folder / "all.npz",
+             {{"matrix", &matrix}, {"vision.0.self/probs", &vector}, {"scalar", &scalar}, {"none", &none}});
     CHECK(readBytes(folder / "all.npz") == first);
     const auto members = readZipDirectory(std::as_bytes(std::span(first.data(), first.size())), "all.npz");
     CHECK(members.size() == 4);
     CHECK_THROWS_AS(writeNpz(folder / "twice.npz", {{"a", &matrix}, {"a", &vector}}), Error);
     CHECK_FALSE(fs::exists(folder / "twice.npz"));
-    python("import numpy as np, zipfile\n"
-           "folder = r'" + folder.path().string() + "'\n"
-           "count = lambda *s: (np.arange(int(np.prod(s)), dtype=np.float32) * np.float32(0.1) - 1).reshape(s)\n"
-           "m = np.load(folder + '/m.npy')\n"
-           "assert m.dtype == np.float32 and np.array_equal(m, count(3, 4)), m\n"
-           "assert zipfile.ZipFile(folder + '/all.npz').testzip() is None\n"
-           "z = np.load(folder + '/all.npz')\n"
-           "assert sorted(z.files) == ['matrix', 'none', 'scalar', 'vision.0.self/probs'], z.files\n"
-           "assert np.array_equal(z['vision.0.self/probs'], count(5)) and z['scalar'].shape == () and z['none'].shape == (2, 0)\n",
-           folder / "check.py");
+    python(
+        "import numpy as np, zipfile\n"
+        "folder = r'" +
+            folder.path().string() +
+            "'\n"
+            "count = lambda *s: (np.arange(int(np.prod(s)), dtype=np.float32) * np.float32(0.1) - "
+            "1).reshape(s)\n"
+            "m = np.load(folder + '/m.npy')\n"
+            "assert m.dtype == np.float32 and np.array_equal(m, count(3, 4)), m\n"
+            "assert zipfile.ZipFile(folder + '/all.npz').testzip() is None\n"
+            "z = np.load(folder + '/all.npz')\n"
+            "assert sorted(z.files) == ['matrix', 'none', 'scalar', 'vision.0.self/probs'], z.files\n"
+            "assert np.array_equal(z['vision.0.self/probs'], count(5)) and z['scalar'].shape == () and "
+            "z['none'].shape == (2, 0)\n",
+        folder / "check.py");
 }
 
 TEST_CASE("CSV fields are quoted as RFC 4180 says and numbers read back exactly") {
     Table table;
     table.columns = {{"token", ""}, {"mass", "probability"}};
-    table.rows = {{std::string("a,b"), 0.1}, {std::string("say \"hi\""), 1e-300}, {std::string("two\nlines"), std::nan("")}, {std::string(" é "), -std::numeric_limits<double>::infinity()}};
-    CHECK(csvText(table) == "token,mass (probability)\r\n\"a,b\",0.1\r\n\"say \"\"hi\"\"\",1e-300\r\n\"two\nlines\",nan\r\n é ,-inf\r\n");
+    table.rows = {{std::string("a,b"), 0.1},
+                  {std::string("say \"hi\""), 1e-300},
+                  {std::string("two\nlines"), std::nan("")},
+                  {std::string(" é "), -std::numeric_limits<double>::infinity()}};
+    CHECK(csvText(table) ==
+          "token,mass (probability)\r\n\"a,b\",0.1\r\n\"say \"\"hi\"\"\",1e-300\r\n\"two\nlines\",nan\r\n é "
+          ",-inf\r\n");
     for (double value : {0.1, 1.0 / 3, 123456789.0, 5e-324, 1.7976931348623157e308})
         CHECK(std::strtod(csvNumber(value).c_str(), nullptr) == value);
     CHECK(csvNumber(12) == "12");
@@ -157,10 +177,12 @@ TEST_CASE("files appear complete or not at all") {
     }
     CHECK(readBytes(folder / "out.txt") == "old");
     CHECK(filesIn(folder.path()).size() == 1);
-    const SafetensorsEntry failing{"w", Dtype::F32, {4}, [](const SafetensorsEntry::Sink&) { throw Error("stopped"); }};
+    const SafetensorsEntry failing{
+        "w", Dtype::F32, {4}, [](const SafetensorsEntry::Sink&) { throw Error("stopped"); }};
     CHECK_THROWS_AS(writeSafetensors(folder / "out.txt", {failing}), Error);
     const SafetensorsEntry wrong{"w", Dtype::F32, {4}, [](const SafetensorsEntry::Sink& sink) { sink({}); }};
-    CHECK_THROWS_WITH_AS(writeSafetensors(folder / "out.txt", {wrong}), doctest::Contains("expected 16 bytes, found 0"), Error);
+    CHECK_THROWS_WITH_AS(writeSafetensors(folder / "out.txt", {wrong}),
+                         doctest::Contains("expected 16 bytes, found 0"), Error);
     CHECK(readBytes(folder / "out.txt") == "old");
     CHECK(filesIn(folder.path()).size() == 1);
     writeFileAtomically(folder / "out.txt", "new");
@@ -196,10 +218,13 @@ TEST_CASE("16-bit floats: exact to float, rounded to nearest even from it") {
 }
 
 TEST_CASE("identities of weight files") {
-    const auto hash = [](const std::string& text) { return sha256Hex(std::as_bytes(std::span(text.data(), text.size()))); };
+    const auto hash = [](const std::string& text) {
+        return sha256Hex(std::as_bytes(std::span(text.data(), text.size())));
+    };
     CHECK(hash("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     CHECK(hash("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    CHECK(hash(std::string(1000000, 'a')) == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+    CHECK(hash(std::string(1000000, 'a')) ==
+          "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     for (std::size_t length : {55, 56, 63, 64, 65, 119, 120}) {
         Sha256 pieces;
         const std::string text(length, 'x');
