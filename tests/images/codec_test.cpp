@@ -142,6 +142,17 @@ TEST_CASE("sizes that would need too much memory are refused before decoding") {
     bigEndian(png, 29, crcOf(png.data() + 12, 17));
     CHECK(refusal(png) == "dir/picture: expected at most 120 million pixels, found 60000 x 60000");
 
+    // A text chunk of 2 GB in a small file; what follows the pixels does not matter.
+    auto text = fixture("xmp.png");
+    bigEndian(text, 33, 0x7fffffff);
+    CHECK(refusal(text).find("the end of the file") != std::string::npos);
+    auto tail = fixture("exif-after.png");
+    const std::string kind = "eXIf";
+    const auto chunk = std::search(tail.begin(), tail.end(), kind.begin(), kind.end());
+    REQUIRE(chunk != tail.end());
+    bigEndian(tail, static_cast<std::size_t>(chunk - tail.begin()) - 4, 0x7fffffff);
+    CHECK(refusal(tail).empty());
+
     auto bmp = fixture("RGB.bmp");
     for (std::size_t at : {18, 22}) std::memcpy(bmp.data() + at, "\x60\xea\0\0", 4);
     CHECK(refusal(bmp).find("60000 x 60000") != std::string::npos);

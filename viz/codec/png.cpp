@@ -19,6 +19,7 @@ namespace {
 
 constexpr png_alloc_size_t kMaxChunkBytes = 4 << 20;  // each text chunk, unpacked
 constexpr png_uint_32 kMaxChunks = 24;
+constexpr std::size_t kMaxStoredChunk = 64 << 20;
 
 struct State {
     Bytes bytes;  // what is still to be read
@@ -43,6 +44,21 @@ void readBytes(png_structp png, png_bytep target, std::size_t size) {
     state->bytes = state->bytes.subspan(size);
 }
 
+/// The file up to the first chunk, other than pixel data, that claims more bytes than there are: libpng would set that many
+/// aside before it finds out.
+Bytes upToFalseLength(Bytes bytes) {
+    std::size_t at = 8;
+    while (at < bytes.size() && bytes.size() - at >= 8) {
+        std::size_t length = 0;
+        for (std::size_t i = 0; i < 4; ++i) length = length << 8 | bytes[at + i];
+        const bool pixels = std::memcmp(bytes.data() + at + 4, "IDAT", 4) == 0;
+        const std::size_t rest = bytes.size() - at - 8;
+        if (length > rest || (!pixels && length > kMaxStoredChunk)) return pixels ? bytes : bytes.first(at);
+        at += 8 + length + std::min<std::size_t>(4, rest - length);
+    }
+    return bytes;
+}
+
 struct Reader {
     State state;
     png_structp png = nullptr;
@@ -50,7 +66,7 @@ struct Reader {
     png_infop end = nullptr;
 
     explicit Reader(Bytes bytes) {
-        state.bytes = bytes;
+        state.bytes = upToFalseLength(bytes);
         png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, leave, ignore);
         if (png) info = png_create_info_struct(png);
         if (info) end = png_create_info_struct(png);
