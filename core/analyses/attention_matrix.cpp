@@ -57,9 +57,10 @@ public:
     Array pooled(int block) const override {
         block = std::max(1, block);
         Array out({(rows() + block - 1) / block, (columns() + block - 1) / block}, none);
-        for (std::int64_t cell = 0; cell < out.size(0); ++cell) {
+        const int cells = std::max(1, stripRows / block);
+        for (std::int64_t cell = 0; cell < out.size(0); cell += cells) {
             const int begin = static_cast<int>(cell) * block;
-            poolRows(tile(begin, begin + block, 0, columns()), block, cell, out);
+            poolRows(tile(begin, begin + cells * block, 0, columns()), block, cell, out);
         }
         return out;
     }
@@ -84,16 +85,21 @@ private:
         return first < 0 ? std::pair{0, 0} : std::pair{first, last + 1};
     }
 
-    static void poolRows(const Array& strip, int block, std::int64_t cell, Array& out) {
-        for (std::int64_t c = 0; c < out.size(1); ++c) {
-            double sum = 0;
-            std::int64_t count = 0;
-            for (std::int64_t row = 0; row < strip.size(0); ++row)
-                for (std::int64_t k = c * block; k < std::min<std::int64_t>((c + 1) * block, strip.size(1));
-                     ++k)
-                    if (const float value = strip.at(row, k); !std::isnan(value)) sum += value, ++count;
-            if (count > 0) out.at(cell, c) = static_cast<float>(sum / static_cast<double>(count));
-        }
+    static constexpr int stripRows = 64;
+
+    // Cells from `firstCell` on out of a strip of rows that begins with them.
+    static void poolRows(const Array& strip, int block, std::int64_t firstCell, Array& out) {
+        const std::int64_t cells = (strip.size(0) + block - 1) / block;
+        for (std::int64_t r = 0; r < cells; ++r)
+            for (std::int64_t c = 0; c < out.size(1); ++c) {
+                double sum = 0;
+                std::int64_t count = 0;
+                for (std::int64_t row = r * block; row < std::min((r + 1) * block, strip.size(0)); ++row)
+                    for (std::int64_t k = c * block; k < std::min((c + 1) * block, strip.size(1)); ++k)
+                        if (const float value = strip.at(row, k); !std::isnan(value)) sum += value, ++count;
+                if (count > 0)
+                    out.at(firstCell + r, c) = static_cast<float>(sum / static_cast<double>(count));
+            }
     }
 
     AttentionTrace m_trace;

@@ -139,9 +139,13 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     mask(map, parseTokens(params.at("mask").get<std::string>(), context.tokens(), stageName), stage);
     const int factor = params.at("upsample").get<int>();
     const SalienceMap fine = prepared(upsampled(map, factor), params.at("percentile").get<double>());
+    const std::vector<MapFixation> fixations = scanpath(fine, rulesOf(params, context.seed()));
+    if (fixations.empty())
+        throw Error("the map has no positive value to look at", "mask fewer tokens or lower the percentile",
+                    ErrorCode::Usage);
     Path path;
     path.image = grid.image;
-    for (const MapFixation& f : scanpath(fine, rulesOf(params, context.seed())))
+    for (const MapFixation& f : fixations)
         path.fixations.push_back({grid.area.x + (f.column + 0.5) * grid.area.width / fine.columns,
                                   grid.area.y + (f.row + 0.5) * grid.area.height / fine.rows, f.onset,
                                   f.duration, f.mass});

@@ -11,7 +11,7 @@ ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHe
     return ImageProcessor::fromFolder(source.files().folder, type);
 }
 
-StageCost costOf(const BlockStackSpec& blocks, std::int64_t biases) {
+StageCost costOf(const BlockStackSpec& blocks, bool biased) {
     const std::int64_t parts = blocks.mlp == MlpKind::Plain ? 1 : 2;
     return {blocks.stage,
             blocks.hidden,
@@ -19,7 +19,7 @@ StageCost costOf(const BlockStackSpec& blocks, std::int64_t biases) {
             blocks.heads,
             parts * blocks.intermediate,
             blocks.layers,
-            biases};
+            biased};
 }
 
 std::vector<std::string> classLabels(const ConfigView& config, std::int64_t count) {
@@ -62,9 +62,8 @@ void VisionModel::runItem(Forward& forward) const {
 
 std::vector<StageCost> VisionModel::costs() const {
     const VisionTransformerSpec& spec = m_tower.spec();
-    const bool shared = !spec.sharedRelativeBias.empty();
-    const std::int64_t biases = !spec.blocks.names.relativeBias.empty() ? spec.blocks.layers : shared ? 1 : 0;
-    return {costOf(spec.blocks, biases)};
+    const bool biased = !spec.sharedRelativeBias.empty() || !spec.blocks.names.relativeBias.empty();
+    return {costOf(spec.blocks, biased)};
 }
 
 std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) const {

@@ -85,9 +85,12 @@ void requireFinite(const std::vector<float>& values) {
 struct CheckFinding {
     const TokenMap& tokens;
 
+    // Tokens without a place in the picture have no value where the values come from pixels.
     void operator()(const TokenScores& scores) const {
-        REQUIRE(static_cast<int>(scores.values.size()) == tokens.stage(scores.stage).size());
-        requireFinite(scores.values);
+        const StageTokens& stage = tokens.stage(scores.stage);
+        REQUIRE(static_cast<int>(scores.values.size()) == stage.size());
+        for (const Token& token : stage.tokens)
+            REQUIRE((std::isfinite(scores.values[static_cast<std::size_t>(token.index)]) || token.row < 0));
     }
     void operator()(const PairMatrix& matrix) const {
         REQUIRE(matrix.source);
@@ -96,7 +99,9 @@ struct CheckFinding {
         const Array whole = matrix.source->tile(0, rows, 0, columns), pooled = matrix.source->pooled(1);
         REQUIRE(whole.shape == std::vector<std::int64_t>{rows, columns});
         requireFinite(whole.values);
-        CHECK(pooled == whole);
+        REQUIRE(pooled.shape == whole.shape);
+        for (std::size_t i = 0; i < whole.values.size(); ++i)
+            CHECK(std::abs(pooled.values[i] - whole.values[i]) < 1e-5);
         CHECK(matrix.source->pooled(1000).values.size() == 1);
     }
     void operator()(const Grid& grid) const {
@@ -167,7 +172,8 @@ void checkFindings(const std::vector<Finding>& findings, const TokenMap& tokens)
         CHECK(names.insert(finding.name).second);
         CHECK(!finding.title.empty());
         std::visit(CheckFinding{tokens}, finding.data);
-        CHECK(toJson(finding).dump().find("null") == std::string::npos);
+        const bool mayMiss = std::holds_alternative<TokenScores>(finding.data);
+        CHECK((mayMiss || toJson(finding).dump().find("null") == std::string::npos));
     }
 }
 
@@ -271,7 +277,7 @@ bool hasParam(const EntryInfo& info, const std::string& name, ParamType type) {
 }  // namespace
 
 TEST_CASE("declarations of every analysis and intervention") {
-    CHECK(catalog().analyses.all().size() >= 13);
+    CHECK(catalog().analyses.all().size() >= 12);
     CHECK(catalog().interventions.all().size() >= 6);
     for (const AnalysisEntry& entry : catalog().analyses.all()) checkDeclaration(entry);
     for (const InterventionEntry& entry : catalog().interventions.all()) checkDeclaration(entry);

@@ -1,5 +1,7 @@
 #include "analyses/tiny_models.h"
 
+#include <ATen/Parallel.h>
+
 #include <atomic>
 #include <cmath>
 #include <fstream>
@@ -190,6 +192,7 @@ TinyFolder::~TinyFolder() {
 }
 
 std::shared_ptr<const Model> loadTiny(TinyModel kind, unsigned seed, const std::string& dtype) {
+    at::set_num_threads(1);  // waiting for each other costs more than such small tensors
     const TinyFolder folder(kind, seed);
     LoadOptions options;
     options.device = "cpu";
