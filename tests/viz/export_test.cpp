@@ -26,18 +26,22 @@ Picture drawn(const Finding& finding, const Display& display = {}) {
     const Pixels photo = samples::photo(120, 80);
     const PainterCatalog catalog = makePainterCatalog();
     const PainterEntry& entry = painterFor(catalog, finding, "");
-    Picture picture = entry.paint({finding, tokens, photo, display, "demo:vit | <image> ]]> \u661F", {}, {}}, checkedParams(entry.info, nullptr));
+    Picture picture = entry.paint({finding, tokens, photo, display, "demo:vit | <image> ]]> \u661F", {}, {}},
+                                  checkedParams(entry.info, nullptr));
     picture.document = R"json({"prompt":"<image> ]]> \"q\" & (x)","schema":1})json";
     return picture;
 }
 
 std::vector<Picture> everyKind() {
     std::vector<Picture> out;
-    for (const Finding& finding : samples::all(samples::tokens(120, 80, 14, 14), 120, 80)) out.push_back(drawn(finding));
+    for (const Finding& finding : samples::all(samples::tokens(120, 80, 14, 14), 120, 80))
+        out.push_back(drawn(finding));
     return out;
 }
 
-QImage decoded(const std::string& png) { return QImage::fromData(reinterpret_cast<const uchar*>(png.data()), static_cast<int>(png.size()), "PNG"); }
+QImage decoded(const std::string& png) {
+    return QImage::fromData(reinterpret_cast<const uchar*>(png.data()), static_cast<int>(png.size()), "PNG");
+}
 
 double difference(const QImage& a, const QImage& b) {
     REQUIRE(a.size() == b.size());
@@ -45,13 +49,15 @@ double difference(const QImage& a, const QImage& b) {
     for (int y = 0; y < a.height(); ++y)
         for (int x = 0; x < a.width(); ++x) {
             const QColor p = a.pixelColor(x, y), q = b.pixelColor(x, y);
-            sum += std::abs(p.red() - q.red()) + std::abs(p.green() - q.green()) + std::abs(p.blue() - q.blue());
+            sum +=
+                std::abs(p.red() - q.red()) + std::abs(p.green() - q.green()) + std::abs(p.blue() - q.blue());
         }
     return sum / (3.0 * a.width() * a.height());
 }
 
 struct TemporaryFolder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("fovea-export-" + std::to_string(std::random_device{}()));
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("fovea-export-" + std::to_string(std::random_device{}()));
     TemporaryFolder() { std::filesystem::create_directories(path); }
     ~TemporaryFolder() { std::filesystem::remove_all(path); }
 };
@@ -66,7 +72,8 @@ TEST_CASE("an application without a display is made once") {
     CHECK(QCoreApplication::instance() == first);
 }
 
-TEST_CASE("every kind of picture becomes PNG, SVG and PDF, twice the same bytes, and gives its document back") {
+TEST_CASE(
+    "every kind of picture becomes PNG, SVG and PDF, twice the same bytes, and gives its document back") {
     for (const Picture& picture : everyKind())
         for (const auto format : {FileFormat::Png, FileFormat::Svg, FileFormat::Pdf}) {
             const std::string bytes = encodePicture(picture, format);
@@ -74,7 +81,8 @@ TEST_CASE("every kind of picture becomes PNG, SVG and PDF, twice the same bytes,
             CHECK(bytes.size() > 1000);
             CHECK(bytes == encodePicture(picture, format));
             CHECK(documentFromBytes(bytes, "picture") == picture.document);
-            CHECK_FALSE(documentFromBytes(encodePicture(picture, format, {150, false}), "picture").has_value());
+            CHECK_FALSE(
+                documentFromBytes(encodePicture(picture, format, {150, false}), "picture").has_value());
         }
 }
 
@@ -87,7 +95,8 @@ TEST_CASE("size and resolution of a PNG follow the dots per inch") {
         CHECK(image.dotsPerMeterX() == std::lround(dpi / 0.0254));
         CHECK_FALSE(image.hasAlphaChannel());
     }
-    for (const double dpi : {0.0, 5.0, 5000.0, std::nan("")}) CHECK_THROWS_AS(encodePicture(picture, FileFormat::Png, {dpi, true}), Error);
+    for (const double dpi : {0.0, 5.0, 5000.0, std::nan("")})
+        CHECK_THROWS_AS(encodePicture(picture, FileFormat::Png, {dpi, true}), Error);
     Picture large = picture;
     large.height = 30000;
     try {
@@ -101,7 +110,8 @@ TEST_CASE("size and resolution of a PNG follow the dots per inch") {
 TEST_CASE("a picture looks the same at one and at two pixels a unit") {
     for (const Picture& picture : everyKind()) {
         const QImage one = decoded(encodePicture(picture, FileFormat::Png, {96, false}));
-        const QImage two = decoded(encodePicture(picture, FileFormat::Png, {192, false})).scaled(one.size(), Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
+        const QImage two = decoded(encodePicture(picture, FileFormat::Png, {192, false}))
+                               .scaled(one.size(), Qt::IgnoreAspectRatio, Qt::SmoothTransformation);
         INFO(picture.title);
         CHECK(difference(one, two) < 3);
     }
@@ -119,7 +129,8 @@ TEST_CASE("a cell has the colour that the colour bar gives to its value") {
     const Pixels pixels = renderPixels(picture, 96);
     for (const int cell : {0, 50, 97, 195}) {
         const Rect& r = picture.hits[cell].rect;
-        const std::uint8_t* found = pixels.at(static_cast<int>(r.x + r.width / 2), static_cast<int>(r.y + r.height / 2));
+        const std::uint8_t* found =
+            pixels.at(static_cast<int>(r.x + r.width / 2), static_cast<int>(r.y + r.height / 2));
         const Color expected = colorMap("viridis").at((grid.values[cell] - low) / (high - low));
         INFO("cell ", cell);
         CHECK(std::abs(found[0] - expected.r) <= 1);
@@ -146,7 +157,8 @@ TEST_CASE("files are named by suffix, written whole, and other suffixes are refu
         exportPicture(picture, folder.path / name);
         CHECK(readDocument(folder.path / name) == picture.document);
     }
-    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), std::filesystem::directory_iterator()) == 3);
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path),
+                        std::filesystem::directory_iterator()) == 3);
     try {
         exportPicture(picture, folder.path / "d.webm");
         FAIL("no error");
@@ -156,7 +168,8 @@ TEST_CASE("files are named by suffix, written whole, and other suffixes are refu
     }
     CHECK_THROWS_AS(exportPicture(picture, folder.path / "e"), Error);
     CHECK_THROWS_AS(exportPicture(picture, folder.path / "missing" / "f.png"), Error);
-    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), std::filesystem::directory_iterator()) == 3);
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path),
+                        std::filesystem::directory_iterator()) == 3);
 }
 
 TEST_CASE("a PDF is one page of the picture's size with real text and no date of today") {
@@ -174,7 +187,8 @@ TEST_CASE("pictures of odd findings can be drawn and exported") {
     const PainterCatalog catalog = makePainterCatalog();
     for (const Finding& finding : samples::awkward(tokens)) {
         const PainterEntry& entry = painterFor(catalog, finding, "");
-        const Picture picture = entry.paint({finding, tokens, dot, {}, "recipe", {}, {}}, checkedParams(entry.info, nullptr));
+        const Picture picture =
+            entry.paint({finding, tokens, dot, {}, "recipe", {}, {}}, checkedParams(entry.info, nullptr));
         CHECK(decoded(encodePicture(picture, FileFormat::Png, {20, true})).width() > 0);
         CHECK_FALSE(encodePicture(picture, FileFormat::Svg).empty());
     }

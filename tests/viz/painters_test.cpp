@@ -16,7 +16,9 @@ namespace {
 
 constexpr double slack = 1.0;  // units that an outline may stand out
 
-bool finite(const Rect& r) { return std::isfinite(r.x) && std::isfinite(r.y) && std::isfinite(r.width) && std::isfinite(r.height); }
+bool finite(const Rect& r) {
+    return std::isfinite(r.x) && std::isfinite(r.y) && std::isfinite(r.width) && std::isfinite(r.height);
+}
 
 /// Nothing is cut: every text lies inside the picture, every number is finite, every raster is complete.
 void checkPicture(const Picture& picture) {
@@ -33,9 +35,14 @@ void checkPicture(const Picture& picture) {
                 CHECK(finite(raster->target));
                 CHECK(raster->rgba->size() == static_cast<std::size_t>(raster->width) * raster->height * 4);
             } else if (const auto* text = std::get_if<TextMark>(&mark)) {
-                const double width = textWidth(text->text, text->size, text->bold ? Face::Bold : Face::Regular);
-                const double before = text->anchor == Anchor::Start ? 0 : text->anchor == Anchor::Middle ? width / 2 : width;
-                double left = text->position.x - before, right = left + width, top = text->position.y - 0.8 * text->size, bottom = text->position.y + 0.24 * text->size;
+                const double width =
+                    textWidth(text->text, text->size, text->bold ? Face::Bold : Face::Regular);
+                const double before = text->anchor == Anchor::Start    ? 0
+                                      : text->anchor == Anchor::Middle ? width / 2
+                                                                       : width;
+                double left = text->position.x - before, right = left + width,
+                       top = text->position.y - 0.8 * text->size,
+                       bottom = text->position.y + 0.24 * text->size;
                 if (text->rotation != 0) {
                     CHECK(text->rotation == -90);
                     left = text->position.x - 0.8 * text->size;
@@ -43,7 +50,8 @@ void checkPicture(const Picture& picture) {
                     bottom = text->position.y + before;
                     top = bottom - width;
                 }
-                INFO("text \"", text->text.substr(0, 60), "\" at ", text->position.x, ", ", text->position.y, " in ", picture.width, " x ", picture.height);
+                INFO("text \"", text->text.substr(0, 60), "\" at ", text->position.x, ", ", text->position.y,
+                     " in ", picture.width, " x ", picture.height);
                 CHECK(left >= -slack);
                 CHECK(right <= picture.width + slack);
                 CHECK(top >= -slack);
@@ -100,9 +108,11 @@ TEST_CASE("every painter draws every kind it declares, with numbers, without, an
             const std::string kind = findingKindName(findings[i]);
             if (std::find(entry.kinds.begin(), entry.kinds.end(), kind) == entry.kinds.end()) continue;
             const nlohmann::json params = checkedParams(entry.info, nullptr);
-            for (const Display& display : i < ordinary ? displays() : std::vector<Display>{displays().front(), displays().back()}) {
+            for (const Display& display :
+                 i < ordinary ? displays() : std::vector<Display>{displays().front(), displays().back()}) {
                 INFO(entry.info.id, ", finding ", i, " (", kind, ")");
-                const PaintInput plain{findings[i], tokens, photo, display, "recipe: " + std::string(400, 'r'), {5, 9999}, {}};
+                const PaintInput plain{
+                    findings[i], tokens, photo, display, "recipe: " + std::string(400, 'r'), {5, 9999}, {}};
                 const Picture picture = entry.paint(plain, params);
                 checkPicture(picture);
                 CHECK(svgText(picture) == svgText(entry.paint(plain, params)));
@@ -123,17 +133,21 @@ TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
         finding.note = "A caveat.";
         const PainterEntry& entry = painterFor(catalog, finding, "");
         Display display;
-        const Picture picture = entry.paint({finding, tokens, photo, display, "the recipe", {}, {}}, checkedParams(entry.info, nullptr));
+        const Picture picture = entry.paint({finding, tokens, photo, display, "the recipe", {}, {}},
+                                            checkedParams(entry.info, nullptr));
         const std::string text = allText(picture);
         INFO(entry.info.id);
         CHECK(text.find(finding.title) != std::string::npos);
         CHECK(text.find("A caveat.") != std::string::npos);
         CHECK(text.find("the recipe") != std::string::npos);
-        const bool bar = entry.info.id == "heat_overlay" || entry.info.id == "matrix" || entry.info.id == "token_strip";
+        const bool bar =
+            entry.info.id == "heat_overlay" || entry.info.id == "matrix" || entry.info.id == "token_strip";
         if (bar) CHECK(text.find(finding.unit + " (linked scale)") != std::string::npos);
         CHECK_FALSE(picture.hits.empty());
         display.recipe = false;
-        CHECK(allText(entry.paint({finding, tokens, photo, display, "the recipe", {}, {}}, checkedParams(entry.info, nullptr))).find("the recipe") == std::string::npos);
+        CHECK(allText(entry.paint({finding, tokens, photo, display, "the recipe", {}, {}},
+                                  checkedParams(entry.info, nullptr)))
+                  .find("the recipe") == std::string::npos);
     }
 }
 
@@ -144,9 +158,11 @@ TEST_CASE("a sink that is left out is named, and a missing value has its legend"
     display.sinks = SinkPolicy::Mask;
     display.sinkTokens = {0, 45};
     for (const std::string id : {"heat_overlay", "head_grid", "token_strip"}) {
-        const Finding finding = id == "token_strip" ? samples::scores(tokens, "vision") : samples::grid(14, 14, {"L0 H0", "L0 H1"}, 90, 60);
+        const Finding finding = id == "token_strip" ? samples::scores(tokens, "vision")
+                                                    : samples::grid(14, 14, {"L0 H0", "L0 H1"}, 90, 60);
         const PainterEntry& entry = catalog.get(id);
-        const std::string text = allText(entry.paint({finding, tokens, {}, display, "", {}, {}}, checkedParams(entry.info, nullptr)));
+        const std::string text = allText(
+            entry.paint({finding, tokens, {}, display, "", {}, {}}, checkedParams(entry.info, nullptr)));
         INFO(id);
         CHECK(text.find("left out") != std::string::npos);
         CHECK(text.find("\"[CLS]\" (token 0), token 45 (row 3, col 2)") != std::string::npos);
@@ -163,7 +179,8 @@ TEST_CASE("a hovered cell gives token, pixels and raw value") {
     Display display;
     display.sinks = SinkPolicy::Mask;
     display.sinkTokens = {30};
-    const Picture picture = entry.paint({finding, tokens, photo, display, "", {}, {}}, checkedParams(entry.info, nullptr));
+    const Picture picture =
+        entry.paint({finding, tokens, photo, display, "", {}, {}}, checkedParams(entry.info, nullptr));
     REQUIRE(picture.hits.size() == 196);
     const HitArea& hit = picture.hits[3 * 14 + 2];
     CHECK(hit.token == 45);
@@ -174,6 +191,40 @@ TEST_CASE("a hovered cell gives token, pixels and raw value") {
     CHECK(picture.hits[29].value == doctest::Approx(std::get<Grid>(finding.data).at(0, 2, 1)));
 }
 
+TEST_CASE("a map of pixels is read out by token") {
+    const TokenMap tokens = samples::tokens(280, 140, 14, 14);
+    Finding finding = samples::grid(56, 56, {"gradient"}, 280, 140);
+    Grid& grid = std::get<Grid>(finding.data);
+    grid.pixels = true;
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("heat_overlay");
+    const Pixels photo = samples::photo(280, 140);
+    const Picture picture =
+        entry.paint({finding, tokens, photo, {}, "", {}, {}}, checkedParams(entry.info, nullptr));
+    REQUIRE(picture.hits.size() == 196);
+    double sum = 0;
+    for (int r = 12; r < 16; ++r)
+        for (int c = 8; c < 12; ++c) sum += grid.at(0, r, c);
+    CHECK(picture.hits[3 * 14 + 2].token == 45);
+    CHECK(picture.hits[3 * 14 + 2].value == doctest::Approx(sum / 16));
+}
+
+TEST_CASE("long names of maps keep what tells them apart") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    std::vector<std::string> names;
+    for (const char* part : {"one", "two", "three"})
+        names.push_back("vision.3.self " + std::string(part) +
+                        " of a rather long name that fits over no map at all");
+    const Finding finding = samples::grid(14, 14, names, 90, 60);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("head_grid");
+    const Pixels none;
+    const std::string text =
+        allText(entry.paint({finding, tokens, none, {}, "", {}, {}}, checkedParams(entry.info, nullptr)));
+    CHECK(text.find(" two ") != std::string::npos);
+    CHECK(text.find("Full names: vision.3.self \u2026 of a rather long name") != std::string::npos);
+}
+
 TEST_CASE("painters stop when the job is stopped") {
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
     std::stop_source stop;
@@ -181,9 +232,13 @@ TEST_CASE("painters stop when the job is stopped") {
     const PainterCatalog catalog = makePainterCatalog();
     for (const PainterEntry& entry : catalog.all())
         for (const Finding& finding : samples::all(tokens, 90, 60)) {
-            if (std::find(entry.kinds.begin(), entry.kinds.end(), findingKindName(finding)) == entry.kinds.end()) continue;
+            if (std::find(entry.kinds.begin(), entry.kinds.end(), findingKindName(finding)) ==
+                entry.kinds.end())
+                continue;
             const Pixels none;
-            CHECK_THROWS_AS(entry.paint({finding, tokens, none, {}, "", {}, JobContext(stop.get_token())}, checkedParams(entry.info, nullptr)), Cancelled);
+            CHECK_THROWS_AS(entry.paint({finding, tokens, none, {}, "", {}, JobContext(stop.get_token())},
+                                        checkedParams(entry.info, nullptr)),
+                            Cancelled);
         }
 }
 
@@ -202,7 +257,8 @@ TEST_CASE("painters are found by kind and id, and a wrong one is a usage error")
 
 TEST_CASE("the range of a finding skips what is no number") {
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
-    CHECK(valueRange({"", "", "", "", TokenScores{"vision", {2, std::nanf(""), -1, INFINITY}}}) == std::pair(-1.0, 2.0));
+    CHECK(valueRange({"", "", "", "", TokenScores{"vision", {2, std::nanf(""), -1, INFINITY}}}) ==
+          std::pair(-1.0, 2.0));
     CHECK(valueRange({"", "", "", "", Grid{}}) == std::pair(0.0, 0.0));
     CHECK(valueRange(samples::matrix("vision", 50)).second > 0.1);
 }

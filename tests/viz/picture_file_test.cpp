@@ -21,12 +21,14 @@ Picture small() {
     picture.title = "Attention of \"<image>\" & friends";
     picture.recipe = "prompt=<image> ]]> what?";
     picture.document = R"({"prompt":"<image> \"x\" ]]> & \u0001","n":1})";
-    picture.layers.push_back({"labels", {TextMark{{5, 20}, "<image> & ]]>", 12, {}, Anchor::Start, false, false, 0}}});
+    picture.layers.push_back(
+        {"labels", {TextMark{{5, 20}, "<image> & ]]>", 12, {}, Anchor::Start, false, false, 0}}});
     return picture;
 }
 
 struct TemporaryFolder {
-    std::filesystem::path path = std::filesystem::temp_directory_path() / ("fovea-picture-" + std::to_string(std::random_device{}()));
+    std::filesystem::path path =
+        std::filesystem::temp_directory_path() / ("fovea-picture-" + std::to_string(std::random_device{}()));
     TemporaryFolder() { std::filesystem::create_directories(path); }
     ~TemporaryFolder() { std::filesystem::remove_all(path); }
 };
@@ -38,7 +40,8 @@ TEST_CASE("an SVG escapes every text and gives its document back") {
     const std::string svg = svgText(picture);
     CHECK(svg.find("<image> &") == std::string::npos);
     CHECK(svg.find("&lt;image&gt; &amp; ]]&gt;</text>") != std::string::npos);
-    CHECK(svg.find("<title>Attention of &quot;&lt;image&gt;&quot; &amp; friends</title>") != std::string::npos);
+    CHECK(svg.find("<title>Attention of &quot;&lt;image&gt;&quot; &amp; friends</title>") !=
+          std::string::npos);
     CHECK(documentFromBytes(svg, "x.svg") == picture.document);
     CHECK_FALSE(documentFromBytes(svgText(picture, Metadata::Omit), "x.svg").has_value());
     CHECK(svg == svgText(picture));
@@ -81,11 +84,13 @@ TEST_CASE("files are written whole or not at all") {
     writePictureFile(file, "first");
     writePictureFile(file, svgText(small()));
     CHECK(readDocument(file) == small().document);
-    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), std::filesystem::directory_iterator()) == 1);
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path),
+                        std::filesystem::directory_iterator()) == 1);
     CHECK_THROWS_AS(writePictureFile(folder.path / "missing" / "a.svg", "x"), Error);
     std::filesystem::create_directories(folder.path / "taken.svg" / "inside");
     CHECK_THROWS_AS(writePictureFile(folder.path / "taken.svg", "x"), Error);
-    CHECK(std::distance(std::filesystem::directory_iterator(folder.path), std::filesystem::directory_iterator()) == 2);
+    CHECK(std::distance(std::filesystem::directory_iterator(folder.path),
+                        std::filesystem::directory_iterator()) == 2);
     CHECK_THROWS_AS(readDocument(folder.path / "none.png"), Error);
     CHECK_THROWS_AS(readDocument(folder.path), Error);
 }

@@ -30,7 +30,11 @@ TEST_CASE("bicubic is Keys' kernel with a = -0.5") {
     const std::vector<float> values = {0, 0, 1, 0, 0};
     // Half a cell from the peak: w(0.5) = 0.5625; 1.5 cells from it: w(1.5) = -0.0625.
     const auto out = upsample(values, 1, 5, 1, 10, Filter::Bicubic);
-    const auto at = [](double distance) { return distance < 1 ? 1.5 * distance * distance * distance - 2.5 * distance * distance + 1 : -0.5 * distance * distance * distance + 2.5 * distance * distance - 4 * distance + 2; };
+    const auto at = [](double distance) {
+        return distance < 1
+                   ? 1.5 * distance * distance * distance - 2.5 * distance * distance + 1
+                   : -0.5 * distance * distance * distance + 2.5 * distance * distance - 4 * distance + 2;
+    };
     for (int i = 3; i < 7; ++i) CHECK(out[i] == doctest::Approx(at(std::abs((i + 0.5) / 2 - 2.5))));
     CHECK(out[2] < 0);
 }
@@ -56,7 +60,7 @@ TEST_CASE("reducing an image averages areas and leaves small images alone") {
     const Pixels half = reduced(image, 2, 1);
     CHECK(half.width == 2);
     CHECK(half.height == 1);
-    CHECK(half.at(0, 0)[0] == 6);   // (0 + 10 + 1 + 11) / 4 = 5.5, rounded up
+    CHECK(half.at(0, 0)[0] == 6);  // (0 + 10 + 1 + 11) / 4 = 5.5, rounded up
     CHECK(half.at(1, 0)[0] == 26);
     const Pixels wide = reduced(Pixels(20000, 3), 800, 600);
     CHECK(wide.width == 800);

@@ -35,7 +35,9 @@ Pixels photo(int width, int height) {
             if (std::hypot(u - 0.3, (v - 0.45) * 0.8) < 0.16) r = 220, g = 70, b = 60;
             if (std::abs(u - 0.7) + std::abs(v - 0.6) < 0.18) r = 60, g = 160, b = 90;
             const double texture = 12 * std::sin(40 * u) * std::sin(33 * v);
-            const auto byte = [&](double c) { return static_cast<std::uint8_t>(std::clamp(c + texture, 0.0, 255.0)); };
+            const auto byte = [&](double c) {
+                return static_cast<std::uint8_t>(std::clamp(c + texture, 0.0, 255.0));
+            };
             image.at(x, y)[0] = byte(r);
             image.at(x, y)[1] = byte(g);
             image.at(x, y)[2] = byte(b);
@@ -50,11 +52,19 @@ TokenMap tokens(int width, int height, int rows, int columns) {
     vision.tokens.push_back({0, TokenKind::Special, "[CLS]", -1, -1, -1, {}});
     for (int r = 0; r < rows; ++r)
         for (int c = 0; c < columns; ++c)
-            vision.tokens.push_back({vision.size(), TokenKind::Image, "", 0, r, c,
-                                     {static_cast<double>(width) * c / columns, static_cast<double>(height) * r / rows,
-                                      static_cast<double>(width) / columns, static_cast<double>(height) / rows}});
+            vision.tokens.push_back(
+                {vision.size(),
+                 TokenKind::Image,
+                 "",
+                 0,
+                 r,
+                 c,
+                 {static_cast<double>(width) * c / columns, static_cast<double>(height) * r / rows,
+                  static_cast<double>(width) / columns, static_cast<double>(height) / rows}});
     StageTokens text{"text", rows, columns, {}};
-    const auto word = [&](const std::string& w, TokenKind kind = TokenKind::Text) { text.tokens.push_back({text.size(), kind, w, -1, -1, -1, {}}); };
+    const auto word = [&](const std::string& w, TokenKind kind = TokenKind::Text) {
+        text.tokens.push_back({text.size(), kind, w, -1, -1, -1, {}});
+    };
     word("<s>", TokenKind::Special);
     word("USER");
     word(":");
@@ -63,7 +73,9 @@ TokenMap tokens(int width, int height, int rows, int columns) {
         token.index = text.size();
         text.tokens.push_back(token);
     }
-    for (const char* w : {"What", "\u2581colour", "\u2581is", "\u2581the", "\u2581star", "?", "\n", "ASSISTANT", ":"}) word(w);
+    for (const char* w :
+         {"What", "\u2581colour", "\u2581is", "\u2581the", "\u2581star", "?", "\n", "ASSISTANT", ":"})
+        word(w);
     for (const char* w : {"The", "\u2581star", "\u2581is", "\u2581red", "."}) word(w, TokenKind::Generated);
     map.stages = {vision, text};
     return map;
@@ -76,7 +88,8 @@ Array DenseMatrix::tile(int rowBegin, int rowEnd, int columnBegin, int columnEnd
     columnEnd = std::clamp(columnEnd, columnBegin, m_columns);
     Array out({rowEnd - rowBegin, columnEnd - columnBegin});
     for (int r = rowBegin; r < rowEnd; ++r)
-        for (int c = columnBegin; c < columnEnd; ++c) out.at(r - rowBegin, c - columnBegin) = m_values[static_cast<std::size_t>(r) * m_columns + c];
+        for (int c = columnBegin; c < columnEnd; ++c)
+            out.at(r - rowBegin, c - columnBegin) = m_values[static_cast<std::size_t>(r) * m_columns + c];
     return out;
 }
 
@@ -99,7 +112,8 @@ std::vector<std::string> headNames(int layers, int heads) {
     return names;
 }
 
-Finding grid(int rows, int columns, const std::vector<std::string>& planes, double width, double height, bool isSigned) {
+Finding grid(int rows, int columns, const std::vector<std::string>& planes, double width, double height,
+             bool isSigned) {
     Grid g;
     g.rows = rows;
     g.columns = columns;
@@ -108,12 +122,14 @@ Finding grid(int rows, int columns, const std::vector<std::string>& planes, doub
     g.signedValues = isSigned;
     for (std::size_t p = 0; p < planes.size(); ++p) {
         Random random(p + 5);
-        const double cx = 0.3 + 0.4 * random.next(), cy = 0.35 + 0.3 * random.next(), spread = 0.08 + 0.2 * random.next();
+        const double cx = 0.3 + 0.4 * random.next(), cy = 0.35 + 0.3 * random.next(),
+                     spread = 0.08 + 0.2 * random.next();
         const double strength = 0.3 + random.next();
         for (int r = 0; r < rows; ++r)
             for (int c = 0; c < columns; ++c) {
                 const double x = (c + 0.5) / columns - cx, y = (r + 0.5) / rows - cy;
-                double v = strength * std::exp(-(x * x + y * y) / (2 * spread * spread)) + 0.06 * random.next();
+                double v =
+                    strength * std::exp(-(x * x + y * y) / (2 * spread * spread)) + 0.06 * random.next();
                 if (isSigned) v -= 0.9 * std::exp(-((x + 0.3) * (x + 0.3) + y * y) / 0.02);
                 g.values.push_back(static_cast<float>(v / (0.1 * rows * columns)));
             }
@@ -127,7 +143,9 @@ Finding scores(const TokenMap& map, const std::string& stage) {
     Random random(3);
     for (const Token& token : map.stage(stage).tokens) {
         const double x = token.column - 4.0, y = token.row - 6.0;
-        s.values.push_back(static_cast<float>(token.row >= 0 ? 0.03 * std::exp(-(x * x + y * y) / 9) + 0.002 * random.next() : 0.02 * random.next()));
+        s.values.push_back(
+            static_cast<float>(token.row >= 0 ? 0.03 * std::exp(-(x * x + y * y) / 9) + 0.002 * random.next()
+                                              : 0.02 * random.next()));
     }
     return {"scores", "Attention of \"red\" on every token", "probability", "", s};
 }
@@ -140,12 +158,14 @@ Finding matrix(const std::string& stage, int size) {
         const std::size_t begin = values.size();
         for (int c = 0; c < size; ++c) {
             const double d = (r - c) / (0.02 * size + 1);
-            values.push_back(static_cast<float>(std::exp(-d * d) + (c == 0 ? 2.5 : 0.02) + 0.1 * random.next()));
+            values.push_back(
+                static_cast<float>(std::exp(-d * d) + (c == 0 ? 2.5 : 0.02) + 0.1 * random.next()));
             sum += values.back();
         }
         for (std::size_t i = begin; i < values.size(); ++i) values[i] = static_cast<float>(values[i] / sum);
     }
-    return {"matrix", "Attention, layer 5, mean over heads", "probability", "", PairMatrix{stage, stage, std::make_shared<DenseMatrix>(size, size, values)}};
+    return {"matrix", "Attention, layer 5, mean over heads", "probability", "",
+            PairMatrix{stage, stage, std::make_shared<DenseMatrix>(size, size, values)}};
 }
 
 Finding tree(const TokenMap& map) {
@@ -166,14 +186,18 @@ Finding tree(const TokenMap& map) {
         const double x = (token.column + 0.5) / stage.gridColumns, y = (token.row + 0.5) / stage.gridRows;
         const auto* best = &centers[0];
         for (const auto& center : centers)
-            if (std::hypot(center.first - x, center.second - y) < std::hypot(best->first - x, best->second - y)) best = &center;
+            if (std::hypot(center.first - x, center.second - y) <
+                std::hypot(best->first - x, best->second - y))
+                best = &center;
         const double dx = (best->first - x) * stage.gridColumns, dy = (best->second - y) * stage.gridRows;
         const int steps = static_cast<int>(std::lround(std::max(std::abs(dx), std::abs(dy))));
         t.depth.back() = steps;
         t.weight.back() = static_cast<float>(0.1 + 0.8 * random.next());
         if (steps == 0) continue;
-        const int row = std::clamp(token.row + static_cast<int>(std::lround(dy / steps)), 0, stage.gridRows - 1);
-        const int column = std::clamp(token.column + static_cast<int>(std::lround(dx / steps)), 0, stage.gridColumns - 1);
+        const int row =
+            std::clamp(token.row + static_cast<int>(std::lround(dy / steps)), 0, stage.gridRows - 1);
+        const int column =
+            std::clamp(token.column + static_cast<int>(std::lround(dx / steps)), 0, stage.gridColumns - 1);
         const int parent = stage.tokenAt(row, column);
         t.parent.back() = parent == i ? -1 : parent;
     }
@@ -186,10 +210,12 @@ Finding path(double width, double height, int fixations) {
     double onset = 0;
     for (int i = 0; i < fixations; ++i) {
         const double duration = 80 + 500 * random.next() * random.next();
-        p.fixations.push_back({width * (0.12 + 0.76 * random.next()), height * (0.15 + 0.7 * random.next()), onset, duration, 0.2 * random.next()});
+        p.fixations.push_back({width * (0.12 + 0.76 * random.next()), height * (0.15 + 0.7 * random.next()),
+                               onset, duration, 0.2 * random.next()});
         onset += duration + 30;
     }
-    return {"path", "Scanpath from the attention map", "ms", "A prediction of a model, not a recording of a person.", p};
+    return {"path", "Scanpath from the attention map", "ms",
+            "A prediction of a model, not a recording of a person.", p};
 }
 
 Finding series(int lines, int points) {
@@ -212,31 +238,44 @@ Finding series(int lines, int points) {
 
 Finding table(int rows) {
     Table t;
-    t.columns = {{"token", ""}, {"row", ""}, {"col", ""}, {"incoming mass", "tokens"}, {"sink rate", "share"}, {"layers", ""}};
+    t.columns = {{"token", ""},          {"row", ""},   {"col", ""}, {"incoming mass", "tokens"},
+                 {"sink rate", "share"}, {"layers", ""}};
     Random random(31);
     for (int r = 0; r < rows; ++r) {
         const double mass = 40 * std::pow(0.8, r);
-        t.rows.push_back({r == 0 ? Table::Cell("[CLS]") : Table::Cell("patch " + std::to_string(17 * r % 196)), double(r % 14), double(3 * r % 14), mass,
-                          random.next() * mass / 40, r % 3 ? "7-11" : "5-11"});
+        t.rows.push_back(
+            {r == 0 ? Table::Cell("[CLS]") : Table::Cell("patch " + std::to_string(17 * r % 196)),
+             double(r % 14), double(3 * r % 14), mass, random.next() * mass / 40, r % 3 ? "7-11" : "5-11"});
     }
-    return {"table", "Sink tokens, all layers and heads", "", "A sink receives more than 5 times its uniform share.", t};
+    return {"table", "Sink tokens, all layers and heads", "",
+            "A sink receives more than 5 times its uniform share.", t};
 }
 
 std::vector<Finding> all(const TokenMap& map, double width, double height) {
-    return {grid(14, 14, headNames(2, 3), width, height), scores(map, "vision"), scores(map, "text"), matrix("vision", 197), tree(map), path(width, height, 9), series(5, 12),
+    return {grid(14, 14, headNames(2, 3), width, height),
+            scores(map, "vision"),
+            scores(map, "text"),
+            matrix("vision", 197),
+            tree(map),
+            path(width, height, 9),
+            series(5, 12),
             table(9)};
 }
 
 std::vector<Finding> awkward(const TokenMap& map) {
     const std::string longName(3000, 'w');
     std::vector<Finding> out;
-    const auto add = [&](Finding::Data data) { out.push_back({"odd", longName, longName, longName + " <image> ]]> & \x01\xff", std::move(data)}); };
+    const auto add = [&](Finding::Data data) {
+        out.push_back({"odd", longName, longName, longName + " <image> ]]> & \x01\xff", std::move(data)});
+    };
     add(TokenScores{});
     add(TokenScores{"vision", {none}});
     add(TokenScores{"text", std::vector<float>(map.stage("text").tokens.size(), none)});
     add(TokenScores{"unknown stage", {1, 2, 3}});
     add(TokenScores{"vision", std::vector<float>(1000, 0.5f)});
-    add(TokenScores{"vision", {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 3e38f, -3e38f, 1e-45f}});
+    add(TokenScores{"vision",
+                    {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(), 3e38f,
+                     -3e38f, 1e-45f}});
     add(PairMatrix{});
     add(PairMatrix{"vision", "vision", std::make_shared<DenseMatrix>(0, 0, std::vector<float>{})});
     add(PairMatrix{"vision", "text", std::make_shared<DenseMatrix>(1, 1, std::vector<float>{none})});
@@ -246,7 +285,14 @@ std::vector<Finding> awkward(const TokenMap& map) {
     add(Grid{0, 1, 1, {0, 0, 1, 1}, {""}, {none}, false, false});
     add(Grid{5, 2, 3, {0, 0, 0, 0}, {longName, longName}, std::vector<float>(12, none), false, true});
     add(Grid{0, 14, 14, {0, 0, 1e9, 1e-9}, {"p"}, std::vector<float>(196, 0), true, false});
-    add(Grid{0, 2, 2, {0, 0, 20, 20}, {"p"}, {0, none, std::numeric_limits<float>::infinity(), -1e30f}, false, true});
+    add(Grid{0,
+             2,
+             2,
+             {0, 0, 20, 20},
+             {"p"},
+             {0, none, std::numeric_limits<float>::infinity(), -1e30f},
+             false,
+             true});
     {
         Grid many{0, 14, 14, {0, 0, 100, 100}, {}, {}, false, false};
         for (int p = 0; p < 200; ++p) many.planes.push_back("plane " + std::to_string(p) + longName);
@@ -254,17 +300,28 @@ std::vector<Finding> awkward(const TokenMap& map) {
         add(many);
     }
     add(Tree{});
-    add(Tree{"vision", {0, 5, 5000, -3}, {-1, 0, 900, 3}, {none, none, 1, 2}, {0, -4, 1000000, 2}, {1, none, 2, 3}});
+    add(Tree{"vision",
+             {0, 5, 5000, -3},
+             {-1, 0, 900, 3},
+             {none, none, 1, 2},
+             {0, -4, 1000000, 2},
+             {1, none, 2, 3}});
     add(Tree{"nowhere", {1, 2}, {1, 0}, {}, {}, {}});
     add(Path{});
     add(Path{0, {{none, none, 0, 0, 0}}});
     add(Path{0, {{1, 1, 0, 0, 0}, {1, 1, 0, -5, none}, {1e7, -1e7, 0, 1e12, 0}}});
     add(Series{});
     add(Series{longName, longName, {{longName, {}, {}}}});
-    add(Series{"", "", {{"one", {1}, {2}}, {"nothing", {1, 2, 3}, {none, none, none}}, {"ragged", {1, 2, 3}, {1}}, {"huge", {0, 1}, {-1e300, 1e300}}}});
+    add(Series{"",
+               "",
+               {{"one", {1}, {2}},
+                {"nothing", {1, 2, 3}, {none, none, none}},
+                {"ragged", {1, 2, 3}, {1}},
+                {"huge", {0, 1}, {-1e300, 1e300}}}});
     {
         Series many;
-        for (int l = 0; l < 200; ++l) many.lines.push_back({longName, {0, 1, 2}, {double(l), none, double(-l)}});
+        for (int l = 0; l < 200; ++l)
+            many.lines.push_back({longName, {0, 1, 2}, {double(l), none, double(-l)}});
         add(many);
     }
     add(Table{});

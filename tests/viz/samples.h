@@ -13,13 +13,15 @@ namespace fovea::viz::samples {
 /// A photograph-like picture: smooth shading, a few shapes, some texture.
 Pixels photo(int width, int height);
 
-/// The token map of a ViT (stage "vision": [CLS] and a grid over the whole picture) and a language model (stage "text").
+/// The token map of a ViT (stage "vision": [CLS] and a grid over the whole picture) and a language model
+/// (stage "text").
 TokenMap tokens(int width, int height, int rows, int columns);
 
 /// A matrix in memory.
 class DenseMatrix : public MatrixSource {
 public:
-    DenseMatrix(int rows, int columns, std::vector<float> values) : m_rows(rows), m_columns(columns), m_values(std::move(values)) {}
+    DenseMatrix(int rows, int columns, std::vector<float> values)
+        : m_rows(rows), m_columns(columns), m_values(std::move(values)) {}
     int rows() const override { return m_rows; }
     int columns() const override { return m_columns; }
     Array tile(int rowBegin, int rowEnd, int columnBegin, int columnEnd) const override;
@@ -31,7 +33,8 @@ private:
 };
 
 /// Attention-like planes over a grid: a few bumps, different for each plane, values that sum to less than 1.
-Finding grid(int rows, int columns, const std::vector<std::string>& planes, double width, double height, bool isSigned = false);
+Finding grid(int rows, int columns, const std::vector<std::string>& planes, double width, double height,
+             bool isSigned = false);
 Finding scores(const TokenMap& tokens, const std::string& stage);
 Finding matrix(const std::string& stage, int size);
 Finding tree(const TokenMap& tokens);

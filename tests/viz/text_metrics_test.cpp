@@ -15,7 +15,8 @@ TEST_CASE("widths are those of DejaVu Sans") {
 }
 
 TEST_CASE("wrapping loses nothing, keeps to the width and breaks words only when it must") {
-    const std::string text = "model demo:vit | input a.png | attention_from layers=all heads=mean " + std::string(300, 'x') + " end";
+    const std::string text = "model demo:vit | input a.png | attention_from layers=all heads=mean " +
+                             std::string(300, 'x') + " end";
     const auto lines = wrapText(text, 200, 10);
     CHECK(lines.size() > 4);
     std::string joined;

@@ -13,7 +13,9 @@ namespace {
 constexpr float none = std::numeric_limits<float>::quiet_NaN();
 const std::vector<float> sample = {0.001f, 0.01f, none, 0.1f, 0.02f};
 
-Scale ofKind(Scale::Kind kind, double a = 0, double b = 0) { return {kind, a, b, a, b}; }
+Scale ofKind(Scale::Kind kind, double a = 0, double b = 0) {
+    return {kind, a, b, a, b};
+}
 
 }  // namespace
 
@@ -76,7 +78,8 @@ TEST_CASE("position and value are inverse, and ticks lie on the scale in order")
     for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log})
         for (const bool isSigned : {false, true}) {
             const ValueScale scale(ofKind(kind), sample, isSigned);
-            for (double t = 0; t <= 1; t += 0.125) CHECK(scale.position(scale.valueAt(t)) == doctest::Approx(t));
+            for (double t = 0; t <= 1; t += 0.125)
+                CHECK(scale.position(scale.valueAt(t)) == doctest::Approx(t));
             double last = -1;
             for (const Tick& tick : scale.ticks(6)) {
                 CHECK(tick.position >= -1e-9);
@@ -88,8 +91,10 @@ TEST_CASE("position and value are inverse, and ticks lie on the scale in order")
 }
 
 TEST_CASE("data without range or without numbers still make a scale") {
-    for (const std::vector<float>& values : {std::vector<float>{}, {none}, {0, 0}, {3}, {-3, -3}, {1e38f, -1e38f}})
-        for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log, Scale::Kind::Rank})
+    for (const std::vector<float>& values :
+         {std::vector<float>{}, {none}, {0, 0}, {3}, {-3, -3}, {1e38f, -1e38f}})
+        for (const auto kind :
+             {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log, Scale::Kind::Rank})
             for (const bool isSigned : {false, true}) {
                 const ValueScale scale(ofKind(kind), values, isSigned);
                 for (const double v : {-3.0, 0.0, 3.0, 1e38}) {

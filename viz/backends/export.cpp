@@ -18,7 +18,8 @@ std::string encodePng(const Picture& picture, const ExportOptions& options) {
     QByteArray bytes;
     QBuffer buffer(&bytes);
     buffer.open(QIODevice::WriteOnly);
-    // Without an alpha channel where there is nothing to see through: half the size, and every program opens it.
+    // Without an alpha channel where there is nothing to see through: half the size, and every program opens
+    // it.
     const bool opaque = picture.background.a == 255;
     if (!(opaque ? image.convertToFormat(QImage::Format_RGB888) : image).save(&buffer, "PNG"))
         throw Error("the PNG encoder failed", {}, ErrorCode::Internal);
@@ -37,17 +38,21 @@ FileFormat formatFromSuffix(const std::filesystem::path& file) {
     if (suffix == ".svg") return FileFormat::Svg;
     if (suffix == ".pdf") return FileFormat::Pdf;
     const bool video = suffix == ".webm" || suffix == ".mp4" || suffix == ".gif";
-    throw Error(fmt::format("{}: pictures are written as .png, .svg or .pdf, not as \"{}\"", file.string(), suffix),
-                video ? "write a numbered sequence of PNG files and join them with a video program"
-                      : "choose one of these suffixes",
-                ErrorCode::Usage);
+    throw Error(
+        fmt::format("{}: pictures are written as .png, .svg or .pdf, not as \"{}\"", file.string(), suffix),
+        video ? "write a numbered sequence of PNG files and join them with a video program"
+              : "choose one of these suffixes",
+        ErrorCode::Usage);
 }
 
 std::string encodePicture(const Picture& picture, FileFormat format, const ExportOptions& options) {
     switch (format) {
-        case FileFormat::Png: return encodePng(picture, options);
-        case FileFormat::Svg: return svgText(picture, options.metadata ? Metadata::Embed : Metadata::Omit);
-        case FileFormat::Pdf: return encodePdf(picture, options.metadata);
+        case FileFormat::Png:
+            return encodePng(picture, options);
+        case FileFormat::Svg:
+            return svgText(picture, options.metadata ? Metadata::Embed : Metadata::Omit);
+        case FileFormat::Pdf:
+            return encodePdf(picture, options.metadata);
     }
     throw Error("unknown picture format", {}, ErrorCode::Internal);
 }

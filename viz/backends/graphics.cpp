@@ -24,7 +24,8 @@ constexpr int maximumSide = 32767;  // QPainter's raster engine
 constexpr double minimumDpi = 10, maximumDpi = 1200;
 constexpr double pdfDpi = 1200;
 
-/// The date of every file, so that equal pictures give equal bytes; the real date is the file system's business.
+/// The date of every file, so that equal pictures give equal bytes; the real date is the file system's
+/// business.
 constexpr const char* fixedPdfDate = "20000101000000";
 
 void fixDate(std::string& pdf) {
@@ -43,29 +44,40 @@ void fixDate(std::string& pdf) {
 void ensureGraphics() {
     if (QCoreApplication::instance()) {
         if (!qobject_cast<QGuiApplication*>(QCoreApplication::instance()))
-            throw Error("pictures need a graphics application, and the program has made one without graphics", {},
-                        ErrorCode::Internal);
+            throw Error("pictures need a graphics application, and the program has made one without graphics",
+                        {}, ErrorCode::Internal);
         return;
     }
     static int count = 3;
     static char name[] = "fovea", flag[] = "-platform", platform[] = "offscreen";
     static char* arguments[] = {name, flag, platform, nullptr};
+    // Servers often have no XDG_RUNTIME_DIR; nothing here needs it, so its absence is not worth a warning.
+    static QtMessageHandler handler;
+    handler =
+        qInstallMessageHandler([](QtMsgType type, const QMessageLogContext& context, const QString& text) {
+            if (!text.startsWith(QLatin1String("QStandardPaths: XDG_RUNTIME_DIR")) && handler)
+                handler(type, context, text);
+        });
     // Never deleted: Qt must not be torn down after main() by a static destructor.
     new QGuiApplication(count, arguments);
+    qInstallMessageHandler(handler);
 }
 
 QImage renderImage(const Picture& picture, double dpi) {
     if (!(dpi >= minimumDpi && dpi <= maximumDpi))
-        throw Error(fmt::format("dpi {}: expected {} to {}", dpi, minimumDpi, maximumDpi), {}, ErrorCode::Usage);
+        throw Error(fmt::format("dpi {}: expected {} to {}", dpi, minimumDpi, maximumDpi), {},
+                    ErrorCode::Usage);
     const double width = std::ceil(picture.width * dpi / unitsPerInch);
     const double height = std::ceil(picture.height * dpi / unitsPerInch);
     if (!(width >= 1 && height >= 1)) throw Error("the picture is empty", {}, ErrorCode::Internal);
     if (width > maximumSide || height > maximumSide || width * height > maximumPixels)
         throw Error(fmt::format("a picture of {} x {} pixels is too large", width, height),
-                    fmt::format("ask for fewer dots per inch than {}, or for SVG or PDF", dpi), ErrorCode::Memory);
+                    fmt::format("ask for fewer dots per inch than {}, or for SVG or PDF", dpi),
+                    ErrorCode::Memory);
     ensureGraphics();
     QImage image(static_cast<int>(width), static_cast<int>(height), QImage::Format_ARGB32_Premultiplied);
-    if (image.isNull()) throw Error(fmt::format("no memory for {} x {} pixels", width, height), {}, ErrorCode::Memory);
+    if (image.isNull())
+        throw Error(fmt::format("no memory for {} x {} pixels", width, height), {}, ErrorCode::Memory);
     image.fill(Qt::transparent);
     QPainter painter(&image);
     painter.scale(width / picture.width, height / picture.height);

@@ -15,9 +15,15 @@ constexpr double arrowLength = 3.5;  // in line widths, at least two units
 constexpr int crispPixels = 2;       // replicated cells per picture unit, so that viewers do not blur them
 constexpr int maximumCrispSide = 4096;
 
-QColor color(Color c) { return QColor(c.r, c.g, c.b, c.a); }
-QRectF rect(const Rect& r) { return QRectF(r.x, r.y, r.width, r.height); }
-QPointF point(Point p) { return QPointF(p.x, p.y); }
+QColor color(Color c) {
+    return QColor(c.r, c.g, c.b, c.a);
+}
+QRectF rect(const Rect& r) {
+    return QRectF(r.x, r.y, r.width, r.height);
+}
+QPointF point(Point p) {
+    return QPointF(p.x, p.y);
+}
 
 /// Smaller by whole-area averaging: bilinear sampling alone would skip pixels of a large photograph.
 QImage reduced(const QImage& image, const QRectF& device) {
@@ -103,7 +109,9 @@ public:
         const double scale = mark.size / layoutPixels;
         const QString text = QString::fromUtf8(mark.text.data(), static_cast<qsizetype>(mark.text.size()));
         const double width = QFontMetricsF(font).horizontalAdvance(text);
-        const double shift = mark.anchor == Anchor::Start ? 0 : mark.anchor == Anchor::Middle ? width / 2 : width;
+        const double shift = mark.anchor == Anchor::Start    ? 0
+                             : mark.anchor == Anchor::Middle ? width / 2
+                                                             : width;
         m_painter.save();
         m_painter.translate(point(mark.position));
         if (mark.rotation != 0) m_painter.rotate(mark.rotation);
@@ -131,7 +139,8 @@ private:
         const double dx = to.x - from.x, dy = to.y - from.y, length = std::hypot(dx, dy);
         if (length == 0) return;
         const double size = arrowLength * std::max(style.width, 2.0);
-        const QPointF along(dx / length * size, dy / length * size), across(-along.y() * 0.45, along.x() * 0.45);
+        const QPointF along(dx / length * size, dy / length * size),
+            across(-along.y() * 0.45, along.x() * 0.45);
         const QPointF tip = point(to);
         m_painter.setPen(Qt::NoPen);
         m_painter.setBrush(color(style.stroke));
@@ -145,7 +154,8 @@ private:
 
 void draw(QPainter& painter, const Layer& layer) {
     painter.save();
-    painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing | QPainter::LosslessImageRendering);
+    painter.setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing |
+                           QPainter::LosslessImageRendering);
     for (const Mark& mark : layer.marks) std::visit(Replay(painter), mark);
     painter.restore();
 }

@@ -10,8 +10,11 @@ namespace fovea::viz {
 namespace {
 
 // Okabe and Ito 2008: distinct for every kind of colour vision; black comes last.
-constexpr Color palette[] = {{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255}, {86, 180, 233, 255}, {230, 159, 0, 255}, {0, 0, 0, 255}};
-constexpr std::size_t colors = std::size(palette), maximumLegend = 24, maximumMarkers = 60, maximumHits = 20000;
+constexpr Color palette[] = {{0, 114, 178, 255},   {213, 94, 0, 255},   {0, 158, 115, 255},
+                             {204, 121, 167, 255}, {86, 180, 233, 255}, {230, 159, 0, 255},
+                             {0, 0, 0, 255}};
+constexpr std::size_t colors = std::size(palette), maximumLegend = 24, maximumMarkers = 60,
+                      maximumHits = 20000;
 
 struct Extent {
     double low = std::numeric_limits<double>::infinity(), high = -std::numeric_limits<double>::infinity();
@@ -37,16 +40,33 @@ struct Extent {
     double share(double v) const { return (v - low) / (high - low); }
 };
 
-Style lineStyle(std::size_t index) { return {palette[index % colors], 1.8, ink::none, (index / colors) % 2 == 1}; }
+Style lineStyle(std::size_t index) {
+    return {palette[index % colors], 1.8, ink::none, (index / colors) % 2 == 1};
+}
 
 /// Circle, square, triangle, diamond: lines stay apart in grey print.
 void addMarker(std::vector<Mark>& out, Point p, std::size_t index, double r) {
     const Style style{ink::white, 0.6, palette[index % colors], false};
     switch (index % 4) {
-        case 0: out.push_back(EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r}, style}); return;
-        case 1: out.push_back(RectMark{{p.x - 0.9 * r, p.y - 0.9 * r, 1.8 * r, 1.8 * r}, style, 0}); return;
-        case 2: out.push_back(LineMark{{{p.x, p.y - 1.2 * r}, {p.x + 1.1 * r, p.y + 0.8 * r}, {p.x - 1.1 * r, p.y + 0.8 * r}}, style, true, false}); return;
-        default: out.push_back(LineMark{{{p.x, p.y - 1.25 * r}, {p.x + 1.25 * r, p.y}, {p.x, p.y + 1.25 * r}, {p.x - 1.25 * r, p.y}}, style, true, false});
+        case 0:
+            out.push_back(EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r}, style});
+            return;
+        case 1:
+            out.push_back(RectMark{{p.x - 0.9 * r, p.y - 0.9 * r, 1.8 * r, 1.8 * r}, style, 0});
+            return;
+        case 2:
+            out.push_back(LineMark{
+                {{p.x, p.y - 1.2 * r}, {p.x + 1.1 * r, p.y + 0.8 * r}, {p.x - 1.1 * r, p.y + 0.8 * r}},
+                style,
+                true,
+                false});
+            return;
+        default:
+            out.push_back(LineMark{
+                {{p.x, p.y - 1.25 * r}, {p.x + 1.25 * r, p.y}, {p.x, p.y + 1.25 * r}, {p.x - 1.25 * r, p.y}},
+                style,
+                true,
+                false});
     }
 }
 
@@ -79,10 +99,12 @@ std::vector<Tick> verticalTicks(const Axes& axes) {
     std::vector<Tick> ticks;
     const int from = static_cast<int>(std::ceil(axes.y.low)), to = static_cast<int>(std::floor(axes.y.high));
     const int stride = std::max(1, (to - from) / 6);
-    for (int power = from; power <= to; power += stride) ticks.push_back({axes.y.share(power), valueText(std::pow(10.0, power))});
+    for (int power = from; power <= to; power += stride)
+        ticks.push_back({axes.y.share(power), valueText(std::pow(10.0, power))});
     if (ticks.size() >= 2) return ticks;
     ticks.clear();
-    for (const double share : {0.1, 0.5, 0.9}) ticks.push_back({share, valueText(std::pow(10.0, axes.y.low + share * (axes.y.high - axes.y.low)))});
+    for (const double share : {0.1, 0.5, 0.9})
+        ticks.push_back({share, valueText(std::pow(10.0, axes.y.low + share * (axes.y.high - axes.y.low)))});
     return ticks;
 }
 
@@ -94,11 +116,13 @@ std::vector<Tick> horizontalTicks(const Series& series, const Axes& axes) {
     std::vector<Tick> ticks = niceTicks(axes.x.low, axes.x.high, 8);
     if (!whole || axes.x.high - axes.x.low > 12 || std::abs(axes.x.low) > 1e9) return ticks;
     ticks.clear();
-    for (double x = std::ceil(axes.x.low); x <= axes.x.high; ++x) ticks.push_back({axes.x.share(x), fmt::format("{}", static_cast<int>(x))});
+    for (double x = std::ceil(axes.x.low); x <= axes.x.high; ++x)
+        ticks.push_back({axes.x.share(x), fmt::format("{}", static_cast<int>(x))});
     return ticks;
 }
 
-void addLine(Figure& figure, const Series::Line& line, std::size_t index, const Axes& axes, const Rect& area, bool thin) {
+void addLine(Figure& figure, const Series::Line& line, std::size_t index, const Axes& axes, const Rect& area,
+             bool thin) {
     const Style style = lineStyle(index);
     LineMark run;
     run.style = style;
@@ -117,13 +141,21 @@ void addLine(Figure& figure, const Series::Line& line, std::size_t index, const 
             continue;
         }
         ++finite;
-        const Point p{area.x + area.width * axes.x.share(line.x[i]), area.y + area.height * (1 - axes.y.share(y))};
+        const Point p{area.x + area.width * axes.x.share(line.x[i]),
+                      area.y + area.height * (1 - axes.y.share(y))};
         run.points.push_back(p);
         if (count <= maximumMarkers && !thin) addMarker(markers, p, index, 3);
-        if (count <= maximumHits / 10) figure.hit({{p.x - 5, p.y - 5, 10, 10}, -1, {}, line.y[i], fmt::format("{}: {} at {}", line.name, valueText(line.y[i]), valueText(line.x[i])), {}});
+        if (count <= maximumHits / 10)
+            figure.hit({{p.x - 5, p.y - 5, 10, 10},
+                        -1,
+                        {},
+                        line.y[i],
+                        fmt::format("{}: {} at {}", line.name, valueText(line.y[i]), valueText(line.x[i])),
+                        {}});
     }
     flush();
-    if (finite == 1 && markers.empty()) addMarker(markers, {area.x + area.width / 2, area.y + area.height / 2}, index, 3);
+    if (finite == 1 && markers.empty())
+        addMarker(markers, {area.x + area.width / 2, area.y + area.height / 2}, index, 3);
     for (Mark& mark : markers) figure.add("marks", std::move(mark));
 }
 
@@ -142,13 +174,18 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const double bottom = area.y + area.height;
     for (const Tick& tick : vertical) {
         const double y = bottom - tick.position * area.height;
-        figure.add("grid", LineMark{{{area.x, y}, {area.x + area.width, y}}, {ink::hair, 0.7, ink::none, false}, false, false});
+        figure.add(
+            "grid",
+            LineMark{
+                {{area.x, y}, {area.x + area.width, y}}, {ink::hair, 0.7, ink::none, false}, false, false});
         figure.text("labels", {area.x - 7, y + size * 0.36}, tick.label, Anchor::End, size);
     }
     double lastEnd = -1e9;
     for (const Tick& tick : horizontal) {
         const double x = area.x + tick.position * area.width;
-        figure.add("labels", LineMark{{{x, bottom}, {x, bottom + 4}}, {ink::faint, 0.9, ink::none, false}, false, false});
+        figure.add(
+            "labels",
+            LineMark{{{x, bottom}, {x, bottom + 4}}, {ink::faint, 0.9, ink::none, false}, false, false});
         const double half = textWidth(tick.label, size) / 2;
         if (x - half < lastEnd + 6) continue;
         lastEnd = x + half;
@@ -156,9 +193,15 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     }
     if (axes.y.low < 0 && axes.y.high > 0 && !axes.logY) {
         const double y = bottom - axes.y.share(0) * area.height;
-        figure.add("grid", LineMark{{{area.x, y}, {area.x + area.width, y}}, {ink::line, 1, ink::none, false}, false, false});
+        figure.add(
+            "grid",
+            LineMark{
+                {{area.x, y}, {area.x + area.width, y}}, {ink::line, 1, ink::none, false}, false, false});
     }
-    figure.add("labels", LineMark{{{area.x, area.y}, {area.x, bottom}, {area.x + area.width, bottom}}, {ink::faint, 1, ink::none, false}, false, false});
+    figure.add("labels", LineMark{{{area.x, area.y}, {area.x, bottom}, {area.x + area.width, bottom}},
+                                  {ink::faint, 1, ink::none, false},
+                                  false,
+                                  false});
     double nameY = bottom + 6 + size + name * 1.25;
     for (const std::string& line : wrapText(series.xLabel, area.width, name)) {
         figure.text("labels", {area.x + area.width / 2, nameY}, line, Anchor::Middle);
@@ -166,21 +209,33 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     }
     nameY -= name * 1.3;
     std::string yName = series.yLabel.empty() ? in.finding.unit : series.yLabel;
-    if (!in.finding.unit.empty() && yName.find(in.finding.unit) == std::string::npos) yName += " (" + in.finding.unit + ")";
+    if (!in.finding.unit.empty() && yName.find(in.finding.unit) == std::string::npos)
+        yName += " (" + in.finding.unit + ")";
     if (axes.logY) yName += ", log scale";
-    figure.add("labels", TextMark{{figure.left() + name * 0.85, area.y + area.height / 2}, elideText(yName, area.height, name), name, ink::text, Anchor::Middle, false, false, -90});
+    figure.add("labels", TextMark{{figure.left() + name * 0.85, area.y + area.height / 2},
+                                  elideText(yName, area.height, name),
+                                  name,
+                                  ink::text,
+                                  Anchor::Middle,
+                                  false,
+                                  false,
+                                  -90});
     const bool thin = series.lines.size() > maximumLegend;
     for (std::size_t i = 0; i < series.lines.size(); ++i) {
         in.job.progress(static_cast<double>(i) / static_cast<double>(series.lines.size()), "chart");
         addLine(figure, series.lines[i], i, axes, area, thin);
     }
     const double middle = figure.fontSize() * 0.6;
-    for (std::size_t i = 0; i < std::min(series.lines.size(), maximumLegend) && (series.lines.size() > 1 || !series.lines[i].name.empty()); ++i) {
+    for (std::size_t i = 0; i < std::min(series.lines.size(), maximumLegend) &&
+                            (series.lines.size() > 1 || !series.lines[i].name.empty());
+         ++i) {
         std::vector<Mark> marks{LineMark{{{0, middle}, {26, middle}}, lineStyle(i), false, false}};
         if (!thin && series.lines[i].x.size() <= maximumMarkers) addMarker(marks, {13, middle}, i, 3);
         figure.legend(std::move(marks), 26, elideText(series.lines[i].name, figure.bodyWidth() * 0.6, size));
     }
-    if (series.lines.size() > maximumLegend) figure.notice(fmt::format("\u2026 and {} more lines without a legend entry.", series.lines.size() - maximumLegend));
+    if (series.lines.size() > maximumLegend)
+        figure.notice(fmt::format("\u2026 and {} more lines without a legend entry.",
+                                  series.lines.size() - maximumLegend));
     if (series.lines.empty()) figure.notice("There are no lines to draw.");
     in.job.progress(1, "chart");
     return figure.finish(nameY + 2);
@@ -193,8 +248,22 @@ void add_chart(PainterCatalog& catalog) {
     entry.info = {"chart",
                   "Chart",
                   "Curves over a common axis, in colours that are safe for colour-blind readers",
-                  {{"log_y", ParamType::Bool, false, "logarithmic vertical axis; values that are not positive are left out", 0, 0, {}, ""},
-                   {"aspect", ParamType::Number, 0.56, "height of the plot as a share of its width", 0.2, 1.5, {}, ""}}};
+                  {{"log_y",
+                    ParamType::Bool,
+                    false,
+                    "logarithmic vertical axis; values that are not positive are left out",
+                    0,
+                    0,
+                    {},
+                    ""},
+                   {"aspect",
+                    ParamType::Number,
+                    0.56,
+                    "height of the plot as a share of its width",
+                    0.2,
+                    1.5,
+                    {},
+                    ""}}};
     entry.kinds = {"Series"};
     entry.priority = 10;
     entry.paint = paint;

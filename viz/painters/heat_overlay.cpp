@@ -12,19 +12,20 @@
 namespace fovea::viz {
 namespace {
 
-constexpr int smoothSide = 448;          // pixels of a smoothed heat map's longer side
-constexpr double smallestGridCell = 5;   // units; finer token grids would cover the picture
+constexpr int smoothSide = 448;         // pixels of a smoothed heat map's longer side
+constexpr double smallestGridCell = 5;  // units; finer token grids would cover the picture
 constexpr std::size_t maximumHatched = 4096, maximumHits = 20000;
 
-std::shared_ptr<std::vector<std::uint8_t>> colored(const std::vector<float>& values, const ValueScale& scale, const ColorMap& map,
-                                                   double threshold, double opacity) {
+std::shared_ptr<std::vector<std::uint8_t>> colored(const std::vector<float>& values, const ValueScale& scale,
+                                                   const ColorMap& map, double threshold, double opacity) {
     auto rgba = std::make_shared<std::vector<std::uint8_t>>(values.size() * 4, 0);
     const auto alpha = static_cast<std::uint8_t>(std::lround(255 * std::clamp(opacity, 0.0, 1.0)));
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double position = scale.position(values[i]);
         if (std::isnan(position) || position < threshold) continue;
         const Color c = map.at(position);
-        std::copy_n(std::initializer_list<std::uint8_t>{c.r, c.g, c.b, alpha}.begin(), 4, rgba->begin() + 4 * i);
+        std::copy_n(std::initializer_list<std::uint8_t>{c.r, c.g, c.b, alpha}.begin(), 4,
+                    rgba->begin() + 4 * i);
     }
     return rgba;
 }
@@ -43,47 +44,96 @@ void addTokenGrid(Figure& figure, const Rect& area, int rows, int columns) {
 }
 
 Rect cellRect(const Rect& area, int rows, int columns, int row, int column) {
-    return {area.x + area.width * column / columns, area.y + area.height * row / rows, area.width / columns, area.height / rows};
+    return {area.x + area.width * column / columns, area.y + area.height * row / rows, area.width / columns,
+            area.height / rows};
 }
 
-void addHeat(Figure& figure, const PaintInput& in, const GridView& view, const Rect& area, const ValueScale& scale, const ColorMap& map) {
+void addHeat(Figure& figure, const PaintInput& in, const GridView& view, const Rect& area,
+             const ValueScale& scale, const ColorMap& map) {
     const Display& display = in.display;
     const double opacity = in.image.empty() ? 1 : display.opacity;
     if (display.filter == Filter::Nearest) {
-        figure.add("heat", RasterMark{area, view.columns, view.rows, colored(view.values, scale, map, display.threshold, opacity), false, 1});
+        figure.add("heat",
+                   RasterMark{area, view.columns, view.rows,
+                              colored(view.values, scale, map, display.threshold, opacity), false, 1});
         return;
     }
     const double longer = std::max(area.width, area.height);
     const int width = std::max(view.columns, static_cast<int>(smoothSide * area.width / longer));
     const int height = std::max(view.rows, static_cast<int>(smoothSide * area.height / longer));
-    const std::vector<float> fine = upsample(view.values, view.rows, view.columns, height, width, display.filter);
-    figure.add("heat", RasterMark{area, width, height, colored(fine, scale, map, display.threshold, opacity), true, 1});
+    const std::vector<float> fine =
+        upsample(view.values, view.rows, view.columns, height, width, display.filter);
+    figure.add("heat", RasterMark{area, width, height, colored(fine, scale, map, display.threshold, opacity),
+                                  true, 1});
 }
 
-void addCells(Figure& figure, const PaintInput& in, const GridView& view, const ImageFrame& frame, const Rect& area) {
+/// A map of pixels is read out by token: the mean over the token's rectangle.
+void addTokenHits(Figure& figure, const PaintInput& in, const GridView& view, const ImageFrame& frame) {
+    if (!view.stage || view.rows == 0 || view.columns == 0 || view.area.empty()) return;
+    for (const Token& token : view.stage->tokens) {
+        if (token.row < 0 || token.image > view.image) continue;
+        const auto cellAt = [](double pixel, double origin, double extent, int cells) {
+            return static_cast<int>(
+                std::clamp((pixel - origin) / extent * cells, 0.0, static_cast<double>(cells)));
+        };
+        const int left = cellAt(token.rect.x, view.area.x, view.area.width, view.columns);
+        const int right = cellAt(token.rect.x + token.rect.width, view.area.x, view.area.width, view.columns);
+        const int top = cellAt(token.rect.y, view.area.y, view.area.height, view.rows);
+        const int bottom = cellAt(token.rect.y + token.rect.height, view.area.y, view.area.height, view.rows);
+        double sum = 0;
+        int count = 0;
+        for (int r = top; r < bottom; ++r)
+            for (int c = left; c < right; ++c) {
+                const float value = view.raw[static_cast<std::size_t>(r) * view.columns + c];
+                if (std::isnan(value)) continue;
+                sum += value;
+                ++count;
+            }
+        HitArea hit{frame.map(token.rect),
+                    token.index,
+                    view.stage->stage,
+                    count ? sum / count : std::nan(""),
+                    {},
+                    token.rect};
+        hit.label = fmt::format("token {}  row {} col {}  mean {} {}", token.index, token.row, token.column,
+                                valueText(hit.value), in.finding.unit);
+        figure.hit(std::move(hit));
+    }
+}
+
+void addCells(Figure& figure, const PaintInput& in, const GridView& view, const ImageFrame& frame,
+              const Rect& area) {
     std::size_t missing = 0;
     const std::string unit = in.finding.unit.empty() ? "" : " " + in.finding.unit;
-    const bool hits = view.values.size() <= maximumHits;
+    const bool hits = view.onTokenGrid && view.values.size() <= maximumHits;
     for (int row = 0; row < view.rows; ++row)
         for (int column = 0; column < view.columns; ++column) {
             const std::size_t index = static_cast<std::size_t>(row) * view.columns + column;
             const Rect cell = cellRect(area, view.rows, view.columns, row, column);
             const int token = view.tokenAt(row, column);
-            if (std::isnan(view.values[index]) && ++missing <= maximumHatched) addMissingCell(figure, "marks", cell);
+            if (std::isnan(view.values[index]) && ++missing <= maximumHatched)
+                addMissingCell(figure, "marks", cell);
             if (!hits) continue;
             HitArea hit{cell, token, view.stage ? view.stage->stage : "", view.raw[index], {}, {}};
-            hit.source = view.stage && token >= 0 ? view.stage->tokens[token].rect : view.sourceRect(row, column);
+            hit.source =
+                view.stage && token >= 0 ? view.stage->tokens[token].rect : view.sourceRect(row, column);
             hit.label = fmt::format("{}  row {} col {}  px {:.0f},{:.0f}\u2013{:.0f},{:.0f}  {}{}",
-                                    token >= 0 ? fmt::format("token {}", token) : std::string("cell"), row, column, hit.source.x, hit.source.y,
-                                    hit.source.x + hit.source.width, hit.source.y + hit.source.height, valueText(hit.value), unit);
+                                    token >= 0 ? fmt::format("token {}", token) : std::string("cell"), row,
+                                    column, hit.source.x, hit.source.y, hit.source.x + hit.source.width,
+                                    hit.source.y + hit.source.height, valueText(hit.value), unit);
             figure.hit(std::move(hit));
         }
     if (missing > 0) legendMissing(figure);
+    if (!view.onTokenGrid) addTokenHits(figure, in, view, frame);
     const auto outline = [&](const std::vector<int>& tokens, Color color, bool dashed) {
         for (const int token : tokens) {
             if (!view.stage || token < 0 || token >= view.stage->size()) continue;
             const Token& t = view.stage->tokens[token];
-            if (t.row >= 0) addCellOutline(figure, view.onTokenGrid ? cellRect(area, view.rows, view.columns, t.row, t.column) : frame.map(t.rect), color, dashed);
+            if (t.row >= 0)
+                addCellOutline(figure,
+                               view.onTokenGrid ? cellRect(area, view.rows, view.columns, t.row, t.column)
+                                                : frame.map(t.rect),
+                               color, dashed);
         }
     };
     outline(in.display.sinkTokens, ink::sink, true);
@@ -98,7 +148,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     Figure figure(in, view.subtitle);
     const ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
     const double barWidth = colorBarWidth(figure, bar);
-    const ImageFrame frame = placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, barWidth);
+    const ImageFrame frame =
+        placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, barWidth);
     double bottom = frame.bottom();
     if (view.rows > 0 && view.columns > 0) {
         const Rect area = frame.map(view.area);
@@ -106,13 +157,15 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         in.job.progress(0.5, "heat");
         if (in.display.tokenGrid && view.onTokenGrid) addTokenGrid(figure, area, view.rows, view.columns);
         addCells(figure, in, view, frame, area);
-        bottom = std::max(bottom, addColorBar(figure, bar, frame.target.x + frame.target.width, frame.target.y, frame.target.height));
+        bottom = std::max(bottom, addColorBar(figure, bar, frame.target.x + frame.target.width,
+                                              frame.target.y, frame.target.height));
     } else {
         figure.notice("There are no values to draw.");
     }
     legendSelections(figure, in, view.stage);
     if (in.display.threshold > 0)
-        figure.notice(fmt::format("Not drawn: values below {} ({:.0f} % of the scale).", valueText(scale.valueAt(in.display.threshold)),
+        figure.notice(fmt::format("Not drawn: values below {} ({:.0f} % of the scale).",
+                                  valueText(scale.valueAt(in.display.threshold)),
                                   100 * in.display.threshold));
     in.job.progress(1, "heat");
     return figure.finish(bottom);
@@ -125,8 +178,22 @@ void add_heat_overlay(PainterCatalog& catalog) {
     entry.info = {"heat_overlay",
                   "Heat over the image",
                   "A map over the picture with token grid, colour bar and unit",
-                  {{"plane", ParamType::Integer, -1, "which plane (head, layer) to draw; -1 fuses all of them", -1, 1e6, {}, ""},
-                   {"fuse", ParamType::Choice, "mean", "how planes are fused when none is chosen", 0, 0, {"mean", "max", "min"}, ""}}};
+                  {{"plane",
+                    ParamType::Integer,
+                    -1,
+                    "which plane (head, layer) to draw; -1 fuses all of them",
+                    -1,
+                    1e6,
+                    {},
+                    ""},
+                   {"fuse",
+                    ParamType::Choice,
+                    "mean",
+                    "how planes are fused when none is chosen",
+                    0,
+                    0,
+                    {"mean", "max", "min"},
+                    ""}}};
     entry.kinds = {"Grid", "TokenScores"};
     entry.priority = 10;
     entry.paint = paint;

@@ -25,10 +25,12 @@ View viewOf(const PairMatrix& matrix, int cellsWanted, const std::string& name) 
     view.block = std::max(1, (std::max(view.rows, view.columns) + cellsWanted - 1) / cellsWanted);
     view.cellRows = (view.rows + view.block - 1) / view.block;
     view.cellColumns = (view.columns + view.block - 1) / view.block;
-    view.values = view.block == 1 ? matrix.source->tile(0, view.rows, 0, view.columns).values : matrix.source->pooled(view.block).values;
+    view.values = view.block == 1 ? matrix.source->tile(0, view.rows, 0, view.columns).values
+                                  : matrix.source->pooled(view.block).values;
     if (view.values.size() != static_cast<std::size_t>(view.cellRows) * view.cellColumns)
-        throw Error(fmt::format("matrix \"{}\": expected {} x {} values, found {}", name, view.cellRows, view.cellColumns, view.values.size()), {},
-                    ErrorCode::Internal);
+        throw Error(fmt::format("matrix \"{}\": expected {} x {} values, found {}", name, view.cellRows,
+                                view.cellColumns, view.values.size()),
+                    {}, ErrorCode::Internal);
     return view;
 }
 
@@ -58,22 +60,30 @@ std::string shortName(const StageTokens* stage, int index) {
 
 enum class Side { Left, Bottom };
 
-/// Ticks of one axis: names of tokens when they fit, round indices otherwise. Returns the width that the labels take.
-double addAxis(Figure& figure, const Rect& area, Side side, int length, const StageTokens* stage, double size) {
+/// Ticks of one axis: names of tokens when they fit, round indices otherwise. Returns the width that the
+/// labels take.
+double addAxis(Figure& figure, const Rect& area, Side side, int length, const StageTokens* stage,
+               double size) {
     const double extent = side == Side::Left ? area.height : area.width, step = extent / length;
     double widest = 0;
     const auto tick = [&](double center, const std::string& label, bool turned) {
         widest = std::max(widest, textWidth(label, size));
         const double at = center * step;
         if (side == Side::Left) {
-            figure.add("labels", LineMark{{{area.x - 3, area.y + at}, {area.x, area.y + at}}, {ink::faint, 0.7, ink::none, false}, false, false});
+            figure.add("labels", LineMark{{{area.x - 3, area.y + at}, {area.x, area.y + at}},
+                                          {ink::faint, 0.7, ink::none, false},
+                                          false,
+                                          false});
             figure.text("labels", {area.x - 5, area.y + at + size * 0.36}, label, Anchor::End, size);
             return;
         }
         const double x = area.x + at, y = area.y + area.height;
-        figure.add("labels", LineMark{{{x, y}, {x, y + 3}}, {ink::faint, 0.7, ink::none, false}, false, false});
+        figure.add("labels",
+                   LineMark{{{x, y}, {x, y + 3}}, {ink::faint, 0.7, ink::none, false}, false, false});
         if (turned)
-            figure.add("labels", TextMark{{x + size * 0.36, y + 6}, label, size, ink::text, Anchor::End, false, false, -90});
+            figure.add(
+                "labels",
+                TextMark{{x + size * 0.36, y + 6}, label, size, ink::text, Anchor::End, false, false, -90});
         else
             figure.text("labels", {x, y + 4 + size}, label, Anchor::Middle, size);
     };
@@ -81,7 +91,8 @@ double addAxis(Figure& figure, const Rect& area, Side side, int length, const St
         for (int i = 0; i < length; ++i) tick(i + 0.5, shortName(stage, i), true);
         return widest;
     }
-    const double spacing = side == Side::Left ? size * 2.5 : textWidth(std::to_string(length), size) + size * 2;
+    const double spacing =
+        side == Side::Left ? size * 2.5 : textWidth(std::to_string(length), size) + size * 2;
     int stride = 1;
     for (int decade = 1; stride * step < spacing; decade *= 10)
         for (const int factor : {1, 2, 5}) {
@@ -93,17 +104,29 @@ double addAxis(Figure& figure, const Rect& area, Side side, int length, const St
 }
 
 /// Thin bands above and to the left that say which tokens are text, image, special.
-void addBands(Figure& figure, const Rect& area, const std::vector<Band>& bands, int length, Side side, double size) {
+void addBands(Figure& figure, const Rect& area, const std::vector<Band>& bands, int length, Side side,
+              double size) {
     if (bands.size() < 2) return;
     const double extent = side == Side::Left ? area.height : area.width;
     double free = -1e9;
     for (const Band& band : bands) {
         const double from = extent * band.begin / length, to = extent * band.end / length;
         const Style edge{Color{255, 255, 255, 150}, 0.6, ink::none, false};
-        if (band.begin > 0 && side == Side::Left) figure.add("grid", LineMark{{{area.x, area.y + from}, {area.x + area.width, area.y + from}}, edge, false, false});
-        if (band.begin > 0 && side == Side::Bottom) figure.add("grid", LineMark{{{area.x + from, area.y}, {area.x + from, area.y + area.height}}, edge, false, false});
+        if (band.begin > 0 && side == Side::Left)
+            figure.add(
+                "grid",
+                LineMark{
+                    {{area.x, area.y + from}, {area.x + area.width, area.y + from}}, edge, false, false});
+        if (band.begin > 0 && side == Side::Bottom)
+            figure.add(
+                "grid",
+                LineMark{
+                    {{area.x + from, area.y}, {area.x + from, area.y + area.height}}, edge, false, false});
         if (side == Side::Left) continue;
-        figure.add("labels", LineMark{{{area.x + from + 0.7, area.y - 3}, {area.x + to - 0.7, area.y - 3}}, {ink::faint, 1.6, ink::none, false}, false, false});
+        figure.add("labels", LineMark{{{area.x + from + 0.7, area.y - 3}, {area.x + to - 0.7, area.y - 3}},
+                                      {ink::faint, 1.6, ink::none, false},
+                                      false,
+                                      false});
         const double width = textWidth(band.name, size), x = area.x + (from + to) / 2;
         const double shifted = std::max(x, area.x + width / 2);
         if (shifted - width / 2 < free) continue;
@@ -112,13 +135,15 @@ void addBands(Figure& figure, const Rect& area, const std::vector<Band>& bands, 
     }
 }
 
-void addHits(Figure& figure, const PaintInput& in, const PairMatrix& matrix, const View& view, const Rect& area, const StageTokens* rows, const StageTokens* columns) {
+void addHits(Figure& figure, const PaintInput& in, const PairMatrix& matrix, const View& view,
+             const Rect& area, const StageTokens* rows, const StageTokens* columns) {
     const int stride = std::max(1, (std::max(view.cellRows, view.cellColumns) + hitSide - 1) / hitSide);
     for (int r = 0; r < view.cellRows; r += stride)
         for (int c = 0; c < view.cellColumns; c += stride) {
             double sum = 0;
             int count = 0;
-            const int rowEnd = std::min(r + stride, view.cellRows), columnEnd = std::min(c + stride, view.cellColumns);
+            const int rowEnd = std::min(r + stride, view.cellRows),
+                      columnEnd = std::min(c + stride, view.cellColumns);
             for (int i = r; i < rowEnd; ++i)
                 for (int j = c; j < columnEnd; ++j) {
                     const float value = view.values[static_cast<std::size_t>(i) * view.cellColumns + j];
@@ -127,17 +152,21 @@ void addHits(Figure& figure, const PaintInput& in, const PairMatrix& matrix, con
                     ++count;
                 }
             HitArea hit;
-            hit.rect = {area.x + area.width * c / view.cellColumns, area.y + area.height * r / view.cellRows, area.width * (columnEnd - c) / view.cellColumns,
+            hit.rect = {area.x + area.width * c / view.cellColumns, area.y + area.height * r / view.cellRows,
+                        area.width * (columnEnd - c) / view.cellColumns,
                         area.height * (rowEnd - r) / view.cellRows};
             hit.stage = matrix.columnStage;
             hit.value = count ? sum / count : std::nan("");
             const bool exact = view.block == 1 && stride == 1;
             hit.token = exact ? c : -1;
             if (exact)
-                hit.label = fmt::format("query {}, key {}: {} {}", tokenName(rows, r), tokenName(columns, c), valueText(hit.value), in.finding.unit);
+                hit.label = fmt::format("query {}, key {}: {} {}", tokenName(rows, r), tokenName(columns, c),
+                                        valueText(hit.value), in.finding.unit);
             else
-                hit.label = fmt::format("queries {}\u2013{}, keys {}\u2013{}: mean {} {}", r * view.block, std::min(rowEnd * view.block, view.rows) - 1, c * view.block,
-                                        std::min(columnEnd * view.block, view.columns) - 1, valueText(hit.value), in.finding.unit);
+                hit.label = fmt::format("queries {}\u2013{}, keys {}\u2013{}: mean {} {}", r * view.block,
+                                        std::min(rowEnd * view.block, view.rows) - 1, c * view.block,
+                                        std::min(columnEnd * view.block, view.columns) - 1,
+                                        valueText(hit.value), in.finding.unit);
             figure.hit(std::move(hit));
         }
 }
@@ -150,9 +179,11 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const bool isSigned = std::any_of(view.values.begin(), view.values.end(), [](float v) { return v < 0; });
     const ColorMap& map = colorMapFor(in.display, isSigned);
     const ValueScale scale(in.display.scale, view.values, isSigned);
-    const StageTokens *rowTokens = findStage(in.tokens, matrix.rowStage), *columnTokens = findStage(in.tokens, matrix.columnStage);
+    const StageTokens *rowTokens = findStage(in.tokens, matrix.rowStage),
+                      *columnTokens = findStage(in.tokens, matrix.columnStage);
     Figure figure(in, view.block == 1 ? fmt::format("{} queries x {} keys", view.rows, view.columns)
-                                      : fmt::format("{} queries x {} keys, each cell the mean of {} x {}", view.rows, view.columns, view.block, view.block));
+                                      : fmt::format("{} queries x {} keys, each cell the mean of {} x {}",
+                                                    view.rows, view.columns, view.block, view.block));
     if (view.values.empty()) {
         figure.notice("There are no values to draw.");
         return figure.finish(figure.top());
@@ -162,7 +193,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const double top = size * 1.6 + 4;
     double labels = textWidth(std::to_string(view.rows), size);
     if (rowTokens && view.rows <= readableLabels)
-        for (int i = 0; i < view.rows; ++i) labels = std::max(labels, textWidth(shortName(rowTokens, i), size));
+        for (int i = 0; i < view.rows; ++i)
+            labels = std::max(labels, textWidth(shortName(rowTokens, i), size));
     const double axisLeft = nameSize * 1.4 + labels + 8;
     const double width = std::max(80.0, figure.bodyWidth() - axisLeft - colorBarWidth(figure, bar));
     double areaWidth = width, areaHeight = width * view.rows / view.columns;
@@ -178,7 +210,9 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     for (const float value : view.values) {
         const double position = scale.position(value);
         missing = missing || std::isnan(position);
-        const Color c = std::isnan(position) ? ink::missing : position < in.display.threshold ? ink::white : map.at(position);
+        const Color c = std::isnan(position)              ? ink::missing
+                        : position < in.display.threshold ? ink::white
+                                                          : map.at(position);
         rgba->insert(rgba->end(), {c.r, c.g, c.b, 255});
     }
     figure.add("heat", RasterMark{area, view.cellColumns, view.cellRows, std::move(rgba), false, 1});
@@ -188,23 +222,38 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     addAxis(figure, area, Side::Left, view.rows, rowTokens, size);
     const double below = addAxis(figure, area, Side::Bottom, view.columns, columnTokens, size);
     const double nameY = area.y + area.height + 8 + below + nameSize;
-    figure.text("labels", {area.x + area.width / 2, nameY}, "key (" + matrix.columnStage + ")", Anchor::Middle, nameSize);
-    figure.add("labels", TextMark{{figure.left() + nameSize * 0.9, area.y + area.height / 2}, "query (" + matrix.rowStage + ")", nameSize, ink::text, Anchor::Middle,
-                                  false, false, -90});
+    figure.text("labels", {area.x + area.width / 2, nameY}, "key (" + matrix.columnStage + ")",
+                Anchor::Middle, nameSize);
+    figure.add("labels", TextMark{{figure.left() + nameSize * 0.9, area.y + area.height / 2},
+                                  "query (" + matrix.rowStage + ")",
+                                  nameSize,
+                                  ink::text,
+                                  Anchor::Middle,
+                                  false,
+                                  false,
+                                  -90});
     addHits(figure, in, matrix, view, area, rowTokens, columnTokens);
     const double barEnd = addColorBar(figure, bar, area.x + area.width, area.y, area.height);
     if (missing) {
         const double box = figure.fontSize();
-        figure.legend({RectMark{{0, box * 0.1, box, box}, {ink::none, 0, ink::missing, false}, 0}}, box, "pruned / no value");
+        figure.legend({RectMark{{0, box * 0.1, box, box}, {ink::none, 0, ink::missing, false}, 0}}, box,
+                      "pruned / no value");
     }
     if (!in.display.sinkTokens.empty()) {
         for (const int token : in.display.sinkTokens) {
             if (token < 0 || token >= view.columns) continue;
             const double x = area.x + area.width * (token + 0.5) / view.columns, y = area.y + area.height;
-            figure.add("marks", LineMark{{{x, y}, {x - 3, y + 5}, {x + 3, y + 5}}, {ink::none, 0, ink::sink, false}, true, false});
+            figure.add(
+                "marks",
+                LineMark{
+                    {{x, y}, {x - 3, y + 5}, {x + 3, y + 5}}, {ink::none, 0, ink::sink, false}, true, false});
         }
         const double box = figure.fontSize();
-        figure.legend({LineMark{{{box / 2, box * 0.2}, {box * 0.1, box}, {box * 0.9, box}}, {ink::none, 0, ink::sink, false}, true, false}}, box, "sink");
+        figure.legend({LineMark{{{box / 2, box * 0.2}, {box * 0.1, box}, {box * 0.9, box}},
+                                {ink::none, 0, ink::sink, false},
+                                true,
+                                false}},
+                      box, "sink");
         // A matrix shows what the model computed, whatever is done to the sinks in maps.
         figure.notice(sinkSentence(SinkPolicy::Keep, columnTokens, in.display.sinkTokens));
     }
@@ -219,7 +268,14 @@ void add_matrix(PainterCatalog& catalog) {
     entry.info = {"matrix",
                   "Matrix",
                   "Queries by keys as a picture, pooled when there are many, with the kinds of tokens marked",
-                  {{"cells", ParamType::Integer, maximumCells, "cells on the longer side at most; larger matrices are averaged in blocks", 16, 2048, {}, ""}}};
+                  {{"cells",
+                    ParamType::Integer,
+                    maximumCells,
+                    "cells on the longer side at most; larger matrices are averaged in blocks",
+                    16,
+                    2048,
+                    {},
+                    ""}}};
     entry.kinds = {"PairMatrix"};
     entry.priority = 10;
     entry.paint = paint;

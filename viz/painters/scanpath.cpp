@@ -9,17 +9,17 @@ namespace fovea::viz {
 namespace {
 
 constexpr Color disc{224, 122, 58, 205}, rim{160, 72, 22, 255}, path{70, 70, 70, 235}, first{0, 130, 90, 255};
-constexpr double largestShare = 0.05;   // of the picture's width, radius of the longest fixation
+constexpr double largestShare = 0.05;  // of the picture's width, radius of the longest fixation
 constexpr double smallestRadius = 3;
 constexpr std::size_t maximumNumbers = 300;
 
 /// Radii whose squares are proportional to the duration: the eye compares areas.
 class Radii {
 public:
-    Radii(const std::vector<Path::Fixation>& fixations, double width) {
+    Radii(const std::vector<Path::Fixation>& fixations, const Rect& picture) {
         for (const Path::Fixation& f : fixations)
             if (std::isfinite(f.duration)) m_longest = std::max(m_longest, f.duration);
-        m_largest = std::max(8.0, width * largestShare);
+        m_largest = std::max(8.0, largestShare * std::min(picture.width, 2.5 * picture.height));
     }
     bool known() const { return m_longest > 0; }
     double longest() const { return m_longest; }
@@ -64,15 +64,17 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const std::size_t skipped = scan.fixations.size() - fixations.size();
     double total = 0;
     for (const Path::Fixation& f : fixations) total += std::isfinite(f.duration) ? f.duration : 0;
-    Figure figure(in, fmt::format("{} fixation{}{}", fixations.size(), fixations.size() == 1 ? "" : "s",
-                                  total > 0 ? fmt::format(", {} ms in all", valueText(total)) : std::string()));
+    Figure figure(in,
+                  fmt::format("{} fixation{}{}", fixations.size(), fixations.size() == 1 ? "" : "s",
+                              total > 0 ? fmt::format(", {} ms in all", valueText(total)) : std::string()));
     Rect reach{0, 0, 1, 1};
     for (const Path::Fixation& f : fixations) {
         reach.width = std::max(reach.width, f.x + 1);
         reach.height = std::max(reach.height, f.y + 1);
     }
-    const ImageFrame frame = placeImage(figure, in, imageExtent(in, scan.image, reach), scan.image, 0, params.value("fade", 0.25));
-    const Radii radii(fixations, frame.target.width);
+    const ImageFrame frame =
+        placeImage(figure, in, imageExtent(in, scan.image, reach), scan.image, 0, params.value("fade", 0.25));
+    const Radii radii(fixations, frame.target);
     LineMark line;
     line.style = {path, 1.5, ink::none, false};
     for (const Path::Fixation& f : fixations) line.points.push_back(frame.map(f.x, f.y));
@@ -80,9 +82,11 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     for (std::size_t i = 0; i < fixations.size(); ++i) {
         const Point p = frame.map(fixations[i].x, fixations[i].y);
         const double r = radii.of(fixations[i].duration);
-        figure.add("marks", EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r}, {i == 0 ? first : rim, i == 0 ? 2.2 : 1.0, disc, false}});
+        figure.add("marks", EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r},
+                                        {i == 0 ? first : rim, i == 0 ? 2.2 : 1.0, disc, false}});
         HitArea hit{{p.x - r, p.y - r, 2 * r, 2 * r}, -1, {}, fixations[i].mass, {}, {}};
-        hit.label = fmt::format("fixation {}: {:.0f}, {:.0f} px, onset {} ms, {} ms, {} of the map", i + 1, fixations[i].x, fixations[i].y, valueText(fixations[i].onset),
+        hit.label = fmt::format("fixation {}: {:.0f}, {:.0f} px, onset {} ms, {} ms, {} of the map", i + 1,
+                                fixations[i].x, fixations[i].y, valueText(fixations[i].onset),
                                 valueText(fixations[i].duration), valueText(fixations[i].mass));
         figure.hit(std::move(hit));
     }
@@ -92,23 +96,31 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         const std::string number = std::to_string(i + 1);
         const double r = radii.of(fixations[i].duration);
         const bool inside = textWidth(number, size, Face::Bold) < 1.7 * r && size < 1.8 * r;
-        const Point at = inside ? Point{p.x, p.y + size * 0.36} : Point{p.x + r + 2 + textWidth(number, size, Face::Bold) / 2, p.y - r * 0.4};
+        const Point at = inside ? Point{p.x, p.y + size * 0.36}
+                                : Point{p.x + r + 2 + textWidth(number, size, Face::Bold) / 2, p.y - r * 0.4};
         if (!inside) {
             const double w = textWidth(number, size, Face::Bold);
-            figure.add("labels", RectMark{{at.x - w / 2 - 1.5, at.y - size * 0.82, w + 3, size * 1.02}, {ink::none, 0, Color{255, 255, 255, 200}, false}, 2});
+            figure.add("labels", RectMark{{at.x - w / 2 - 1.5, at.y - size * 0.82, w + 3, size * 1.02},
+                                          {ink::none, 0, Color{255, 255, 255, 200}, false},
+                                          2});
         }
         figure.add("labels", TextMark{at, number, size, ink::text, Anchor::Middle, true, false, 0});
     }
-    if (fixations.empty()) figure.notice("There are no fixations to draw.");
+    if (fixations.empty())
+        figure.notice("There are no fixations to draw.");
     else {
         const double box = figure.fontSize();
-        figure.legend({EllipseMark{{1, box * 0.1, box, box}, {first, 2.2, disc, false}}}, box + 2, "first fixation");
+        figure.legend({EllipseMark{{1, box * 0.1, box, box}, {first, 2.2, disc, false}}}, box + 2,
+                      "first fixation");
         legendDurations(figure, radii);
     }
-    const auto outside = std::count_if(fixations.begin(), fixations.end(), [&](const Path::Fixation& f) { return !frame.holds(f.x, f.y); });
-    if (outside > 0) figure.notice(fmt::format("{} fixations outside the picture are drawn at its edge.", outside));
+    const auto outside = std::count_if(fixations.begin(), fixations.end(),
+                                       [&](const Path::Fixation& f) { return !frame.holds(f.x, f.y); });
+    if (outside > 0)
+        figure.notice(fmt::format("{} fixations outside the picture are drawn at its edge.", outside));
     if (skipped > 0) figure.notice(fmt::format("{} fixations without a position are not drawn.", skipped));
-    if (fixations.size() > maximumNumbers) figure.notice(fmt::format("Only the first {} fixations are numbered.", maximumNumbers));
+    if (fixations.size() > maximumNumbers)
+        figure.notice(fmt::format("Only the first {} fixations are numbered.", maximumNumbers));
     in.job.progress(1, "scanpath");
     return figure.finish(frame.bottom());
 }
@@ -117,10 +129,11 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
 
 void add_scanpath(PainterCatalog& catalog) {
     PainterEntry entry;
-    entry.info = {"scanpath",
-                  "Scanpath",
-                  "Numbered fixations over the picture, circle area linear in duration",
-                  {{"fade", ParamType::Number, 0.25, "how far the picture is mixed with white", 0, 1, {}, ""}}};
+    entry.info = {
+        "scanpath",
+        "Scanpath",
+        "Numbered fixations over the picture, circle area linear in duration",
+        {{"fade", ParamType::Number, 0.25, "how far the picture is mixed with white", 0, 1, {}, ""}}};
     entry.kinds = {"Path"};
     entry.priority = 10;
     entry.paint = paint;

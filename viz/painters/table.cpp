@@ -14,7 +14,8 @@ constexpr double padding = 8, widestText = 260, widestPicture = 1600;
 std::string cellText(const Table::Cell& cell) {
     if (const double* number = std::get_if<double>(&cell)) {
         if (std::isnan(*number)) return "\u2013";
-        if (*number == std::round(*number) && std::abs(*number) < 1e9) return fmt::format("{:.0f}", *number == 0 ? 0 : *number);
+        if (*number == std::round(*number) && std::abs(*number) < 1e9)
+            return fmt::format("{:.0f}", *number == 0 ? 0 : *number);
         return valueText(*number);
     }
     return printable(std::get<std::string>(cell));
@@ -24,14 +25,17 @@ struct Sheet {
     std::vector<double> width;
     std::vector<bool> numeric;
     std::size_t columns = 0, rows = 0;  ///< shown
-    double total() const { return std::accumulate(width.begin(), width.begin() + static_cast<std::ptrdiff_t>(columns), 0.0); }
+    double total() const {
+        return std::accumulate(width.begin(), width.begin() + static_cast<std::ptrdiff_t>(columns), 0.0);
+    }
 };
 
 Sheet measure(const Table& table, std::size_t maximumRows, double size, double limit) {
     Sheet sheet;
     sheet.rows = std::min(table.rows.size(), maximumRows);
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
-        double widest = std::max(textWidth(printable(table.columns[c].name), size, Face::Bold), textWidth(table.columns[c].unit, size * 0.85));
+        double widest = std::max(textWidth(printable(table.columns[c].name), size, Face::Bold),
+                                 textWidth(table.columns[c].unit, size * 0.85));
         bool numeric = true;
         for (std::size_t r = 0; r < sheet.rows; ++r) {
             if (c >= table.rows[r].size()) continue;
@@ -50,49 +54,74 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "table");
     const Table& table = std::get<Table>(in.finding.data);
     const double size = in.display.fontSize * 0.95, rowHeight = size * 1.65;
-    const Sheet sheet = measure(table, static_cast<std::size_t>(std::max(1, params.value("rows", 24))), size, widestPicture - 2 * Figure::margin);
-    Figure figure(in, fmt::format("{} row{}", table.rows.size(), table.rows.size() == 1 ? "" : "s"), std::max(in.display.width, sheet.total() + 2 * Figure::margin));
+    const Sheet sheet = measure(table, static_cast<std::size_t>(std::max(1, params.value("rows", 24))), size,
+                                widestPicture - 2 * Figure::margin);
+    Figure figure(in, fmt::format("{} row{}", table.rows.size(), table.rows.size() == 1 ? "" : "s"),
+                  std::max(in.display.width, sheet.total() + 2 * Figure::margin));
     double y = figure.top();
     const double end = figure.left() + sheet.total();
-    const bool units = std::any_of(table.columns.begin(), table.columns.end(), [](const Table::Column& c) { return !c.unit.empty(); });
-    const auto put = [&](std::size_t column, double x, double baseline, std::string text, double textSize, Color color, bool bold) {
+    const bool units = std::any_of(table.columns.begin(), table.columns.end(),
+                                   [](const Table::Column& c) { return !c.unit.empty(); });
+    const auto put = [&](std::size_t column, double x, double baseline, std::string text, double textSize,
+                         Color color, bool bold) {
         const double room = sheet.width[column] - 2 * padding;
         text = elideText(text, room + 0.01, textSize, bold ? Face::Bold : Face::Regular);
         const bool right = sheet.numeric[column];
-        figure.add("labels", TextMark{{right ? x + sheet.width[column] - padding : x + padding, baseline}, std::move(text), textSize, color,
-                                      right ? Anchor::End : Anchor::Start, bold, false, 0});
+        figure.add("labels", TextMark{{right ? x + sheet.width[column] - padding : x + padding, baseline},
+                                      std::move(text),
+                                      textSize,
+                                      color,
+                                      right ? Anchor::End : Anchor::Start,
+                                      bold,
+                                      false,
+                                      0});
     };
-    const auto rule = [&](double at, double width) { figure.add("grid", LineMark{{{figure.left(), at}, {end, at}}, {ink::faint, width, ink::none, false}, false, false}); };
+    const auto rule = [&](double at, double width) {
+        figure.add(
+            "grid",
+            LineMark{{{figure.left(), at}, {end, at}}, {ink::faint, width, ink::none, false}, false, false});
+    };
     if (sheet.columns > 0) {
         rule(y, 1.2);
         double x = figure.left();
         const double header = rowHeight + (units ? size * 1.15 : 0);
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
             put(c, x, y + size * 1.2, printable(table.columns[c].name), size, ink::text, true);
-            if (!table.columns[c].unit.empty()) put(c, x, y + size * 2.3, table.columns[c].unit, size * 0.85, ink::faint, false);
+            if (!table.columns[c].unit.empty())
+                put(c, x, y + size * 2.3, table.columns[c].unit, size * 0.85, ink::faint, false);
         }
         y += header;
         rule(y, 0.8);
     }
     for (std::size_t r = 0; r < sheet.rows; ++r) {
         in.job.progress(static_cast<double>(r) / static_cast<double>(sheet.rows), "table");
-        if (r % 2 == 1) figure.add("grid", RectMark{{figure.left(), y, end - figure.left(), rowHeight}, {ink::none, 0, Color{0, 0, 0, 10}, false}, 0});
+        if (r % 2 == 1)
+            figure.add("grid", RectMark{{figure.left(), y, end - figure.left(), rowHeight},
+                                        {ink::none, 0, Color{0, 0, 0, 10}, false},
+                                        0});
         double x = figure.left();
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
             if (c >= table.rows[r].size()) continue;
             const Table::Cell& cell = table.rows[r][c];
             put(c, x, y + size * 1.2, cellText(cell), size, ink::text, false);
             const double* number = std::get_if<double>(&cell);
-            figure.hit({{x, y, sheet.width[c], rowHeight}, -1, {}, number ? *number : std::nan(""),
-                        fmt::format("{}: {}{}{}", table.columns[c].name, cellText(cell), table.columns[c].unit.empty() ? "" : " ", table.columns[c].unit), {}});
+            figure.hit({{x, y, sheet.width[c], rowHeight},
+                        -1,
+                        {},
+                        number ? *number : std::nan(""),
+                        fmt::format("{}: {}{}{}", table.columns[c].name, cellText(cell),
+                                    table.columns[c].unit.empty() ? "" : " ", table.columns[c].unit),
+                        {}});
         }
         y += rowHeight;
     }
     if (sheet.columns > 0) rule(y, 1.2);
-    if (table.rows.size() > sheet.rows) figure.notice(fmt::format("\u2026 {} more rows", table.rows.size() - sheet.rows));
+    if (table.rows.size() > sheet.rows)
+        figure.notice(fmt::format("\u2026 {} more rows", table.rows.size() - sheet.rows));
     if (table.columns.size() > sheet.columns) {
         std::string names;
-        for (std::size_t c = sheet.columns; c < table.columns.size(); ++c) names += (names.empty() ? "" : ", ") + printable(table.columns[c].name);
+        for (std::size_t c = sheet.columns; c < table.columns.size(); ++c)
+            names += (names.empty() ? "" : ", ") + printable(table.columns[c].name);
         figure.notice(fmt::format("\u2026 {} more columns: {}", table.columns.size() - sheet.columns, names));
     }
     if (table.rows.empty()) figure.notice("There are no rows to draw.");
@@ -107,7 +136,14 @@ void add_table(PainterCatalog& catalog) {
     entry.info = {"table",
                   "Table",
                   "Aligned columns with units",
-                  {{"rows", ParamType::Integer, 24, "rows that are shown at most; the number of the others is said", 1, 400, {}, ""}}};
+                  {{"rows",
+                    ParamType::Integer,
+                    24,
+                    "rows that are shown at most; the number of the others is said",
+                    1,
+                    400,
+                    {},
+                    ""}}};
     entry.kinds = {"Table"};
     entry.priority = 10;
     entry.paint = paint;

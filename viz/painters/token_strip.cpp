@@ -24,7 +24,9 @@ std::vector<Piece> piecesOf(const StageTokens* stage, int count) {
     for (int i = 0; i < count;) {
         int end = i + 1;
         if (stage && i < stage->size() && stage->tokens[i].row >= 0) {
-            while (end < count && end < stage->size() && stage->tokens[end].row >= 0 && stage->tokens[end].image == stage->tokens[i].image) ++end;
+            while (end < count && end < stage->size() && stage->tokens[end].row >= 0 &&
+                   stage->tokens[end].image == stage->tokens[i].image)
+                ++end;
         }
         const bool grid = end - i > 1;
         pieces.push_back({i, grid ? end : i + 1, grid});
@@ -35,18 +37,32 @@ std::vector<Piece> piecesOf(const StageTokens* stage, int count) {
 
 class Strip {
 public:
-    Strip(Figure& figure, const PaintInput& in, const TokenScores& scores, const StageTokens* stage, std::vector<float> values, const ValueScale& scale, const ColorMap& map,
-          double right)
-        : m_figure(figure), m_in(in), m_scores(scores), m_stage(stage), m_values(std::move(values)), m_scale(scale), m_map(map), m_right(right), m_x(figure.left()),
-          m_y(figure.top()), m_size(figure.fontSize()), m_numbers(static_cast<int>(m_values.size()) <= numberedCells) {}
+    Strip(Figure& figure, const PaintInput& in, const TokenScores& scores, const StageTokens* stage,
+          std::vector<float> values, const ValueScale& scale, const ColorMap& map, double right)
+        : m_figure(figure),
+          m_in(in),
+          m_scores(scores),
+          m_stage(stage),
+          m_values(std::move(values)),
+          m_scale(scale),
+          m_map(map),
+          m_right(right),
+          m_x(figure.left()),
+          m_y(figure.top()),
+          m_size(figure.fontSize()),
+          m_numbers(static_cast<int>(m_values.size()) <= numberedCells) {}
 
     double draw() {
         int cells = 0, left = 0;
         for (const Piece& piece : piecesOf(m_stage, static_cast<int>(m_values.size()))) {
-            m_in.job.progress(static_cast<double>(piece.begin) / static_cast<double>(m_values.size()), "tokens");
-            if (piece.grid) addGrid(piece);
-            else if (++cells <= maximumTextCells) addCell(piece.begin);
-            else ++left;
+            m_in.job.progress(static_cast<double>(piece.begin) / static_cast<double>(m_values.size()),
+                              "tokens");
+            if (piece.grid)
+                addGrid(piece);
+            else if (++cells <= maximumTextCells)
+                addCell(piece.begin);
+            else
+                ++left;
         }
         if (left > 0) m_figure.notice(fmt::format("\u2026 {} more tokens", left));
         return m_x > m_figure.left() ? m_y + cellHeight() : m_y;
@@ -56,7 +72,9 @@ public:
 private:
     double cellHeight() const { return m_size * (m_numbers ? 2.6 : 1.6); }
 
-    bool isIn(const std::vector<int>& list, int token) const { return std::find(list.begin(), list.end(), token) != list.end(); }
+    bool isIn(const std::vector<int>& list, int token) const {
+        return std::find(list.begin(), list.end(), token) != list.end();
+    }
 
     Color colorOf(int token) {
         const double position = m_scale.position(m_values[token]);
@@ -78,7 +96,8 @@ private:
     }
 
     void addCell(int token) {
-        std::string text = m_stage && token < m_stage->size() ? printable(m_stage->tokens[token].text) : std::string();
+        std::string text =
+            m_stage && token < m_stage->size() ? printable(m_stage->tokens[token].text) : std::string();
         if (text.empty()) text = std::to_string(token);
         const bool missing = std::isnan(m_values[token]);
         const std::string value = missing ? "\u2013" : valueText(m_values[token]);
@@ -94,8 +113,23 @@ private:
             m_missing = true;
         }
         m_figure.add("heat", RectMark{cell, {ink::hair, 0.7, missing ? ink::none : fill, false}, 2});
-        m_figure.add("labels", TextMark{{m_x + width / 2, m_y + m_size * 1.15}, text, m_size, readableOn(fill), Anchor::Middle, false, false, 0});
-        if (m_numbers) m_figure.add("labels", TextMark{{m_x + width / 2, m_y + m_size * 2.2}, value, m_size * 0.75, readableOn(fill), Anchor::Middle, false, false, 0});
+        m_figure.add("labels", TextMark{{m_x + width / 2, m_y + m_size * 1.15},
+                                        text,
+                                        m_size,
+                                        readableOn(fill),
+                                        Anchor::Middle,
+                                        false,
+                                        false,
+                                        0});
+        if (m_numbers)
+            m_figure.add("labels", TextMark{{m_x + width / 2, m_y + m_size * 2.2},
+                                            value,
+                                            m_size * 0.75,
+                                            readableOn(fill),
+                                            Anchor::Middle,
+                                            false,
+                                            false,
+                                            0});
         addOutlines(token, cell);
         addHit(token, cell);
         m_x += width + gap;
@@ -109,19 +143,29 @@ private:
             rows = std::max(rows, m_stage->tokens[i].row + 1);
             columns = std::max(columns, m_stage->tokens[i].column + 1);
         }
-        const double side = std::clamp(std::min((m_right - m_figure.left()) / columns, 0.6 * m_figure.bodyWidth() / rows), smallestImageCell, largestImageCell);
+        const double side =
+            std::clamp(std::min((m_right - m_figure.left()) / columns, 0.6 * m_figure.bodyWidth() / rows),
+                       smallestImageCell, largestImageCell);
         m_y += m_size * 1.2;
-        m_figure.text("labels", {m_figure.left(), m_y - 3}, fmt::format("image tokens {}\u2013{}, {} x {}", piece.begin, piece.end - 1, rows, columns), Anchor::Start, m_size * 0.85, ink::faint);
+        m_figure.text(
+            "labels", {m_figure.left(), m_y - 3},
+            fmt::format("image tokens {}\u2013{}, {} x {}", piece.begin, piece.end - 1, rows, columns),
+            Anchor::Start, m_size * 0.85, ink::faint);
         for (int i = piece.begin; i < piece.end; ++i) {
             const Token& token = m_stage->tokens[i];
             const Rect cell{m_figure.left() + token.column * side, m_y + token.row * side, side, side};
             const bool missing = std::isnan(m_values[i]);
             m_missing = m_missing || missing;
             if (missing) addMissingCell(m_figure, "heat", cell);
-            m_figure.add("heat", RectMark{cell, {side >= 6 ? ink::hair : ink::none, 0.5, missing ? ink::none : colorOf(i), false}, 0});
+            m_figure.add("heat", RectMark{cell,
+                                          {side >= 6 ? ink::hair : ink::none, 0.5,
+                                           missing ? ink::none : colorOf(i), false},
+                                          0});
             addHit(i, cell);
         }
-        for (int i = piece.begin; i < piece.end; ++i) addOutlines(i, {m_figure.left() + m_stage->tokens[i].column * side, m_y + m_stage->tokens[i].row * side, side, side});
+        for (int i = piece.begin; i < piece.end; ++i)
+            addOutlines(i, {m_figure.left() + m_stage->tokens[i].column * side,
+                            m_y + m_stage->tokens[i].row * side, side, side});
         m_y += rows * side + gap * 2;
     }
 
@@ -159,11 +203,14 @@ Picture paint(const PaintInput& in, const nlohmann::json&) {
     const double right = figure.right() - colorBarWidth(figure, bar);
     Strip strip(figure, in, scores, stage, std::move(values), scale, map, right);
     double bottom = strip.draw();
-    bottom = std::max(bottom, addColorBar(figure, bar, right, figure.top(), std::min(bottom - figure.top(), 320.0)));
+    bottom = std::max(bottom,
+                      addColorBar(figure, bar, right, figure.top(), std::min(bottom - figure.top(), 320.0)));
     if (strip.missing()) legendMissing(figure);
     legendSelections(figure, in, stage);
     if (in.display.threshold > 0)
-        figure.notice(fmt::format("Not coloured: values below {} ({:.0f} % of the scale).", valueText(scale.valueAt(in.display.threshold)), 100 * in.display.threshold));
+        figure.notice(fmt::format("Not coloured: values below {} ({:.0f} % of the scale).",
+                                  valueText(scale.valueAt(in.display.threshold)),
+                                  100 * in.display.threshold));
     in.job.progress(1, "tokens");
     return figure.finish(bottom);
 }
@@ -172,7 +219,11 @@ Picture paint(const PaintInput& in, const nlohmann::json&) {
 
 void add_token_strip(PainterCatalog& catalog) {
     PainterEntry entry;
-    entry.info = {"token_strip", "Tokens", "Every token of a sequence in reading order, coloured by its score; image tokens as their grid", {}};
+    entry.info = {
+        "token_strip",
+        "Tokens",
+        "Every token of a sequence in reading order, coloured by its score; image tokens as their grid",
+        {}};
     entry.kinds = {"TokenScores"};
     entry.priority = 20;
     entry.paint = paint;

@@ -15,8 +15,12 @@ constexpr int namedRoots = 12;
 void checkTree(const Tree& tree, const std::string& name) {
     const std::size_t nodes = tree.tokens.size();
     const auto fits = [&](std::size_t size) { return size == nodes || size == 0; };
-    if (tree.parent.size() != nodes || !fits(tree.weight.size()) || !fits(tree.depth.size()) || !fits(tree.score.size()))
-        throw Error(fmt::format("tree \"{}\": expected one parent, weight, depth and score for each of {} nodes", name, nodes), {}, ErrorCode::Internal);
+    if (tree.parent.size() != nodes || !fits(tree.weight.size()) || !fits(tree.depth.size()) ||
+        !fits(tree.score.size()))
+        throw Error(
+            fmt::format("tree \"{}\": expected one parent, weight, depth and score for each of {} nodes",
+                        name, nodes),
+            {}, ErrorCode::Internal);
 }
 
 /// Where every node is drawn: image tokens at their centres, the others in a row above the picture.
@@ -25,7 +29,8 @@ struct Places {
     std::vector<int> above;  // nodes that are not on the picture
 };
 
-Places placesOf(const Tree& tree, const StageTokens* stage, const ImageFrame& frame, double rowY, double spacing) {
+Places placesOf(const Tree& tree, const StageTokens* stage, const ImageFrame& frame, double rowY,
+                double spacing) {
     Places out;
     out.points.resize(tree.tokens.size());
     for (std::size_t i = 0; i < tree.tokens.size(); ++i) {
@@ -38,8 +43,10 @@ Places placesOf(const Tree& tree, const StageTokens* stage, const ImageFrame& fr
         }
     }
     const double fits = std::max(1.0, std::floor(frame.target.width / spacing));
-    const double step = out.above.size() <= fits ? spacing : frame.target.width / static_cast<double>(out.above.size());
-    for (std::size_t k = 0; k < out.above.size(); ++k) out.points[out.above[k]] = {frame.target.x + (static_cast<double>(k) + 0.5) * step, rowY};
+    const double step =
+        out.above.size() <= fits ? spacing : frame.target.width / static_cast<double>(out.above.size());
+    for (std::size_t k = 0; k < out.above.size(); ++k)
+        out.points[out.above[k]] = {frame.target.x + (static_cast<double>(k) + 0.5) * step, rowY};
     return out;
 }
 
@@ -50,27 +57,41 @@ double edgeWidth(double weight, double strongest) {
 
 CurveMark edge(Point child, Point parent, double width, Color color) {
     const double dx = parent.x - child.x, dy = parent.y - child.y;
-    return {child, {child.x + dx / 2 - dy * bow, child.y + dy / 2 + dx * bow}, parent, {color, width, ink::none, false}};
+    return {child,
+            {child.x + dx / 2 - dy * bow, child.y + dy / 2 + dx * bow},
+            parent,
+            {color, width, ink::none, false}};
 }
 
 void legendTree(Figure& figure, double strongest, int deepest, const std::vector<Color>& depthColors) {
     const double size = figure.fontSize(), middle = size * 0.6;
-    figure.legend({EllipseMark{{0, middle - 5, 10, 10}, {Color{0, 0, 0, 255}, 1.6, ink::white, false}}, EllipseMark{{3, middle - 2, 4, 4}, {ink::none, 0, Color{0, 0, 0, 255}, false}}},
+    figure.legend({EllipseMark{{0, middle - 5, 10, 10}, {Color{0, 0, 0, 255}, 1.6, ink::white, false}},
+                   EllipseMark{{3, middle - 2, 4, 4}, {ink::none, 0, Color{0, 0, 0, 255}, false}}},
                   11, "root");
     if (strongest > 0) {
         std::vector<Mark> marks;
         double x = 0;
         for (const double share : {0.25, 1.0}) {
-            marks.push_back(LineMark{{{x, middle}, {x + 18, middle}}, {Color{60, 60, 60, 255}, edgeWidth(share * strongest, strongest), ink::none, false}, false, false});
+            marks.push_back(
+                LineMark{{{x, middle}, {x + 18, middle}},
+                         {Color{60, 60, 60, 255}, edgeWidth(share * strongest, strongest), ink::none, false},
+                         false,
+                         false});
             x += 23;
         }
-        figure.legend(std::move(marks), x - 5, fmt::format("confidence {} and {}", valueText(0.25 * strongest), valueText(strongest)));
+        figure.legend(std::move(marks), x - 5,
+                      fmt::format("confidence {} and {}", valueText(0.25 * strongest), valueText(strongest)));
     }
     std::vector<Mark> dots;
     const int shown = std::min(deepest + 1, 8);
     for (int d = 0; d < shown; ++d)
-        dots.push_back(EllipseMark{{d * 11.0, middle - 4, 8, 8}, {ink::white, 0.8, depthColors[static_cast<std::size_t>(std::lround(static_cast<double>(d) * deepest / std::max(1, shown - 1)))], false}});
-    figure.legend(std::move(dots), shown * 11.0, deepest > 0 ? fmt::format("depth 0 to {}", deepest) : std::string("depth 0"));
+        dots.push_back(EllipseMark{{d * 11.0, middle - 4, 8, 8},
+                                   {ink::white, 0.8,
+                                    depthColors[static_cast<std::size_t>(std::lround(
+                                        static_cast<double>(d) * deepest / std::max(1, shown - 1)))],
+                                    false}});
+    figure.legend(std::move(dots), shown * 11.0,
+                  deepest > 0 ? fmt::format("depth 0 to {}", deepest) : std::string("depth 0"));
 }
 
 Picture paint(const PaintInput& in, const nlohmann::json& params) {
@@ -85,12 +106,14 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     for (int i = 0; i < nodes; ++i) {
         roots += tree.parent[i] < 0 || tree.parent[i] >= nodes;
         if (!tree.depth.empty()) deepest = std::max(deepest, tree.depth[i]);
-        if (!tree.weight.empty() && std::isfinite(tree.weight[i])) strongest = std::max<double>(strongest, tree.weight[i]);
+        if (!tree.weight.empty() && std::isfinite(tree.weight[i]))
+            strongest = std::max<double>(strongest, tree.weight[i]);
         const int token = tree.tokens[i];
         outside += !(stage && token >= 0 && token < stage->size() && !stage->tokens[token].rect.empty());
     }
     deepest = std::clamp(deepest, 0, 4095);
-    Figure figure(in, fmt::format("{} nodes, {} root{}, depth {}", nodes, roots, roots == 1 ? "" : "s", deepest));
+    Figure figure(in,
+                  fmt::format("{} nodes, {} root{}, depth {}", nodes, roots, roots == 1 ? "" : "s", deepest));
     int image = 0;
     if (stage)
         for (const Token& token : stage->tokens)
@@ -100,12 +123,15 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
             }
     // Nodes that are no part of the picture stand in a row above it.
     const double size = figure.fontSize(), row = outside > 0 ? size * 2.6 : 0;
-    const ImageFrame frame = placeImage(figure, in, imageExtent(in, image), image, 0, params.value("fade", 0.55), row);
+    const ImageFrame frame =
+        placeImage(figure, in, imageExtent(in, image), image, 0, params.value("fade", 0.55), row);
     const Places places = placesOf(tree, stage, frame, figure.top() + size * 1.9, 64);
     const ColorMap& map = colorMap("viridis");
     std::vector<Color> depthColors;
     for (int d = 0; d <= deepest; ++d) depthColors.push_back(map.at(deepest ? 0.92 * d / deepest : 0));
-    const auto colorOf = [&](int node) { return depthColors[tree.depth.empty() ? 0 : std::clamp(tree.depth[node], 0, deepest)]; };
+    const auto colorOf = [&](int node) {
+        return depthColors[tree.depth.empty() ? 0 : std::clamp(tree.depth[node], 0, deepest)];
+    };
     for (int i = 0; i < nodes; ++i) {
         if (i % 64 == 0) in.job.progress(static_cast<double>(i) / nodes, "tree");
         const int parent = tree.parent[i];
@@ -117,7 +143,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         }
         Color color = colorOf(i);
         color.a = 210;
-        figure.add("marks", edge(places.points[i], places.points[parent], edgeWidth(weight, strongest), color));
+        figure.add("marks",
+                   edge(places.points[i], places.points[parent], edgeWidth(weight, strongest), color));
     }
     const double radius = std::clamp(frame.target.width / 14 / 12, 1.8, 3.4);
     int named = 0;
@@ -125,27 +152,54 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         const Point p = places.points[i];
         const bool root = tree.parent[i] < 0 || tree.parent[i] >= nodes;
         const int token = tree.tokens[i];
-        const bool selected = std::find(in.selectedTokens.begin(), in.selectedTokens.end(), token) != in.selectedTokens.end();
+        const bool selected =
+            std::find(in.selectedTokens.begin(), in.selectedTokens.end(), token) != in.selectedTokens.end();
         const double r = root ? radius * 1.9 : radius;
-        figure.add("marks", EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r}, {root ? Color{0, 0, 0, 255} : selected ? ink::selected : ink::white, root || selected ? 1.6 : 0.7, root ? ink::white : colorOf(i), false}});
-        if (root) figure.add("marks", EllipseMark{{p.x - r * 0.4, p.y - r * 0.4, r * 0.8, r * 0.8}, {ink::none, 0, Color{0, 0, 0, 255}, false}});
-        HitArea hit{{p.x - 4, p.y - 4, 8, 8}, token, tree.stage, tree.score.empty() ? std::nan("") : tree.score[i], {}, {}};
+        figure.add("marks",
+                   EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r},
+                               {root       ? Color{0, 0, 0, 255}
+                                : selected ? ink::selected
+                                           : ink::white,
+                                root || selected ? 1.6 : 0.7, root ? ink::white : colorOf(i), false}});
+        if (root)
+            figure.add("marks", EllipseMark{{p.x - r * 0.4, p.y - r * 0.4, r * 0.8, r * 0.8},
+                                            {ink::none, 0, Color{0, 0, 0, 255}, false}});
+        HitArea hit{{p.x - 4, p.y - 4, 8, 8},
+                    token,
+                    tree.stage,
+                    tree.score.empty() ? std::nan("") : tree.score[i],
+                    {},
+                    {}};
         if (stage && token >= 0 && token < stage->size()) hit.source = stage->tokens[token].rect;
-        hit.label = tokenName(stage, token) + (root ? std::string(": root") : fmt::format(": parent {}, confidence {}", tokenName(stage, tree.tokens[tree.parent[i]]), tree.weight.empty() ? "unknown" : valueText(tree.weight[i])));
+        hit.label =
+            tokenName(stage, token) +
+            (root ? std::string(": root")
+                  : fmt::format(": parent {}, confidence {}", tokenName(stage, tree.tokens[tree.parent[i]]),
+                                tree.weight.empty() ? "unknown" : valueText(tree.weight[i])));
         figure.hit(std::move(hit));
         const bool isOutside = std::find(places.above.begin(), places.above.end(), i) != places.above.end();
         if (!isOutside && (!root || ++named > namedRoots)) continue;
         if (isOutside && places.above.size() > 16) continue;
-        std::string label = stage && token >= 0 && token < stage->size() && !stage->tokens[token].text.empty() ? printable(stage->tokens[token].text) : std::to_string(token);
+        std::string label = stage && token >= 0 && token < stage->size() && !stage->tokens[token].text.empty()
+                                ? printable(stage->tokens[token].text)
+                                : std::to_string(token);
         label = elideText(label, 60, size * 0.85);
         const double width = textWidth(label, size * 0.85, Face::Bold);
-        const Point at{std::clamp(p.x, figure.left() + width / 2, figure.right() - width / 2), std::max(p.y - r - 4, figure.top() + size)};
-        if (!isOutside) figure.add("labels", RectMark{{at.x - width / 2 - 2, at.y - size * 0.72, width + 4, size * 0.92}, {ink::none, 0, Color{255, 255, 255, 215}, false}, 2});
+        const Point at{std::clamp(p.x, figure.left() + width / 2, figure.right() - width / 2),
+                       std::max(p.y - r - 4, figure.top() + size)};
+        if (!isOutside)
+            figure.add("labels", RectMark{{at.x - width / 2 - 2, at.y - size * 0.72, width + 4, size * 0.92},
+                                          {ink::none, 0, Color{255, 255, 255, 215}, false},
+                                          2});
         figure.add("labels", TextMark{at, label, size * 0.85, ink::text, Anchor::Middle, true, false, 0});
     }
-    if (nodes == 0) figure.notice("There are no nodes to draw.");
-    else legendTree(figure, strongest, deepest, depthColors);
-    if (hidden > 0) figure.notice(fmt::format("Not drawn: {} edges with a confidence below {}.", hidden, valueText(minimum)));
+    if (nodes == 0)
+        figure.notice("There are no nodes to draw.");
+    else
+        legendTree(figure, strongest, deepest, depthColors);
+    if (hidden > 0)
+        figure.notice(
+            fmt::format("Not drawn: {} edges with a confidence below {}.", hidden, valueText(minimum)));
     if (named > namedRoots) figure.notice(fmt::format("{} of {} roots are named.", namedRoots, roots));
     if (!in.selectedTokens.empty()) figure.notice("Selected: " + tokenNames(stage, in.selectedTokens) + ".");
     in.job.progress(1, "tree");
@@ -156,11 +210,12 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
 
 void add_tree(PainterCatalog& catalog) {
     PainterEntry entry;
-    entry.info = {"tree",
-                  "Tree over the image",
-                  "Nodes at their tokens, edges to the parent as wide as they are certain, coloured by depth",
-                  {{"minimum", ParamType::Number, 0.0, "edges with a smaller confidence are not drawn", 0, 1e9, {}, ""},
-                   {"fade", ParamType::Number, 0.55, "how far the picture is mixed with white", 0, 1, {}, ""}}};
+    entry.info = {
+        "tree",
+        "Tree over the image",
+        "Nodes at their tokens, edges to the parent as wide as they are certain, coloured by depth",
+        {{"minimum", ParamType::Number, 0.0, "edges with a smaller confidence are not drawn", 0, 1e9, {}, ""},
+         {"fade", ParamType::Number, 0.55, "how far the picture is mixed with white", 0, 1, {}, ""}}};
     entry.kinds = {"Tree"};
     entry.priority = 10;
     entry.paint = paint;

@@ -6,10 +6,12 @@
 namespace fovea::viz {
 namespace {
 
-constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110, longestUnit = 160;
+constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110, longestUnit = 200;
 constexpr std::size_t maximumUnitLines = 4;
 
-double tickSize(const Figure& figure) { return figure.fontSize() * 0.85; }
+double tickSize(const Figure& figure) {
+    return figure.fontSize() * 0.85;
+}
 
 int tickCount(const Figure& figure, double height) {
     return std::clamp(static_cast<int>(height / (figure.fontSize() * 3.2)), 2, 7);
@@ -18,9 +20,10 @@ int tickCount(const Figure& figure, double height) {
 /// Round numbers, and the exact ends of the range where there is room for them.
 std::vector<Tick> barTicks(const Figure& figure, const ColorBar& bar, double height) {
     std::vector<Tick> ticks = bar.scale.ticks(tickCount(figure, height));
-    const double room = tickSize(figure) * 1.6 / height;
+    const double room = tickSize(figure) * 1.9 / height;
     const auto free = [&](double at) {
-        return std::all_of(ticks.begin(), ticks.end(), [&](const Tick& tick) { return std::abs(tick.position - at) > room; });
+        return std::all_of(ticks.begin(), ticks.end(),
+                           [&](const Tick& tick) { return std::abs(tick.position - at) > room; });
     };
     for (const double end : {0.0, 1.0})
         if (free(end)) ticks.push_back({end, valueText(bar.scale.valueAt(end))});
@@ -30,21 +33,26 @@ std::vector<Tick> barTicks(const Figure& figure, const ColorBar& bar, double hei
 double labelWidth(const Figure& figure, const ColorBar& bar) {
     double widest = 0;
     for (const double height : {minimumHeight, 3 * minimumHeight, 6 * minimumHeight})
-        for (const Tick& tick : barTicks(figure, bar, height)) widest = std::max(widest, textWidth(tick.label, tickSize(figure)));
+        for (const Tick& tick : barTicks(figure, bar, height))
+            widest = std::max(widest, textWidth(tick.label, tickSize(figure)));
     return widest;
 }
 
 /// "probability (linked scale)" in as many turned lines as the height asks for.
 std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, double height) {
-    const std::string unit = elideText(bar.unit.empty() ? std::string("value") : bar.unit, longestUnit, figure.fontSize() * 0.9);
-    return wrapText(unit + " (" + bar.scale.description() + ")", height, figure.fontSize() * 0.9);
+    const std::string unit =
+        elideText(bar.unit.empty() ? std::string("value") : bar.unit, longestUnit, figure.fontSize() * 0.9);
+    return wrapText(unit + " (" + (bar.scaleName.empty() ? bar.scale.description() : bar.scaleName) + ")",
+                    height, figure.fontSize() * 0.9);
 }
 
 }  // namespace
 
 double colorBarWidth(const Figure& figure, const ColorBar& bar) {
-    // Turned lines are counted for the shortest bar, so that the answer does not depend on the height chosen later.
-    const double lines = static_cast<double>(std::min<std::size_t>(unitLines(figure, bar, minimumHeight).size(), maximumUnitLines));
+    // Turned lines are counted for the shortest bar, so that the answer does not depend on the height chosen
+    // later.
+    const double lines = static_cast<double>(
+        std::min<std::size_t>(unitLines(figure, bar, minimumHeight).size(), maximumUnitLines));
     return gap + barWidth + tickLength + 3 + labelWidth(figure, bar) + lines * figure.fontSize() * 1.25 + 4;
 }
 
@@ -61,24 +69,41 @@ double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, doub
     }
     figure.add("legend", RasterMark{whole, 1, 256, std::move(rgba), false, 1});
     const Style outline{ink::faint, 0.7, ink::none, false};
-    const double right = whole.x + whole.width, bottom = whole.y + whole.height, middle = whole.x + whole.width / 2;
+    const double right = whole.x + whole.width, bottom = whole.y + whole.height,
+                 middle = whole.x + whole.width / 2;
     if (bar.scale.cutsAbove())
         figure.add("legend", LineMark{{{whole.x, whole.y}, {middle, whole.y - cap}, {right, whole.y}},
-                                      {ink::faint, 0.7, bar.map.colors.back(), false}, true, false});
+                                      {ink::faint, 0.7, bar.map.colors.back(), false},
+                                      true,
+                                      false});
     if (bar.scale.cutsBelow())
-        figure.add("legend", LineMark{{{whole.x, bottom}, {middle, bottom + cap}, {right, bottom}},
-                                      {ink::faint, 0.7, bar.threshold > 0 ? ink::white : bar.map.colors.front(), false}, true, false});
+        figure.add("legend",
+                   LineMark{{{whole.x, bottom}, {middle, bottom + cap}, {right, bottom}},
+                            {ink::faint, 0.7, bar.threshold > 0 ? ink::white : bar.map.colors.front(), false},
+                            true,
+                            false});
     figure.add("legend", RectMark{whole, outline, 0});
     double labels = 0;
     for (const Tick& tick : barTicks(figure, bar, whole.height)) {
         const double at = bottom - tick.position * whole.height;
-        figure.add("legend", LineMark{{{right, at}, {right + tickLength, at}}, {ink::faint, 0.8, ink::none, false}, false, false});
-        figure.text("legend", {right + tickLength + 3, at + tickSize(figure) * 0.36}, tick.label, Anchor::Start, tickSize(figure));
+        figure.add(
+            "legend",
+            LineMark{
+                {{right, at}, {right + tickLength, at}}, {ink::faint, 0.8, ink::none, false}, false, false});
+        figure.text("legend", {right + tickLength + 3, at + tickSize(figure) * 0.36}, tick.label,
+                    Anchor::Start, tickSize(figure));
         labels = std::max(labels, textWidth(tick.label, tickSize(figure)));
     }
     double lineX = right + tickLength + 3 + labels + figure.fontSize() * 1.3;
     for (const std::string& line : unitLines(figure, bar, height)) {
-        figure.add("legend", TextMark{{lineX, y + height / 2}, line, figure.fontSize() * 0.9, ink::text, Anchor::Middle, false, false, -90});
+        figure.add("legend", TextMark{{lineX, y + height / 2},
+                                      line,
+                                      figure.fontSize() * 0.9,
+                                      ink::text,
+                                      Anchor::Middle,
+                                      false,
+                                      false,
+                                      -90});
         lineX += figure.fontSize() * 1.2;
     }
     return y + height;

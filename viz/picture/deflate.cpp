@@ -15,9 +15,11 @@ constexpr int endOfBlock = 256;
 
 constexpr std::array<int, 29> lengthBase = {3,  4,  5,  6,  7,  8,  9,  10, 11,  13,  15,  17,  19,  23, 27,
                                             31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258};
-constexpr std::array<int, 29> lengthBits = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-constexpr std::array<int, 30> distanceBase = {1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-                                              193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
+constexpr std::array<int, 29> lengthBits = {0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
+                                            2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
+constexpr std::array<int, 30> distanceBase = {1,    2,    3,    4,    5,    7,    9,    13,    17,    25,
+                                              33,   49,   65,   97,   129,  193,  257,  385,   513,   769,
+                                              1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
 constexpr std::array<int, 30> distanceBits = {0, 0, 0, 0, 1, 1, 2, 2,  3,  3,  4,  4,  5,  5,  6,
                                               6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
 
@@ -36,7 +38,8 @@ public:
     explicit BitWriter(std::string& out) : m_out(out) {}
     void bits(std::uint32_t value, int count) {
         m_held |= static_cast<std::uint64_t>(value) << m_count;
-        for (m_count += count; m_count >= 8; m_count -= 8, m_held >>= 8) m_out.push_back(static_cast<char>(m_held & 255));
+        for (m_count += count; m_count >= 8; m_count -= 8, m_held >>= 8)
+            m_out.push_back(static_cast<char>(m_held & 255));
     }
     void flush() {
         if (m_count > 0) m_out.push_back(static_cast<char>(m_held & 255));
@@ -55,9 +58,11 @@ struct Code {
     std::vector<int> lengths;
     std::vector<std::uint32_t> codes;  // bit-reversed, ready to write
 
-    Code(std::vector<std::uint32_t> frequencies, int limit) : lengths(frequencies.size(), 0), codes(frequencies.size(), 0) {
+    Code(std::vector<std::uint32_t> frequencies, int limit)
+        : lengths(frequencies.size(), 0), codes(frequencies.size(), 0) {
         // A decoder wants at least two codes; unused ones cost nothing.
-        for (std::size_t i = 0, used = std::count_if(frequencies.begin(), frequencies.end(), [](auto f) { return f > 0; });
+        for (std::size_t i = 0, used = std::count_if(frequencies.begin(), frequencies.end(),
+                                                     [](auto f) { return f > 0; });
              used < 2 && i < frequencies.size(); ++i)
             if (frequencies[i] == 0) {
                 frequencies[i] = 1;
@@ -74,7 +79,9 @@ private:
         struct Node {
             std::uint64_t weight;
             int id;
-            bool operator>(const Node& other) const { return std::pair(weight, id) > std::pair(other.weight, other.id); }
+            bool operator>(const Node& other) const {
+                return std::pair(weight, id) > std::pair(other.weight, other.id);
+            }
         };
         std::priority_queue<Node, std::vector<Node>, std::greater<>> queue;
         std::vector<int> parent(frequencies.size(), -1);
@@ -106,7 +113,8 @@ private:
         for (std::size_t i = 0; i < lengths.size(); ++i) {
             if (!lengths[i]) continue;
             const std::uint32_t code = next[lengths[i]]++;
-            for (int bit = 0; bit < lengths[i]; ++bit) codes[i] |= ((code >> bit) & 1) << (lengths[i] - 1 - bit);
+            for (int bit = 0; bit < lengths[i]; ++bit)
+                codes[i] |= ((code >> bit) & 1) << (lengths[i] - 1 - bit);
         }
     }
 };
@@ -153,7 +161,8 @@ void writeBlock(BitWriter& out, const std::vector<Symbol>& symbols, bool last) {
 /// Greedy matching over hash chains.
 class Matcher {
 public:
-    explicit Matcher(std::string_view data) : m_data(data), m_head(1 << hashBits, -1), m_previous(windowSize, -1) {}
+    explicit Matcher(std::string_view data)
+        : m_data(data), m_head(1 << hashBits, -1), m_previous(windowSize, -1) {}
 
     Symbol next(std::size_t at) const {
         Symbol best{static_cast<std::uint8_t>(m_data[at]), 0};
@@ -183,7 +192,9 @@ public:
 
 private:
     std::uint32_t hash(std::size_t at) const {
-        const auto byte = [&](std::size_t i) { return static_cast<std::uint32_t>(static_cast<std::uint8_t>(m_data[at + i])); };
+        const auto byte = [&](std::size_t i) {
+            return static_cast<std::uint32_t>(static_cast<std::uint8_t>(m_data[at + i]));
+        };
         return ((byte(0) | byte(1) << 8 | byte(2) << 16) * 2654435761u) >> (32 - hashBits);
     }
 

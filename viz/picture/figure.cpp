@@ -25,12 +25,15 @@ Figure::Figure(const PaintInput& input, const std::string& subtitle, double widt
     std::vector<std::string> lines = wrapText(m_picture.title, bodyWidth(), fontSize() * 1.25, Face::Bold);
     if (lines.size() > maximumTitleLines) {
         lines.resize(maximumTitleLines);
-        lines.back() = elideText(lines.back() + "\u2026", bodyWidth() - fontSize() * 1.25, fontSize() * 1.25, Face::Bold) + "\u2026";
+        lines.back() = elideText(lines.back() + "\u2026", bodyWidth() - fontSize() * 1.25, fontSize() * 1.25,
+                                 Face::Bold) +
+                       "\u2026";
     }
     if (!m_picture.title.empty())
         for (const std::string& line : lines) {
             y += fontSize() * 1.25;
-            add("title", TextMark{{left(), y}, line, fontSize() * 1.25, ink::text, Anchor::Start, true, false, 0});
+            add("title",
+                TextMark{{left(), y}, line, fontSize() * 1.25, ink::text, Anchor::Start, true, false, 0});
             y += fontSize() * 0.35;
         }
     if (!subtitle.empty()) y = paragraph("title", subtitle, y, fontSize(), ink::faint);
@@ -46,14 +49,19 @@ void Figure::add(std::string_view layer, Mark mark) {
     throw Error("a painter draws on an unknown layer", {}, ErrorCode::Internal);
 }
 
-void Figure::text(std::string_view layer, Point position, std::string text, Anchor anchor, double size, Color color) {
-    add(layer, TextMark{position, std::move(text), size > 0 ? size : fontSize(), color, anchor, false, false, 0});
+void Figure::text(std::string_view layer, Point position, std::string text, Anchor anchor, double size,
+                  Color color) {
+    add(layer,
+        TextMark{position, std::move(text), size > 0 ? size : fontSize(), color, anchor, false, false, 0});
 }
 
-double Figure::paragraph(std::string_view layer, const std::string& text, double y, double size, Color color, Face face) {
+double Figure::paragraph(std::string_view layer, const std::string& text, double y, double size, Color color,
+                         Face face) {
     for (const std::string& line : wrapText(text, bodyWidth(), size, face)) {
         y += size * lineSpacing;
-        add(layer, TextMark{{left(), y - 0.2 * size}, line, size, color, Anchor::Start, face == Face::Bold, false, 0});
+        add(layer,
+            TextMark{
+                {left(), y - 0.2 * size}, line, size, color, Anchor::Start, face == Face::Bold, false, 0});
     }
     return y;
 }
@@ -62,12 +70,15 @@ void Figure::legend(std::vector<Mark> marks, double width, std::string text, dou
     m_legend.push_back({std::move(marks), width, height, std::move(text)});
 }
 
-void Figure::notice(std::string text) { m_notices.push_back(std::move(text)); }
+void Figure::notice(std::string text) {
+    m_notices.push_back(std::move(text));
+}
 
 double Figure::legendRows(double y) {
     const double size = fontSize() * 0.9, lineHeight = fontSize() * 1.6, gap = fontSize() * 0.5;
     for (std::size_t begin = 0; begin < m_legend.size();) {
-        // As many entries as fit the width make a row; one that is wider than the row has it to itself, with wrapped text.
+        // As many entries as fit the width make a row; one that is wider than the row has it to itself, with
+        // wrapped text.
         double x = left(), height = lineHeight;
         std::size_t end = begin;
         for (; end < m_legend.size(); ++end) {
@@ -86,7 +97,9 @@ double Figure::legendRows(double y) {
             x += entry.width + gap;
             const std::vector<std::string> lines = wrapText(entry.text, std::max(60.0, right() - x), size);
             for (std::size_t i = 0; i < lines.size(); ++i)
-                text("legend", {x, y + height / 2 + size * 0.36 + static_cast<double>(i) * size * lineSpacing}, lines[i], Anchor::Start, size);
+                text("legend",
+                     {x, y + height / 2 + size * 0.36 + static_cast<double>(i) * size * lineSpacing},
+                     lines[i], Anchor::Start, size);
             below = std::max(below, static_cast<double>(lines.size() - 1) * size * lineSpacing);
             x += textWidth(entry.text, size) + 2.5 * gap;
         }
@@ -99,7 +112,8 @@ Picture Figure::finish(double bottom) {
     double y = bottom + fontSize() * 0.7;
     y = legendRows(y);
     for (const std::string& notice : m_notices) y = paragraph("note", notice, y, fontSize() * 0.9, ink::text);
-    if (!m_input.finding.note.empty()) y = paragraph("note", m_input.finding.note, y, fontSize() * 0.9, ink::faint);
+    if (!m_input.finding.note.empty())
+        y = paragraph("note", m_input.finding.note, y, fontSize() * 0.9, ink::faint);
     if (m_input.display.recipe && !m_input.recipe.empty())
         y = paragraph("recipe", m_input.recipe, y + fontSize() * 0.3, fontSize() * 0.75, ink::faint);
     m_picture.height = std::ceil(y + margin * 0.7);
@@ -154,14 +168,19 @@ void addHaloLine(Figure& figure, std::string_view layer, LineMark line, Color ha
 void addMissingCell(Figure& figure, std::string_view layer, const Rect& cell) {
     figure.add(layer, RectMark{cell, {ink::none, 0, ink::missing, false}, 0});
     figure.add(layer, LineMark{{{cell.x, cell.y + cell.height}, {cell.x + cell.width, cell.y}},
-                               {ink::hatch, std::clamp(cell.width / 20, 0.4, 1.0), ink::none, false}, false, false});
+                               {ink::hatch, std::clamp(cell.width / 20, 0.4, 1.0), ink::none, false},
+                               false,
+                               false});
 }
 
 void legendMissing(Figure& figure) {
     const double size = figure.fontSize();
     const Rect cell{0, size * 0.1, size, size};
     figure.legend({RectMark{cell, {ink::none, 0, ink::missing, false}, 0},
-                   LineMark{{{cell.x, cell.y + size}, {cell.x + size, cell.y}}, {ink::hatch, 0.8, ink::none, false}, false, false}},
+                   LineMark{{{cell.x, cell.y + size}, {cell.x + size, cell.y}},
+                            {ink::hatch, 0.8, ink::none, false},
+                            false,
+                            false}},
                   size, "pruned / no value");
 }
 

@@ -14,13 +14,15 @@ namespace fovea::viz {
 
 /// Colours that all painters share.
 namespace ink {
-constexpr Color text{26, 26, 26, 255}, faint{95, 95, 95, 255}, line{150, 150, 150, 255}, hair{215, 215, 215, 255};
+constexpr Color text{26, 26, 26, 255}, faint{95, 95, 95, 255}, line{150, 150, 150, 255},
+    hair{215, 215, 215, 255};
 constexpr Color missing{190, 190, 190, 255}, hatch{95, 95, 95, 255};
-constexpr Color sink{230, 0, 126, 255}, selected{0, 158, 225, 255}, white{255, 255, 255, 255}, none{0, 0, 0, 0};
+constexpr Color sink{230, 0, 126, 255}, selected{0, 158, 225, 255}, white{255, 255, 255, 255},
+    none{0, 0, 0, 0};
 }  // namespace ink
 
-/// The picture of a painter while it is laid out, from top to bottom: title, subtitle, the painter's body, legend, notices,
-/// the finding's caveat, recipe. Text is wrapped to the width and never cut.
+/// The picture of a painter while it is laid out, from top to bottom: title, subtitle, the painter's body,
+/// legend, notices, the finding's caveat, recipe. Text is wrapped to the width and never cut.
 class Figure {
 public:
     /// Draws the title and opens the body; `width` 0 means the width asked for in the display settings.
@@ -33,15 +35,15 @@ public:
     /// Where the body may start.
     double top() const { return m_top; }
 
-    /// Adds a mark to a layer, which is made at its first use; layers are drawn in a fixed order: image, heat, grid, marks,
-    /// labels, legend, title, note, recipe.
+    /// Adds a mark to a layer, which is made at its first use; layers are drawn in a fixed order: image,
+    /// heat, grid, marks, labels, legend, title, note, recipe.
     void add(std::string_view layer, Mark mark);
-    void text(std::string_view layer, Point position, std::string text, Anchor anchor = Anchor::Start, double size = 0,
-              Color color = ink::text);
+    void text(std::string_view layer, Point position, std::string text, Anchor anchor = Anchor::Start,
+              double size = 0, Color color = ink::text);
     void hit(HitArea area) { m_picture.hits.push_back(std::move(area)); }
 
-    /// A legend entry: marks in a box of width x height (0: a line of text, 1.2 font sizes) with the origin at its top left,
-    /// then text.
+    /// A legend entry: marks in a box of width x height (0: a line of text, 1.2 font sizes) with the origin
+    /// at its top left, then text.
     void legend(std::vector<Mark> marks, double width, std::string text, double height = 0);
     /// A sentence under the legend that names what the picture leaves out or changes.
     void notice(std::string text);
@@ -52,7 +54,8 @@ public:
     static constexpr double margin = 14;
 
 private:
-    double paragraph(std::string_view layer, const std::string& text, double y, double size, Color color, Face face = Face::Regular);
+    double paragraph(std::string_view layer, const std::string& text, double y, double size, Color color,
+                     Face face = Face::Regular);
     double legendRows(double y);
 
     struct LegendEntry {
@@ -89,14 +92,15 @@ struct ColorBar {
     const ColorMap& map;
     const ValueScale& scale;
     std::string unit;
-    double threshold = 0;  ///< values below this share of the range are not drawn
+    double threshold = 0;        ///< values below this share of the range are not drawn
+    std::string scaleName = {};  ///< instead of the scale's own description
 };
 
 /// Width that addColorBar() takes, gap included.
 double colorBarWidth(const Figure& figure, const ColorBar& bar);
 
-/// Draws a vertical colour bar with ticks and unit, its left gap at x; taller than `height` when that would be too short to
-/// read. Returns the y where it ends.
+/// Draws a vertical colour bar with ticks and unit, its left gap at x; taller than `height` when that would
+/// be too short to read. Returns the y where it ends.
 double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, double height);
 
 }  // namespace fovea::viz

@@ -52,7 +52,10 @@ GridView viewOfGrid(const PaintInput& in, const Grid& grid, int plane, const std
         view.subtitle = grid.planes[only];
     } else if (grid.planeCount() > 0) {
         view.raw = fused(grid, fuse);
-        view.subtitle = fmt::format("{} of {} planes: {} to {}", fuse == "max" ? "maximum" : fuse == "min" ? "minimum" : "mean",
+        view.subtitle = fmt::format("{} of {} planes: {} to {}",
+                                    fuse == "max"   ? "maximum"
+                                    : fuse == "min" ? "minimum"
+                                                    : "mean",
                                     grid.planeCount(), grid.planes.front(), grid.planes.back());
     }
     return view;
@@ -76,7 +79,8 @@ GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
         if (token.image > 0) continue;
         view.image = std::max(0, token.image);
         if (static_cast<std::size_t>(token.index) < scores.values.size())
-            view.raw[static_cast<std::size_t>(token.row) * view.columns + token.column] = scores.values[token.index];
+            view.raw[static_cast<std::size_t>(token.row) * view.columns + token.column] =
+                scores.values[token.index];
         left = std::min(left, token.rect.x);
         top = std::min(top, token.rect.y);
         right = std::max(right, token.rect.x + token.rect.width);
@@ -87,7 +91,8 @@ GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
     if (left < right && top < bottom) view.area = {left, top, right - left, bottom - top};
     if (!others.empty()) {
         view.subtitle = fmt::format("image tokens of {}; not on the picture: {}", scores.stage,
-                                    others.size() <= 8 ? tokenNames(view.stage, others) : fmt::format("{} other tokens", others.size()));
+                                    others.size() <= 8 ? tokenNames(view.stage, others)
+                                                       : fmt::format("{} other tokens", others.size()));
     }
     return view;
 }
@@ -95,15 +100,17 @@ GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
 }  // namespace
 
 Rect GridView::sourceRect(int row, int column) const {
-    return {area.x + area.width * column / std::max(1, columns), area.y + area.height * row / std::max(1, rows),
-            area.width / std::max(1, columns), area.height / std::max(1, rows)};
+    return {area.x + area.width * column / std::max(1, columns),
+            area.y + area.height * row / std::max(1, rows), area.width / std::max(1, columns),
+            area.height / std::max(1, rows)};
 }
 
 void checkGrid(const Grid& grid, const std::string& name) {
-    const auto wanted = static_cast<std::size_t>(std::max(0, grid.rows)) * static_cast<std::size_t>(std::max(0, grid.columns)) * grid.planes.size();
+    const auto wanted = static_cast<std::size_t>(std::max(0, grid.rows)) *
+                        static_cast<std::size_t>(std::max(0, grid.columns)) * grid.planes.size();
     if (grid.rows < 0 || grid.columns < 0 || grid.values.size() != wanted)
-        throw Error(fmt::format("grid \"{}\": expected {} planes x {} x {} = {} values, found {}", name, grid.planes.size(), grid.rows,
-                                grid.columns, wanted, grid.values.size()),
+        throw Error(fmt::format("grid \"{}\": expected {} planes x {} x {} = {} values, found {}", name,
+                                grid.planes.size(), grid.rows, grid.columns, wanted, grid.values.size()),
                     {}, ErrorCode::Internal);
 }
 
@@ -114,7 +121,8 @@ const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid) {
     return nullptr;
 }
 
-void applySinks(const Display& display, const StageTokens* stage, int columns, bool isSigned, std::vector<float>& values) {
+void applySinks(const Display& display, const StageTokens* stage, int columns, bool isSigned,
+                std::vector<float>& values) {
     std::vector<int> cells;
     for (const int token : display.sinkTokens) {
         if (!stage || token < 0 || token >= stage->size()) continue;
@@ -126,10 +134,15 @@ void applySinks(const Display& display, const StageTokens* stage, int columns, b
 
 GridView gridView(const PaintInput& in, int plane, const std::string& fuse) {
     GridView view;
-    if (const Grid* grid = std::get_if<Grid>(&in.finding.data)) view = viewOfGrid(in, *grid, plane, fuse);
-    else if (const TokenScores* scores = std::get_if<TokenScores>(&in.finding.data)) view = viewOfScores(in, *scores);
-    else throw Error("\"" + in.finding.name + "\" is no map", {}, ErrorCode::Usage);
-    if (view.area.empty()) view.area = imageExtent(in, view.image, {0, 0, static_cast<double>(view.columns), static_cast<double>(view.rows)});
+    if (const Grid* grid = std::get_if<Grid>(&in.finding.data))
+        view = viewOfGrid(in, *grid, plane, fuse);
+    else if (const TokenScores* scores = std::get_if<TokenScores>(&in.finding.data))
+        view = viewOfScores(in, *scores);
+    else
+        throw Error("\"" + in.finding.name + "\" is no map", {}, ErrorCode::Usage);
+    if (view.area.empty())
+        view.area = imageExtent(in, view.image,
+                                {0, 0, static_cast<double>(view.columns), static_cast<double>(view.rows)});
     if (view.raw.empty()) view.rows = view.columns = 0;
     view.values = view.raw;
     if (view.onTokenGrid) applySinks(in.display, view.stage, view.columns, view.isSigned, view.values);
@@ -144,7 +157,9 @@ const ColorMap& colorMapFor(const Display& display, bool isSigned) {
 void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage) {
     const double size = figure.fontSize();
     const Rect cell{1, size * 0.1 + 1, size - 2, size - 2};
-    const char* fate = in.display.sinks == SinkPolicy::Mask ? "sink, left out" : in.display.sinks == SinkPolicy::Redistribute ? "sink, set to 0" : "sink";
+    const char* fate = in.display.sinks == SinkPolicy::Mask           ? "sink, left out"
+                       : in.display.sinks == SinkPolicy::Redistribute ? "sink, set to 0"
+                                                                      : "sink";
     if (!in.selectedTokens.empty())
         figure.legend({RectMark{cell, {ink::selected, 1.6, ink::none, false}, 0}}, size,
                       "selected: " + tokenNames(stage, in.selectedTokens));

@@ -11,8 +11,8 @@ namespace fovea::viz {
 namespace {
 
 constexpr double embeddedPixelsPerUnit = 2;
-constexpr double highest = 1.1;       // of the width
-constexpr double shortestSide = 4;    // units; a picture of 20000 x 1 still shows
+constexpr double highest = 1.1;     // of the width
+constexpr double shortestSide = 4;  // units; a picture of 20000 x 1 still shows
 constexpr std::size_t maximumNames = 2000;
 
 }  // namespace
@@ -23,10 +23,13 @@ Rect ImageFrame::map(const Rect& p) const {
 }
 
 Point ImageFrame::map(double x, double y) const {
-    return {target.x + std::clamp(x / pixelWidth, 0.0, 1.0) * target.width, target.y + std::clamp(y / pixelHeight, 0.0, 1.0) * target.height};
+    return {target.x + std::clamp(x / pixelWidth, 0.0, 1.0) * target.width,
+            target.y + std::clamp(y / pixelHeight, 0.0, 1.0) * target.height};
 }
 
-bool ImageFrame::holds(double x, double y) const { return x >= 0 && y >= 0 && x <= pixelWidth && y <= pixelHeight; }
+bool ImageFrame::holds(double x, double y) const {
+    return x >= 0 && y >= 0 && x <= pixelWidth && y <= pixelHeight;
+}
 
 Rect imageExtent(const PaintInput& input, int image, const Rect& area) {
     if (image >= 0 && image < static_cast<int>(input.tokens.images.size())) {
@@ -34,13 +37,15 @@ Rect imageExtent(const PaintInput& input, int image, const Rect& area) {
         if (geometry.width > 0 && geometry.height > 0)
             return {0, 0, static_cast<double>(geometry.width), static_cast<double>(geometry.height)};
     }
-    if (!input.image.empty()) return {0, 0, static_cast<double>(input.image.width), static_cast<double>(input.image.height)};
+    if (!input.image.empty())
+        return {0, 0, static_cast<double>(input.image.width), static_cast<double>(input.image.height)};
     const double width = area.x + area.width, height = area.y + area.height;
     if (width > 0 && height > 0) return {0, 0, width, height};
     return {0, 0, 1, 1};
 }
 
-ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image, double rightReserve, double fade, double topReserve) {
+ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
+                      double rightReserve, double fade, double topReserve) {
     const double available = std::max(60.0, figure.bodyWidth() - rightReserve);
     double width = available, height = width * extent.height / extent.width;
     if (height > highest * available) {
@@ -49,7 +54,9 @@ ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& exten
     }
     width = std::max(width, shortestSide);
     height = std::max(height, shortestSide);
-    ImageFrame frame{{figure.left() + (available - width) / 2, figure.top() + topReserve, width, height}, extent.width, extent.height};
+    ImageFrame frame{{figure.left() + (available - width) / 2, figure.top() + topReserve, width, height},
+                     extent.width,
+                     extent.height};
     if (input.image.empty()) {
         figure.add("image", RectMark{frame.target, {ink::line, 0.8, Color{245, 245, 245, 255}, false}, 0});
     } else {
@@ -57,18 +64,23 @@ ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& exten
                                     static_cast<int>(std::ceil(height * embeddedPixelsPerUnit)));
         auto rgba = std::make_shared<std::vector<std::uint8_t>>();
         rgba->reserve(base.rgb.size() / 3 * 4);
-        const auto faded = [&](std::uint8_t v) { return static_cast<std::uint8_t>(std::lround(v + (255 - v) * fade)); };
+        const auto faded = [&](std::uint8_t v) {
+            return static_cast<std::uint8_t>(std::lround(v + (255 - v) * fade));
+        };
         for (std::size_t i = 0; i + 2 < base.rgb.size(); i += 3)
-            rgba->insert(rgba->end(), {faded(base.rgb[i]), faded(base.rgb[i + 1]), faded(base.rgb[i + 2]), 255});
+            rgba->insert(rgba->end(),
+                         {faded(base.rgb[i]), faded(base.rgb[i + 1]), faded(base.rgb[i + 2]), 255});
         figure.add("image", RasterMark{frame.target, base.width, base.height, std::move(rgba), true, 1});
     }
-    if (image >= 0 && image < static_cast<int>(input.tokens.images.size()) && !input.tokens.images[image].unread.empty()) {
+    if (image >= 0 && image < static_cast<int>(input.tokens.images.size()) &&
+        !input.tokens.images[image].unread.empty()) {
         const Color veil{255, 255, 255, 150};
         for (const Rect& unread : input.tokens.images[image].unread)
             figure.add("image", RectMark{frame.map(unread), {ink::none, 0, veil, false}, 0});
         const double size = figure.fontSize();
-        figure.legend({RectMark{{0, size * 0.1, size, size}, {ink::line, 0.8, Color{235, 235, 235, 255}, false}, 0}}, size,
-                      "not read by the model");
+        figure.legend(
+            {RectMark{{0, size * 0.1, size, size}, {ink::line, 0.8, Color{235, 235, 235, 255}, false}, 0}},
+            size, "not read by the model");
     }
     return frame;
 }
@@ -88,7 +100,8 @@ const StageTokens* findStage(const TokenMap& tokens, const std::string& name) {
 std::string tokenName(const StageTokens* stage, int index) {
     if (!stage || index < 0 || index >= stage->size()) return fmt::format("token {}", index);
     const Token& token = stage->tokens[index];
-    if (!token.text.empty()) return fmt::format("\"{}\" (token {})", elideText(printable(token.text), 200, 12), index);
+    if (!token.text.empty())
+        return fmt::format("\"{}\" (token {})", elideText(printable(token.text), 200, 12), index);
     if (token.row >= 0) return fmt::format("token {} (row {}, col {})", index, token.row, token.column);
     return fmt::format("token {} ({})", index, tokenKindName(token.kind));
 }
@@ -102,9 +115,12 @@ std::string tokenNames(const StageTokens* stage, std::vector<int> tokens) {
     std::string out;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         std::size_t last = i;
-        while (last + 1 < tokens.size() && tokens[last + 1] == tokens[last] + 1 && plain(tokens[i]) && plain(tokens[last + 1])) ++last;
+        while (last + 1 < tokens.size() && tokens[last + 1] == tokens[last] + 1 && plain(tokens[i]) &&
+               plain(tokens[last + 1]))
+            ++last;
         if (!out.empty()) out += ", ";
-        out += last >= i + 2 ? fmt::format("tokens {}\u2013{}", tokens[i], tokens[last]) : tokenName(stage, tokens[i]);
+        out += last >= i + 2 ? fmt::format("tokens {}\u2013{}", tokens[i], tokens[last])
+                             : tokenName(stage, tokens[i]);
         if (last >= i + 2) i = last;
         if (out.size() > maximumNames * 20) break;
     }
@@ -115,9 +131,12 @@ std::string sinkSentence(SinkPolicy policy, const StageTokens* stage, const std:
     if (tokens.empty()) return {};
     const std::string names = tokenNames(stage, tokens);
     switch (policy) {
-        case SinkPolicy::Keep: return "Sinks, drawn as they are: " + names + ".";
-        case SinkPolicy::Mask: return "Sinks left out, the rest scaled up to the same sum: " + names + ".";
-        case SinkPolicy::Redistribute: return "Sinks set to 0, their mass spread evenly over the rest: " + names + ".";
+        case SinkPolicy::Keep:
+            return "Sinks, drawn as they are: " + names + ".";
+        case SinkPolicy::Mask:
+            return "Sinks left out, the rest scaled up to the same sum: " + names + ".";
+        case SinkPolicy::Redistribute:
+            return "Sinks set to 0, their mass spread evenly over the rest: " + names + ".";
     }
     return {};
 }

@@ -9,7 +9,7 @@ namespace fovea::viz {
 
 /// Where the original picture lies in a figure, and the mapping from its pixels to picture units.
 struct ImageFrame {
-    Rect target;            ///< picture units
+    Rect target;                             ///< picture units
     double pixelWidth = 1, pixelHeight = 1;  ///< size of the original
 
     /// Pixels to picture units; what lies outside the original is moved to its edge.
@@ -19,15 +19,15 @@ struct ImageFrame {
     double bottom() const { return target.y + target.height; }
 };
 
-/// Size in pixels of the upright original: what the token map says (the image may be a smaller copy), else of the image
-/// itself, else `area`'s far corner.
+/// Size in pixels of the upright original: what the token map says (the image may be a smaller copy), else of
+/// the image itself, else `area`'s far corner.
 Rect imageExtent(const PaintInput& input, int image, const Rect& area = {});
 
-/// Places the original between left and right - rightReserve, topReserve below the figure's top, not higher than 1.1 times
-/// its width, and draws it (reduced when it is large; white when there is none) with a veil over the
-/// parts that no token reads. `fade` 0..1 mixes it with white.
-ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image, double rightReserve, double fade = 0,
-                      double topReserve = 0);
+/// Places the original between left and right - rightReserve, topReserve below the figure's top, not higher
+/// than 1.1 times its width, and draws it (reduced when it is large; white when there is none) with a veil
+/// over the parts that no token reads. `fade` 0..1 mixes it with white.
+ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
+                      double rightReserve, double fade = 0, double topReserve = 0);
 
 /// The stage whose image grid has that many rows and columns, or null.
 const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns);

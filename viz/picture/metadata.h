@@ -7,8 +7,8 @@
 
 namespace fovea::viz {
 
-/// Text for XML content and attributes: the five special characters escaped, characters that XML 1.0 forbids replaced by
-/// U+FFFD, damaged UTF-8 likewise.
+/// Text for XML content and attributes: the five special characters escaped, characters that XML 1.0 forbids
+/// replaced by U+FFFD, damaged UTF-8 likewise.
 std::string xmlEscaped(std::string_view text);
 
 /// The reverse for text that xmlEscaped() made; numeric references are understood too.

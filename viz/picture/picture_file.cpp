@@ -22,15 +22,17 @@ std::optional<std::string> fromPng(const std::string& bytes, const std::string& 
         return Error(fmt::format("{}: damaged PNG: {}", name, what), "export the picture again");
     };
     for (std::size_t at = 8;;) {
-        if (bytes.size() - at < 12) throw damaged(fmt::format("expected a chunk at byte {}, found the end", at));
+        if (bytes.size() - at < 12)
+            throw damaged(fmt::format("expected a chunk at byte {}, found the end", at));
         std::uint64_t length = 0;
         for (int i = 0; i < 4; ++i) length = length << 8 | static_cast<std::uint8_t>(bytes[at + i]);
         const std::string type = bytes.substr(at + 4, 4);
         if (length > bytes.size() - at - 12)
-            throw damaged(fmt::format("chunk {} at byte {} says {} bytes, {} are left", xmlEscaped(type), at, length,
-                                      bytes.size() - at - 12));
+            throw damaged(fmt::format("chunk {} at byte {} says {} bytes, {} are left", xmlEscaped(type), at,
+                                      length, bytes.size() - at - 12));
         if (type == "IEND") return std::nullopt;
-        if (type == "iTXt" && length > pngKeyword.size() + 5 && bytes.compare(at + 8, pngKeyword.size(), pngKeyword) == 0 &&
+        if (type == "iTXt" && length > pngKeyword.size() + 5 &&
+            bytes.compare(at + 8, pngKeyword.size(), pngKeyword) == 0 &&
             bytes.compare(at + 8 + pngKeyword.size(), 5, std::string(5, '\0')) == 0)
             return bytes.substr(at + 8 + pngKeyword.size() + 5, length - pngKeyword.size() - 5);
         at += 12 + length;
@@ -38,7 +40,8 @@ std::optional<std::string> fromPng(const std::string& bytes, const std::string& 
 }
 
 std::optional<std::string> fromElement(const std::string& bytes, const std::string& name) {
-    static const std::string open = "<fovea:document xmlns:fovea=\"urn:fovea:picture\">", close = "</fovea:document>";
+    static const std::string open = "<fovea:document xmlns:fovea=\"urn:fovea:picture\">",
+                             close = "</fovea:document>";
     const std::size_t from = bytes.find(open);
     if (from == std::string::npos) return std::nullopt;
     const std::size_t end = bytes.find(close, from);
@@ -61,7 +64,8 @@ std::optional<std::string> readDocument(const std::filesystem::path& file) {
     const std::uintmax_t size = std::filesystem::file_size(file, code);
     if (code) throw Error(fmt::format("{}: {}", file.string(), code.message()));
     if (size > maximumFile)
-        throw Error(fmt::format("{}: expected a picture of at most 1 GiB, found {} bytes", file.string(), size));
+        throw Error(
+            fmt::format("{}: expected a picture of at most 1 GiB, found {} bytes", file.string(), size));
     std::string bytes(static_cast<std::size_t>(size), '\0');
     std::ifstream in(file, std::ios::binary);
     if (!in.read(bytes.data(), static_cast<std::streamsize>(bytes.size())))
@@ -77,7 +81,8 @@ void writePictureFile(const std::filesystem::path& file, const std::string& byte
     // A name of its own for every writer, in the same folder, so that the rename is atomic.
     const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
     std::filesystem::path part = file;
-    part += fmt::format(".{:x}.part", static_cast<std::uint64_t>(now) ^ reinterpret_cast<std::uintptr_t>(&bytes));
+    part +=
+        fmt::format(".{:x}.part", static_cast<std::uint64_t>(now) ^ reinterpret_cast<std::uintptr_t>(&bytes));
     std::error_code code;
     {
         std::ofstream out(part, std::ios::binary | std::ios::trunc);

@@ -35,13 +35,16 @@ int paeth(int a, int b, int c) {
 
 /// One scan line under the filter whose residuals are smallest.
 void appendFiltered(std::string& out, const std::string& row, const std::string& above, int channels) {
-    const auto byte = [](const std::string& s, std::size_t i) { return static_cast<int>(static_cast<std::uint8_t>(s[i])); };
+    const auto byte = [](const std::string& s, std::size_t i) {
+        return static_cast<int>(static_cast<std::uint8_t>(s[i]));
+    };
     std::array<std::string, 5> candidates;
     std::array<std::int64_t, 5> cost{};
     for (auto& candidate : candidates) candidate.resize(row.size());
     for (std::size_t i = 0; i < row.size(); ++i) {
         const bool first = i < static_cast<std::size_t>(channels);
-        const int a = first ? 0 : byte(row, i - channels), b = byte(above, i), c = first ? 0 : byte(above, i - channels);
+        const int a = first ? 0 : byte(row, i - channels), b = byte(above, i),
+                  c = first ? 0 : byte(above, i - channels);
         const std::array<int, 5> prediction = {0, a, b, (a + b) / 2, paeth(a, b, c)};
         for (std::size_t f = 0; f < 5; ++f) {
             const auto residual = static_cast<std::int8_t>(byte(row, i) - prediction[f]);
@@ -68,11 +71,13 @@ std::string encodePng(const std::uint8_t* rgba, int width, int height) {
     for (int y = 0; y < height; ++y) {
         const std::uint8_t* from = rgba + static_cast<std::size_t>(y) * width * 4;
         for (int x = 0; x < width; ++x)
-            for (int c = 0; c < channels; ++c) row[static_cast<std::size_t>(x) * channels + c] = static_cast<char>(from[4 * x + c]);
+            for (int c = 0; c < channels; ++c)
+                row[static_cast<std::size_t>(x) * channels + c] = static_cast<char>(from[4 * x + c]);
         appendFiltered(lines, row, above, channels);
         std::swap(row, above);
     }
-    std::string header = bigEndian(static_cast<std::uint32_t>(width)) + bigEndian(static_cast<std::uint32_t>(height));
+    std::string header =
+        bigEndian(static_cast<std::uint32_t>(width)) + bigEndian(static_cast<std::uint32_t>(height));
     header += {8, static_cast<char>(opaque ? 2 : 6), 0, 0, 0};
     return signature + chunk("IHDR", header) + chunk("IDAT", zlibCompressed(lines)) + chunk("IEND", "");
 }

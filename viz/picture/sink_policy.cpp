@@ -5,7 +5,8 @@
 
 namespace fovea::viz {
 
-double applySinkPolicy(std::span<float> values, std::span<const int> cells, SinkPolicy policy, bool signedValues) {
+double applySinkPolicy(std::span<float> values, std::span<const int> cells, SinkPolicy policy,
+                       bool signedValues) {
     if (policy == SinkPolicy::Keep) return 0;
     std::vector<char> sink(values.size(), 0);
     for (const int cell : cells)
@@ -21,8 +22,10 @@ double applySinkPolicy(std::span<float> values, std::span<const int> cells, Sink
     const double factor = policy == SinkPolicy::Mask && !signedValues && rest > 0 ? (rest + taken) / rest : 1;
     const double share = spread ? taken / static_cast<double>(others) : 0;
     for (std::size_t i = 0; i < values.size(); ++i) {
-        if (sink[i]) values[i] = spread ? 0 : std::numeric_limits<float>::quiet_NaN();
-        else if (std::isfinite(values[i])) values[i] = static_cast<float>(values[i] * factor + share);
+        if (sink[i])
+            values[i] = spread ? 0 : std::numeric_limits<float>::quiet_NaN();
+        else if (std::isfinite(values[i]))
+            values[i] = static_cast<float>(values[i] * factor + share);
     }
     return taken;
 }

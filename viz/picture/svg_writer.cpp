@@ -18,9 +18,13 @@ std::string number(double value) {
     return text == "-0" ? "0" : text;
 }
 
-std::string hex(Color c) { return fmt::format("#{:02x}{:02x}{:02x}", c.r, c.g, c.b); }
+std::string hex(Color c) {
+    return fmt::format("#{:02x}{:02x}{:02x}", c.r, c.g, c.b);
+}
 
-std::string attribute(const char* name, double value) { return fmt::format(" {}=\"{}\"", name, number(value)); }
+std::string attribute(const char* name, double value) {
+    return fmt::format(" {}=\"{}\"", name, number(value));
+}
 
 std::string paint(const char* name, Color c) {
     if (c.a == 0) return fmt::format(" {}=\"none\"", name);
@@ -33,12 +37,14 @@ std::string styled(const Style& style) {
     std::string text = paint("fill", style.fill);
     if (style.stroke.a == 0 || style.width <= 0) return text.append(" stroke=\"none\"");
     text += paint("stroke", style.stroke) + attribute("stroke-width", style.width);
-    if (style.dashed) text += fmt::format(" stroke-dasharray=\"{} {}\"", number(4 * style.width), number(3 * style.width));
+    if (style.dashed)
+        text += fmt::format(" stroke-dasharray=\"{} {}\"", number(4 * style.width), number(3 * style.width));
     return text;
 }
 
 std::string position(const Rect& r) {
-    return attribute("x", r.x) + attribute("y", r.y) + attribute("width", r.width) + attribute("height", r.height);
+    return attribute("x", r.x) + attribute("y", r.y) + attribute("width", r.width) +
+           attribute("height", r.height);
 }
 
 std::string base64(const std::string& bytes) {
@@ -46,7 +52,9 @@ std::string base64(const std::string& bytes) {
     std::string out;
     out.reserve((bytes.size() + 2) / 3 * 4);
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const auto byte = [&](std::size_t k) { return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u; };
+        const auto byte = [&](std::size_t k) {
+            return i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0u;
+        };
         const unsigned group = byte(0) << 16 | byte(1) << 8 | byte(2);
         out += digits[group >> 18];
         out += digits[group >> 12 & 63];
@@ -56,12 +64,14 @@ std::string base64(const std::string& bytes) {
     return out;
 }
 
-/// Cells repeated as blocks of at least two pixels a unit: many viewers interpolate small rasters whatever the file says.
+/// Cells repeated as blocks of at least two pixels a unit: many viewers interpolate small rasters whatever
+/// the file says.
 std::vector<std::uint8_t> enlarged(const RasterMark& mark, int& width, int& height) {
     constexpr double pixelsPerUnit = 2;
     constexpr int maximumSide = 4096;
     const auto factor = [](int cells, double size) {
-        return std::clamp(static_cast<int>(std::ceil(pixelsPerUnit * size / cells)), 1, std::max(1, maximumSide / cells));
+        return std::clamp(static_cast<int>(std::ceil(pixelsPerUnit * size / cells)), 1,
+                          std::max(1, maximumSide / cells));
     };
     const int fx = factor(mark.width, mark.target.width), fy = factor(mark.height, mark.target.height);
     width = mark.width * fx;
@@ -97,8 +107,9 @@ public:
     }
     void operator()(const EllipseMark& mark) {
         const Rect& r = mark.rect;
-        m_out += fmt::format("<ellipse{}{}{}{}{}/>\n", attribute("cx", r.x + r.width / 2), attribute("cy", r.y + r.height / 2),
-                             attribute("rx", r.width / 2), attribute("ry", r.height / 2), styled(mark.style));
+        m_out += fmt::format("<ellipse{}{}{}{}{}/>\n", attribute("cx", r.x + r.width / 2),
+                             attribute("cy", r.y + r.height / 2), attribute("rx", r.width / 2),
+                             attribute("ry", r.height / 2), styled(mark.style));
     }
     void operator()(const LineMark& mark) {
         if (mark.points.size() < 2) return;
@@ -108,26 +119,28 @@ public:
         Style style = mark.style;
         if (!mark.closed) style.fill.a = 0;
         m_out += fmt::format("\"{} stroke-linejoin=\"round\"/>\n", styled(style));
-        if (mark.arrow && !mark.closed) arrow(mark.points[mark.points.size() - 2], mark.points.back(), mark.style);
+        if (mark.arrow && !mark.closed)
+            arrow(mark.points[mark.points.size() - 2], mark.points.back(), mark.style);
     }
     void operator()(const CurveMark& mark) {
         Style style = mark.style;
         style.fill.a = 0;
         m_out += fmt::format("<path d=\"M{} {}Q{} {} {} {}\"{}/>\n", number(mark.a.x), number(mark.a.y),
-                             number(mark.control.x), number(mark.control.y), number(mark.b.x), number(mark.b.y),
-                             styled(style));
+                             number(mark.control.x), number(mark.control.y), number(mark.b.x),
+                             number(mark.b.y), styled(style));
     }
     void operator()(const TextMark& mark) {
         if (mark.text.empty() || mark.size <= 0) return;
-        m_out += fmt::format("<text{}{}{}{}", attribute("x", mark.position.x), attribute("y", mark.position.y),
-                             attribute("font-size", mark.size), paint("fill", mark.color));
+        m_out +=
+            fmt::format("<text{}{}{}{}", attribute("x", mark.position.x), attribute("y", mark.position.y),
+                        attribute("font-size", mark.size), paint("fill", mark.color));
         if (mark.anchor != Anchor::Start)
             m_out += fmt::format(" text-anchor=\"{}\"", mark.anchor == Anchor::Middle ? "middle" : "end");
         if (mark.bold) m_out += " font-weight=\"bold\"";
         if (mark.monospace) m_out += " font-family=\"'DejaVu Sans Mono', monospace\"";
         if (mark.rotation != 0)
-            m_out += fmt::format(" transform=\"rotate({} {} {})\"", number(mark.rotation), number(mark.position.x),
-                                 number(mark.position.y));
+            m_out += fmt::format(" transform=\"rotate({} {} {})\"", number(mark.rotation),
+                                 number(mark.position.x), number(mark.position.y));
         m_out += fmt::format(" xml:space=\"preserve\">{}</text>\n", xmlEscaped(mark.text));
     }
 
@@ -135,9 +148,12 @@ private:
     void arrow(Point from, Point to, const Style& style) {
         const double dx = to.x - from.x, dy = to.y - from.y, length = std::hypot(dx, dy);
         if (length == 0) return;
-        const double size = 3.5 * std::max(style.width, 2.0), ax = dx / length * size, ay = dy / length * size;
+        const double size = 3.5 * std::max(style.width, 2.0), ax = dx / length * size,
+                     ay = dy / length * size;
         LineMark head;
-        head.points = {to, {to.x - ax - ay * 0.45, to.y - ay + ax * 0.45}, {to.x - ax + ay * 0.45, to.y - ay - ax * 0.45}};
+        head.points = {to,
+                       {to.x - ax - ay * 0.45, to.y - ay + ax * 0.45},
+                       {to.x - ax + ay * 0.45, to.y - ay - ax * 0.45}};
         head.closed = true;
         head.style = {Color{0, 0, 0, 0}, 0, style.stroke, false};
         (*this)(head);
@@ -152,17 +168,20 @@ std::string svgText(const Picture& picture, Metadata metadata) {
     const std::string width = number(picture.width), height = number(picture.height);
     std::string out = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
     out += fmt::format(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" version=\"1.1\" width=\"{0}\" "
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" "
+        "version=\"1.1\" width=\"{0}\" "
         "height=\"{1}\" viewBox=\"0 0 {0} {1}\" font-family=\"'DejaVu Sans', Verdana, sans-serif\">\n",
         width, height);
     if (metadata == Metadata::Embed) {
         if (!picture.title.empty()) out += fmt::format("<title>{}</title>\n", xmlEscaped(picture.title));
         if (!picture.recipe.empty()) out += fmt::format("<desc>{}</desc>\n", xmlEscaped(picture.recipe));
-        if (!picture.document.empty()) out += fmt::format("<metadata>{}</metadata>\n", documentElement(picture));
+        if (!picture.document.empty())
+            out += fmt::format("<metadata>{}</metadata>\n", documentElement(picture));
     }
     Writer writer(out);
     if (picture.background.a)
-        writer(RectMark{{0, 0, picture.width, picture.height}, {Color{0, 0, 0, 0}, 0, picture.background, false}, 0});
+        writer(RectMark{
+            {0, 0, picture.width, picture.height}, {Color{0, 0, 0, 0}, 0, picture.background, false}, 0});
     for (const Layer& layer : picture.layers) {
         if (layer.marks.empty()) continue;
         out += fmt::format("<g id=\"{}\">\n", xmlEscaped(layer.name));

@@ -8,7 +8,8 @@ namespace {
 
 bool isWide(char32_t c) {
     return (c >= 0x1100 && c <= 0x115F) || (c >= 0x2E80 && c <= 0xA4CF) || (c >= 0xAC00 && c <= 0xD7A3) ||
-           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) || c >= 0x1F000;
+           (c >= 0xF900 && c <= 0xFAFF) || (c >= 0xFE30 && c <= 0xFE6F) || (c >= 0xFF00 && c <= 0xFF60) ||
+           c >= 0x1F000;
 }
 
 double advance(char32_t c, Face face) {
@@ -19,12 +20,17 @@ double advance(char32_t c, Face face) {
     if (c >= 32 && c < 127) return (bold ? boldAdvances : regularAdvances)[c - 32];
     if (isWide(c)) return fontUnitsPerEm;
     switch (c) {
-        case 0xB7: return bold ? 778 : 651;
-        case 0x2013: return 1024;
+        case 0xB7:
+            return bold ? 778 : 651;
+        case 0x2013:
+            return 1024;
         case 0x2014:
-        case 0x2026: return 2048;
-        case 0xB0: return 1024;
-        default: break;
+        case 0x2026:
+            return 2048;
+        case 0xB0:
+            return 1024;
+        default:
+            break;
     }
     if (c < 0x250) return bold ? 1470 : 1300;  // Latin with accents
     if (c >= 0x2190) return 1716;              // arrows and mathematical signs
@@ -93,14 +99,26 @@ std::string printable(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = nextCodePoint(text, at);
         switch (c) {
-            case '\n': out += "\u21B5"; break;
-            case '\t': out += "\u2192"; break;
-            case 0x2581: out += "\u00B7"; break;  // SentencePiece's space
-            case 0x120: out += "\u00B7"; break;   // byte-level BPE's space
-            case 0x10A: out += "\u21B5"; break;   // byte-level BPE's line feed
+            case '\n':
+                out += "\u21B5";
+                break;
+            case '\t':
+                out += "\u2192";
+                break;
+            case 0x2581:
+                out += "\u00B7";
+                break;  // SentencePiece's space
+            case 0x120:
+                out += "\u00B7";
+                break;  // byte-level BPE's space
+            case 0x10A:
+                out += "\u21B5";
+                break;  // byte-level BPE's line feed
             default:
-                if (c < 32 || (c >= 0x7F && c < 0xA0)) appendUtf8(out, 0xFFFD);
-                else appendUtf8(out, c);
+                if (c < 32 || (c >= 0x7F && c < 0xA0))
+                    appendUtf8(out, 0xFFFD);
+                else
+                    appendUtf8(out, c);
         }
     }
     return out;

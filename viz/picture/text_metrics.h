@@ -8,13 +8,14 @@ namespace fovea::viz {
 
 enum class Face { Regular, Bold, Mono };
 
-/// Width of a line in picture units as DejaVu Sans would set it (without kerning): exact for ASCII, an upper estimate for
-/// other scripts, so that a layout never depends on fonts that are installed.
+/// Width of a line in picture units as DejaVu Sans would set it (without kerning): exact for ASCII, an upper
+/// estimate for other scripts, so that a layout never depends on fonts that are installed.
 double textWidth(std::string_view text, double size, Face face = Face::Regular);
 
-/// The text broken at spaces into lines of at most `width`; words that are too long are broken anywhere. A line break in the
-/// text is one in the result. Never empty.
-std::vector<std::string> wrapText(std::string_view text, double width, double size, Face face = Face::Regular);
+/// The text broken at spaces into lines of at most `width`; words that are too long are broken anywhere. A
+/// line break in the text is one in the result. Never empty.
+std::vector<std::string> wrapText(std::string_view text, double width, double size,
+                                  Face face = Face::Regular);
 
 /// The text, or as much of its beginning as fits before an ellipsis.
 std::string elideText(std::string_view text, double width, double size, Face face = Face::Regular);

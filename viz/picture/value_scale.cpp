@@ -59,9 +59,10 @@ std::vector<Tick> niceTicks(double minimum, double maximum, int count) {
     for (int k = 0; k <= 4 * count + 4; ++k) {
         const double value = (first + k) * step;
         if (value > maximum + 1e-6 * step) break;
-        const bool plain = largest < 1e6 && step >= 1e-4;
+        const bool plain = largest < 1e6 && largest >= 1e-3;
         const double clean = std::abs(value) < 1e-9 * step ? 0 : value;
-        ticks.push_back({(value - minimum) / range, plain ? fmt::format("{:.{}f}", clean, shown) : valueText(clean)});
+        ticks.push_back(
+            {(value - minimum) / range, plain ? fmt::format("{:.{}f}", clean, shown) : valueText(clean)});
     }
     return ticks;
 }
@@ -79,8 +80,8 @@ ValueScale::ValueScale(const Scale& scale, std::span<const float> values, bool s
     const double dataLow = any ? low : 0, dataHigh = any ? high : 1;
     if (m_kind == Scale::Kind::Fixed) {
         if (!(scale.minimum < scale.maximum))
-            throw Error(fmt::format("fixed scale from {} to {}: the minimum must be below the maximum", scale.minimum,
-                                    scale.maximum),
+            throw Error(fmt::format("fixed scale from {} to {}: the minimum must be below the maximum",
+                                    scale.minimum, scale.maximum),
                         "give both ends of the scale", ErrorCode::Usage);
         setRange(scale.minimum, scale.maximum);
         // A fixed range is drawn as asked, not made symmetric: the user may want to see one side only.
@@ -156,7 +157,8 @@ double ValueScale::valueAt(double position) const {
     position = std::clamp(position, 0.0, 1.0);
     if (m_kind == Scale::Kind::Rank) {
         if (m_sorted.empty()) return 0;
-        return m_sorted[static_cast<std::size_t>(std::lround(position * static_cast<double>(m_sorted.size() - 1)))];
+        return m_sorted[static_cast<std::size_t>(
+            std::lround(position * static_cast<double>(m_sorted.size() - 1)))];
     }
     if (m_kind != Scale::Kind::Log) return m_minimum + position * (m_maximum - m_minimum);
     const double top = std::max(std::abs(m_minimum), std::abs(m_maximum));
@@ -189,17 +191,23 @@ std::vector<Tick> ValueScale::ticks(int count) const {
     } else if (m_signed) {
         ticks.push_back({0.5, "0"});
     }
-    std::sort(ticks.begin(), ticks.end(), [](const Tick& a, const Tick& b) { return a.position < b.position; });
+    std::sort(ticks.begin(), ticks.end(),
+              [](const Tick& a, const Tick& b) { return a.position < b.position; });
     return ticks;
 }
 
 std::string ValueScale::description() const {
     switch (m_kind) {
-        case Scale::Kind::Linked: return "linked scale";
-        case Scale::Kind::Fixed: return "fixed scale";
-        case Scale::Kind::Picture: return "this picture's range";
-        case Scale::Kind::Log: return "log scale";
-        case Scale::Kind::Rank: return "rank scale";
+        case Scale::Kind::Linked:
+            return "linked scale";
+        case Scale::Kind::Fixed:
+            return "fixed scale";
+        case Scale::Kind::Picture:
+            return "this picture's range";
+        case Scale::Kind::Log:
+            return "log scale";
+        case Scale::Kind::Rank:
+            return "rank scale";
     }
     return {};
 }

@@ -19,15 +19,15 @@ struct Scale {
     enum class Kind { Linked, Fixed, Picture, Log, Rank };
     Kind kind = Kind::Linked;
     double minimum = 0, maximum = 0;  ///< for Fixed
-    /// Range shared by all pictures that are linked (same analysis and finding), set by the caller; while both are equal,
-    /// the finding's own range over all its planes is taken.
+    /// Range shared by all pictures that are linked (same analysis and finding), set by the caller; while
+    /// both are equal, the finding's own range over all its planes is taken.
     double linkedMinimum = 0, linkedMaximum = 0;
 };
 
 enum class Filter { Nearest, Bilinear, Bicubic };
 
-/// What becomes of sink tokens in a map: drawn as they are; removed with the rest renormalised; or their mass spread
-/// over the other tokens in equal parts.
+/// What becomes of sink tokens in a map: drawn as they are; removed with the rest renormalised; or their mass
+/// spread over the other tokens in equal parts.
 enum class SinkPolicy { Keep, Mask, Redistribute };
 
 /// Display settings of one picture.
@@ -42,21 +42,22 @@ struct Display {
     bool tokenGrid = true;
     bool recipe = true;
     double fontSize = 12;
-    double width = 640;           ///< of the picture, in picture units (1/96 inch); painters grow beyond it when they must
+    double width = 640;  ///< of the picture, in units of 1/96 inch; painters grow beyond it when they must
 };
 
 /// Everything a painter may look at.
 struct PaintInput {
     const Finding& finding;
     const TokenMap& tokens;
-    const Pixels& image;          ///< the upright original; may be empty
+    const Pixels& image;  ///< the upright original; may be empty
     Display display;
-    std::string recipe;           ///< the recipe line, drawn under the picture unless switched off
+    std::string recipe;               ///< the recipe line, drawn under the picture unless switched off
     std::vector<int> selectedTokens;  ///< highlighted
     JobContext job;
 };
 
-/// One file of viz/painters: turns findings of some kinds into a Picture. Adding a painter is adding one file.
+/// One file of viz/painters: turns findings of some kinds into a Picture. Adding a painter is adding
+/// one file.
 struct PainterEntry {
     EntryInfo info;
     std::vector<std::string> kinds;  ///< finding kinds it can draw ("Grid", "Tree", ...)

@@ -31,7 +31,8 @@ struct Style {
     bool operator==(const Style&) const = default;
 };
 
-/// A raster, RGBA straight alpha, drawn into `target`; smooth asks for interpolation, otherwise cells stay sharp.
+/// A raster, RGBA straight alpha, drawn into `target`; smooth asks for interpolation, otherwise cells stay
+/// sharp.
 struct RasterMark {
     Rect target;
     int width = 0, height = 0;
@@ -92,9 +93,9 @@ struct HitArea {
     Rect rect;
     int token = -1;
     std::string stage;
-    double value = 0;      ///< raw value; NaN when there is none
-    std::string label;     ///< text of the read-out
-    Rect source;           ///< pixels of the original picture that the area stands for; empty when none
+    double value = 0;   ///< raw value; NaN when there is none
+    std::string label;  ///< text of the read-out
+    Rect source;        ///< pixels of the original picture that the area stands for; empty when none
 };
 
 /// A display list in picture units (1 unit = 1/96 inch): what screen, PNG, SVG and PDF replay alike.

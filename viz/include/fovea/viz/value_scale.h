@@ -17,15 +17,16 @@ struct Tick {
 /// Three significant digits, short: "0.0123", "1.2e-5", "1250".
 std::string valueText(double value);
 
-/// Round numbers (1, 2, 2.5 or 5 times a power of ten) that cover [minimum, maximum], about `count` of them; positions are
-/// shares of the range.
+/// Round numbers (1, 2, 2.5 or 5 times a power of ten) that cover [minimum, maximum], about `count` of them;
+/// positions are shares of the range.
 std::vector<Tick> niceTicks(double minimum, double maximum, int count);
 
-/// How raw values become positions 0..1 on a colour map. A linked scale without a given range takes the range of `values`;
-/// signed values are scaled symmetrically around 0, which is position 0.5.
+/// How raw values become positions 0..1 on a colour map. A linked scale without a given range takes the range
+/// of `values`; signed values are scaled symmetrically around 0, which is position 0.5.
 class ValueScale {
 public:
-    /// `values` is everything the picture draws (NaN is skipped); throws Error (Usage) on a fixed range that is empty.
+    /// `values` is everything the picture draws (NaN is skipped); throws Error (Usage) on a fixed range that
+    /// is empty.
     ValueScale(const Scale& scale, std::span<const float> values, bool signedValues = false);
 
     /// 0..1, clamped; NaN for NaN.
