@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "attention/forward.h"
+#include "attention/recorded_input.h"
 #include "attention/run_state.h"
 #include "fovea/error.h"
 
@@ -27,11 +28,28 @@ std::string whatWouldFit(const MemoryEstimate& estimate, std::uint64_t budget) {
                        formatBytes(estimate.run()));
 }
 
+// What was recorded, in the place of a run; everything that would need a forward pass is refused.
+RunResult replayed(const RecordedInput& input, RunSpec spec) {
+    spec.edits.dropIdentities();
+    const char* wanted = !spec.edits.empty()                          ? "an edit"
+                         : spec.gradients.any() || spec.objective     ? "a gradient"
+                         : !(spec.perturbation == Perturbation{})     ? "a changed input"
+                                                                      : nullptr;
+    if (wanted)
+        throw Error(fmt::format("{} needs a forward pass, and a trace file holds none", wanted),
+                    "open the model that the trace was recorded from", ErrorCode::Usage);
+    RunResult result;
+    result.trace = input.recorded(spec.item);
+    result.notices = input.notices;
+    return result;
+}
+
 }  // namespace
 
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
     if (spec.item < 0 || spec.item >= input.count())
         throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {}, ErrorCode::Usage);
+    if (const auto* recorded = dynamic_cast<const RecordedInput*>(&input)) return replayed(*recorded, spec);
     const MemoryEstimate estimate = model.estimate(input, spec.capture, spec.gradients.any());
     if (spec.budget > 0 && estimate.run() > spec.budget)
         throw Error(fmt::format("this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",

@@ -149,6 +149,19 @@ private:
     std::vector<SafetensorsEntry>& m_out;
 };
 
+// How logits came from Q and K, so that a replay of Q and K gives the same probabilities.
+std::string attentionText(const AttentionTrace& trace) {
+    nlohmann::json sites = nlohmann::json::object();
+    for (const int site : trace.sites()) {
+        const SiteRecord& record = trace.impl()->record(site);
+        sites[trace.spec().sites[static_cast<std::size_t>(site)].address()] = {{"scale", record.call.scale},
+                                                                               {"softcap", record.call.softcap},
+                                                                               {"biased", record.call.bias.defined()},
+                                                                               {"edited", record.edit.has_value()}};
+    }
+    return sites.dump();
+}
+
 std::string tokenMapText(const std::vector<std::shared_ptr<const AttentionTrace>>& traces) {
     if (traces.size() == 1) return toJson(traces.front()->tokens()).dump();
     nlohmann::json items = nlohmann::json::array();
@@ -166,6 +179,7 @@ void writeTraceFile(const std::filesystem::path& path, const std::vector<std::sh
     for (const auto& trace : traces) Entries(*trace, options, job, entries).addAll();
     std::map<std::string, std::string> metadata = {{"fovea.version", FOVEA_VERSION},
                                                    {"fovea.token_map", tokenMapText(traces)},
+                                                   {"fovea.attention", attentionText(*traces.front())},
                                                    {"fovea.spec", toJson(traces.front()->spec()).dump()}};
     if (!options.session.empty()) metadata["fovea.session"] = options.session;
     if (!options.model.empty()) metadata["fovea.model"] = options.model;

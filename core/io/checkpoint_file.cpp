@@ -45,7 +45,9 @@ CheckpointFile openCheckpointFile(const std::filesystem::path& path, WeightForma
 ConfigView readModelConfig(const ResolvedModel& model) {
     if (model.format == ModelFormat::Transformers || model.format == ModelFormat::DiffusersComponent)
         return ConfigView::read(model.configFile);
-    if (model.format == ModelFormat::DiffusersPipeline || model.format == ModelFormat::Trace)
+    if (model.format == ModelFormat::Trace)
+        return ConfigView({{"model_type", "replay"}}, model.weightFiles.front().string());
+    if (model.format == ModelFormat::DiffusersPipeline)
         throw Error(model.reference + ": has no single configuration", {}, ErrorCode::Internal);
 
     std::map<std::string, std::vector<std::int64_t>> shapes;

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "fovea/model.h"
+#include "io/trace_file.h"
+
+namespace fovea {
+
+/// How the logits of a recorded site came from Q and K, from the metadata `fovea.attention`.
+struct RecordedAttention {
+    double scale = 0;  ///< 0: not written, 1 / sqrt(head_dim) is assumed
+    double softcap = 0;
+    bool biased = false;  ///< a bias or mask was added that the file does not hold
+    bool edited = false;  ///< probabilities are those after edits
+};
+
+/// The model that a trace file was recorded from, as far as the file says: `fovea.spec` where it is there, and sites and
+/// stages that only tensor names tell of. Throws Error (Input) naming the field or tensor that makes no sense.
+ModelSpec readRecordedSpec(const TraceFile& file);
+
+/// The token map of every item; throws Error (Input) when it is missing or damaged.
+std::vector<TokenMap> readRecordedMaps(const TraceFile& file);
+
+RecordedAttention readRecordedAttention(const TraceFile& file, const std::string& address);
+
+/// Splits "stage.block.kind[.name]"; throws Error (Input) for anything else.
+AttentionSite siteFromAddress(const std::string& address, const std::string& source);
+
+}  // namespace fovea

@@ -1,0 +1,162 @@
+#include "nn/replay_trace.h"
+
+#include <ATen/TensorOperators.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "fovea/error.h"
+#include "nn/replay_spec.h"
+
+namespace fovea {
+namespace {
+
+class SiteReader {
+public:
+    SiteReader(const ReplaySource& source, const AttentionSite& site, std::vector<std::string>& notices)
+        : m_source(source), m_site(site), m_address(site.address()), m_notices(notices) {}
+
+    // The record of the site, or null when the file holds nothing that probabilities can come from.
+    std::shared_ptr<const SiteRecord> read(int index) {
+        auto record = std::make_shared<SiteRecord>();
+        record->call.site = index;
+        record->storedProbs = tensor("probs", 3);
+        readProjections(*record);
+        if (!record->storedProbs.defined() && !record->call.query.defined()) return {};
+        if (const at::Tensor lse = tensor("lse", 2); lse.defined()) record->lse = lse.unsqueeze(0);
+        if (const at::Tensor output = tensor("output", 2); output.defined()) record->attentionOutput = output.unsqueeze(0);
+        readTokens(*record);
+        return record;
+    }
+
+private:
+    std::string nameOf(const std::string& quantity) const { return m_source.prefix + m_address + "/" + quantity; }
+
+    [[noreturn]] void fail(const std::string& quantity, const std::string& expected, const at::Tensor& found) const {
+        throw Error(m_source.file->path().string() + ": tensor \"" + nameOf(quantity) + "\": expected " + expected +
+                    ", found shape " + shapeText(found.sizes().vec()));
+    }
+
+    // Floats in fp32; undefined where the file has none.
+    at::Tensor tensor(const std::string& quantity, std::int64_t rank) const {
+        const std::string name = nameOf(quantity);
+        if (!m_source.file->find(name)) return {};
+        const at::Tensor value = m_source.tensors->get(name);
+        if (value.dim() != rank || value.numel() == 0) fail(quantity, std::to_string(rank) + " axes and no empty one", value);
+        return value.is_floating_point() ? value.to(at::kFloat) : value;
+    }
+
+    void readProjections(SiteRecord& record) {
+        const at::Tensor q = tensor("q", 3), k = tensor("k", 3), v = tensor("v", 3);
+        if (!q.defined() || !k.defined()) return;
+        if (q.size(2) != k.size(2) || q.size(0) % k.size(0) != 0)
+            fail("k", "the head size of q and a divisor of its " + std::to_string(q.size(0)) + " heads", k);
+        const RecordedAttention how = readRecordedAttention(*m_source.file, m_address);
+        if (!record.storedProbs.defined()) {
+            if (how.biased) {
+                m_notices.push_back(m_address + ": its bias was not recorded, so its probabilities cannot be computed "
+                                                "again (record probs)");
+                return;
+            }
+            if (how.edited) m_notices.push_back(m_address + ": its edits are not replayed (record probs)");
+        }
+        record.call.query = q.unsqueeze(0);
+        record.call.key = k.unsqueeze(0);
+        record.call.scale = how.scale > 0 ? how.scale : 1 / std::sqrt(static_cast<double>(q.size(2)));
+        record.call.softcap = how.softcap;
+        record.call.causal = m_site.causal;
+        if (!v.defined()) return;
+        if (v.size(0) != k.size(0) || v.size(1) != k.size(1)) fail("v", "the heads and tokens of k", v);
+        record.call.value = v.unsqueeze(0);
+    }
+
+    // Indices that the file gives, checked against `count`; 0..n-1 where it gives none.
+    std::vector<int> indices(const at::Tensor& given, std::int64_t n, std::int64_t count, const char* quantity) const {
+        std::vector<int> tokens(static_cast<std::size_t>(n));
+        std::iota(tokens.begin(), tokens.end(), 0);
+        if (given.defined()) {
+            const at::Tensor plain = given.to(at::kLong).contiguous();
+            if (plain.numel() != n) fail(quantity, std::to_string(n) + " entries", given);
+            std::copy(plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + n, tokens.begin());
+        }
+        for (const int token : tokens)
+            if (token < 0 || token >= count)
+                throw Error(m_source.file->path().string() + ": " + m_address + ": expected " + quantity + " below the " +
+                            std::to_string(count) + " tokens of stage " + m_site.stage + ", found " + std::to_string(token));
+        return tokens;
+    }
+
+    void readTokens(SiteRecord& record) {
+        const bool stored = record.storedProbs.defined();
+        const std::int64_t queries = stored ? record.storedProbs.size(1) : record.call.query.size(2);
+        const std::int64_t keys = stored ? record.storedProbs.size(2) : record.call.key.size(2);
+        if (stored && record.call.query.defined() &&
+            (record.call.query.size(1) != record.storedProbs.size(0) || record.call.query.size(2) != queries ||
+             record.call.key.size(2) != keys))
+            fail("probs", "the heads, queries and keys of q and k", record.storedProbs);
+        const std::int64_t heads = stored ? record.storedProbs.size(0) : record.call.query.size(1);
+        if (heads != m_site.heads) fail("probs", std::to_string(m_site.heads) + " heads", stored ? record.storedProbs : record.call.query);
+        const std::int64_t tokens = m_source.map.stage(m_site.stage).size();
+        at::Tensor index = tensor("index", 2);
+        if (index.defined()) index = index[0];
+        record.keyTokens = indices(index, keys, tokens, "index");
+        // The queries of cross attention (a pooling head's probe) are no tokens of the stage.
+        const std::int64_t limit = m_site.kind == SiteKind::Self ? tokens : std::max(tokens, queries);
+        record.queryTokens = indices(tensor("query_index", 1), queries, limit, "query_index");
+    }
+
+    const ReplaySource& m_source;
+    const AttentionSite& m_site;
+    std::string m_address;
+    std::vector<std::string>& m_notices;
+};
+
+// "hidden/vision/3" -> ("vision", 3); nothing for other names.
+bool parseHidden(const std::string& path, std::string& stage, int& boundary) {
+    const std::size_t last = path.rfind('/');
+    if (!path.starts_with("hidden/") || last <= 7) return false;
+    stage = path.substr(7, last - 7);
+    const std::string number = path.substr(last + 1);
+    if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != std::string::npos) return false;
+    boundary = std::stoi(number);
+    return true;
+}
+
+}  // namespace
+
+std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source, std::vector<std::string>& notices) {
+    auto impl = std::make_shared<AttentionTrace::Impl>();
+    impl->spec = source.spec;
+    impl->tokens = source.map;
+    impl->prefix = source.prefix;
+    impl->op = makeDenseOperator();
+    bool values = false;
+    for (std::size_t i = 0; i < source.spec.sites.size(); ++i) {
+        const int index = static_cast<int>(i);
+        const auto record = SiteReader(source, source.spec.sites[i], notices).read(index);
+        if (!record) continue;
+        values = values || record->call.value.defined();
+        impl->records[index] = record;
+        impl->order.push_back(index);
+    }
+    if (values)
+        notices.emplace_back("norms of values are those before the output projection: a trace does not hold its weights");
+    for (const TensorInfo& info : source.file->tensors()) {
+        const TraceName name = TraceName::parse(info.name);
+        if (name.prefix() != source.prefix) continue;
+        std::string stage;
+        int boundary = 0;
+        if (parseHidden(name.path, stage, boundary)) {
+            const at::Tensor hidden = source.tensors->get(info.name).to(at::kFloat);
+            if (hidden.dim() == 2) impl->hidden[{stage, boundary}] = hidden.unsqueeze(0);
+        } else if (name.path.starts_with("output/")) {
+            impl->outputs[name.path.substr(7)] = source.tensors->get(info.name).unsqueeze(0);
+        } else if (name.path.starts_with("input/")) {
+            impl->inputs[name.path.substr(6)] = source.tensors->get(info.name).unsqueeze(0);
+        }
+    }
+    return std::make_shared<const AttentionTrace>(std::move(impl));
+}
+
+}  // namespace fovea
