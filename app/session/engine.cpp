@@ -92,6 +92,11 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     if (session.input.images.empty() && session.input.tensors.empty() && !replays)
         throw Error("the session has no input", "give a picture (--image FILE or --image scene:SEED) or --tensors FILE",
                     ErrorCode::Usage);
+    const auto& stages = opened->spec().stages;
+    const bool reads = std::any_of(stages.begin(), stages.end(), [](const StageSpec& s) { return s.id.starts_with("text"); });
+    if (!session.input.prompt.empty() && !reads)
+        throw Error("the session has a prompt, and " + opened->spec().architecture + " reads no text",
+                    "clear the prompt, or choose a model with a text side");
     UserInput user;
     user.images = readImages(session.input.images, reader, job.part(0.5, 0.9));
     user.prompt = session.input.prompt;

@@ -104,10 +104,8 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     return result;
 }
 
-}  // namespace
-
 // One range for all pictures of the session, over all its items, that draw the same finding of the same analysis.
-static std::pair<double, double> linkedRange(Engine& engine, const Session& session, const PictureRequest& picture,
+std::pair<double, double> linkedRange(Engine& engine, const Session& session, const PictureRequest& picture,
                                              const Finding& own, int items, const JobContext& job) {
     if (picture.display.minimum < picture.display.maximum) return {picture.display.minimum, picture.display.maximum};
     std::pair<double, double> range = viz::valueRange(own);
@@ -130,6 +128,8 @@ static std::pair<double, double> linkedRange(Engine& engine, const Session& sess
         }
     return range;
 }
+
+}  // namespace
 
 std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int picture, int item,
                                                    const JobContext& job) {

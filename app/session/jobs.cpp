@@ -3,20 +3,29 @@
 #include <utility>
 
 #include "fovea/compute_runtime.h"
+#include "fovea/run.h"
 
 namespace fovea {
 namespace {
 
-JobOutcome attempt(const std::function<void(const JobContext&)>& work, const JobContext& job) {
+struct Attempt {
     JobOutcome outcome;
+    bool ranOut = false;  ///< memory ran out; an estimate that was refused beforehand is an Error and not tried again
+};
+
+Attempt attempt(const std::function<void(const JobContext&)>& work, const JobContext& job) {
+    Attempt result;
     try {
         work(job);
     } catch (const Cancelled&) {
-        outcome.cancelled = true;
+        result.outcome.cancelled = true;
+    } catch (const Error& error) {
+        result.outcome.error = error;
     } catch (...) {
-        outcome.error = translated(std::current_exception());
+        result.outcome.error = translated(std::current_exception());
+        result.ranOut = result.outcome.error->code() == ErrorCode::Memory;
     }
-    return outcome;
+    return result;
 }
 
 void finish(const Job& job, const JobOutcome& outcome) {
@@ -34,11 +43,19 @@ void finishCancelled(const Job& job, std::uint64_t generation) {
 
 JobOutcome runInline(const std::function<void(const JobContext&)>& work, const JobContext& job,
                      const std::function<void()>& relieve) {
-    JobOutcome outcome = attempt(work, job);
-    if (!outcome.error || outcome.error->code() != ErrorCode::Memory || !relieve) return outcome;
+    Attempt first = attempt(work, job);
+    if (!first.ranOut || !relieve) return first.outcome;
     relieve();
     releaseCachedMemory();
-    return attempt(work, job);
+    Attempt second = attempt(work, job);
+    if (second.ranOut) {
+        const std::string free = formatBytes(availableMemory());
+        second.outcome.error = Error(second.outcome.error->what(),
+                                     "about " + free + " are free: record less, use a smaller picture, or set the budget to " +
+                                         free + " so that a run that does not fit is refused before it starts",
+                                     ErrorCode::Memory);
+    }
+    return second.outcome;
 }
 
 JobRunner::JobRunner(std::function<void()> relieve)

@@ -1,0 +1,135 @@
+#include "finding_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "finding_table.h"
+#include "fovea/error.h"
+#include "io/atomic_file.h"
+#include "io/csv.h"
+#include "io/npz.h"
+#include "io/trace_file.h"
+#include "recipe.h"
+
+namespace fovea {
+namespace {
+
+using Named = std::vector<std::pair<std::string, Array>>;
+
+const AnalysisRequest& requestOf(const Numbers& numbers) {
+    return numbers.session.analyses.at(static_cast<std::size_t>(numbers.analysis));
+}
+
+// A session that computes these numbers again and nothing else.
+Session reduced(const Numbers& numbers) {
+    Session session = withAbsolutePaths(numbers.session);
+    session.analyses = {requestOf(numbers)};
+    session.pictures.clear();
+    session.views = nlohmann::json::object();
+    session.unknown = nlohmann::json::object();
+    return session;
+}
+
+const Finding& findingOf(const ItemFindings& item, const std::string& name) {
+    const std::vector<Finding>& findings = item.result->findings;
+    std::string known;
+    for (const Finding& finding : findings) {
+        if (name.empty() || finding.name == name) return finding;
+        known += (known.empty() ? "" : ", ") + finding.name;
+    }
+    throw Error("the analysis has no finding called \"" + name + "\"",
+                known.empty() ? "it found nothing" : "its findings: " + known, ErrorCode::Usage);
+}
+
+Named allArrays(const Numbers& numbers) {
+    Named arrays;
+    for (const ItemFindings& item : numbers.items)
+        for (const Finding& finding : item.result->findings)
+            for (auto& [name, array] : arraysOf(finding))
+                arrays.emplace_back(
+                    (numbers.items.size() > 1 ? fmt::format("image{}/{}", item.item, name) : name), std::move(array));
+    return arrays;
+}
+
+std::string jsonText(const nlohmann::ordered_json& json) {
+    return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+void writeArchive(const std::filesystem::path& file, const Named& arrays) {
+    std::vector<std::pair<std::string, const Array*>> members;
+    for (const auto& [name, array] : arrays) members.emplace_back(name, &array);
+    writeNpz(file, members);
+}
+
+void writeTensors(const std::filesystem::path& file, const Numbers& numbers, const Named& arrays) {
+    std::vector<SafetensorsEntry> entries;
+    for (const auto& [name, array] : arrays) entries.push_back(floatEntry(name, array.shape, array.values));
+    writeSafetensors(file, std::move(entries),
+                     {{"fovea.numbers", FOVEA_VERSION}, {"fovea.session", jsonText(toJson(reduced(numbers)))}});
+}
+
+}  // namespace
+
+Numbers computeNumbers(Engine& engine, const Session& session, int analysis, const JobContext& job) {
+    Numbers numbers{session, analysis, {}, {}};
+    const auto input = engine.input(session, job.part(0, 0.2));
+    const int count = input->count();
+    for (int item = 0; item < count; ++item) {
+        const auto index = static_cast<std::size_t>(item);
+        const auto& images = session.input.images;
+        const std::string name = index < images.size() ? images[index] : session.input.tensors;
+        const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
+        numbers.items.push_back({item, name, engine.analyse(session, analysis, item, part), &input->maps[index]});
+    }
+    return numbers;
+}
+
+nlohmann::ordered_json numbersJson(const Numbers& numbers) {
+    nlohmann::ordered_json items = nlohmann::ordered_json::array();
+    for (const ItemFindings& item : numbers.items) {
+        nlohmann::ordered_json findings = nlohmann::ordered_json::array();
+        for (const Finding& finding : item.result->findings) findings.emplace_back(toJson(finding));
+        items.push_back({{"item", item.item},
+                         {"input", item.input},
+                         {"findings", std::move(findings)},
+                         {"notices", item.result->notices}});
+    }
+    return {{"version", FOVEA_VERSION},
+            {"analysis", requestOf(numbers).id},
+            {"params", requestOf(numbers).params},
+            {"session", toJson(reduced(numbers))},
+            {"items", std::move(items)}};
+}
+
+std::string numbersCsv(const Numbers& numbers) {
+    Table all;
+    for (const ItemFindings& item : numbers.items) {
+        Table table = tableOf(findingOf(item, numbers.finding), item.tokens);
+        if (numbers.items.size() > 1) {
+            table.columns.insert(table.columns.begin(), {"item", ""});
+            for (auto& row : table.rows) row.insert(row.begin(), static_cast<double>(item.item));
+        }
+        all.columns = std::move(table.columns);
+        std::move(table.rows.begin(), table.rows.end(), std::back_inserter(all.rows));
+    }
+    return csvText(all);
+}
+
+void writeNumbers(const std::filesystem::path& file, const Numbers& numbers) {
+    const std::string suffix = file.extension().string();
+    if (suffix == ".json") {
+        writeFileAtomically(file, jsonText(numbersJson(numbers)) + "\n");
+    } else if (suffix == ".csv") {
+        writeFileAtomically(file, numbersCsv(numbers));
+    } else if (suffix == ".npz") {
+        writeArchive(file, allArrays(numbers));
+    } else if (suffix == ".safetensors") {
+        writeTensors(file, numbers, allArrays(numbers));
+    } else {
+        throw Error(file.string() + ": expected a name that ends in .json, .csv, .npz or .safetensors, found \"" + suffix + "\"",
+                    "pictures (png, svg, pdf) come from fovea-cli render", ErrorCode::Usage);
+    }
+}
+
+}  // namespace fovea

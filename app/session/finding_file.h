@@ -1,0 +1,48 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "engine.h"
+#include "fovea/array.h"
+#include "fovea/finding.h"
+#include "fovea/token_map.h"
+
+namespace fovea {
+
+/// What one analysis found on one item of an input.
+struct ItemFindings {
+    int item = 0;
+    std::string input;  ///< name of the picture or tensor file
+    std::shared_ptr<const AnalysisResult> result;
+    const TokenMap* tokens = nullptr;  ///< of the item; must outlive this; may be null
+};
+
+/// The numbers of one analysis, ready to be written.
+struct Numbers {
+    Session session;
+    int analysis = 0;
+    std::vector<ItemFindings> items;
+    std::string finding;  ///< CSV holds one finding: this one, or the first when empty
+};
+
+/// The numbers of the session's analysis on all its items.
+Numbers computeNumbers(Engine& engine, const Session& session, int analysis, const JobContext& job);
+
+/// {"version", "analysis", "params", "session", "items": [{"item", "input", "findings": [...], "notices"}]}.
+nlohmann::ordered_json numbersJson(const Numbers& numbers);
+
+/// One finding of every item as CSV, with an item column when there are several. Throws Error (Usage) on an unknown name.
+std::string numbersCsv(const Numbers& numbers);
+
+/// A finding as named arrays: values of maps and scores, columns of tables that hold numbers, ...
+std::vector<std::pair<std::string, Array>> arraysOf(const Finding& finding);
+
+/// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are under
+/// image<N>/. Throws Error (Usage) for another suffix.
+void writeNumbers(const std::filesystem::path& file, const Numbers& numbers);
+
+}  // namespace fovea
