@@ -1,0 +1,117 @@
+#include "batch_record.h"
+
+#include <cmath>
+
+#include "fovea/error.h"
+#include "io/atomic_file.h"
+#include "io/csv.h"
+#include "io/json_file.h"
+
+namespace fovea::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+constexpr const char* kRecordName = "item.json";
+
+const std::vector<float>* valuesOf(const Finding& finding) {
+    if (const auto* grid = std::get_if<Grid>(&finding.data)) return &grid->values;
+    if (const auto* scores = std::get_if<TokenScores>(&finding.data)) return &scores->values;
+    return nullptr;
+}
+
+void addMetrics(const std::string& name, const std::vector<float>& values, BatchRecord& record) {
+    double low = INFINITY, high = -INFINITY, sum = 0;
+    std::size_t count = 0;
+    for (const float value : values) {
+        if (!std::isfinite(value)) continue;
+        low = std::min(low, static_cast<double>(value));
+        high = std::max(high, static_cast<double>(value));
+        sum += value;
+        ++count;
+    }
+    if (count == 0) return;
+    record.metrics.emplace_back(name + " min", low);
+    record.metrics.emplace_back(name + " mean", sum / static_cast<double>(count));
+    record.metrics.emplace_back(name + " max", high);
+}
+
+}  // namespace
+
+std::optional<BatchRecord> readRecord(const fs::path& folder) {
+    std::error_code error;
+    if (!fs::is_regular_file(folder / kRecordName, error)) return {};
+    try {
+        const nlohmann::json json = readJsonFile(folder / kRecordName);
+        BatchRecord record;
+        record.key = json.at("key").get<std::string>();
+        record.input = json.at("input").get<std::string>();
+        record.prediction.label = json.at("prediction").get<std::string>();
+        record.prediction.index = json.at("class").get<int>();
+        record.prediction.probability = json.at("probability").get<double>();
+        for (const auto& metric : json.at("metrics"))
+            record.metrics.emplace_back(metric.at(0).get<std::string>(), metric.at(1).get<double>());
+        return record;
+    } catch (const std::exception&) {
+        return {};  // damaged: as if the item had never been finished
+    }
+}
+
+void writeRecord(const fs::path& folder, const BatchRecord& record) {
+    ordered_json metrics = ordered_json::array();
+    for (const auto& [name, value] : record.metrics) metrics.push_back(ordered_json::array({name, value}));
+    const ordered_json json = {{"key", record.key},
+                               {"input", record.input},
+                               {"prediction", record.prediction.label},
+                               {"class", record.prediction.index},
+                               {"probability", record.prediction.probability},
+                               {"metrics", std::move(metrics)}};
+    writeFileAtomically(folder / kRecordName, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job) {
+    BatchRecord record;
+    record.key = resumeKey(item.session);
+    record.input = item.session.input.images.empty() ? "" : item.session.input.images.front();
+    CaptureRequest outputs;
+    outputs.output = true;
+    const auto run = toolbox.engine().run(item.session, 0, outputs, job);
+    const std::vector<Prediction> best = predictions(*run->trace, 1);
+    if (!best.empty()) record.prediction = best.front();
+    for (std::size_t i = 0; i < item.session.analyses.size(); ++i) {
+        const auto result = toolbox.engine().analyse(item.session, static_cast<int>(i), 0, job);
+        std::string id = item.session.analyses[i].id;
+        if (i > 0) id = std::to_string(i + 1) + " " + id;
+        for (const Finding& finding : result->findings)
+            if (const std::vector<float>* values = valuesOf(finding)) addMetrics(id + "." + finding.name, *values, record);
+    }
+    return record;
+}
+
+std::string metricsCsv(const std::vector<BatchItem>& items, const fs::path& folder) {
+    Table table{{{"name", ""}, {"input", ""}, {"prediction", ""}, {"class", ""}, {"probability", ""}}, {}};
+    std::vector<std::string> names;
+    for (const BatchItem& item : items) {
+        const std::optional<BatchRecord> record = readRecord(folder / item.name);
+        if (!record) continue;
+        std::vector<Table::Cell> row = {item.name, record->input, record->prediction.label,
+                                        static_cast<double>(record->prediction.index), record->prediction.probability};
+        row.resize(5 + names.size(), std::string());
+        for (const auto& [name, value] : record->metrics) {
+            const auto found = std::find(names.begin(), names.end(), name);
+            const auto column = static_cast<std::size_t>(found - names.begin());
+            if (found == names.end()) {
+                names.push_back(name);
+                table.columns.push_back({name, ""});
+                row.emplace_back(std::string());
+            }
+            row[5 + column] = value;
+        }
+        table.rows.push_back(std::move(row));
+    }
+    for (auto& row : table.rows) row.resize(table.columns.size(), std::string());
+    return csvText(table);
+}
+
+}  // namespace fovea::cli

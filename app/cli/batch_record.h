@@ -1,0 +1,32 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "session/batch.h"
+#include "session_outputs.h"
+
+namespace fovea::cli {
+
+/// What is kept of a finished item of a batch; its presence says that all files of the item are complete.
+struct BatchRecord {
+    std::string key;  ///< resumeKey() of the item's session
+    std::string input;
+    Prediction prediction;
+    std::vector<std::pair<std::string, double>> metrics;  ///< "attention_from.map mean", ...
+};
+
+/// The record of an item's folder; nothing when there is none or it cannot be read.
+std::optional<BatchRecord> readRecord(const std::filesystem::path& folder);
+void writeRecord(const std::filesystem::path& folder, const BatchRecord& record);
+
+/// Prediction and the smallest, mean and largest value of every map and score of a session with one input.
+BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job);
+
+/// One row per item that is finished, of whichever shard: input, prediction and metrics.
+std::string metricsCsv(const std::vector<BatchItem>& items, const std::filesystem::path& folder);
+
+}  // namespace fovea::cli

@@ -1,0 +1,131 @@
+#include "common_options.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+
+#include "fovea/capture.h"
+#include "fovea/error.h"
+
+namespace fovea::cli {
+
+namespace {
+
+// Kinds of input that the command line knows but no family of models takes.
+void refuseUnserved(const InputOptions& input) {
+    const auto refuse = [](const char* flag, const char* needs) {
+        throw Error(fmt::format("{}: expected a model that takes {}, found none among the families", flag, needs),
+                    "fovea-cli families lists what can be opened; pictures go in with --image");
+    };
+    if (!input.video.empty()) refuse("--video", "film frames");
+    if (!input.chat.empty()) refuse("--chat", "a conversation");
+    if (!input.prompt.empty()) refuse("--prompt", "text");
+    if (input.maxNewTokens > 0) refuse("--max-new-tokens", "text and answers");
+    if (input.steps > 0) refuse("--steps", "denoising steps");
+    if (input.guidance > 0) refuse("--guidance", "guided denoising");
+}
+
+}  // namespace
+
+void addCommonOptions(CLI::App& command, CommonOptions& options) {
+    const std::string group = "Common";
+    command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE")->group(group);
+    command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
+        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
+        ->type_name("DTYPE")
+        ->group(group);
+    command.add_option("--budget", options.budget, "memory a run may take, such as 4GiB")->type_name("BYTES")->group(group);
+    command.add_option("--edit", options.edits, "intervention ID{\"param\":...}; repeat for several, applied in order")
+        ->type_name("EDIT")
+        ->allow_extra_args(false)
+        ->group(group);
+    command.add_option("--threads", options.threads, "threads that compute (0: as the machine offers)")
+        ->check(CLI::Range(0, 4096))
+        ->type_name("N")
+        ->group(group);
+    command.add_flag("--quiet", options.quiet, "no progress and no remarks on standard error")->group(group);
+    command.add_flag("--json", options.json, "results and errors as JSON on standard output")->group(group);
+}
+
+void addInputOptions(CLI::App& command, InputOptions& options) {
+    const std::string group = "Input";
+    command.add_option("--image", options.images, "picture file, or scene:SEED for a drawn one; repeat for several")
+        ->type_name("FILE")
+        ->allow_extra_args(false)
+        ->group(group);
+    command.add_option("--video", options.video, "film")->type_name("FILE")->group(group);
+    command.add_option("--prompt", options.prompt, "text that goes with the picture")->type_name("TEXT")->group(group);
+    command.add_option("--chat", options.chat, "conversation as JSON")->type_name("FILE")->group(group);
+    command.add_option("--tensors", options.tensors, "input tensors under their Hugging Face names (safetensors)")
+        ->type_name("FILE")
+        ->group(group);
+    command.add_option("--max-new-tokens", options.maxNewTokens, "length of an answer")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N")
+        ->group(group);
+    command.add_option("--steps", options.steps, "denoising steps")->check(CLI::PositiveNumber)->type_name("N")->group(group);
+    command.add_option("--guidance", options.guidance, "guidance scale")->type_name("X")->group(group);
+    command.add_option("--seed", options.seed, "seed of everything random")->type_name("N")->group(group);
+}
+
+Session sessionFor(const std::string& model, const InputOptions& input, const CommonOptions& common,
+                   const Catalog& catalog) {
+    refuseUnserved(input);
+    Session session;
+    session.model.reference = model;
+    session.model.device = common.device;
+    session.model.dtype = common.dtype;
+    session.input.images = input.images;
+    session.input.tensors = input.tensors;
+    session.seed = input.seed;
+    session.budget = common.budget;
+    if (!common.budget.empty()) parseBytes(common.budget);
+    for (const std::string& edit : common.edits) session.edits.push_back(parseEdit(edit, catalog.interventions));
+    return session;
+}
+
+Intervention parseEdit(const std::string& text, const InterventionCatalog& catalog) {
+    const std::size_t brace = std::min(text.find('{'), text.size());
+    std::string id = text.substr(0, brace);
+    id.erase(0, id.find_first_not_of(" \t"));
+    id.erase(id.find_last_not_of(" \t") + 1);
+    if (id.empty())
+        throw Error(fmt::format("--edit '{}': expected ID or ID{{\"param\":...}}, found no id", text),
+                    "fovea-cli list interventions names them", ErrorCode::Usage);
+    const InterventionEntry* entry = catalog.find(id);
+    if (!entry) {
+        std::string known;
+        for (const InterventionEntry& other : catalog.all()) known += (known.empty() ? "" : ", ") + other.info.id;
+        throw Error(fmt::format("--edit '{}': there is no intervention called \"{}\"", text, id), "known: " + known,
+                    ErrorCode::Usage);
+    }
+    Intervention edit;
+    edit.id = id;
+    if (brace == text.size()) return edit;
+    nlohmann::json params = nlohmann::json::parse(text.substr(brace), nullptr, false);
+    if (!params.is_object())
+        throw Error(fmt::format("--edit '{}': expected a JSON object after {}, found {}", text, id, text.substr(brace)),
+                    fmt::format("quote the whole edit for the shell: --edit '{}{{\"param\": 1}}'", id), ErrorCode::Usage);
+    checkedParams(entry->info, params);
+    edit.params = std::move(params);
+    return edit;
+}
+
+nlohmann::json parseParams(const EntryInfo& owner, const std::vector<std::string>& texts, const char* flag) {
+    nlohmann::json params = nlohmann::json::object();
+    for (const std::string& text : texts) {
+        const std::size_t equals = text.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw Error(fmt::format("{} {}: expected NAME=VALUE, found no \"=\"", flag, text),
+                        fmt::format("fovea-cli list analyses --json shows the parameters of {}", owner.id),
+                        ErrorCode::Usage);
+        const std::string name = text.substr(0, equals);
+        params[name] = paramFromText(owner, name, text.substr(equals + 1));
+    }
+    const nlohmann::json whole = checkedParams(owner, params);
+    for (const ParamSpec& spec : owner.params)
+        if (whole.at(spec.name) == spec.defaultValue) params.erase(spec.name);
+    return params;
+}
+
+}  // namespace fovea::cli

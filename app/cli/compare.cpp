@@ -1,0 +1,168 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+
+#include "command.h"
+#include "fovea/error.h"
+#include "io/atomic_file.h"
+#include "numeric_difference.h"
+#include "picture_files.h"
+#include "picture_names.h"
+#include "session/finding_file.h"
+#include "session_outputs.h"
+
+namespace fovea::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct Options {
+    std::string a, b, output;
+    int picture = 0;
+};
+
+ordered_json differenceJson(const Array& b, const Array& a, const std::string& name) {
+    if (a.shape != b.shape) return {{"name", name}, {"comparable", false}, {"shape_a", a.shape}, {"shape_b", b.shape}};
+    const NumericDifference d = differenceOf(b, a, name);
+    return {{"name", name}, {"comparable", true}, {"absolute", d.absolute}, {"mean", d.mean}, {"relative", d.relative()}};
+}
+
+ordered_json predictionJson(const AttentionTrace& trace) {
+    ordered_json out = ordered_json::array();
+    for (const Prediction& p : predictions(trace, 5))
+        out.push_back({{"label", p.label}, {"class", p.index}, {"probability", p.probability}});
+    return out;
+}
+
+ordered_json outputsJson(const AttentionTrace& a, const AttentionTrace& b) {
+    ordered_json outputs = ordered_json::array();
+    const std::vector<std::string> names = b.outputNames();
+    for (const std::string& name : a.outputNames())
+        if (std::find(names.begin(), names.end(), name) != names.end())
+            outputs.push_back(differenceJson(b.output(name), a.output(name), name));
+    return outputs;
+}
+
+ordered_json findingsJson(const AnalysisResult& a, const AnalysisResult& b) {
+    ordered_json findings = ordered_json::array();
+    for (const Finding& left : a.findings)
+        for (const Finding& right : b.findings) {
+            if (left.name != right.name) continue;
+            const auto before = arraysOf(left), after = arraysOf(right);
+            for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i)
+                if (before[i].first == after[i].first)
+                    findings.push_back(differenceJson(after[i].second, before[i].second, before[i].first));
+        }
+    return findings;
+}
+
+ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int item, const JobContext& job) {
+    CaptureRequest outputs;
+    outputs.output = true;
+    const auto left = engine.run(a, item, outputs, job), right = engine.run(b, item, outputs, job);
+    ordered_json analyses = ordered_json::array();
+    for (std::size_t i = 0; i < std::min(a.analyses.size(), b.analyses.size()); ++i) {
+        if (a.analyses[i].id != b.analyses[i].id) continue;
+        const int index = static_cast<int>(i);
+        analyses.push_back({{"analysis", a.analyses[i].id},
+                            {"findings", findingsJson(*engine.analyse(a, index, item, job), *engine.analyse(b, index, item, job))}});
+    }
+    return {{"item", item},
+            {"outputs", outputsJson(*left->trace, *right->trace)},
+            {"prediction_a", predictionJson(*left->trace)},
+            {"prediction_b", predictionJson(*right->trace)},
+            {"analyses", std::move(analyses)}};
+}
+
+std::string listText(const ordered_json& list) {
+    std::string text;
+    for (const auto& entry : list)
+        text += entry["comparable"].get<bool>()
+                    ? fmt::format("    {:<28} largest {:.4e}, mean {:.4e}, relative {:.4e}\n", entry["name"].get<std::string>(),
+                                  entry["absolute"].get<double>(), entry["mean"].get<double>(), entry["relative"].get<double>())
+                    : fmt::format("    {:<28} of different shape: {} and {}\n", entry["name"].get<std::string>(),
+                                  entry["shape_a"].dump(), entry["shape_b"].dump());
+    return text;
+}
+
+std::string toText(const ordered_json& json) {
+    std::string text = fmt::format("A {}\nB {}\n", json["a"].get<std::string>(), json["b"].get<std::string>());
+    for (const auto& item : json["items"]) {
+        text += fmt::format("item {}\n  outputs, B against A\n{}", item["item"].get<int>(), listText(item["outputs"]));
+        for (const char* side : {"prediction_a", "prediction_b"})
+            if (!item[side].empty())
+                text += fmt::format("  {}: {} ({:.1f} %)\n", side, item[side][0]["label"].get<std::string>(),
+                                    100 * item[side][0]["probability"].get<double>());
+        for (const auto& analysis : item["analyses"])
+            text += "  " + analysis["analysis"].get<std::string>() + "\n" + listText(analysis["findings"]);
+    }
+    return text;
+}
+
+Session opened(Toolbox& toolbox, const std::string& file) {
+    std::vector<std::string> notices;
+    Session session = readSession(file, &notices);
+    for (const std::string& notice : notices) toolbox.warn(notice);
+    if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
+    if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;
+    if (!toolbox.options().budget.empty()) parseBytes(session.budget = toolbox.options().budget);
+    return session;
+}
+
+// A picture of each analysis where the session asks for none.
+Session withPicture(Session session) {
+    if (session.pictures.empty() && !session.analyses.empty()) session.pictures.emplace_back();
+    return session;
+}
+
+int run(Toolbox& toolbox, const Options& options) {
+    const bool picture = !options.output.empty() && options.output != "-" && suffixOf(options.output) != ".json";
+    if (picture) checkPictureName(options.output);
+    const Session a = opened(toolbox, options.a), b = opened(toolbox, options.b);
+    Engine& engine = toolbox.engine();
+    const JobContext job = toolbox.job();
+    if (picture) {
+        const auto result = engine.paintDifference(withPicture(a), withPicture(b), options.picture, 0, job.part(0, 0.9));
+        const Session shown = withPicture(b);
+        writePicture(options.output, result->picture, shown.pictures[static_cast<std::size_t>(options.picture)].dpi);
+        toolbox.note("wrote " + options.output);
+    }
+    const int count = std::min(engine.input(a, job)->count(), engine.input(b, job)->count());
+    ordered_json items = ordered_json::array();
+    for (int item = 0; item < count; ++item) items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));
+    const ordered_json json = {{"a", options.a}, {"b", options.b}, {"items", std::move(items)}};
+    if (!options.output.empty() && options.output != "-" && !picture) {
+        writeFileAtomically(options.output, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        toolbox.note("wrote " + options.output);
+        return exitDone;
+    }
+    if (toolbox.options().json || options.output == "-") {
+        toolbox.printJson(json);
+    } else if (!picture) {
+        toolbox.print(toText(json));
+    }
+    return exitDone;
+}
+
+}  // namespace
+
+void addCompare(CLI::App& app, Command& command) {
+    CLI::App* sub = app.add_subcommand("compare", "what differs between two sessions, B minus A");
+    sub->footer(
+        "Outputs and findings that both sessions have are compared. With -o FILE.(png|svg|pdf) the difference of a picture\n"
+        "is drawn on a diverging scale, with -o FILE.json the numbers are written.");
+    auto options = std::make_shared<Options>();
+    sub->add_option("SESSION_A", options->a, "session file")->required();
+    sub->add_option("SESSION_B", options->b, "session file")->required();
+    sub->add_option("--picture", options->picture, "which picture of the sessions to subtract, counted from 0")
+        ->check(CLI::NonNegativeNumber)
+        ->type_name("N");
+    sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE");
+    sub->callback([&command, options] {
+        command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
+    });
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,34 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "command.h"
+#include "fovea/model_reference.h"
+#include "session_outputs.h"
+
+namespace fovea::cli {
+namespace {
+
+int run(Toolbox& toolbox, const std::string& folder) {
+    const Session session = readSession(resourcesFolder() / "sessions" / "demo.fovea.json");
+    checkOutputs(toolbox, session);
+    const auto files = writeOutputs(toolbox, session, {folder, {".svg"}}, toolbox.job());
+    nlohmann::ordered_json names = nlohmann::ordered_json::array();
+    for (const auto& file : files) names.push_back(file.generic_string());
+    if (toolbox.options().json) {
+        toolbox.printJson({{"files", std::move(names)}});
+    } else {
+        for (const auto& file : files) toolbox.print(file.generic_string() + "\n");
+    }
+    return exitDone;
+}
+
+}  // namespace
+
+void addDemo(CLI::App& app, Command& command) {
+    CLI::App* sub = app.add_subcommand("demo", "draws the bundled demo as PNG, SVG and JSON and prints the paths");
+    auto folder = std::make_shared<std::string>("out");
+    sub->add_option("-o,--output", *folder, "folder to write to (out)")->type_name("DIR");
+    sub->callback([&command, folder] { command.action = [folder](Toolbox& toolbox) { return run(toolbox, *folder); }; });
+}
+
+}  // namespace fovea::cli

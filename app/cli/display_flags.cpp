@@ -1,0 +1,84 @@
+#include "display_flags.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+
+#include "fovea/error.h"
+
+namespace fovea::cli {
+namespace {
+
+[[noreturn]] void reject(const std::string& text) {
+    throw Error(fmt::format("--scale {}: expected linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank, with "
+                            "MIN below MAX",
+                            text),
+                "for instance --scale fixed:0:0.05", ErrorCode::Usage);
+}
+
+double numberOf(const std::string& part, const std::string& text) {
+    double value = 0;
+    const char* end = part.data() + part.size();
+    const auto [rest, problem] = std::from_chars(part.data(), end, value);
+    if (problem != std::errc() || rest != end || !std::isfinite(value)) reject(text);
+    return value;
+}
+
+void readScale(const std::string& text, DisplayOptions& display) {
+    const std::size_t first = text.find(':');
+    display.scale = text.substr(0, first);
+    const bool ranged = display.scale == "linked" || display.scale == "fixed";
+    const bool plain = display.scale == "linked" || display.scale == "picture" || display.scale == "log" ||
+                       display.scale == "rank";
+    if (first == std::string::npos) {
+        if (!plain) reject(text);
+        return;
+    }
+    const std::size_t second = text.find(':', first + 1);
+    if (!ranged || second == std::string::npos) reject(text);
+    display.minimum = numberOf(text.substr(first + 1, second - first - 1), text);
+    display.maximum = numberOf(text.substr(second + 1), text);
+    if (!(display.minimum < display.maximum)) reject(text);
+}
+
+}  // namespace
+
+void addDisplayFlags(CLI::App& command, DisplayFlags& flags) {
+    const std::string group = "Display";
+    command.add_option("--scale", flags.scale, "linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank")
+        ->type_name("SCALE")
+        ->group(group);
+    command.add_option("--colormap", flags.values.colormap, "colour map (fovea-cli list colormaps)")
+        ->type_name("NAME")
+        ->group(group);
+    command.add_option("--opacity", flags.values.opacity, "of the heat over the picture, 0 to 1")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("X")
+        ->group(group);
+    command.add_option("--threshold", flags.values.threshold, "share of the range below which no heat is drawn, 0 to 1")
+        ->check(CLI::Range(0.0, 1.0))
+        ->type_name("X")
+        ->group(group);
+    command.add_option("--filter", flags.values.filter, "nearest, bilinear or bicubic")
+        ->check(CLI::IsMember({"nearest", "bilinear", "bicubic"}))
+        ->type_name("FILTER")
+        ->group(group);
+    command.add_option("--sinks", flags.values.sinks, "keep, mask or redistribute")
+        ->check(CLI::IsMember({"keep", "mask", "redistribute"}))
+        ->type_name("POLICY")
+        ->group(group);
+    command.add_flag("--no-grid", flags.noGrid, "without the token grid")->group(group);
+    command.add_flag("--no-recipe", flags.noRecipe, "without the recipe line")->group(group);
+}
+
+DisplayOptions displayOptions(const DisplayFlags& flags) {
+    DisplayOptions display = flags.values;
+    readScale(flags.scale, display);
+    display.tokenGrid = !flags.noGrid;
+    display.recipe = !flags.noRecipe;
+    return display;
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,133 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <fstream>
+#include <memory>
+
+#include "command.h"
+#include "fovea/model_reference.h"
+#include "fovea/viz/colormap.h"
+
+namespace fovea::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::ordered_json;
+
+ordered_json entriesJson(const std::vector<EntryInfo>& entries) {
+    ordered_json out = ordered_json::array();
+    for (const EntryInfo& info : entries) out.emplace_back(toJson(info));
+    return out;
+}
+
+template <typename Table>
+std::vector<EntryInfo> infosOf(const Table& table) {
+    std::vector<EntryInfo> infos;
+    for (const auto& entry : table.all()) infos.push_back(entry.info);
+    return infos;
+}
+
+ordered_json colormapsJson() {
+    ordered_json out = ordered_json::array();
+    for (const viz::ColorMap& map : viz::colorMaps())
+        out.push_back({{"id", map.name},
+                       {"title", map.name},
+                       {"help", map.help},
+                       {"kind", map.kind == viz::ColorMap::Kind::Diverging ? "diverging" : "sequential"},
+                       {"perceptual", map.perceptual},
+                       {"color_blind_safe", map.colorBlindSafe}});
+    return out;
+}
+
+// Heading of a model card or the title of a lesson: the first line of its text that says anything.
+std::string headingOf(const fs::path& file) {
+    std::ifstream stream(file);
+    std::string line;
+    for (int i = 0; i < 50 && std::getline(stream, line); ++i)
+        if (line.starts_with("# ")) return line.substr(2, 200);
+    return "";
+}
+
+std::vector<fs::path> sortedEntries(const fs::path& folder) {
+    std::vector<fs::path> paths;
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) paths.push_back(it->path());
+    std::sort(paths.begin(), paths.end());
+    return paths;
+}
+
+ordered_json demosJson() {
+    ordered_json out = ordered_json::array();
+    for (const fs::path& folder : sortedEntries(resourcesFolder() / "demo_models")) {
+        if (!fs::is_regular_file(folder / "config.json")) continue;
+        const std::string name = folder.filename().string();
+        out.push_back({{"id", "demo:" + name.substr(0, name.find('-'))},
+                       {"title", name},
+                       {"help", headingOf(folder / "README.md")},
+                       {"path", folder.generic_string()}});
+    }
+    return out;
+}
+
+ordered_json lessonsJson() {
+    ordered_json out = ordered_json::array();
+    for (const fs::path& file : sortedEntries(resourcesFolder() / "sessions")) {
+        const std::string name = file.filename().string();
+        if (!name.ends_with(".fovea.json")) continue;
+        const Session session = readSession(file);
+        const auto title = session.views.find("title"), help = session.views.find("help");
+        const auto text = [&](const auto& found) {
+            return found != session.views.end() && found->is_string() ? found->template get<std::string>() : std::string();
+        };
+        out.push_back({{"id", name.substr(0, name.size() - 11)},
+                       {"title", text(title)},
+                       {"help", text(help)},
+                       {"path", file.generic_string()}});
+    }
+    return out;
+}
+
+ordered_json listed(Toolbox& toolbox, const std::string& what) {
+    const Catalog& catalog = *toolbox.catalog();
+    if (what == "analyses") return entriesJson(infosOf(catalog.analyses));
+    if (what == "interventions") return entriesJson(infosOf(catalog.interventions));
+    if (what == "operators") return entriesJson(infosOf(catalog.operators));
+    if (what == "painters") return entriesJson(infosOf(*toolbox.painters()));
+    if (what == "colormaps") return colormapsJson();
+    return what == "demos" ? demosJson() : lessonsJson();
+}
+
+std::string entryText(const ordered_json& entry) {
+    std::string text = fmt::format("{:<22} {}\n", entry.value("id", ""), entry.value("help", ""));
+    if (entry.contains("params"))
+        for (const auto& param : entry["params"])
+            text += fmt::format("{:22}   {} ({}, default {}): {}\n", "", param.value("name", ""), param.value("type", ""),
+                                param["default"].dump(), param.value("help", ""));
+    return text;
+}
+
+int run(Toolbox& toolbox, const std::string& what) {
+    const ordered_json entries = listed(toolbox, what);
+    if (toolbox.options().json) {
+        toolbox.printJson({{what, entries}});
+        return exitDone;
+    }
+    std::string text;
+    for (const auto& entry : entries) text += entryText(entry);
+    toolbox.print(text);
+    return exitDone;
+}
+
+}  // namespace
+
+void addList(CLI::App& app, Command& command) {
+    CLI::App* sub = app.add_subcommand("list", "what there is: analyses, interventions, colour maps, ...");
+    auto what = std::make_shared<std::string>();
+    sub->add_option("WHAT", *what, "analyses, interventions, operators, painters, colormaps, demos or lessons")
+        ->required()
+        ->check(CLI::IsMember({"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"}));
+    sub->callback([&command, what] { command.action = [what](Toolbox& toolbox) { return run(toolbox, *what); }; });
+}
+
+}  // namespace fovea::cli

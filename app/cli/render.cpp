@@ -1,0 +1,86 @@
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "command.h"
+#include "display_flags.h"
+#include "fovea/error.h"
+#include "picture_files.h"
+#include "picture_names.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Options {
+    std::string model, analysis, finding, painter, output;
+    std::vector<std::string> params, painterParams;
+    DisplayFlags display;
+    double dpi = PictureRequest().dpi;
+    InputOptions input;
+};
+
+Session sessionOf(Toolbox& toolbox, const Options& options) {
+    Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
+    const EntryInfo& info = toolbox.catalog()->analyses.get(options.analysis).info;
+    session.analyses.push_back({options.analysis, parseParams(info, options.params, "--param")});
+    PictureRequest picture;
+    picture.finding = options.finding;
+    picture.painter = options.painter;
+    picture.display = displayOptions(options.display);
+    picture.dpi = options.dpi;
+    if (!options.painterParams.empty()) {
+        if (options.painter.empty())
+            throw Error("--painter-param: expected --painter ID beside it, found none",
+                        "fovea-cli list painters names them", ErrorCode::Usage);
+        picture.params = parseParams(toolbox.painters()->get(options.painter).info, options.painterParams, "--painter-param");
+    }
+    session.pictures.push_back(std::move(picture));
+    return session;
+}
+
+int run(Toolbox& toolbox, const Options& options) {
+    checkPictureName(options.output);
+    const Session session = sessionOf(toolbox, options);
+    const JobContext job = toolbox.job();
+    const int count = toolbox.engine().input(session, job.part(0, 0.2))->count();
+    nlohmann::ordered_json files = nlohmann::ordered_json::array();
+    for (int item = 0; item < count; ++item) {
+        const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
+        const auto result = toolbox.engine().paint(session, 0, item, part);
+        const std::filesystem::path file = count == 1 ? std::filesystem::path(options.output)
+                                                      : numberedName(options.output, item);
+        writePicture(file, result->picture, options.dpi);
+        files.push_back(file.generic_string());
+        toolbox.note("wrote " + file.string());
+    }
+    if (toolbox.options().json) toolbox.printJson({{"files", std::move(files)}});
+    return exitDone;
+}
+
+}  // namespace
+
+void addRender(CLI::App& app, Command& command) {
+    CLI::App* sub = app.add_subcommand("render", "draws an analysis as a picture with its recipe");
+    sub->footer(
+        "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ... A linked scale spans all\n"
+        "of them; linked:MIN:MAX sets its range.");
+    auto options = std::make_shared<Options>();
+    sub->add_option("MODEL", options->model, "what to open")->required();
+    sub->add_option("--analysis", options->analysis, "id of the analysis")->type_name("ID")->required();
+    sub->add_option("--param", options->params, "parameter of the analysis; repeat for several")
+        ->type_name("K=V")
+        ->allow_extra_args(false);
+    sub->add_option("--finding", options->finding, "which finding to draw")->type_name("NAME");
+    sub->add_option("--painter", options->painter, "which painter draws it")->type_name("ID");
+    sub->add_option("--painter-param", options->painterParams, "parameter of the painter; repeat for several")
+        ->type_name("K=V")
+        ->allow_extra_args(false);
+    addDisplayFlags(*sub, options->display);
+    sub->add_option("--dpi", options->dpi, "dots per inch of a PNG")->check(CLI::Range(10.0, 1200.0))->type_name("N");
+    sub->add_option("-o,--output", options->output, "file to write: .png, .svg or .pdf")->type_name("FILE")->required();
+    addInputOptions(*sub, options->input);
+    sub->callback([&command, options] {
+        command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
+    });
+}
+
+}  // namespace fovea::cli

@@ -1,0 +1,117 @@
+#include "session_outputs.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "fovea/error.h"
+#include "picture_files.h"
+#include "picture_names.h"
+#include "session/finding_file.h"
+
+namespace fovea::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string defaultSuffix() {
+    try {
+        checkPictureName("picture.png");
+    } catch (const Error&) {
+        return ".svg";
+    }
+    return ".png";
+}
+
+// The file of a picture below the output folder.
+fs::path pictureName(const Session& session, std::size_t index) {
+    const PictureRequest& picture = session.pictures[index];
+    if (picture.file.empty())
+        return fmt::format("{:02}-{}{}", index + 1, session.analyses[static_cast<std::size_t>(picture.analysis)].id,
+                           defaultSuffix());
+    const fs::path name = fs::path(picture.file).lexically_normal();
+    if (name.is_absolute() || name.has_root_name() || name.begin()->string() == ".." || !name.has_filename())
+        throw Error(fmt::format("/pictures/{}/file: expected a name below the output folder, found {}", index, picture.file));
+    return name;
+}
+
+fs::path numbersName(const Session& session, std::size_t index) {
+    return fmt::format("{:02}-{}.json", index + 1, session.analyses[index].id);
+}
+
+fs::path itemName(const fs::path& name, int item, int count) { return count > 1 ? numberedName(name, item) : name; }
+
+}  // namespace
+
+void checkOutputs(Toolbox& toolbox, const Session& session) {
+    const Catalog& catalog = *toolbox.catalog();
+    for (const AnalysisRequest& request : session.analyses)
+        checkedParams(catalog.analyses.get(request.id).info, request.params);
+    for (const Intervention& edit : session.edits) checkedParams(catalog.interventions.get(edit.id).info, edit.params);
+    for (std::size_t i = 0; i < session.pictures.size(); ++i) {
+        checkPictureName(pictureName(session, i));
+        const PictureRequest& picture = session.pictures[i];
+        if (!picture.painter.empty()) checkedParams(toolbox.painters()->get(picture.painter).info, picture.params);
+    }
+}
+
+std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, const OutputPlan& plan,
+                                   const JobContext& job) {
+    Engine& engine = toolbox.engine();
+    const int count = engine.input(session, job.part(0, 0.1))->count();
+    std::vector<fs::path> written;
+    const auto steps = static_cast<double>(session.pictures.size()) * count + static_cast<double>(session.analyses.size());
+    double step = 0;
+    const auto next = [&] {
+        const JobContext part = job.part(0.1 + 0.9 * step / steps, 0.1 + 0.9 * (step + 1) / steps);
+        ++step;
+        return part;
+    };
+    std::error_code error;
+    fs::create_directories(plan.folder, error);
+    if (error) throw Error(plan.folder.string() + ": the folder cannot be made: " + error.message());
+    for (std::size_t i = 0; i < session.pictures.size(); ++i)
+        for (int item = 0; item < count; ++item) {
+            const auto result = engine.paint(session, static_cast<int>(i), item, next());
+            const fs::path file = plan.folder / itemName(pictureName(session, i), item, count);
+            fs::create_directories(file.parent_path());
+            writePicture(file, result->picture, session.pictures[i].dpi);
+            written.push_back(file);
+            for (const std::string& suffix : plan.alsoAs) {
+                if (suffix == suffixOf(file)) continue;
+                written.push_back(fs::path(file).replace_extension(suffix));
+                writePicture(written.back(), result->picture, session.pictures[i].dpi);
+            }
+        }
+    for (std::size_t i = 0; i < session.analyses.size(); ++i) {
+        written.push_back(plan.folder / numbersName(session, i));
+        writeNumbers(written.back(), computeNumbers(engine, session, static_cast<int>(i), next()));
+    }
+    return written;
+}
+
+std::vector<Prediction> predictions(const AttentionTrace& trace, int count) {
+    const std::vector<std::string> names = trace.outputNames();
+    if (std::find(names.begin(), names.end(), "logits") == names.end()) return {};
+    const std::vector<std::string>& labels = trace.spec().labels;
+    const std::vector<float> logits = trace.output("logits").values;
+    if (labels.empty() || labels.size() != logits.size()) return {};
+    const double top = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    for (const float logit : logits) sum += std::exp(logit - top);
+    std::vector<int> order(logits.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+        return logits[static_cast<std::size_t>(a)] > logits[static_cast<std::size_t>(b)];
+    });
+    std::vector<Prediction> best;
+    for (int i = 0; i < std::min(count, static_cast<int>(order.size())); ++i) {
+        const auto index = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
+        best.push_back({labels[index], static_cast<int>(index), std::exp(logits[index] - top) / sum, logits[index]});
+    }
+    return best;
+}
+
+}  // namespace fovea::cli

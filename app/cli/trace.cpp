@@ -1,0 +1,96 @@
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "command.h"
+#include "fovea/attention_trace.h"
+#include "fovea/error.h"
+#include "io/file_identity.h"
+#include "picture_names.h"
+
+namespace fovea::cli {
+namespace {
+
+struct Options {
+    std::string model, keep = "qkv,lse,output", output;
+    std::vector<std::string> sites;
+    int topk = 8, pooledBlock = 8;
+    InputOptions input;
+};
+
+void checkSites(const ModelSpec& spec, const std::vector<std::string>& globs) {
+    for (const std::string& glob : globs) {
+        bool any = false;
+        for (const AttentionSite& site : spec.sites) any = any || matchesGlob(glob, site.address());
+        if (any) continue;
+        const std::string example = spec.sites.empty() ? "" : "an address of this model: " + spec.sites.front().address();
+        throw Error(fmt::format("--sites {}: no attention site of the model matches", glob), example, ErrorCode::Usage);
+    }
+}
+
+int run(Toolbox& toolbox, const Options& options) {
+    requireSuffix(options.output, {".safetensors"});
+    TraceFileOptions file;
+    file.keep = CaptureRequest::parse(options.keep);
+    file.keep.sites = options.sites;
+    file.statistics.topk = options.topk;
+    file.statistics.pooledBlock = options.pooledBlock;
+    if (toolbox.options().dtype != "auto") file.dtype = toolbox.options().dtype;
+    const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
+    file.session = toJson(withAbsolutePaths(session)).dump();
+
+    Engine& engine = toolbox.engine();
+    const JobContext job = toolbox.job();
+    const auto model = engine.model(session, job.part(0, 0.1));
+    checkSites(model->spec(), options.sites);
+    file.model = modelIdentityJson(resolveModel(options.model), HashDepth::Header, job.part(0.1, 0.15)).dump();
+    const int count = engine.input(session, job.part(0.15, 0.2))->count();
+    std::vector<std::shared_ptr<const AttentionTrace>> traces;
+    std::vector<std::shared_ptr<const RunResult>> runs;
+    for (int item = 0; item < count; ++item) {
+        const JobContext part = job.part(0.2 + 0.5 * item / count, 0.2 + 0.5 * (item + 1) / count);
+        runs.push_back(engine.run(session, item, file.keep, part));
+        traces.push_back(runs.back()->trace);
+    }
+    writeTraceFile(options.output, traces, file, job.part(0.7, 1));
+
+    const std::uint64_t bytes = std::filesystem::file_size(options.output);
+    for (const std::string& notice : runs.front()->notices) toolbox.warn(notice);
+    if (toolbox.options().json) {
+        nlohmann::ordered_json routes = nlohmann::ordered_json::array();
+        for (const RouteReport& route : runs.front()->routes)
+            routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
+        toolbox.printJson({{"file", options.output}, {"bytes", bytes}, {"items", count}, {"routes", std::move(routes)}});
+    }
+    toolbox.note(fmt::format("wrote {} ({})", options.output, formatBytes(bytes)));
+    return exitDone;
+}
+
+}  // namespace
+
+void addTrace(CLI::App& app, Command& command) {
+    CLI::App* sub = app.add_subcommand("trace", "records what the attention does, in one safetensors file");
+    sub->footer(
+        "--keep words: probs, qkv, lse, stats, attention_output, hidden, output, input (comma separated).\n"
+        "With several pictures every name begins with image<N>/. An explicit --dtype is also that of the file.");
+    auto options = std::make_shared<Options>();
+    sub->add_option("MODEL", options->model, "what to open")->required();
+    sub->add_option("--keep", options->keep, "what to record")->type_name("LIST")->required();
+    sub->add_option("--sites", options->sites, "only attention sites whose address matches, such as 'vision.*.self'")
+        ->type_name("GLOB")
+        ->allow_extra_args(false);
+    sub->add_option("--topk", options->topk, "largest probabilities per row in the statistics")
+        ->check(CLI::Range(1, 64))
+        ->type_name("K");
+    sub->add_option("--pooled-block", options->pooledBlock, "side of a pooled cell in the statistics")
+        ->check(CLI::Range(1, 4096))
+        ->type_name("N");
+    sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE.safetensors")->required();
+    addInputOptions(*sub, options->input);
+    sub->callback([&command, options] {
+        command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
+    });
+}
+
+}  // namespace fovea::cli
