@@ -25,7 +25,7 @@ struct Sinks {
     std::vector<float> meanMass, meanWeighted;
     std::vector<double> rate;
     std::vector<double> norm, normZ;  // where the robust z is largest
-    std::vector<int> normBoundary;
+    std::vector<int> normLayer;
     std::vector<int> tokens;  // the sinks
 };
 
@@ -71,11 +71,15 @@ std::vector<float> meanOverSites(const std::vector<TokenValues>& sites) {
     return meanOf(lists);
 }
 
-// Norms of the residual stream at one boundary; z over the image tokens, or over all where there are none.
-void addNorms(const AttentionTrace& trace, const StageTokens& stage, int boundary,
-              const std::vector<int>& tokens, Sinks& out) {
-    if (!trace.hasHidden(stage.stage, boundary)) return;
-    const Array hidden = trace.hidden(stage.stage, boundary);
+// Norms of the residual stream behind a layer; z over the image tokens, or over all where there are none. The
+// stream before layer 0 is left out: its norms tell the picture's contrast.
+void addNorms(const AttentionTrace& trace, const StageTokens& stage, int site, Sinks& out) {
+    const int layer = trace.spec().sites[static_cast<std::size_t>(site)].block;
+    if (!trace.hasHidden(stage.stage, layer + 1)) return;
+    const Array hidden = trace.hidden(stage.stage, layer + 1);
+    const std::vector<int>& tokens = trace.queryTokens(site);
+    // Tokens were pruned in between: the layers before have their norms.
+    if (hidden.size(0) != static_cast<std::int64_t>(tokens.size())) return;
     std::vector<double> norms, reference;
     for (std::int64_t i = 0; i < hidden.size(0); ++i) {
         double sum = 0;
@@ -89,8 +93,8 @@ void addNorms(const AttentionTrace& trace, const StageTokens& stage, int boundar
     const std::vector<double> z = robustZ(norms, reference.empty() ? norms : reference);
     for (std::size_t i = 0; i < z.size(); ++i) {
         const auto token = static_cast<std::size_t>(tokens[i]);
-        if (out.normBoundary[token] >= 0 && z[i] <= out.normZ[token]) continue;
-        out.norm[token] = norms[i], out.normZ[token] = z[i], out.normBoundary[token] = boundary;
+        if (out.normLayer[token] >= 0 && z[i] <= out.normZ[token]) continue;
+        out.norm[token] = norms[i], out.normZ[token] = z[i], out.normLayer[token] = layer;
     }
 }
 
@@ -100,7 +104,7 @@ Sinks measure(AnalysisContext& context, const SiteChoice& choice, const StageTok
     const SinkRule rule = chosenSinkRule(params);
     const auto tokens = static_cast<std::size_t>(stage.size());
     Sinks out;
-    out.norm.assign(tokens, std::nan("")), out.normZ = out.norm, out.normBoundary.assign(tokens, -1);
+    out.norm.assign(tokens, std::nan("")), out.normZ = out.norm, out.normLayer.assign(tokens, -1);
     std::vector<double> above(tokens, 0.0), seen(tokens, 0.0);
     for (std::size_t i = 0; i < choice.sites.size(); ++i) {
         context.job().progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()), "sinks");
@@ -119,9 +123,7 @@ Sinks measure(AnalysisContext& context, const SiteChoice& choice, const StageTok
                                 rule.of(static_cast<int>(keys.size()));
             seen[token] += static_cast<double>(heads.size());
         }
-        addNorms(trace, stage, site.block, keys, out);
-        const int layers = trace.spec().stage(stage.stage).layers;
-        if (site.block == layers - 1) addNorms(trace, stage, layers, keys, out);
+        addNorms(trace, stage, index, out);
     }
     out.meanMass = meanOverSites(out.mass);
     out.meanWeighted = meanOverSites(out.weighted);
@@ -162,7 +164,7 @@ Table tokenTable(const Sinks& sinks, const StageTokens& stage, int limit) {
                  {"value-weighted mass", "share"},
                  {"norm z", ""},
                  {"norm", ""},
-                 {"norm at boundary", ""}},
+                 {"norm behind layer", ""}},
                 {}};
     const double present = static_cast<double>(std::count_if(sinks.meanMass.begin(), sinks.meanMass.end(),
                                                              [](float value) { return !std::isnan(value); }));
@@ -177,7 +179,7 @@ Table tokenTable(const Sinks& sinks, const StageTokens& stage, int limit) {
         table.rows.push_back({static_cast<double>(token), tokenName(t), tokenKindName(t.kind), place(t.row),
                               place(t.column), sink ? "yes" : "no", mass, mass * present, sinks.rate[i],
                               static_cast<double>(sinks.meanWeighted[i]), measured(sinks.normZ[i]),
-                              measured(sinks.norm[i]), place(sinks.normBoundary[i])});
+                              measured(sinks.norm[i]), place(sinks.normLayer[i])});
     }
     return table;
 }
@@ -280,7 +282,7 @@ std::vector<ParamSpec> params() {
     for (ParamSpec& spec : sinkParams()) list.push_back(std::move(spec));
     list.push_back({.name = "min_rate",
                     .type = ParamType::Number,
-                    .defaultValue = 0.2,
+                    .defaultValue = 0.4,
                     .help = "share of the chosen layers and heads in which a token must be a sink",
                     .minimum = 0,
                     .maximum = 1});

@@ -26,6 +26,7 @@ std::vector<double> sinkRates(const AttentionTrace& trace, const std::vector<int
     const auto tokens = static_cast<std::size_t>(trace.tokens().stage(first.stage).size());
     std::vector<int> above(tokens, 0), seen(tokens, 0);
     for (const int site : sites) {
+        if (trace.spec().sites[static_cast<std::size_t>(site)].kind == SiteKind::Cross) continue;
         const Array mass = incomingMass(trace, site, weights);
         std::vector<int> chosen = heads;
         if (chosen.empty()) {

@@ -249,6 +249,15 @@ TEST_CASE("sinks: incoming mass, rate and value-weighted mass") {
           doctest::Approx(static_cast<double>(norms.at(3, 5) * incoming.at(3, 5)) / sum).epsilon(1e-5));
     const Table& table = std::get<Table>(named(found, "table").data);
     CHECK(table.rows.size() == 13);
+    for (std::size_t row = 0; row < 13; ++row) {
+        // The norm is that of the token behind the layer that the table names.
+        const int token = static_cast<int>(cell(table, row, "token"));
+        const Array stream =
+            trace->hidden("vision", static_cast<int>(cell(table, row, "norm behind layer")) + 1);
+        double norm = 0;
+        for (int d = 0; d < 16; ++d) norm += std::pow(static_cast<double>(stream.at(token, d)), 2);
+        CHECK(cell(table, row, "norm") == doctest::Approx(std::sqrt(norm)).epsilon(1e-5));
+    }
     CHECK(std::get<Table>(named(found, "heads").data).rows.size() == 12);
 }
 

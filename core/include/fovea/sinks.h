@@ -26,7 +26,8 @@ struct SinkRule {
 Array incomingMass(const AttentionTrace& trace, int site, Weights weights = Weights::Base);
 
 /// Share of the (site, head) pairs in which each token of a stage is a sink, [tokens]; NaN for tokens that
-/// none of the sites holds. `heads` empty means all.
+/// none of the sites holds. Sites whose queries are no tokens of the stage (pooling heads) are left out;
+/// `heads` empty means all.
 std::vector<double> sinkRates(const AttentionTrace& trace, const std::vector<int>& sites,
                               const std::vector<int>& heads, const SinkRule& rule,
                               Weights weights = Weights::Base);
@@ -34,6 +35,6 @@ std::vector<double> sinkRates(const AttentionTrace& trace, const std::vector<int
 /// Tokens whose sink rate over the sites is at least `minimumRate`, in order; what a sink policy of pictures
 /// is about.
 std::vector<int> sinkTokens(const AttentionTrace& trace, const std::vector<int>& sites,
-                            const SinkRule& rule = {}, double minimumRate = 0.2);
+                            const SinkRule& rule = {}, double minimumRate = 0.4);
 
 }  // namespace fovea
