@@ -1,0 +1,190 @@
+#include "compute/compute_service.h"
+
+#include <QMetaObject>
+#include <algorithm>
+#include <chrono>
+
+#include "views/input_picture.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr const char* mainLane = "main";
+constexpr const char* extrasLane = "extras";
+constexpr const char* exportLane = "export";
+
+Failure failureOf(const Error& error) {
+    static const char* const titles[] = {"Something went wrong", "Something went wrong", "This setting does not work here",
+                                         "The input cannot be used", "It does not fit"};
+    return {QObject::tr(titles[static_cast<int>(error.code())]), QString::fromStdString(error.what()),
+            QString::fromStdString(error.hint())};
+}
+
+/// The first painter of the wish that draws one of the findings; empty when there is none.
+std::string painterForWish(const Offer& offer, const ViewWish& wish, const std::vector<FindingOffer>& findings,
+                           const std::string& finding) {
+    for (const std::string& id : wish.painters) {
+        const PainterOffer* painter = offer.painter(id);
+        if (!painter) continue;
+        for (const FindingOffer& found : findings)
+            if ((finding.empty() || finding == found.name) &&
+                std::find(painter->kinds.begin(), painter->kinds.end(), found.kind) != painter->kinds.end())
+                return id;
+    }
+    return {};
+}
+
+}  // namespace
+
+ComputeService::ComputeService(std::unique_ptr<Driver> driver, QObject* parent)
+    : QObject(parent), m_driver(std::move(driver)), m_runner(std::make_unique<JobRunner>([this] { m_driver->saveMemory(); })) {}
+
+ComputeService::~ComputeService() { m_runner.reset(); }
+
+void ComputeService::post(std::uint64_t generation, std::function<void()> deliver) {
+    QMetaObject::invokeMethod(
+        this,
+        [this, generation, deliver = std::move(deliver)] {
+            if (generation == m_generation) deliver();
+        },
+        Qt::QueuedConnection);
+}
+
+JobContext::Report ComputeService::reporter(std::uint64_t generation) {
+    auto last = std::make_shared<std::chrono::steady_clock::time_point>();
+    return [this, generation, last](double fraction, std::string_view label) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - *last < std::chrono::milliseconds(40) && fraction < 1) return;
+        *last = now;
+        const QString text = QString::fromUtf8(label.data(), static_cast<int>(label.size()));
+        post(generation, [this, fraction, text] { Q_EMIT progressed(fraction, text); });
+    };
+}
+
+void ComputeService::request(ComputeRequest request) {
+    const std::uint64_t generation = ++m_generation;
+    m_runner->cancel(extrasLane);
+    auto shared = std::make_shared<const ComputeRequest>(std::move(request));
+    jobStarted();
+    m_runner->submit({mainLane,
+                      [this, shared, generation](const JobContext& job) {
+                          compute(*shared, generation, job);
+                      },
+                      [this, shared, generation](const JobOutcome& outcome) {
+                          
+                          QMetaObject::invokeMethod(
+                              this,
+                              [this, shared, generation, outcome] {
+                                  if (outcome.done() && generation == m_generation) extras(*shared, generation);
+                                  jobEnded(outcome, generation);
+                              },
+                              Qt::QueuedConnection);
+                      },
+                      reporter(generation)});
+}
+
+void ComputeService::compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job) {
+    const Session& session = request.session;
+    auto spec = m_driver->model(session, job.part(0, 0.2));
+    post(generation, [this, spec] { Q_EMIT modelReady(spec); });
+
+    InputResult input{m_driver->input(session, job.part(0.2, 0.25)), request.item, {}};
+    input.picture = std::make_shared<const viz::Picture>(pictureOfInput(*input.input, request.item));
+    post(generation, [this, input] { Q_EMIT inputReady(input); });
+
+    const MemoryOutlook outlook = m_driver->outlook(session, job.part(0.25, 0.3));
+    post(generation, [this, outlook] { Q_EMIT outlookReady(outlook); });
+    if (request.picture < 0 || request.picture >= static_cast<int>(session.pictures.size())) return;
+
+    const PictureRequest& picture = session.pictures[static_cast<std::size_t>(request.picture)];
+    const auto findings = m_driver->findings(session, picture.analysis, request.item, job.part(0.3, 0.8));
+    post(generation, [this, findings] { Q_EMIT findingsReady(findings); });
+
+    for (std::size_t i = 0; i < request.views.size(); ++i) {
+        const double begin = 0.8 + 0.2 * static_cast<double>(i) / static_cast<double>(request.views.size());
+        view(request, request.views[i], findings, generation, job.part(begin, 1));
+    }
+}
+
+void ComputeService::view(const ComputeRequest& request, const ViewWish& wish, const std::vector<FindingOffer>& findings,
+                          std::uint64_t generation, const JobContext& job) {
+    const auto index = static_cast<std::size_t>(request.picture);
+    Session a = request.session;
+    PictureRequest& drawn = a.pictures[index];
+    drawn.painter = painterForWish(m_driver->offer(), wish, findings, drawn.finding);
+    if (drawn.painter.empty() && !drawn.finding.empty()) {
+        drawn.finding.clear();
+        drawn.painter = painterForWish(m_driver->offer(), wish, findings, {});
+    }
+    if (drawn.painter.empty()) {
+        post(generation, [this, id = wish.view] { Q_EMIT pictureMissing(id); });
+        return;
+    }
+    const auto show = [&](Side side, std::shared_ptr<const PictureResult> result) {
+        const PictureDelivery delivery{wish.view, side, std::move(result)};
+        post(generation, [this, delivery] { Q_EMIT pictureReady(delivery); });
+    };
+    show(Side::A, m_driver->paint(a, request.picture, request.item, job.part(0, 0.4)));
+    if (!request.other || index >= request.other->pictures.size()) return;
+    Session b = *request.other;
+    b.pictures[index].painter = drawn.painter;
+    b.pictures[index].finding = drawn.finding;
+    show(Side::B, m_driver->paint(b, request.picture, request.item, job.part(0.4, 0.8)));
+    show(Side::Difference, m_driver->paintDifference(a, b, request.picture, request.item, job.part(0.8, 1)));
+}
+
+void ComputeService::extras(const ComputeRequest& request, std::uint64_t generation) {
+    auto shared = std::make_shared<const ComputeRequest>(request);
+    jobStarted();
+    m_runner->submit({extrasLane,
+                      [this, shared, generation](const JobContext& job) {
+                          const auto counts = m_driver->sitesTouched(shared->session, shared->item, job.part(0, 0.3));
+                          post(generation, [this, counts] { Q_EMIT sitesTouchedReady(counts); });
+                          const auto summary = m_driver->summary(shared->session, shared->item, job.part(0.3, 1));
+                          post(generation, [this, summary] { Q_EMIT summaryReady(summary); });
+                      },
+                      [this, generation](const JobOutcome& outcome) {
+                          QMetaObject::invokeMethod(
+                              this, [this, generation, outcome] { jobEnded(outcome, generation); },
+                              Qt::QueuedConnection);
+                      },
+                      {}});
+}
+
+void ComputeService::exportPicture(const Session& session, int picture, int item, const QString& file) {
+    jobStarted();
+    const std::uint64_t generation = m_generation;
+    m_runner->submit({exportLane,
+                      [this, session, picture, item, file](const JobContext& job) {
+                          m_driver->exportPicture(session, picture, item, file.toStdU16String(), job);
+                      },
+                      [this, file, generation](const JobOutcome& outcome) {
+                          QMetaObject::invokeMethod(
+                              this,
+                              [this, file, generation, outcome] {
+                                  if (outcome.done()) Q_EMIT exported(file);
+                                  jobEnded(outcome, outcome.error ? m_generation : generation);
+                              },
+                              Qt::QueuedConnection);
+                      },
+                      reporter(generation)});
+}
+
+void ComputeService::stop() {
+    ++m_generation;
+    for (const char* lane : {mainLane, extrasLane, exportLane}) m_runner->cancel(lane);
+}
+
+void ComputeService::jobStarted() {
+    if (++m_running == 1) Q_EMIT busyChanged(true);
+}
+
+void ComputeService::jobEnded(const JobOutcome& outcome, std::uint64_t generation) {
+    if (outcome.error && generation == m_generation) Q_EMIT failed(failureOf(*outcome.error));
+    if (--m_running > 0) return;
+    Q_EMIT busyChanged(false);
+    Q_EMIT settled();
+}
+
+}  // namespace fovea::gui

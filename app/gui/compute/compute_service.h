@@ -1,0 +1,103 @@
+#pragma once
+
+#include <QObject>
+#include <QString>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "compute/driver.h"
+#include "session/jobs.h"
+
+namespace fovea::gui {
+
+/// A picture that a view wants: the finding kind decides which of the painters draws.
+struct ViewWish {
+    QString view;                       ///< id of the view that shows it
+    std::vector<std::string> painters;  ///< in order of preference
+};
+
+/// One complete wish of the window; a newer one replaces it.
+struct ComputeRequest {
+    Session session;
+    int picture = 0;  ///< index into Session::pictures
+    int item = 0;
+    std::vector<ViewWish> views;
+    std::optional<Session> other;  ///< B of Compare A/B
+    bool showInput = true;
+};
+
+/// A failure as the banner shows it.
+struct Failure {
+    QString title, detail, hint;
+};
+
+/// The input as the window shows it.
+struct InputResult {
+    std::shared_ptr<const ModelInput> input;
+    int item = 0;
+    std::shared_ptr<const viz::Picture> picture;  ///< what the model saw, with the token grid
+};
+
+enum class Side { A, B, Difference };
+
+/// A picture for a view.
+struct PictureDelivery {
+    QString view;
+    Side side = Side::A;
+    std::shared_ptr<const PictureResult> result;
+
+    std::shared_ptr<const viz::Picture> picture() const { return {result, &result->picture}; }
+};
+
+/// Runs the driver on its own thread and tells the window what came out. Lives on the GUI thread and never blocks it;
+/// results of requests that were replaced meanwhile are dropped by their generation number.
+class ComputeService : public QObject {
+    Q_OBJECT
+
+public:
+    explicit ComputeService(std::unique_ptr<Driver> driver, QObject* parent = nullptr);
+    ~ComputeService() override;
+
+    const Offer& offer() const { return m_driver->offer(); }
+    void request(ComputeRequest request);
+    /// Stops what is running and forgets what is waiting; the window keeps its last results.
+    void stop();
+    void exportPicture(const Session& session, int picture, int item, const QString& file);
+    bool busy() const { return m_running > 0; }
+
+Q_SIGNALS:
+    void modelReady(const std::shared_ptr<const fovea::ModelSpec>& spec);
+    void inputReady(const fovea::gui::InputResult& result);
+    void outlookReady(const fovea::gui::MemoryOutlook& outlook);
+    void findingsReady(const std::vector<fovea::gui::FindingOffer>& findings);
+    void pictureReady(const fovea::gui::PictureDelivery& delivery);
+    /// The view's painters draw none of the findings that there are.
+    void pictureMissing(const QString& view);
+    void summaryReady(const std::vector<fovea::gui::SiteSummary>& summary);
+    void sitesTouchedReady(const std::vector<int>& counts);
+    void exported(const QString& file);
+    void progressed(double fraction, const QString& label);
+    void failed(const fovea::gui::Failure& failure);
+    void busyChanged(bool busy);
+    /// The request in force has delivered everything, or failed or was stopped.
+    void settled();
+
+private:
+    void compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job);
+    void view(const ComputeRequest& request, const ViewWish& wish, const std::vector<FindingOffer>& findings,
+              std::uint64_t generation, const JobContext& job);
+    void extras(const ComputeRequest& request, std::uint64_t generation);
+    /// Calls `deliver` on the GUI thread unless a newer request came.
+    void post(std::uint64_t generation, std::function<void()> deliver);
+    JobContext::Report reporter(std::uint64_t generation);
+    void jobStarted();
+    void jobEnded(const JobOutcome& outcome, std::uint64_t generation);
+
+    std::unique_ptr<Driver> m_driver;
+    std::uint64_t m_generation = 0;
+    int m_running = 0;
+    std::unique_ptr<JobRunner> m_runner;  // last: joins before the driver goes
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,121 @@
+#include "compute/engine_driver.h"
+
+#include <algorithm>
+
+#include "fovea/run.h"
+#include "fovea/viz/colormap.h"
+#include "fovea/viz/export.h"
+#include "fovea/viz/image_file.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr int colormapSamples = 64;
+
+SiteSummary summaryOf(const AttentionTrace& trace, int site) {
+    const SiteStatistics stats = trace.statistics(site);
+    const auto heads = stats.entropy.size(0), queries = stats.entropy.size(1), keys = stats.colsum.size(1);
+    const StageTokens& tokens = trace.tokens().stage(trace.spec().sites[static_cast<std::size_t>(site)].stage);
+    const std::vector<int>& keyTokens = trace.keyTokens(site);
+    const int prefix = tokens.prefixTokens();
+    SiteSummary summary;
+    summary.site = site;
+    for (std::int64_t h = 0; h < heads; ++h) {
+        double entropy = 0, mass = 0;
+        for (std::int64_t q = 0; q < queries; ++q) entropy += stats.entropy.at(h, q);
+        for (std::int64_t k = 0; k < keys; ++k)
+            if (keyTokens[static_cast<std::size_t>(k)] < prefix) mass += stats.colsum.at(h, k);
+        summary.entropy.push_back(entropy / static_cast<double>(queries));
+        summary.prefixMass.push_back(mass / static_cast<double>(queries));
+    }
+    return summary;
+}
+
+Offer makeOffer(const Catalog& catalog, const viz::PainterCatalog& painters) {
+    Offer offer;
+    for (const AnalysisEntry& entry : catalog.analyses.all()) offer.analyses.push_back(entry.info);
+    for (const InterventionEntry& entry : catalog.interventions.all()) offer.interventions.push_back(entry.info);
+    for (const viz::PainterEntry& entry : painters.all()) offer.painters.push_back({entry.info, entry.kinds});
+    for (const viz::ColorMap& map : viz::colorMaps()) {
+        ColormapOffer made{map.name, {}, {}};
+        for (int i = 0; i < colormapSamples; ++i) made.samples.push_back(map.at(i / (colormapSamples - 1.0)));
+        offer.colormaps.push_back(std::move(made));
+    }
+    return offer;
+}
+
+}  // namespace
+
+EngineDriver::EngineDriver()
+    : m_catalog(std::make_shared<const Catalog>(makeCatalog())),
+      m_painters(std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog())),
+      m_engine(m_catalog, m_painters, [](const std::filesystem::path& file) { return viz::readImage(file); }),
+      m_offer(makeOffer(*m_catalog, *m_painters)) {}
+
+EngineDriver::~EngineDriver() = default;
+
+std::shared_ptr<const ModelSpec> EngineDriver::model(const Session& session, const JobContext& job) {
+    auto model = m_engine.model(session, job);
+    return {model, &model->spec()};
+}
+
+std::shared_ptr<const ModelInput> EngineDriver::input(const Session& session, const JobContext& job) {
+    return m_engine.input(session, job);
+}
+
+MemoryOutlook EngineDriver::outlook(const Session& session, const JobContext& job) {
+    return {m_engine.estimate(session, job), m_engine.budget(session)};
+}
+
+std::vector<FindingOffer> EngineDriver::findings(const Session& session, int analysis, int item, const JobContext& job) {
+    std::vector<FindingOffer> offers;
+    for (const Finding& finding : m_engine.analyse(session, analysis, item, job)->findings)
+        offers.push_back({finding.name, finding.title, findingKindName(finding)});
+    return offers;
+}
+
+std::shared_ptr<const PictureResult> EngineDriver::paint(const Session& session, int picture, int item,
+                                                         const JobContext& job) {
+    return m_engine.paint(session, picture, item, job);
+}
+
+std::shared_ptr<const PictureResult> EngineDriver::paintDifference(const Session& a, const Session& b, int picture,
+                                                                   int item, const JobContext& job) {
+    return m_engine.paintDifference(a, b, picture, item, job);
+}
+
+std::vector<SiteSummary> EngineDriver::summary(const Session& session, int item, const JobContext& job) {
+    CaptureRequest capture;
+    capture.qkv = capture.lse = true;
+    const auto run = m_engine.run(session, item, capture, job.part(0, 0.5));
+    const std::vector<int>& sites = run->trace->sites();
+    std::vector<SiteSummary> summary;
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+        job.progress(0.5 + 0.5 * static_cast<double>(i) / static_cast<double>(sites.size()));
+        summary.push_back(summaryOf(*run->trace, sites[i]));
+    }
+    return summary;
+}
+
+std::vector<int> EngineDriver::sitesTouched(const Session& session, int item, const JobContext& job) {
+    std::vector<int> counts;
+    const auto model = m_engine.model(session, job);
+    for (int i = 0; i < static_cast<int>(session.edits.size()); ++i) {
+        const EditPlan plan = m_engine.edit(session, i, item, job);
+        int touched = static_cast<int>(plan.sites.size());
+        for (const TokenPrune& prune : plan.prunes)
+            for (int site : model->spec().sitesOfStage(prune.stage))
+                touched += model->spec().sites[static_cast<std::size_t>(site)].block >= prune.block;
+        counts.push_back(touched);
+    }
+    return counts;
+}
+
+void EngineDriver::exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
+                                 const JobContext& job) {
+    const auto result = m_engine.paint(session, picture, item, job);
+    viz::exportPicture(result->picture, file, {session.pictures[static_cast<std::size_t>(picture)].dpi, true});
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,37 @@
+#include <QApplication>
+#include <QTimer>
+#include <cstdio>
+
+#include "compute/engine_driver.h"
+#include "theme/theme.h"
+#include "views/view_area.h"
+#include "window/main_window.h"
+#include "window/options.h"
+#include "window/screenshot.h"
+
+using namespace fovea::gui;
+
+int main(int argc, char** argv) {
+    QApplication application(argc, argv);
+    QApplication::setApplicationName("fovea");
+    QApplication::setOrganizationName("fovea");
+    QApplication::setApplicationVersion(FOVEA_VERSION);
+    const Options options = parseOptions(application);
+    if (options.exitCode) return *options.exitCode;
+
+    try {
+        const AppSettings settings(options.settings);
+        applyTheme(application, themeFromName(options.theme.isEmpty() ? settings.value("window/theme").toString() : options.theme));
+        MainWindow window(std::make_unique<EngineDriver>(), options.settings);
+        if (options.size.isValid()) window.resize(options.size);
+        window.show();
+        openAtStart(window, options);
+        Screenshot screenshot(window, options);
+        screenshot.start();
+        return QApplication::exec();
+    } catch (const fovea::Error& error) {
+        std::fprintf(stderr, "error: %s\n", error.what());
+        if (!error.hint().empty()) std::fprintf(stderr, "hint: %s\n", error.hint().c_str());
+        return static_cast<int>(error.code());
+    }
+}

@@ -1,0 +1,43 @@
+#include "models/bar_delegate.h"
+
+#include <QApplication>
+#include <QPainter>
+#include <algorithm>
+
+#include "models/model_tree.h"
+
+namespace fovea::gui {
+
+QSize BarDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const {
+    return QStyledItemDelegate::sizeHint(option, index) + QSize(0, option.fontMetrics.height() / 2);
+}
+
+void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
+    QStyleOptionViewItem item = option;
+    initStyleOption(&item, index);
+    const QString number = item.text;
+    item.text.clear();
+    const QWidget* widget = option.widget;
+    (widget ? widget->style() : QApplication::style())->drawControl(QStyle::CE_ItemViewItem, &item, painter, widget);
+    const QVariant fraction = index.data(ModelTree::FractionRole);
+    if (!fraction.isValid()) return;
+
+    painter->save();
+    const bool selected = option.state & QStyle::State_Selected;
+    const int textWidth = option.fontMetrics.horizontalAdvance("0.000");
+    const QRect area = option.rect.adjusted(4, 0, -4, 0);
+    const int room = std::max(0, area.width() - textWidth - 4);
+    const int height = std::max(4, option.rect.height() / 3);
+    QRect track(area.left(), area.center().y() - height / 2, room, height);
+    QColor ink = option.palette.color(selected ? QPalette::HighlightedText : QPalette::Highlight);
+    QColor ground = ink;
+    ground.setAlpha(40);
+    painter->fillRect(track, ground);
+    track.setWidth(static_cast<int>(room * std::clamp(fraction.toDouble(), 0.0, 1.0)));
+    painter->fillRect(track, ink);
+    painter->setPen(option.palette.color(selected ? QPalette::HighlightedText : QPalette::Text));
+    painter->drawText(area, Qt::AlignRight | Qt::AlignVCenter, number);
+    painter->restore();
+}
+
+}  // namespace fovea::gui

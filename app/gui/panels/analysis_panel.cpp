@@ -1,0 +1,137 @@
+#include "panels/analysis_panel.h"
+
+#include <QComboBox>
+#include <QFormLayout>
+#include <QLabel>
+#include <QSignalBlocker>
+#include <QVBoxLayout>
+
+#include "forms/described.h"
+#include "forms/param_form.h"
+
+namespace fovea::gui {
+
+namespace {
+
+QComboBox* narrowCombo(QWidget* parent) {
+    auto* box = new QComboBox(parent);
+    box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    box->setMinimumContentsLength(12);
+    box->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+    return box;
+}
+
+}  // namespace
+
+AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, QWidget* parent)
+    : QWidget(parent), m_controller(controller), m_offer(offer), m_pictures(narrowCombo(this)),
+      m_analysis(narrowCombo(this)), m_help(new QLabel(this)), m_form(new ParamForm(this)), m_finding(narrowCombo(this)) {
+    for (const EntryInfo& entry : offer.analyses) {
+        m_analysis->addItem(QString::fromStdString(entry.title), QString::fromStdString(entry.id));
+        m_analysis->setItemData(m_analysis->count() - 1, QString::fromStdString(entry.help), Qt::ToolTipRole);
+    }
+    described(m_analysis, tr("Analysis"), tr("What is computed from the model's attention"));
+    described(m_finding, tr("Result"), tr("Which of the analysis' results the views draw"));
+    described(m_pictures, tr("Picture of the session"), tr("Sessions can hold several pictures; this one is shown"));
+    m_help->setWordWrap(true);
+    m_help->setProperty("role", "quiet");
+
+    auto* layout = new QVBoxLayout(this);
+    layout->setContentsMargins(8, 6, 8, 0);
+    layout->setSpacing(8);
+    layout->addWidget(m_pictures);
+    layout->addWidget(m_analysis);
+    layout->addWidget(m_help);
+    layout->addWidget(m_form);
+    m_result = new QWidget(this);
+    auto* result = new QFormLayout(m_result);
+    result->setContentsMargins(0, 0, 0, 0);
+    result->setHorizontalSpacing(10);
+    result->addRow(tr("Result"), m_finding);
+    layout->addWidget(m_result);
+
+    connect(m_analysis, &QComboBox::activated, this,
+            [this] { choose(m_analysis->currentData().toString().toStdString()); });
+    connect(m_pictures, &QComboBox::activated, this, [this](int row) {
+        m_controller.show([row](Session& s) { s.views["picture"] = row; });
+    });
+    connect(m_finding, &QComboBox::activated, this, [this] {
+        m_controller.change(tr("choose result"), {}, [&](Session& s) {
+            s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())].finding =
+                m_finding->currentData().toString().toStdString();
+        });
+    });
+    connect(m_form, &ParamForm::edited, this, [this](const QString& param) {
+        const PictureRequest* picture = m_controller.picture();
+        if (!picture) return;
+        const auto at = static_cast<std::size_t>(picture->analysis);
+        m_controller.change(tr("change %1").arg(param), "param/" + param,
+                            [&](Session& s) { s.analyses[at].params = m_form->values(); });
+    });
+    connect(&m_controller, &SessionController::changed, this, &AnalysisPanel::showSession);
+    showSession();
+}
+
+void AnalysisPanel::choose(const std::string& id) {
+    m_controller.change(tr("choose analysis"), {}, [&](Session& s) {
+        if (s.pictures.empty()) s.pictures.emplace_back();
+        PictureRequest& picture = s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())];
+        picture.finding.clear();
+        int at = -1;
+        for (std::size_t i = 0; i < s.analyses.size(); ++i)
+            if (s.analyses[i].id == id) at = static_cast<int>(i);
+        if (at < 0) {
+            at = static_cast<int>(s.analyses.size());
+            s.analyses.push_back({id, nlohmann::json::object()});
+        }
+        picture.analysis = at;
+        picture.painter.clear();
+    });
+}
+
+void AnalysisPanel::setContext(const FormContext& context) { m_form->setContext(context); }
+
+void AnalysisPanel::setFindings(const std::vector<FindingOffer>& findings) {
+    m_findings = findings;
+    showFindings();
+}
+
+void AnalysisPanel::showFindings() {
+    const QSignalBlocker quiet(m_finding);
+    m_finding->clear();
+    for (const FindingOffer& finding : m_findings)
+        m_finding->addItem(QString::fromStdString(finding.title.empty() ? finding.name : finding.title),
+                           QString::fromStdString(finding.name));
+    m_result->setVisible(m_findings.size() > 1);
+    const PictureRequest* picture = m_controller.picture();
+    const int row = picture && !picture->finding.empty() ? m_finding->findData(QString::fromStdString(picture->finding)) : 0;
+    m_finding->setCurrentIndex(std::max(0, row));
+}
+
+void AnalysisPanel::fillPictures() {
+    const QSignalBlocker quiet(m_pictures);
+    const Session& session = m_controller.session();
+    m_pictures->clear();
+    for (std::size_t i = 0; i < session.pictures.size(); ++i) {
+        const auto at = static_cast<std::size_t>(session.pictures[i].analysis);
+        const EntryInfo* entry = at < session.analyses.size() ? m_offer.analysis(session.analyses[at].id) : nullptr;
+        m_pictures->addItem(tr("Picture %1 of %2: %3").arg(i + 1).arg(session.pictures.size())
+                                .arg(QString::fromStdString(entry ? entry->title : session.pictures[i].painter)));
+    }
+    m_pictures->setCurrentIndex(m_controller.pictureIndex());
+    m_pictures->setVisible(session.pictures.size() > 1);
+}
+
+void AnalysisPanel::showSession() {
+    fillPictures();
+    const AnalysisRequest* request = m_controller.analysis();
+    const EntryInfo* entry = request ? m_offer.analysis(request->id) : nullptr;
+    const QSignalBlocker quiet(m_analysis);
+    m_analysis->setCurrentIndex(entry ? m_analysis->findData(QString::fromStdString(entry->id)) : -1);
+    m_help->setText(entry ? QString::fromStdString(entry->help) : tr("Choose what to compute."));
+    m_form->setEntry(entry);
+    if (request) m_form->setValues(request->params);
+    showFindings();
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <QWidget>
+
+#include "compute/driver.h"
+#include "forms/form_context.h"
+#include "window/session_controller.h"
+
+class QComboBox;
+class QLabel;
+
+namespace fovea::gui {
+
+class ParamForm;
+
+/// Which analysis is shown and its parameters, generated from the declarations of the catalogue.
+class AnalysisPanel : public QWidget {
+    Q_OBJECT
+
+public:
+    AnalysisPanel(SessionController& controller, const Offer& offer, QWidget* parent = nullptr);
+    void setContext(const FormContext& context);
+    void setFindings(const std::vector<FindingOffer>& findings);
+    /// Makes analysis `id` the one that is shown, with the parameters it had last.
+    void choose(const std::string& id);
+
+private:
+    void showSession();
+    void showFindings();
+    void fillPictures();
+
+    SessionController& m_controller;
+    const Offer& m_offer;
+    std::vector<FindingOffer> m_findings;
+    QComboBox* m_pictures;
+    QComboBox* m_analysis;
+    QLabel* m_help;
+    ParamForm* m_form;
+    QComboBox* m_finding;
+    QWidget* m_result = nullptr;
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <QWidget>
+
+#include "forms/form_context.h"
+#include "models/model_tree.h"
+#include "window/session_controller.h"
+
+class QLineEdit;
+class QLabel;
+class QSortFilterProxyModel;
+class QTreeView;
+
+namespace fovea::gui {
+
+/// The model as a tree with a filter box; the selected rows set layers and heads of the analysis that is shown.
+class ModelPanel : public QWidget {
+    Q_OBJECT
+
+public:
+    ModelPanel(SessionController& controller, const Offer& offer, QWidget* parent = nullptr);
+    void setContext(const FormContext& context);
+    void setSummary(const std::vector<SiteSummary>& summary);
+    QTreeView& tree() { return *m_tree; }
+
+private:
+    void applySelection();
+    void showSelection();
+    void select(const QModelIndex& source, bool& scrolled);
+
+    SessionController& m_controller;
+    const Offer& m_offer;
+    FormContext m_context;
+    ModelTree m_model;
+    QSortFilterProxyModel* m_proxy;
+    QLabel* m_title;
+    QLineEdit* m_filter;
+    QTreeView* m_tree;
+    bool m_showing = false;
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <QImage>
+#include <QWidget>
+#include <memory>
+#include <set>
+
+#include "fovea/viz/picture.h"
+#include "views/picture_raster.h"
+
+namespace fovea::gui {
+
+/// Shows a Picture: wheel or +/- zooms, middle or right drag pans, 0 fits; hovering and arrow keys read tokens out, a
+/// click or Enter chooses a token, dragging a box chooses the tokens in it.
+class PictureView : public QWidget {
+    Q_OBJECT
+
+public:
+    explicit PictureView(QWidget* parent = nullptr);
+    void setPicture(std::shared_ptr<const viz::Picture> picture);
+    const std::shared_ptr<const viz::Picture>& picture() const { return m_picture; }
+    void setSelectedTokens(const std::set<int>& tokens);
+    /// Lights a token up as if it were hovered, without announcing it.
+    void linkToken(const std::string& stage, int token);
+    void fit();
+    void zoomBy(double factor, const QPointF& around);
+    void zoomBy(double factor) { zoomBy(factor, QPointF(width() / 2.0, height() / 2.0)); }
+    /// Picture units to logical pixels of the widget.
+    QTransform transform() const;
+    /// Copies zoom and place of another view.
+    void follow(const PictureView& other);
+    bool settled() const { return !m_raster.busy(); }
+
+    QSize sizeHint() const override { return {640, 480}; }
+    QSize minimumSizeHint() const override { return {160, 120}; }
+
+Q_SIGNALS:
+    /// The hit area under the pointer or keyboard cursor, an index into Picture::hits, or -1.
+    void hovered(int hit);
+    void tokenChosen(const QString& stage, int token);
+    void tokensChosen(const std::set<int>& tokens);
+    void moved();
+
+protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void mouseMoveEvent(QMouseEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void leaveEvent(QEvent* event) override;
+
+private:
+    void redraw();
+    void setHover(int hit);
+    void choose(int hit);
+    void drawMarks(QPainter& painter) const;
+    void place();
+
+    std::shared_ptr<const viz::Picture> m_picture;
+    PictureRaster m_raster;
+    QImage m_image;
+    QTransform m_imageTransform;
+    double m_zoom = 1;
+    QPointF m_offset;
+    bool m_fitted = true;
+    int m_hover = -1;
+    std::set<int> m_selected;
+    QPointF m_press, m_last;
+    bool m_panning = false, m_boxing = false;
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <QWidget>
+#include <map>
+#include <set>
+
+#include "compute/compute_service.h"
+#include "views/view_kinds.h"
+
+class QTabWidget;
+
+namespace fovea::gui {
+
+class ViewPage;
+
+/// The centre: the views as tabs. Only the tab in front asks for a picture.
+class ViewArea : public QWidget {
+    Q_OBJECT
+
+public:
+    ViewArea(const Offer& offer, QWidget* parent = nullptr);
+    QString currentView() const;
+    /// Brings a tab to the front; false when there is no such view.
+    bool showView(const QString& id);
+    ViewPage& page(const QString& id) { return *m_pages.at(id); }
+    ViewPage& currentPage() { return page(currentView()); }
+    const std::map<QString, ViewPage*>& pages() const { return m_pages; }
+    /// What the visible tab wants computed; empty for the input view.
+    std::vector<ViewWish> wishes() const;
+    QStringList viewIds() const;
+
+Q_SIGNALS:
+    void viewChanged(const QString& id);
+    void readOutChanged(const QString& text);
+    void tokenChosen(const QString& stage, int token);
+    void tokensChosen(const std::set<int>& tokens);
+    void suggestionTaken(const QString& analysis);
+
+private:
+    QWidget* buildZoomButtons();
+
+    std::vector<ViewKind> m_kinds;
+    QTabWidget* m_tabs;
+    std::map<QString, ViewPage*> m_pages;
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,131 @@
+#include "views/view_page.h"
+
+#include <QBoxLayout>
+#include <QLabel>
+#include <QPushButton>
+#include <QStackedLayout>
+#include <algorithm>
+
+#include "forms/described.h"
+#include "views/picture_view.h"
+#include "views/read_out.h"
+
+namespace fovea::gui {
+
+ViewPage::ViewPage(const ViewKind& kind, QWidget* parent)
+    : QWidget(parent), m_kind(kind), m_stack(new QStackedLayout(this)), m_message(new QLabel(this)),
+      m_offer(new QPushButton(this)) {
+    auto* panes = new QWidget(this);
+    auto* row = new QHBoxLayout(panes);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(1);
+    for (std::size_t side = 0; side < m_views.size(); ++side) buildPane(side, row);
+
+    auto* empty = new QWidget(this);
+    auto* column = new QVBoxLayout(empty);
+    m_message->setWordWrap(true);
+    m_message->setAlignment(Qt::AlignCenter);
+    m_message->setProperty("role", "quiet");
+    m_offer->hide();
+    m_offer->setAutoDefault(false);
+    described(m_offer, tr("Show a fitting analysis"), tr("Chooses an analysis that this view can draw"));
+    column->addStretch(1);
+    column->addWidget(m_message);
+    column->addWidget(m_offer, 0, Qt::AlignHCenter);
+    column->addStretch(1);
+    m_stack->addWidget(panes);
+    m_stack->addWidget(empty);
+    connect(m_offer, &QPushButton::clicked, this,
+            [this] { Q_EMIT suggestionTaken(QString::fromStdString(m_kind.suggestion)); });
+    setComparing(false);
+    setMessage(tr("Open a model and a picture."));
+}
+
+void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
+    static const char* const names[] = {QT_TR_NOOP("A"), QT_TR_NOOP("B"), QT_TR_NOOP("B - A")};
+    auto* pane = new QWidget(this);
+    auto* column = new QVBoxLayout(pane);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    m_captions[side] = new QLabel(tr(names[side]), pane);
+    m_captions[side]->setProperty("role", "heading");
+    m_captions[side]->setContentsMargins(10, 4, 10, 4);
+    m_views[side] = new PictureView(pane);
+    described(m_views[side], side == 0 ? m_kind.title : tr("%1, %2").arg(m_kind.title, tr(names[side])),
+              m_kind.tip + "\n" + tr("Wheel: zoom, right drag: move, double click: fit, drag: choose tokens, arrows and Enter: choose by key"));
+    column->addWidget(m_captions[side]);
+    column->addWidget(m_views[side], 1);
+    row->addWidget(pane, 1);
+    m_panes[side] = pane;
+    connect(m_views[side], &PictureView::hovered, this, [this, side](int hit) { hover(side, hit); });
+    connect(m_views[side], &PictureView::moved, this, [this, side] { link(side); });
+    connect(m_views[side], &PictureView::tokenChosen, this, &ViewPage::tokenChosen);
+    connect(m_views[side], &PictureView::tokensChosen, this, &ViewPage::tokensChosen);
+}
+
+void ViewPage::setPicture(Side side, std::shared_ptr<const viz::Picture> picture) {
+    view(side).setPicture(std::move(picture));
+    if (side == Side::A) m_stack->setCurrentIndex(0);
+}
+
+void ViewPage::setMessage(const QString& message, const QString& offer) {
+    m_message->setText(message);
+    m_offer->setText(offer);
+    m_offer->setVisible(!offer.isEmpty());
+    m_stack->setCurrentIndex(1);
+}
+
+void ViewPage::setComparing(bool on) {
+    const bool both = on && m_kind.id != "input";
+    for (std::size_t side = 1; side < m_panes.size(); ++side) {
+        m_panes[side]->setVisible(both);
+        if (!both) m_views[side]->setPicture(nullptr);
+    }
+    m_captions[0]->setVisible(both);
+}
+
+void ViewPage::setTokens(std::shared_ptr<const ModelInput> input, int item) {
+    m_input = std::move(input);
+    m_item = item;
+}
+
+void ViewPage::setSelectedTokens(const std::set<int>& tokens) {
+    for (PictureView* view : m_views) view->setSelectedTokens(tokens);
+}
+
+void ViewPage::fit() {
+    for (PictureView* view : m_views) view->fit();
+}
+
+void ViewPage::zoomBy(double factor) { m_views[0]->zoomBy(factor); }
+
+bool ViewPage::hasPicture() const { return m_views[0]->picture() != nullptr && m_stack->currentIndex() == 0; }
+
+bool ViewPage::settled() const {
+    return std::all_of(m_views.begin(), m_views.end(), [](const PictureView* v) { return v->settled(); });
+}
+
+void ViewPage::hover(std::size_t side, int hit) {
+    const auto& picture = m_views[side]->picture();
+    const bool any = picture && hit >= 0;
+    for (std::size_t other = 0; other < m_views.size(); ++other) {
+        if (other == side) continue;
+        if (any) m_views[other]->linkToken(picture->hits[static_cast<std::size_t>(hit)].stage,
+                                           picture->hits[static_cast<std::size_t>(hit)].token);
+        else m_views[other]->linkToken({}, -1);
+    }
+    const TokenMap* map = m_input && m_item < m_input->count() ? &m_input->maps[static_cast<std::size_t>(m_item)] : nullptr;
+    const QString text = any ? readOut(*picture, hit, map) : QString();
+    m_views[side]->setAccessibleDescription(any ? text : picture ? QString::fromStdString(picture->title) : QString());
+    Q_EMIT readOutChanged(text);
+}
+
+void ViewPage::link(std::size_t side) {
+    if (m_linking) return;
+    m_linking = true;
+    for (PictureView* view : m_views)
+        if (view != m_views[side] && view->isVisible()) view->follow(*m_views[side]);
+    m_linking = false;
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <QWidget>
+#include <array>
+#include <set>
+
+#include "compute/compute_service.h"
+#include "views/view_kinds.h"
+
+class QBoxLayout;
+class QLabel;
+class QPushButton;
+class QStackedLayout;
+
+namespace fovea::gui {
+
+class PictureView;
+
+/// One tab: the picture of A, and while comparing those of B and of the difference beside it with linked cursors; or a
+/// sentence that says why there is nothing to see.
+class ViewPage : public QWidget {
+    Q_OBJECT
+
+public:
+    ViewPage(const ViewKind& kind, QWidget* parent = nullptr);
+    const ViewKind& kind() const { return m_kind; }
+    void setPicture(Side side, std::shared_ptr<const viz::Picture> picture);
+    /// Shows `message`, and a button for an analysis that this view can draw when `offer` is not empty.
+    void setMessage(const QString& message, const QString& offer = {});
+    void setComparing(bool on);
+    void setTokens(std::shared_ptr<const ModelInput> input, int item);
+    void setSelectedTokens(const std::set<int>& tokens);
+    void fit();
+    void zoomBy(double factor);
+    PictureView& view(Side side) { return *m_views[static_cast<std::size_t>(side)]; }
+    bool hasPicture() const;
+    bool settled() const;
+
+Q_SIGNALS:
+    void readOutChanged(const QString& text);
+    void tokenChosen(const QString& stage, int token);
+    void tokensChosen(const std::set<int>& tokens);
+    void suggestionTaken(const QString& analysis);
+
+private:
+    void buildPane(std::size_t side, QBoxLayout* row);
+    void hover(std::size_t side, int hit);
+    void link(std::size_t side);
+
+    ViewKind m_kind;
+    std::array<PictureView*, 3> m_views{};
+    std::array<QWidget*, 3> m_panes{};
+    std::array<QLabel*, 3> m_captions{};
+    QStackedLayout* m_stack;
+    QLabel* m_message;
+    QPushButton* m_offer;
+    std::shared_ptr<const ModelInput> m_input;
+    int m_item = 0;
+    bool m_linking = false;
+};
+
+}  // namespace fovea::gui

@@ -1,0 +1,248 @@
+#include "window/main_window.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QCloseEvent>
+#include <QDir>
+#include <QDockWidget>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QLineEdit>
+#include <QMenuBar>
+#include <QMimeData>
+#include <QSignalBlocker>
+#include <QToolBar>
+#include <algorithm>
+#include <cmath>
+
+#include "forms/described.h"
+#include "panels/analysis_panel.h"
+#include "panels/display_panel.h"
+#include "panels/edits_panel.h"
+#include "panels/error_banner.h"
+#include "panels/legend_view.h"
+#include "panels/model_panel.h"
+#include "panels/status_strip.h"
+#include "panels/timeline_bar.h"
+#include "views/view_area.h"
+#include "views/view_page.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr const char* exportFilters =
+    "PNG picture (*.png);;SVG picture (*.svg);;PDF picture (*.pdf);;JSON numbers (*.json);;CSV numbers (*.csv);;"
+    "NumPy numbers (*.npz);;Safetensors numbers (*.safetensors)";
+
+}  // namespace
+
+MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFile)
+    : m_settings(settingsFile), m_service(std::move(driver)), m_actions(this),
+      m_opener(new Opener(m_controller, m_settings, this)) {
+    setAcceptDrops(true);
+    setDockNestingEnabled(true);
+    setDockOptions(dockOptions() | QMainWindow::AllowTabbedDocks);
+    setWindowIcon(QIcon(":/icons/fovea.svg"));
+    buildCentre();
+    buildDocks();
+    buildToolBar();
+    buildMenus();
+    m_opener->document = [this] { return m_presenter->document(); };
+    connectActions();
+    connectResults();
+    resize(1360, 860);
+    m_defaultLayout = saveState();
+    restoreGeometry(m_settings.value("window/geometry").toByteArray());
+    restoreState(m_settings.value("window/layout").toByteArray());
+    m_views->showView(m_settings.value("window/view", "overlay").toString());
+    m_actions.live->setChecked(m_settings.value("window/live", true).toBool());
+    const ThemeChoice theme = themeFromName(m_settings.value("window/theme").toString());
+    (theme == ThemeChoice::Light ? m_actions.themeLight : theme == ThemeChoice::Dark ? m_actions.themeDark : m_actions.themeSystem)
+        ->setChecked(true);
+    showTitle();
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::connectActions() {
+    connect(m_actions.openModel, &QAction::triggered, m_opener, &Opener::chooseModelFolder);
+    connect(m_actions.openModelFile, &QAction::triggered, m_opener, &Opener::chooseModelFile);
+    connect(m_actions.openCached, &QAction::triggered, m_opener, &Opener::chooseCachedModel);
+    connect(m_actions.openImage, &QAction::triggered, m_opener, &Opener::chooseImages);
+    connect(m_actions.pasteImage, &QAction::triggered, m_opener, &Opener::pasteImage);
+    connect(m_actions.openSession, &QAction::triggered, m_opener, &Opener::chooseSession);
+    connect(m_actions.saveSession, &QAction::triggered, m_opener, &Opener::save);
+    connect(m_actions.saveSessionAs, &QAction::triggered, m_opener, &Opener::saveAs);
+    connect(m_actions.quit, &QAction::triggered, this, &QWidget::close);
+    connect(m_actions.run, &QAction::triggered, m_presenter, &Presenter::refresh);
+    connect(m_actions.stop, &QAction::triggered, &m_service, &ComputeService::stop);
+    connect(m_actions.live, &QAction::toggled, m_presenter, &Presenter::setLive);
+    connect(m_actions.undo, &QAction::triggered, &m_controller.undoStack(), &QUndoStack::undo);
+    connect(m_actions.redo, &QAction::triggered, &m_controller.undoStack(), &QUndoStack::redo);
+    connect(&m_controller.undoStack(), &QUndoStack::canUndoChanged, m_actions.undo, &QAction::setEnabled);
+    connect(&m_controller.undoStack(), &QUndoStack::canRedoChanged, m_actions.redo, &QAction::setEnabled);
+    connect(&m_controller.undoStack(), &QUndoStack::undoTextChanged, this, [this](const QString& text) {
+        m_actions.undo->setText(text.isEmpty() ? tr("Undo") : tr("Undo %1").arg(text));
+        m_actions.undo->setIconText(tr("Undo"));
+    });
+    connect(&m_controller.undoStack(), &QUndoStack::redoTextChanged, this, [this](const QString& text) {
+        m_actions.redo->setText(text.isEmpty() ? tr("Redo") : tr("Redo %1").arg(text));
+        m_actions.redo->setIconText(tr("Redo"));
+    });
+    m_actions.undo->setEnabled(false);
+    m_actions.redo->setEnabled(false);
+    m_actions.stop->setEnabled(false);
+    connect(m_actions.compare, &QAction::toggled, &m_controller, &SessionController::setComparing);
+    connect(m_actions.present, &QAction::toggled, this, &MainWindow::setPresenting);
+    connect(m_actions.exportPicture, &QAction::triggered, this, &MainWindow::chooseExport);
+    connect(m_actions.copyCommand, &QAction::triggered, this, &MainWindow::copyCommand);
+    connect(m_actions.resetLayout, &QAction::triggered, this, &MainWindow::resetLayout);
+    connect(m_actions.themeSystem, &QAction::triggered, this, [this] { setTheme(ThemeChoice::System); });
+    connect(m_actions.themeLight, &QAction::triggered, this, [this] { setTheme(ThemeChoice::Light); });
+    connect(m_actions.themeDark, &QAction::triggered, this, [this] { setTheme(ThemeChoice::Dark); });
+}
+
+void MainWindow::connectResults() {
+    connect(&m_service, &ComputeService::busyChanged, this, [this](bool busy) {
+        m_actions.stop->setEnabled(busy);
+        m_status->setBusy(busy);
+    });
+    connect(&m_service, &ComputeService::progressed, m_status, &StatusStrip::setProgress);
+    connect(&m_service, &ComputeService::failed, m_banner, &ErrorBanner::showFailure);
+    connect(&m_service, &ComputeService::modelReady, this,
+            [this](const std::shared_ptr<const ModelSpec>& spec) { showSpec(*spec); });
+    connect(&m_service, &ComputeService::inputReady, this, [this](const InputResult& result) {
+        m_timeline->setSteps(tr("Picture"), result.input->count());
+    });
+    connect(&m_service, &ComputeService::outlookReady, m_status, &StatusStrip::setOutlook);
+    connect(&m_service, &ComputeService::findingsReady, m_analysisPanel, &AnalysisPanel::setFindings);
+    connect(&m_service, &ComputeService::summaryReady, m_modelPanel, &ModelPanel::setSummary);
+    connect(&m_service, &ComputeService::sitesTouchedReady, m_editsPanel, &EditsPanel::setCounts);
+    connect(&m_service, &ComputeService::pictureReady, m_banner, [this] { m_banner->hide(); });
+    connect(&m_service, &ComputeService::exported, this,
+            [this](const QString& file) { m_status->showMessage(tr("Exported %1").arg(file), 6000); });
+    connect(m_opener, &Opener::failed, m_banner, &ErrorBanner::showFailure);
+    connect(m_opener, &Opener::noticed, this, [this](const QString& text) { m_status->showMessage(text, 6000); });
+    connect(m_opener, &Opener::sessionOpened, this, [this] {
+        const auto view = m_controller.session().views.find("view");
+        if (view != m_controller.session().views.end() && view->is_string())
+            m_views->showView(QString::fromStdString(view->get<std::string>()));
+    });
+    connect(m_presenter, &Presenter::contextChanged, this, [this](const FormContext& context) {
+        m_modelPanel->setContext(context);
+        m_editsPanel->setContext(context);
+        m_analysisPanel->setContext(context);
+    });
+    connect(m_presenter, &Presenter::shown, this, [this](const std::shared_ptr<const viz::Picture>& picture) {
+        m_legend->setPicture(picture);
+        double low = INFINITY, high = -INFINITY;
+        if (picture)
+            for (const viz::HitArea& hit : picture->hits)
+                if (std::isfinite(hit.value)) {
+                    low = std::min(low, hit.value);
+                    high = std::max(high, hit.value);
+                }
+        if (low < high) m_displayPanel->setSeenRange(low, high);
+    });
+    connect(m_presenter, &Presenter::outdated, this,
+            [this] { m_status->showMessage(tr("Changed: press Run (Ctrl+Return) to compute.")); });
+    connect(m_views, &ViewArea::readOutChanged, m_status, &StatusStrip::setReadOut);
+    connect(m_views, &ViewArea::suggestionTaken, this,
+            [this](const QString& id) { m_analysisPanel->choose(id.toStdString()); });
+    connect(m_status, &StatusStrip::cancelled, &m_service, &ComputeService::stop);
+    connect(m_timeline, &TimelineBar::stepChosen, m_presenter, &Presenter::setItem);
+    connect(&m_controller, &SessionController::changed, this, &MainWindow::showTitle);
+    connect(&m_controller, &SessionController::fileChanged, this, &MainWindow::showTitle);
+    connect(&m_controller.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
+}
+
+void MainWindow::showSpec(const ModelSpec& spec) {
+    m_status->setSpec(spec);
+    const bool text = std::find(spec.inputs.begin(), spec.inputs.end(), "input_ids") != spec.inputs.end();
+    m_prompt->setEnabled(text);
+    m_prompt->setPlaceholderText(text ? tr("Prompt") : tr("This model takes no text"));
+    m_prompt->setToolTip(text ? tr("What the model is asked; Return runs it (Alt+P)")
+                              : tr("No prompt: %1 reads pictures only").arg(QString::fromStdString(spec.architecture)));
+}
+
+void MainWindow::showTitle() {
+    const Session& session = m_controller.session();
+    const QString document = m_controller.file().isEmpty() ? QString::fromStdString(session.model.reference)
+                                                           : QFileInfo(m_controller.file()).fileName();
+    setWindowTitle(document.isEmpty() ? QString("Fovea") : QString("%1[*] - Fovea").arg(document));
+    setWindowModified(!m_controller.undoStack().isClean());
+    if (!m_prompt->hasFocus()) m_prompt->setText(QString::fromStdString(session.input.prompt));
+    {
+        const QSignalBlocker quiet(m_actions.compare);
+        m_actions.compare->setChecked(m_controller.comparing());
+    }
+    m_side->setVisible(m_controller.comparing());
+}
+
+void MainWindow::setPresenting(bool on) {
+    QFont font = QApplication::font();
+    static const double normal = font.pointSizeF();
+    font.setPointSizeF(on ? normal * 1.6 : normal);
+    QApplication::setFont(font);
+    if (on) {
+        m_layoutBeforePresenting = saveState();
+        for (QDockWidget* dock : findChildren<QDockWidget*>()) dock->hide();
+    } else {
+        restoreState(m_layoutBeforePresenting);
+    }
+    menuBar()->setVisible(!on);
+}
+
+void MainWindow::setTheme(ThemeChoice choice) {
+    m_settings.setValue("window/theme", themeName(choice));
+    applyTheme(*qApp, choice);
+}
+
+void MainWindow::chooseExport() {
+    const QString folder = m_settings.value("folder/export", QDir::homePath()).toString();
+    QString chosen;
+    QString file = QFileDialog::getSaveFileName(this, tr("Export"), QDir(folder).filePath(m_views->currentView() + ".png"),
+                                                tr(exportFilters), &chosen);
+    if (file.isEmpty()) return;
+    if (QFileInfo(file).suffix().isEmpty()) file += chosen.section("*", 1).section(")", 0, 0);
+    m_settings.setValue("folder/export", QFileInfo(file).path());
+    exportTo(file);
+}
+
+void MainWindow::exportTo(const QString& file) {
+    m_service.exportPicture(m_presenter->document(), m_controller.pictureIndex(), m_presenter->item(), file);
+}
+
+void MainWindow::copyCommand() {
+    try {
+        const std::string line = commandLineFor(m_presenter->document(), m_controller.pictureIndex());
+        QApplication::clipboard()->setText(QString::fromStdString(line));
+        m_status->showMessage(tr("Copied: %1").arg(QString::fromStdString(line)), 8000);
+    } catch (const Error& error) {
+        m_banner->showFailure({tr("There is no command for this"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+    }
+}
+
+void MainWindow::resetLayout() { restoreState(m_defaultLayout); }
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    if (m_actions.present->isChecked()) m_actions.present->setChecked(false);
+    m_settings.setValue("window/geometry", saveGeometry());
+    m_settings.setValue("window/layout", saveState());
+    m_settings.setValue("window/view", m_views->currentView());
+    m_settings.setValue("window/live", m_actions.live->isChecked());
+    m_settings.sync();
+    m_service.stop();
+    event->accept();
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    if (m_opener->accepts(*event->mimeData())) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    if (m_opener->drop(*event->mimeData())) event->acceptProposedAction();
+}
+
+}  // namespace fovea::gui

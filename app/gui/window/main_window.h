@@ -1,0 +1,96 @@
+#pragma once
+
+#include <QMainWindow>
+#include <memory>
+
+#include "compute/compute_service.h"
+#include "window/actions.h"
+#include "window/app_settings.h"
+#include "window/opener.h"
+#include "window/presenter.h"
+#include "theme/theme.h"
+#include "window/session_controller.h"
+
+class QDockWidget;
+class QLineEdit;
+class QMenu;
+class QToolBar;
+
+namespace fovea::gui {
+
+class AnalysisPanel;
+class DisplayPanel;
+class EditsPanel;
+class ErrorBanner;
+class LegendView;
+class ModelPanel;
+class StatusStrip;
+class TimelineBar;
+class ViewArea;
+
+/// The window: views in the middle, model and edits left, analysis right, timeline and status below.
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+
+public:
+    MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFile);
+    ~MainWindow() override;
+
+    SessionController& controller() { return m_controller; }
+    ComputeService& service() { return m_service; }
+    Presenter& presenter() { return *m_presenter; }
+    Opener& opener() { return *m_opener; }
+    ViewArea& views() { return *m_views; }
+    ModelPanel& modelPanel() { return *m_modelPanel; }
+    EditsPanel& editsPanel() { return *m_editsPanel; }
+    AnalysisPanel& analysisPanel() { return *m_analysisPanel; }
+    ErrorBanner& banner() { return *m_banner; }
+    StatusStrip& status() { return *m_status; }
+    Actions& actions() { return m_actions; }
+    /// Writes the picture in front to `file`, in the background.
+    void exportTo(const QString& file);
+
+protected:
+    void closeEvent(QCloseEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+
+private:
+    void buildCentre();
+    void buildDocks();
+    void buildToolBar();
+    void buildMenus();
+    void connectActions();
+    void connectResults();
+    QDockWidget* dock(const QString& name, const QString& title, QWidget* content, Qt::DockWidgetArea area);
+    void fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open);
+    void showSpec(const ModelSpec& spec);
+    void showTitle();
+    void setPresenting(bool on);
+    void setTheme(ThemeChoice choice);
+    void chooseExport();
+    void copyCommand();
+    void resetLayout();
+
+    AppSettings m_settings;
+    SessionController m_controller;
+    ComputeService m_service;
+    Actions m_actions;
+    Opener* m_opener;
+    ViewArea* m_views = nullptr;
+    Presenter* m_presenter = nullptr;
+    ErrorBanner* m_banner = nullptr;
+    TimelineBar* m_timeline = nullptr;
+    StatusStrip* m_status = nullptr;
+    ModelPanel* m_modelPanel = nullptr;
+    EditsPanel* m_editsPanel = nullptr;
+    AnalysisPanel* m_analysisPanel = nullptr;
+    DisplayPanel* m_displayPanel = nullptr;
+    LegendView* m_legend = nullptr;
+    QLineEdit* m_prompt = nullptr;
+    QAction* m_side = nullptr;
+    QToolBar* m_tools = nullptr;
+    QByteArray m_defaultLayout, m_layoutBeforePresenting;
+};
+
+}  // namespace fovea::gui

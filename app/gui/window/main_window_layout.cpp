@@ -1,0 +1,234 @@
+// What the window is built of and where it stands.
+#include <QDockWidget>
+#include <QFileInfo>
+#include <QLabel>
+#include <QLineEdit>
+#include <QMenu>
+#include <QMenuBar>
+#include <QMessageBox>
+#include <QScrollArea>
+#include <QToolBar>
+#include <QToolButton>
+#include <QTreeView>
+#include <QListView>
+#include <QVBoxLayout>
+
+#include "forms/described.h"
+#include "panels/analysis_panel.h"
+#include "panels/display_panel.h"
+#include "panels/edits_panel.h"
+#include "panels/error_banner.h"
+#include "panels/legend_view.h"
+#include "panels/model_panel.h"
+#include "panels/status_strip.h"
+#include "panels/timeline_bar.h"
+#include "views/picture_view.h"
+#include "views/view_area.h"
+#include "views/view_page.h"
+#include "window/main_window.h"
+
+namespace fovea::gui {
+
+namespace {
+
+QLabel* heading(const QString& text, QWidget* parent) {
+    auto* label = new QLabel(text, parent);
+    label->setProperty("role", "heading");
+    label->setContentsMargins(8, 8, 8, 0);
+    return label;
+}
+
+}  // namespace
+
+void MainWindow::buildCentre() {
+    auto* centre = new QWidget(this);
+    auto* column = new QVBoxLayout(centre);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    m_banner = new ErrorBanner(centre);
+    m_views = new ViewArea(m_service.offer(), centre);
+    m_timeline = new TimelineBar(centre);
+    column->addWidget(m_banner);
+    column->addWidget(m_views, 1);
+    column->addWidget(m_timeline);
+    setCentralWidget(centre);
+    m_status = new StatusStrip(this);
+    setStatusBar(m_status);
+    m_presenter = new Presenter(m_controller, m_service, *m_views, this);
+}
+
+QDockWidget* MainWindow::dock(const QString& name, const QString& title, QWidget* content, Qt::DockWidgetArea area) {
+    auto* dock = new QDockWidget(title, this);
+    dock->setObjectName(name);
+    dock->setWidget(content);
+    dock->setAccessibleName(title);
+    addDockWidget(area, dock);
+    return dock;
+}
+
+void MainWindow::buildDocks() {
+    m_modelPanel = new ModelPanel(m_controller, m_service.offer());
+    m_editsPanel = new EditsPanel(m_controller, m_service.offer());
+    m_analysisPanel = new AnalysisPanel(m_controller, m_service.offer());
+    m_displayPanel = new DisplayPanel(m_controller, m_service.offer());
+    m_legend = new LegendView;
+
+    auto* right = new QWidget;
+    auto* column = new QVBoxLayout(right);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(6);
+    column->addWidget(m_analysisPanel);
+    column->addWidget(heading(tr("Display"), right));
+    column->addWidget(m_displayPanel);
+    column->addStretch(1);
+    auto* scroll = new QScrollArea;
+    scroll->setWidgetResizable(true);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setFocusPolicy(Qt::NoFocus);
+    scroll->setWidget(right);
+    scroll->setMinimumWidth(right->minimumSizeHint().width() + 20);
+    auto* analysis = new QWidget;
+    auto* whole = new QVBoxLayout(analysis);
+    whole->setContentsMargins(0, 0, 0, 0);
+    whole->setSpacing(0);
+    whole->addWidget(scroll, 1);
+    whole->addWidget(m_legend);
+
+    QDockWidget* model = dock("dock_model", tr("Model"), m_modelPanel, Qt::LeftDockWidgetArea);
+    QDockWidget* edits = dock("dock_edits", tr("Edits"), m_editsPanel, Qt::LeftDockWidgetArea);
+    QDockWidget* side = dock("dock_analysis", tr("Analysis"), analysis, Qt::RightDockWidgetArea);
+    resizeDocks({model, side}, {290, 300}, Qt::Horizontal);
+    resizeDocks({model, edits}, {500, 260}, Qt::Vertical);
+}
+
+void MainWindow::buildToolBar() {
+    m_tools = addToolBar(tr("Tools"));
+    m_tools->setObjectName("tools");
+    m_tools->setMovable(false);
+    m_tools->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    m_tools->setIconSize(QSize(18, 18));
+
+    const auto withMenu = [this](QAction* action, const QString& text, QMenu* menu) {
+        auto* button = new QToolButton(m_tools);
+        button->setDefaultAction(action);
+        button->setText(text);
+        button->setMenu(menu);
+        button->setPopupMode(QToolButton::MenuButtonPopup);
+        button->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+        button->setFocusPolicy(Qt::TabFocus);
+        m_tools->addWidget(button);
+    };
+    auto* models = new QMenu(this);
+    models->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
+    models->addAction(tr("Demo model"), m_opener, [this] { m_opener->openModel("demo:vit"); });
+    fillRecent(models->addMenu(tr("Recent models")), "model", [this](const QString& m) { m_opener->openModel(m); });
+    m_actions.openModel->setIconText(tr("Model"));
+    withMenu(m_actions.openModel, tr("Model"), models);
+    auto* images = new QMenu(this);
+    images->addActions({m_actions.openImage, m_actions.pasteImage});
+    fillRecent(images->addMenu(tr("Recent pictures")), "image", [this](const QString& f) { m_opener->openImages({f}); });
+    m_actions.openImage->setIconText(tr("Picture"));
+    withMenu(m_actions.openImage, tr("Picture"), images);
+
+    m_prompt = new QLineEdit(m_tools);
+    m_prompt->setPlaceholderText(tr("Prompt"));
+    m_prompt->setEnabled(false);
+    m_prompt->setMinimumWidth(120);
+    m_prompt->setMaximumWidth(420);
+    described(m_prompt, tr("Prompt"), tr("What the model is asked; open a model that takes text (Alt+P)"));
+    connect(m_prompt, &QLineEdit::returnPressed, m_actions.run, &QAction::trigger);
+    connect(m_prompt, &QLineEdit::editingFinished, this, [this] {
+        m_controller.change(tr("change prompt"), "prompt",
+                            [this](Session& s) { s.input.prompt = m_prompt->text().toStdString(); });
+    });
+    m_tools->addWidget(m_prompt);
+    m_tools->addActions({m_actions.run, m_actions.stop});
+    m_tools->addSeparator();
+    for (QAction* action : {m_actions.undo, m_actions.redo}) m_tools->addAction(action);
+    m_tools->addSeparator();
+    m_tools->addAction(m_actions.compare);
+    m_actions.compare->setIconText(tr("A | B"));
+    m_side = new QAction(tr("Editing B"), this);
+    m_side->setCheckable(true);
+    m_side->setChecked(true);
+    m_side->setToolTip(tr("Which of the two sessions the panels change"));
+    connect(m_side, &QAction::toggled, this, [this](bool b) {
+        m_side->setText(b ? tr("Editing B") : tr("Editing A"));
+        m_controller.setActive(b ? 1 : 0);
+    });
+    m_tools->addAction(m_side);
+    m_tools->addAction(m_actions.present);
+    m_tools->addSeparator();
+    m_actions.exportPicture->setIconText(tr("Export"));
+    m_actions.copyCommand->setIconText(tr("Command"));
+    m_tools->addActions({m_actions.exportPicture, m_actions.copyCommand});
+    for (QAction* action : m_tools->actions())
+        if (auto* button = qobject_cast<QToolButton*>(m_tools->widgetForAction(action))) {
+            button->setFocusPolicy(Qt::TabFocus);
+            button->setAccessibleName(action->iconText().isEmpty() ? button->text() : action->iconText());
+        }
+    for (QAction* action : {m_actions.undo, m_actions.redo})
+        static_cast<QToolButton*>(m_tools->widgetForAction(action))->setToolButtonStyle(Qt::ToolButtonIconOnly);
+}
+
+void MainWindow::fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open) {
+    connect(menu, &QMenu::aboutToShow, this, [this, menu, kind, open] {
+        menu->clear();
+        for (const QString& entry : m_settings.recent(kind)) menu->addAction(entry, this, [open, entry] { open(entry); });
+        if (menu->isEmpty()) menu->addAction(tr("Nothing yet"))->setEnabled(false);
+    });
+}
+
+void MainWindow::buildMenus() {
+    QMenu* file = menuBar()->addMenu(tr("&File"));
+    file->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
+    fillRecent(file->addMenu(tr("Recent models")), "model", [this](const QString& m) { m_opener->openModel(m); });
+    file->addSeparator();
+    file->addActions({m_actions.openImage, m_actions.pasteImage});
+    fillRecent(file->addMenu(tr("Recent pictures")), "image", [this](const QString& f) { m_opener->openImages({f}); });
+    file->addSeparator();
+    file->addActions({m_actions.openSession, m_actions.saveSession, m_actions.saveSessionAs});
+    fillRecent(file->addMenu(tr("Recent sessions")), "session", [this](const QString& f) { m_opener->openSession(f); });
+    file->addSeparator();
+    file->addActions({m_actions.exportPicture, m_actions.copyCommand});
+    file->addSeparator();
+    file->addAction(m_actions.quit);
+
+    QMenu* edit = menuBar()->addMenu(tr("&Edit"));
+    edit->addActions({m_actions.undo, m_actions.redo});
+    QMenu* run = menuBar()->addMenu(tr("&Run"));
+    run->addActions({m_actions.run, m_actions.stop, m_actions.live});
+    run->addSeparator();
+    run->addAction(m_actions.compare);
+
+    QMenu* view = menuBar()->addMenu(tr("&View"));
+    int key = 1;
+    for (const QString& id : m_views->viewIds()) {
+        QAction* action = view->addAction(m_views->page(id).kind().title, this, [this, id] { m_views->showView(id); });
+        if (key <= 9) action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(key++)));
+    }
+    view->addSeparator();
+    for (QDockWidget* dock : findChildren<QDockWidget*>()) view->addAction(dock->toggleViewAction());
+    view->addAction(m_actions.resetLayout);
+    view->addSeparator();
+    view->addActions({m_actions.focusPrompt, m_actions.focusTree, m_actions.focusViews, m_actions.focusAnalysis, m_actions.focusEdits});
+    view->addSeparator();
+    view->addAction(m_actions.present);
+    QMenu* theme = view->addMenu(tr("Theme"));
+    theme->addActions({m_actions.themeSystem, m_actions.themeLight, m_actions.themeDark});
+    QMenu* help = menuBar()->addMenu(tr("&Help"));
+    help->addAction(m_actions.about);
+
+    connect(m_actions.focusPrompt, &QAction::triggered, this, [this] { m_prompt->setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusTree, &QAction::triggered, this, [this] { m_modelPanel->tree().setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusEdits, &QAction::triggered, this, [this] { m_editsPanel->view().setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusViews, &QAction::triggered, this,
+            [this] { m_views->currentPage().view(Side::A).setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusAnalysis, &QAction::triggered, this, [this] { m_analysisPanel->setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.about, &QAction::triggered, this, [this] {
+        QMessageBox::about(this, tr("About Fovea"), tr("Fovea %1\nSee, measure and edit where a model looks.\nApache License 2.0")
+                                                        .arg(FOVEA_VERSION));
+    });
+}
+
+}  // namespace fovea::gui

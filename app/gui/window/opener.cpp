@@ -1,0 +1,191 @@
+#include "window/opener.h"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QCryptographicHash>
+#include <QDir>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QImage>
+#include <QMimeData>
+#include <QStandardPaths>
+#include <QUrl>
+
+#include "compute/compute_service.h"
+#include "dialogs/cached_dialog.h"
+#include "fovea/error.h"
+#include "fovea/model_reference.h"
+#include "fovea/viz/picture_file.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr const char* imageSuffixes = "png jpg jpeg webp gif bmp tif tiff ppm";
+constexpr const char* imageFilter = "Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff *.ppm);;All files (*)";
+constexpr const char* sessionFilter = "Sessions and exported pictures (*.fovea.json *.json *.png *.svg *.pdf);;All files (*)";
+constexpr const char* modelFilter = "Model files (*.safetensors *.bin *.pth *.pt);;All files (*)";
+
+std::filesystem::path toPath(const QString& file) { return file.toStdU16String(); }
+
+bool isSession(const QString& path) { return path.endsWith(".json", Qt::CaseInsensitive); }
+
+bool isImage(const QString& path) {
+    return QString(imageSuffixes).split(' ').contains(QFileInfo(path).suffix().toLower());
+}
+
+}  // namespace
+
+Opener::Opener(SessionController& controller, AppSettings& settings, QWidget* window)
+    : QObject(window), m_controller(controller), m_settings(settings), m_window(window) {}
+
+QString Opener::startFolder(const QString& kind) const {
+    return m_settings.value("folder/" + kind, QDir::homePath()).toString();
+}
+
+void Opener::chooseModelFolder() {
+    const QString folder = QFileDialog::getExistingDirectory(m_window, tr("Open model folder"), startFolder("model"));
+    if (folder.isEmpty()) return;
+    m_settings.setValue("folder/model", QFileInfo(folder).path());
+    openModel(folder);
+}
+
+void Opener::chooseModelFile() {
+    const QString file = QFileDialog::getOpenFileName(m_window, tr("Open model file"), startFolder("model"), tr(modelFilter));
+    if (file.isEmpty()) return;
+    m_settings.setValue("folder/model", QFileInfo(file).path());
+    openModel(file);
+}
+
+void Opener::chooseCachedModel() {
+    CachedDialog dialog(ModelSearch::fromEnvironment().hubCache, m_window);
+    if (dialog.exec() == QDialog::Accepted) openModel(dialog.chosen());
+}
+
+void Opener::chooseImages() {
+    const QStringList files = QFileDialog::getOpenFileNames(m_window, tr("Open pictures"), startFolder("image"), tr(imageFilter));
+    if (files.isEmpty()) return;
+    m_settings.setValue("folder/image", QFileInfo(files.front()).path());
+    openImages(files);
+}
+
+void Opener::chooseSession() {
+    const QString file = QFileDialog::getOpenFileName(m_window, tr("Open session"), startFolder("session"), tr(sessionFilter));
+    if (file.isEmpty()) return;
+    m_settings.setValue("folder/session", QFileInfo(file).path());
+    openSession(file);
+}
+
+void Opener::pasteImage() {
+    const QMimeData* data = QApplication::clipboard()->mimeData();
+    if (data && accepts(*data)) drop(*data);
+    else Q_EMIT noticed(tr("There is no picture on the clipboard."));
+}
+
+bool Opener::save() {
+    if (m_controller.file().isEmpty()) return saveAs();
+    try {
+        writeSession(toPath(m_controller.file()), document());
+        m_controller.setFile(m_controller.file());
+        Q_EMIT noticed(tr("Saved %1").arg(m_controller.file()));
+        return true;
+    } catch (const Error& error) {
+        Q_EMIT failed({tr("The session could not be saved"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+        return false;
+    }
+}
+
+bool Opener::saveAs() {
+    QString file = QFileDialog::getSaveFileName(m_window, tr("Save session"), QDir(startFolder("session")).filePath("untitled.fovea.json"),
+                                                tr("Sessions (*.fovea.json)"));
+    if (file.isEmpty()) return false;
+    if (!file.endsWith(".json")) file += ".fovea.json";
+    m_settings.setValue("folder/session", QFileInfo(file).path());
+    m_controller.setFile(file);
+    return save();
+}
+
+void Opener::openModel(const QString& reference) {
+    m_settings.addRecent("model", reference);
+    if (m_controller.session().analyses.empty()) {
+        Session session = startingSession(reference.toStdString(), {});
+        session.input = m_controller.session().input;
+        m_controller.open(std::move(session), {});
+        return;
+    }
+    m_controller.change(tr("open model"), {}, [&](Session& session) { session.model.reference = reference.toStdString(); });
+}
+
+void Opener::openImages(const QStringList& files) {
+    for (auto it = files.rbegin(); it != files.rend(); ++it) m_settings.addRecent("image", *it);
+    m_controller.change(tr("open pictures"), {}, [&](Session& session) {
+        session.input.images.clear();
+        session.input.tensors.clear();
+        for (const QString& file : files) session.input.images.push_back(file.toStdString());
+    });
+}
+
+bool Opener::openSession(const QString& file) {
+    try {
+        std::vector<std::string> notices;
+        Session session;
+        if (isSession(file)) {
+            session = readSession(toPath(file), &notices);
+        } else {
+            const auto text = viz::readDocument(toPath(file));
+            if (!text)
+                throw Error("\"" + file.toStdString() + "\" holds no Fovea session",
+                            "open a *.fovea.json file, or a picture that Fovea exported with its recipe");
+            session = sessionFromText(*text, &notices, file.toStdString());
+        }
+        m_settings.addRecent("session", file);
+        m_controller.open(std::move(session), isSession(file) ? file : QString());
+        Q_EMIT sessionOpened();
+        if (!notices.empty()) Q_EMIT noticed(QString::fromStdString(notices.front()));
+        return true;
+    } catch (const Error& error) {
+        Q_EMIT failed({tr("The session could not be opened"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+    }
+    return false;
+}
+
+bool Opener::openAny(const QString& path) {
+    if (isSession(path) && !QFileInfo(path).isDir()) return openSession(path);
+    if (isImage(path)) {
+        openImages({path});
+        return true;
+    }
+    openModel(path);
+    return true;
+}
+
+bool Opener::accepts(const QMimeData& data) const { return data.hasImage() || data.hasUrls(); }
+
+bool Opener::drop(const QMimeData& data) {
+    QStringList images;
+    for (const QUrl& url : data.urls()) {
+        if (!url.isLocalFile()) continue;
+        if (isImage(url.toLocalFile())) images << url.toLocalFile();
+        else return openAny(url.toLocalFile());
+    }
+    if (!images.isEmpty()) openImages(images);
+    else if (data.hasImage()) useImage(qvariant_cast<QImage>(data.imageData()));
+    else Q_EMIT noticed(tr("Only files of this computer can be opened."));
+    return true;
+}
+
+void Opener::useImage(const QImage& image) {
+    // A session names pictures by file: a pasted one gets a file of its own, named by its pixels.
+    const QImage rgb = image.convertToFormat(QImage::Format_RGB888);
+    const QByteArray hash = QCryptographicHash::hash(
+        QByteArrayView(rgb.constBits(), rgb.sizeInBytes()), QCryptographicHash::Sha256).toHex().left(16);
+    const QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) + "/pasted");
+    const QString file = folder.filePath(QString::fromLatin1(hash) + ".png");
+    if (!folder.mkpath(".") || !rgb.save(file)) {
+        Q_EMIT failed({tr("The picture could not be pasted"), tr("\"%1\" cannot be written").arg(file), tr("Free some space, or save the picture yourself and open it")});
+        return;
+    }
+    openImages({file});
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,100 @@
+#include "window/options.h"
+
+#include <QApplication>
+#include <QCommandLineParser>
+#include <QFileInfo>
+#include <QRegularExpression>
+#include <cstdio>
+
+#include "views/view_area.h"
+#include "window/main_window.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr const char* demoModel = "demo:vit";
+constexpr const char* demoImage = "scene:1";
+
+void fail(Options& options, const QString& what, const QString& hint) {
+    std::fprintf(stderr, "error: %s\nhint: %s\n", qPrintable(what), qPrintable(hint));
+    options.exitCode = 2;
+}
+
+bool isDocument(const QString& path) {
+    static const QStringList suffixes = {"json", "png", "svg", "pdf"};
+    const QFileInfo info(path);
+    return !info.isDir() && suffixes.contains(info.suffix().toLower());
+}
+
+}  // namespace
+
+Options parseOptions(const QApplication& application) {
+    QCommandLineParser parser;
+    parser.setApplicationDescription("See, measure and edit where a vision model looks.");
+    parser.addPositionalArgument("document", "SESSION.fovea.json, a picture that Fovea exported, or MODEL: a folder, a "
+                                             "checkpoint file, org/name of the local Hugging Face cache, demo:NAME", "[SESSION|MODEL]");
+    const QCommandLineOption help({"h", "help"}, "Shows this help.");
+    const QCommandLineOption version("version", "Shows the version.");
+    const QCommandLineOption image("image", "Picture for the model; repeat for several; scene:SEED draws one.", "FILE");
+    const QCommandLineOption prompt("prompt", "What the model is asked.", "TEXT");
+    const QCommandLineOption screenshot("screenshot", "Writes a picture of the window when everything is drawn.", "FILE");
+    const QCommandLineOption view("view", "The view in front: input, overlay, head_grid, matrix, tree, chart, table, tokens.", "NAME");
+    const QCommandLineOption size("size", "Size of the window.", "WxH");
+    const QCommandLineOption quit("quit", "Ends the program when everything is drawn.");
+    const QCommandLineOption settings("settings", "Keeps settings in this file instead of the user's configuration.", "FILE");
+    const QCommandLineOption theme("theme", "system, light or dark.", "NAME");
+    parser.addOptions({help, version, image, prompt, screenshot, view, size, quit, settings, theme});
+
+    Options options;
+    if (!parser.parse(application.arguments())) {
+        fail(options, parser.errorText(), "fovea --help lists what there is");
+        return options;
+    }
+    if (parser.isSet(help)) {
+        std::printf("%s", qPrintable(parser.helpText()));
+        options.exitCode = 0;
+    } else if (parser.isSet(version)) {
+        std::printf("fovea %s\n", FOVEA_VERSION);
+        options.exitCode = 0;
+    }
+    if (options.exitCode) return options;
+    if (parser.positionalArguments().size() > 1) {
+        fail(options, "more than one session or model", "name one; pictures go with --image");
+        return options;
+    }
+    options.document = parser.positionalArguments().value(0);
+    options.images = parser.values(image);
+    options.prompt = parser.value(prompt);
+    options.screenshot = parser.value(screenshot);
+    options.view = parser.value(view);
+    options.quit = parser.isSet(quit);
+    options.theme = parser.value(theme);
+    options.settings = parser.isSet(settings) ? parser.value(settings) : qEnvironmentVariable("FOVEA_SETTINGS");
+    if (parser.isSet(size)) {
+        const auto match = QRegularExpression("^([0-9]{2,5})x([0-9]{2,5})$").match(parser.value(size));
+        if (!match.hasMatch()) fail(options, "--size " + parser.value(size) + " is not a size", "write it as 1360x860");
+        else options.size = QSize(match.captured(1).toInt(), match.captured(2).toInt());
+    }
+    return options;
+}
+
+void openAtStart(MainWindow& window, const Options& options) {
+    if (isDocument(options.document)) {
+        window.opener().openSession(options.document);
+    } else {
+        const QString model = options.document.isEmpty() ? demoModel : options.document;
+        window.controller().open(startingSession(model.toStdString(), options.images.isEmpty() ? demoImage : ""), {});
+    }
+    if (!options.images.isEmpty() || !options.prompt.isEmpty())
+        window.controller().show([&](Session& session) {
+            if (!options.images.isEmpty()) session.input.images.clear();
+            for (const QString& image : options.images) session.input.images.push_back(image.toStdString());
+            if (!options.prompt.isEmpty()) session.input.prompt = options.prompt.toStdString();
+        });
+    if (!options.view.isEmpty() && !window.views().showView(options.view))
+        std::fprintf(stderr, "warning: there is no view \"%s\"; there are %s\n", qPrintable(options.view),
+                     qPrintable(window.views().viewIds().join(", ")));
+}
+
+}  // namespace fovea::gui

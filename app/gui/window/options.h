@@ -1,0 +1,30 @@
+#pragma once
+
+#include <QSize>
+#include <QString>
+#include <QStringList>
+#include <optional>
+
+class QApplication;
+
+namespace fovea::gui {
+
+class MainWindow;
+
+/// The command line of `fovea`.
+struct Options {
+    QString document;  ///< session, exported picture or MODEL; empty: the demo
+    QStringList images;
+    QString screenshot, view, settings, theme, prompt;
+    QSize size;
+    bool quit = false;
+    std::optional<int> exitCode;  ///< set when the program is to end at once
+};
+
+/// Reads the arguments; prints help, version or what is wrong with them.
+Options parseOptions(const QApplication& application);
+
+/// Opens what the options name, or the demo model on a procedural scene.
+void openAtStart(MainWindow& window, const Options& options);
+
+}  // namespace fovea::gui

@@ -1,0 +1,161 @@
+#include "window/presenter.h"
+
+#include <algorithm>
+
+#include "fovea/error.h"
+#include "fovea/selection.h"
+#include "models/index_text.h"
+#include "views/view_area.h"
+#include "views/view_page.h"
+
+namespace fovea::gui {
+
+namespace {
+
+const ParamSpec* tokensParam(const EntryInfo* entry) {
+    if (entry)
+        for (const ParamSpec& spec : entry->params)
+            if (spec.type == ParamType::Tokens) return &spec;
+    return nullptr;
+}
+
+}  // namespace
+
+Presenter::Presenter(SessionController& controller, ComputeService& service, ViewArea& views, QObject* parent)
+    : QObject(parent), m_controller(controller), m_service(service), m_views(views) {
+    m_soon.setSingleShot(true);
+    m_soon.setInterval(15);
+    connect(&m_soon, &QTimer::timeout, this, &Presenter::refresh);
+    connect(&controller, &SessionController::changed, this, &Presenter::documentChanged);
+    connect(&controller, &SessionController::opened, this, [this] { m_item = 0; });
+    connect(&views, &ViewArea::viewChanged, this, [this] { m_soon.start(); });
+    connect(&views, &ViewArea::tokenChosen, this,
+            [this](const QString&, int token) { chooseTokens(QString::number(token)); });
+    connect(&views, &ViewArea::tokensChosen, this,
+            [this](const std::set<int>& tokens) { chooseTokens(indexText(tokens)); });
+
+    connect(&service, &ComputeService::modelReady, this, [this](const std::shared_ptr<const ModelSpec>& spec) {
+        if (spec == m_context.spec) return;
+        m_context.spec = spec;
+        m_context.input = nullptr;
+        Q_EMIT contextChanged(m_context);
+    });
+    connect(&service, &ComputeService::inputReady, this, [this](const InputResult& result) {
+        m_views.page("input").setPicture(Side::A, result.picture);
+        if (result.input == m_context.input && result.item == m_context.item) return;
+        m_context.input = result.input;
+        m_context.item = result.item;
+        for (const auto& [id, page] : m_views.pages()) page->setTokens(result.input, result.item);
+        Q_EMIT contextChanged(m_context);
+        showSelection();
+    });
+    connect(&service, &ComputeService::pictureReady, this, &Presenter::deliver);
+    connect(&service, &ComputeService::pictureMissing, this, &Presenter::missing);
+}
+
+void Presenter::setLive(bool on) {
+    m_live = on;
+    if (on) m_soon.start();
+}
+
+void Presenter::setItem(int item) {
+    if (item == m_item) return;
+    m_item = item;
+    m_soon.start();
+}
+
+void Presenter::documentChanged() {
+    for (const auto& [id, page] : m_views.pages()) page->setComparing(m_controller.comparing());
+    showSelection();
+    if (m_live)
+        m_soon.start();
+    else
+        Q_EMIT outdated();
+}
+
+void Presenter::refresh() {
+    m_soon.stop();
+    const Session& session = m_controller.sessionA();
+    if (session.model.reference.empty()) return;
+    ComputeRequest request;
+    request.session = session;
+    request.picture = m_controller.pictureIndex();
+    request.item = m_item;
+    request.other = m_controller.sessionB();
+    request.views = m_views.wishes();
+    // The painter that the document names comes first where the view can use it.
+    if (const PictureRequest* picture = m_controller.picture())
+        for (ViewWish& wish : request.views) {
+            auto named = std::find(wish.painters.begin(), wish.painters.end(), picture->painter);
+            if (named != wish.painters.end()) std::rotate(wish.painters.begin(), named, named + 1);
+        }
+    m_service.request(std::move(request));
+}
+
+bool Presenter::settled() const {
+    return !m_soon.isActive() && !m_service.busy() && m_views.currentPage().settled();
+}
+
+Session Presenter::document() const {
+    Session session = m_controller.session();
+    session.views["picture"] = m_controller.pictureIndex();
+    session.views["view"] = m_views.currentView().toStdString();
+    const auto drawn = m_drawn.find(m_views.currentView());
+    if (drawn != m_drawn.end() && !session.pictures.empty()) {
+        PictureRequest& picture = session.pictures[static_cast<std::size_t>(m_controller.pictureIndex())];
+        picture.painter = drawn->second.result->painter;
+        picture.finding = drawn->second.result->finding;
+    }
+    return session;
+}
+
+void Presenter::deliver(const PictureDelivery& delivery) {
+    ViewPage& page = m_views.page(delivery.view);
+    page.setPicture(delivery.side, delivery.picture());
+    if (delivery.side != Side::A) return;
+    m_drawn[delivery.view] = delivery;
+    if (delivery.view == m_views.currentView()) Q_EMIT shown(delivery.picture());
+}
+
+void Presenter::missing(const QString& view) {
+    ViewPage& page = m_views.page(view);
+    m_drawn.erase(view);
+    const AnalysisRequest* request = m_controller.analysis();
+    const EntryInfo* entry = request ? m_service.offer().analysis(request->id) : nullptr;
+    const EntryInfo* other = m_service.offer().analysis(page.kind().suggestion);
+    page.setMessage(tr("\"%1\" has no result for the view \"%2\".")
+                        .arg(QString::fromStdString(entry ? entry->title : ""), page.kind().title),
+                    other && other != entry ? tr("Show %1").arg(QString::fromStdString(other->title)) : QString());
+    if (view == m_views.currentView()) Q_EMIT shown(nullptr);
+}
+
+void Presenter::chooseTokens(const QString& text) {
+    const AnalysisRequest* request = m_controller.analysis();
+    const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
+    if (!spec) return;
+    m_controller.change(tr("choose tokens"), "tokens", [&](Session& session) {
+        session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params[spec->name] = text.toStdString();
+    });
+}
+
+void Presenter::showSelection() {
+    std::set<int> chosen;
+    const AnalysisRequest* request = m_controller.analysis();
+    const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
+    const TokenMap* map = m_context.tokens();
+    if (spec && map && !map->stages.empty()) {
+        const auto given = request->params.find(spec->name);
+        const nlohmann::json& value = given != request->params.end() ? *given : spec->defaultValue;
+        try {
+            const auto tokens = parseTokens(value.is_string() ? value.get<std::string>() : value.dump(), *map,
+                                            map->stages.front().stage);
+            // Outlining most of the picture would say nothing.
+            if (tokens.size() <= 64) chosen.insert(tokens.begin(), tokens.end());
+        } catch (const Error&) {
+            chosen.clear();  // the run reports what is wrong with the selection
+        }
+    }
+    for (const auto& [id, page] : m_views.pages()) page->setSelectedTokens(chosen);
+}
+
+}  // namespace fovea::gui

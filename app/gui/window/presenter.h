@@ -1,0 +1,58 @@
+#pragma once
+
+#include <QObject>
+#include <QTimer>
+#include <map>
+
+#include "compute/compute_service.h"
+#include "forms/form_context.h"
+#include "window/session_controller.h"
+
+namespace fovea::gui {
+
+class ViewArea;
+
+/// Turns changes of the document into requests, and results into pictures in the views.
+class Presenter : public QObject {
+    Q_OBJECT
+
+public:
+    Presenter(SessionController& controller, ComputeService& service, ViewArea& views, QObject* parent = nullptr);
+
+    /// Computes what the views need now.
+    void refresh();
+    /// Whether changes are computed as they are made; otherwise they wait for refresh().
+    void setLive(bool on);
+    void setItem(int item);
+    int item() const { return m_item; }
+    /// Nothing is running or about to run, and the visible picture is drawn.
+    bool settled() const;
+    /// The document as it is drawn: with the painter that the visible view uses and the name of that view.
+    Session document() const;
+    const FormContext& context() const { return m_context; }
+
+Q_SIGNALS:
+    void contextChanged(const fovea::gui::FormContext& context);
+    /// The picture of the visible view, for legend and ranges.
+    void shown(const std::shared_ptr<const fovea::viz::Picture>& picture);
+    /// Live is off and something changed.
+    void outdated();
+
+private:
+    void documentChanged();
+    void deliver(const PictureDelivery& delivery);
+    void missing(const QString& view);
+    void chooseTokens(const QString& text);
+    void showSelection();
+
+    SessionController& m_controller;
+    ComputeService& m_service;
+    ViewArea& m_views;
+    FormContext m_context;
+    QTimer m_soon;
+    bool m_live = true;
+    int m_item = 0;
+    std::map<QString, PictureDelivery> m_drawn;
+};
+
+}  // namespace fovea::gui

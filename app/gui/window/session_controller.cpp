@@ -1,0 +1,132 @@
+#include "window/session_controller.h"
+
+#include <QElapsedTimer>
+#include <QUndoCommand>
+#include <algorithm>
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr int mergeableId = 1;
+constexpr qint64 mergeWithinMs = 1000;
+
+}  // namespace
+
+class SessionController::Step : public QUndoCommand {
+public:
+    Step(SessionController& controller, int index, Session after, const QString& text, QString merge)
+        : QUndoCommand(text), m_controller(controller), m_index(index), m_before(controller.m_sessions[index]),
+          m_after(std::move(after)), m_merge(std::move(merge)) {
+        m_age.start();
+    }
+    void undo() override { m_controller.assign(m_index, m_before); }
+    void redo() override { m_controller.assign(m_index, m_after); }
+    int id() const override { return m_merge.isEmpty() ? -1 : mergeableId; }
+    bool mergeWith(const QUndoCommand* other) override {
+        const auto* next = static_cast<const Step*>(other);
+        if (next->m_merge != m_merge || next->m_index != m_index || m_age.elapsed() > mergeWithinMs) return false;
+        m_after = next->m_after;
+        m_age.restart();
+        setObsolete(m_after == m_before);
+        return true;
+    }
+
+private:
+    SessionController& m_controller;
+    int m_index;
+    Session m_before, m_after;
+    QString m_merge;
+    QElapsedTimer m_age;
+};
+
+SessionController::SessionController(QObject* parent) : QObject(parent) {}
+
+std::optional<Session> SessionController::sessionB() const {
+    return m_comparing ? std::optional<Session>(m_sessions[1]) : std::nullopt;
+}
+
+int SessionController::pictureIndex() const {
+    const Session& now = session();
+    const auto found = now.views.find("picture");
+    const int index = found != now.views.end() && found->is_number_integer() ? found->get<int>() : 0;
+    return std::clamp(index, 0, std::max(0, static_cast<int>(now.pictures.size()) - 1));
+}
+
+const PictureRequest* SessionController::picture() const {
+    const Session& now = session();
+    return now.pictures.empty() ? nullptr : &now.pictures[static_cast<std::size_t>(pictureIndex())];
+}
+
+const AnalysisRequest* SessionController::analysis() const {
+    const PictureRequest* shown = picture();
+    const auto& list = session().analyses;
+    if (!shown || shown->analysis < 0 || shown->analysis >= static_cast<int>(list.size())) return nullptr;
+    return &list[static_cast<std::size_t>(shown->analysis)];
+}
+
+void SessionController::change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit) {
+    Session after = session();
+    edit(after);
+    if (after == session()) return;
+    m_undo.push(new Step(*this, m_active, std::move(after), text, merge));
+}
+
+void SessionController::show(const std::function<void(Session&)>& edit) {
+    Session after = session();
+    edit(after);
+    if (!(after == session())) assign(m_active, after);
+}
+
+void SessionController::open(Session session, const QString& file) {
+    m_comparing = false;
+    m_active = 0;
+    m_undo.clear();
+    m_sessions[0] = std::move(session);
+    m_sessions[1] = {};
+    setFile(file);
+    Q_EMIT opened();
+    Q_EMIT changed();
+}
+
+void SessionController::setFile(const QString& file) {
+    m_file = file;
+    m_undo.setClean();
+    Q_EMIT fileChanged();
+}
+
+void SessionController::setComparing(bool on) {
+    if (on == m_comparing) return;
+    m_comparing = on;
+    if (on) m_sessions[1] = m_sessions[0];
+    m_active = on ? 1 : 0;
+    Q_EMIT changed();
+}
+
+void SessionController::setActive(int index) {
+    if (index == m_active || (index == 1 && !m_comparing)) return;
+    m_active = index;
+    Q_EMIT changed();
+}
+
+void SessionController::assign(int index, const Session& session) {
+    m_sessions[index] = session;
+    // An undo of a step in B may come after comparing ended: bring the comparison back so that the step shows.
+    if (index == 1) m_comparing = true;
+    m_active = index;
+    Q_EMIT changed();
+}
+
+Session startingSession(const std::string& model, const std::string& image) {
+    Session session;
+    session.model.reference = model;
+    if (!image.empty()) session.input.images = {image};
+    session.analyses.push_back({"attention_from", nlohmann::json::object()});
+    PictureRequest picture;
+    picture.analysis = 0;
+    session.pictures.push_back(picture);
+    session.views["picture"] = 0;
+    return session;
+}
+
+}  // namespace fovea::gui

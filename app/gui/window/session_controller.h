@@ -1,0 +1,71 @@
+#pragma once
+
+#include <QObject>
+#include <QString>
+#include <QUndoStack>
+#include <functional>
+#include <optional>
+
+#include "session/session.h"
+
+namespace fovea::gui {
+
+/// The document of the window: session A, and B while comparing. Every change is an undo step that holds the old and
+/// the new Session; the same kind of change in quick succession (a slider being dragged) is one step.
+class SessionController : public QObject {
+    Q_OBJECT
+
+public:
+    explicit SessionController(QObject* parent = nullptr);
+
+    /// The session that the panels edit.
+    const Session& session() const { return m_sessions[m_active]; }
+    const Session& sessionA() const { return m_sessions[0]; }
+    std::optional<Session> sessionB() const;
+    int active() const { return m_active; }
+    bool comparing() const { return m_comparing; }
+    QUndoStack& undoStack() { return m_undo; }
+    /// Where A was opened from or saved to; empty when nowhere yet.
+    const QString& file() const { return m_file; }
+
+    /// Index of the picture that the window shows.
+    int pictureIndex() const;
+    const PictureRequest* picture() const;
+    const AnalysisRequest* analysis() const;
+
+    /// Applies `edit` to a copy of the active session and pushes it as an undo step called `text`. Steps with the same
+    /// non-empty `merge` key that follow each other within a second become one. Does nothing when nothing changes.
+    void change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit);
+    /// Changes what is shown, not what is computed (another view of the same result): no undo step.
+    void show(const std::function<void(Session&)>& edit);
+    /// Replaces the document; forgets the undo steps.
+    void open(Session session, const QString& file);
+    void setFile(const QString& file);
+
+    /// Starts comparing with a copy of A as B, or ends it.
+    void setComparing(bool on);
+    /// 0: the panels edit A; 1: B.
+    void setActive(int index);
+
+Q_SIGNALS:
+    /// Either session, or which one is edited, changed.
+    void changed();
+    /// Another document was opened.
+    void opened();
+    void fileChanged();
+
+private:
+    class Step;
+    void assign(int index, const Session& session);
+
+    Session m_sessions[2];
+    int m_active = 0;
+    bool m_comparing = false;
+    QUndoStack m_undo;
+    QString m_file;
+};
+
+/// The session that a model opens with: one analysis, drawn over the picture.
+Session startingSession(const std::string& model, const std::string& image);
+
+}  // namespace fovea::gui

@@ -1,0 +1,136 @@
+// The window on the real engine: the demo model on a procedural scene, and the same bytes as the command line.
+#include <doctest/doctest.h>
+
+#include <QDir>
+#include <QElapsedTimer>
+#include <QFile>
+#include <QProcess>
+#include <QTemporaryDir>
+#include <QTest>
+#include <QTimer>
+#include <algorithm>
+
+#include "compute/engine_driver.h"
+#include "panels/analysis_panel.h"
+#include "panels/error_banner.h"
+#include "panels/model_panel.h"
+#include "views/picture_view.h"
+#include "views/view_area.h"
+#include "views/view_page.h"
+#include "window/main_window.h"
+
+namespace fovea::gui {
+
+namespace {
+
+struct EngineFixture {
+    QTemporaryDir folder;
+    std::unique_ptr<MainWindow> window =
+        std::make_unique<MainWindow>(std::make_unique<EngineDriver>(), folder.filePath("settings.ini"));
+
+    EngineFixture() {
+        window->resize(1360, 860);
+        window->show();
+        window->controller().open(startingSession("demo:vit", "scene:1"), {});
+    }
+    void settle() {
+        REQUIRE(QTest::qWaitFor([&] { return window->presenter().settled(); }, 120000));
+        REQUIRE_MESSAGE(window->banner().isHidden(), window->banner().text().toStdString());
+    }
+};
+
+QByteArray bytesOf(const QString& path) {
+    QFile file(path);
+    REQUIRE_MESSAGE(file.open(QIODevice::ReadOnly), path.toStdString());
+    return file.readAll();
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(EngineFixture, "the demo's first picture is there within 10 s, with tree and types") {
+    QElapsedTimer clock;
+    clock.start();
+    REQUIRE(QTest::qWaitFor([&] { return window->views().currentPage().hasPicture(); }, 60000));
+    MESSAGE("first picture after ", clock.elapsed(), " ms");
+    CHECK(clock.elapsed() < 10000);
+    settle();
+    const QAbstractItemModel* tree = window->modelPanel().tree().model();
+    const QModelIndex layer = tree->index(0, ModelTree::Entropy, tree->index(0, 0));
+    CHECK(layer.data(ModelTree::ValueRole).toDouble() > 0);
+    const auto& hits = window->views().currentPage().view(Side::A).picture()->hits;
+    CHECK(std::count_if(hits.begin(), hits.end(), [](const viz::HitArea& h) { return h.value > 0; }) > 100);
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "every analysis draws in at least one view, and every view finds an analysis") {
+    settle();
+    for (const EntryInfo& entry : window->service().offer().analyses) {
+        window->analysisPanel().choose(entry.id);
+        int drawn = 0;
+        for (const QString& view : window->views().viewIds()) {
+            if (view == "input") continue;
+            window->views().showView(view);
+            settle();
+            drawn += window->views().currentPage().hasPicture();
+        }
+        CHECK_MESSAGE(drawn > 0, entry.id);
+    }
+    for (const QString& view : window->views().viewIds()) {
+        const ViewKind& kind = window->views().page(view).kind();
+        if (kind.suggestion.empty()) continue;
+        window->views().showView(view);
+        window->analysisPanel().choose(kind.suggestion);
+        settle();
+        CHECK_MESSAGE(window->views().currentPage().hasPicture(), view.toStdString());
+    }
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "the window and fovea-cli give the same bytes for the same session") {
+    const QString cli = qEnvironmentVariable("FOVEA_TEST_CLI");
+    REQUIRE_MESSAGE(QFile::exists(cli), "FOVEA_TEST_CLI names the fovea-cli to compare with: ", cli.toStdString());
+    settle();
+    window->controller().change("edit", {}, [](Session& s) {
+        s.analyses[0].params = {{"queries", "grid:5,5"}, {"layers", "all"}};
+        s.pictures[0].display.colormap = "viridis";
+    });
+    settle();
+    for (const char* suffix : {"png", "svg", "pdf"}) {
+        const QString mine = folder.filePath(QString("mine.") + suffix);
+        window->controller().change("name", {}, [&](Session& s) { s.pictures[0].file = std::string("theirs.") + suffix; });
+        settle();
+        const QString session = folder.filePath("session.fovea.json");
+        window->controller().setFile(session);
+        REQUIRE(window->opener().save());
+        window->exportTo(mine);
+        settle();
+        QProcess process;
+        process.start(cli, {"run", session, "-o", folder.path(), "--quiet"});
+        REQUIRE(process.waitForFinished(120000));
+        REQUIRE_MESSAGE(process.exitCode() == 0, process.readAllStandardError().toStdString());
+        const QByteArray ours = bytesOf(mine), theirs = bytesOf(folder.filePath(QString("theirs.") + suffix));
+        CHECK_MESSAGE(ours == theirs, suffix, ": ", ours.size(), " and ", theirs.size(), " bytes");
+    }
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "the window answers within 50 ms while a real run goes on") {
+    settle();
+    QElapsedTimer clock;
+    qint64 last = 0, longest = 0;
+    QTimer beat;
+    beat.setInterval(1);
+    QObject::connect(&beat, &QTimer::timeout, [&] {
+        longest = std::max(longest, clock.elapsed() - last);
+        last = clock.elapsed();
+    });
+    clock.start();
+    beat.start();
+    // The longest analysis there is: many forward and backward passes.
+    window->controller().change("run", {}, [](Session& s) {
+        s.analyses[0] = {"integrated_gradients", nlohmann::json::object()};
+    });
+    QTest::qWait(50);
+    settle();
+    MESSAGE("run of ", clock.elapsed(), " ms, longest gap ", longest, " ms");
+    CHECK(longest <= 50);
+}
+
+}  // namespace fovea::gui

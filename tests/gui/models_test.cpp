@@ -1,0 +1,102 @@
+#include <QAbstractItemModelTester>
+#include <QSortFilterProxyModel>
+
+#include "gui/fake_driver.h"
+#include "gui/window_fixture.h"
+#include "models/cached_models.h"
+#include "models/edit_list.h"
+#include "models/index_text.h"
+#include "models/model_tree.h"
+
+namespace fovea::gui {
+
+namespace {
+
+constexpr auto fatal = QAbstractItemModelTester::FailureReportingMode::Fatal;
+
+std::shared_ptr<const ModelSpec> spec() {
+    return FakeDriver(std::make_shared<FakeScript>()).model({}, {});
+}
+
+}  // namespace
+
+TEST_CASE("the model tree is a consistent item model, through resets and new summaries") {
+    ModelTree tree;
+    QSortFilterProxyModel proxy;
+    QAbstractItemModelTester tester(&tree, fatal);
+    proxy.setSourceModel(&tree);
+    proxy.setRecursiveFilteringEnabled(true);
+    proxy.setFilterRole(ModelTree::SearchRole);
+    QAbstractItemModelTester proxyTester(&proxy, fatal);
+    tree.setSpec(spec());
+    tree.setSummary(FakeDriver(std::make_shared<FakeScript>()).summary({}, 0, {}));
+    const QModelIndex root = tree.index(0, 0);
+    REQUIRE(tree.rowCount(root) == 12);
+    const QModelIndex layer = tree.index(4, 0, root);
+    CHECK(tree.rowCount(layer) == 3);
+    CHECK(tree.index(2, 0, layer).data(ModelTree::HeadRole) == 2);
+    CHECK(tree.index(4, ModelTree::Entropy, root).data(ModelTree::ValueRole).toDouble() ==
+          doctest::Approx((4.5 - 0.3 * 4 + 3.0 - 0.1 * 4 + 2.0 + 0.15 * 4) / 3));
+    proxy.setFilterFixedString("vision.7.self");
+    CHECK(proxy.rowCount(proxy.index(0, 0)) == 1);
+    tree.setSpec(nullptr);
+    CHECK(tree.rowCount() == 0);
+}
+
+TEST_CASE("a model with several attentions per block names them") {
+    auto two = std::make_shared<ModelSpec>(*spec());
+    AttentionSite cross = two->sites[0];
+    cross.kind = SiteKind::Cross;
+    two->sites.insert(two->sites.begin() + 1, cross);
+    ModelTree tree;
+    QAbstractItemModelTester tester(&tree, fatal);
+    tree.setSpec(two);
+    const QModelIndex root = tree.index(0, 0);
+    CHECK(tree.index(0, 0, root).data().toString() == "0 self");
+    CHECK(tree.index(1, 0, root).data().toString() == "0 cross");
+    CHECK(tree.index(2, 0, root).data().toString() == "1");
+}
+
+TEST_CASE("the edits are a consistent item model") {
+    const FakeDriver driver(std::make_shared<FakeScript>());
+    EditList list(driver.offer());
+    QAbstractItemModelTester tester(&list, fatal);
+    list.setEdits({{"scale_keys", {{"factor", 0.5}}, true}, {"mute_heads", nlohmann::json::object(), false}});
+    list.setCounts({12, 1});
+    CHECK(list.index(0).data().toString().contains("factor 0.5"));
+    CHECK(list.index(0).data().toString().contains("12 sites"));
+    CHECK(list.index(1).data().toString().contains("off"));
+    int row = -1;
+    QObject::connect(&list, &EditList::enabledChosen, [&](int at, bool) { row = at; });
+    CHECK(list.setData(list.index(1), Qt::Checked, Qt::CheckStateRole));
+    CHECK(row == 1);
+    list.setCounts({1});  // of an earlier list: ignored
+    list.setEdits({});
+    CHECK(list.rowCount() == 0);
+}
+
+TEST_CASE("cached models are a consistent item model; incomplete ones cannot be chosen") {
+    CachedModels models;
+    QAbstractItemModelTester tester(&models, fatal);
+    CachedModel good, bad;
+    good.name = "org/good";
+    good.complete = true;
+    good.bytes = 3u << 20;
+    bad.name = "org/bad";
+    bad.problem = "model-00002-of-00002.safetensors is not there";
+    models.setModels({bad, good});
+    CHECK(models.index(1, CachedModels::Size).data().toString().contains("MiB"));
+    CHECK((models.index(0, 0).flags() & Qt::ItemIsEnabled) == 0);
+    CHECK((models.index(1, 0).flags() & Qt::ItemIsEnabled) != 0);
+    CHECK(models.index(0, CachedModels::State).data().toString().contains("00002"));
+}
+
+TEST_CASE("index lists become the shortest text") {
+    CHECK(indexText({}) == "");
+    CHECK(indexText({4}) == "4");
+    CHECK(indexText({0, 1, 2, 5, 7, 8}) == "0-2,5,7-8");
+    CHECK(indexText({0, 1, 2}, 3) == "all");
+    CHECK(indexText({0, 1}, 3) == "0-1");
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,91 @@
+#include <QComboBox>
+#include <QDockWidget>
+#include <QLineEdit>
+#include <QSpinBox>
+
+#include "forms/param_form.h"
+#include "gui/window_fixture.h"
+
+namespace fovea::gui {
+
+TEST_CASE_FIXTURE(WindowFixture, "layout, view and recent models are kept; Reset layout brings panels back") {
+    openDemo();
+    window->opener().openModel("demo:vit");
+    auto* edits = find<QDockWidget>("dock_edits");
+    edits->hide();
+    window->views().showView("head_grid");
+    window->actions().live->setChecked(false);
+    window->close();
+    start();
+    CHECK(find<QDockWidget>("dock_edits")->isHidden());
+    CHECK_FALSE(find<QDockWidget>("dock_model")->isHidden());
+    CHECK(window->views().currentView() == "head_grid");
+    CHECK_FALSE(window->actions().live->isChecked());
+    CHECK(AppSettings(settingsFile()).recent("model") == QStringList{"demo:vit"});
+    window->actions().resetLayout->trigger();
+    CHECK_FALSE(find<QDockWidget>("dock_edits")->isHidden());
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "presenting hides the panels and enlarges type; leaving brings them back") {
+    openDemo();
+    const double before = QApplication::font().pointSizeF();
+    window->actions().present->trigger();
+    CHECK(find<QDockWidget>("dock_model")->isHidden());
+    CHECK(QApplication::font().pointSizeF() > 1.4 * before);
+    window->actions().present->trigger();
+    CHECK_FALSE(find<QDockWidget>("dock_model")->isHidden());
+    CHECK(QApplication::font().pointSizeF() == doctest::Approx(before));
+}
+
+TEST_CASE("recent entries: newest first, no repeats, at most ten") {
+    QTemporaryDir folder;
+    AppSettings settings(folder.filePath("s.ini"));
+    for (int i = 0; i < 12; ++i) settings.addRecent("image", QString("p%1").arg(i));
+    settings.addRecent("image", "p5");
+    const QStringList list = settings.recent("image");
+    CHECK(list.size() == 10);
+    CHECK(list.front() == "p5");
+    CHECK(list.count("p5") == 1);
+}
+
+TEST_CASE("a form holds only what differs from the defaults, and keeps every kind of value") {
+    const FakeDriver driver(std::make_shared<FakeScript>());
+    for (const EntryInfo& entry : driver.offer().analyses) {
+        ParamForm form;
+        form.setEntry(&entry);
+        CHECK(form.values() == nlohmann::json::object());
+        form.setValues(checkedParams(entry, {}));
+        CHECK(form.values() == nlohmann::json::object());
+    }
+    ParamForm form;
+    form.setEntry(driver.offer().analysis("rollout"));
+    form.setValues({{"fusion", "max"}, {"discard", 0.0125}, {"start_layer", 3}});
+    CHECK(form.values() == nlohmann::json{{"fusion", "max"}, {"discard", 0.0125}, {"start_layer", 3}});
+    QString changed;
+    QObject::connect(&form, &ParamForm::edited, [&](const QString& name) { changed = name; });
+    form.findChild<QSpinBox*>("param_start_layer")->setValue(4);
+    CHECK(changed == "start_layer");
+    form.setValues({});
+    CHECK(form.values() == nlohmann::json::object());
+}
+
+TEST_CASE("undo steps: equal sessions make none, other kinds of change do not merge") {
+    SessionController controller;
+    controller.open(startingSession("demo:vit", "scene:1"), {});
+    controller.change("same", {}, [](Session&) {});
+    CHECK(controller.undoStack().count() == 0);
+    controller.change("opacity", "display/opacity", [](Session& s) { s.pictures[0].display.opacity = 0.5; });
+    controller.change("opacity", "display/opacity", [](Session& s) { s.pictures[0].display.opacity = 0.4; });
+    CHECK(controller.undoStack().count() == 1);
+    controller.change("threshold", "display/threshold", [](Session& s) { s.pictures[0].display.threshold = 0.1; });
+    CHECK(controller.undoStack().count() == 2);
+    QTest::qWait(1100);
+    controller.change("threshold", "display/threshold", [](Session& s) { s.pictures[0].display.threshold = 0.2; });
+    CHECK(controller.undoStack().count() == 3);
+    controller.undoStack().undo();
+    controller.undoStack().undo();
+    controller.undoStack().undo();
+    CHECK(controller.session() == startingSession("demo:vit", "scene:1"));
+}
+
+}  // namespace fovea::gui

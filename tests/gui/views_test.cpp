@@ -1,0 +1,104 @@
+#include "gui/window_fixture.h"
+#include "panels/legend_view.h"
+#include "panels/status_strip.h"
+#include "views/hit_finder.h"
+#include "views/input_picture.h"
+#include "views/read_out.h"
+
+namespace fovea::gui {
+
+namespace {
+
+viz::Picture gridPicture() {
+    viz::Picture picture;
+    picture.width = picture.height = 100;
+    for (int r = 0; r < 3; ++r)
+        for (int c = 0; c < 3; ++c)
+            picture.hits.push_back({{10.0 + 20 * c, 10.0 + 20 * r, 20, 20}, 3 * r + c, "vision", 0.1 * (3 * r + c), {}, {}});
+    picture.hits.push_back({{0, 0, 100, 100}, -1, {}, NAN, "frame", {}});
+    return picture;
+}
+
+}  // namespace
+
+TEST_CASE("hits: the smallest area wins, arrows find neighbours, boxes find tokens") {
+    const viz::Picture picture = gridPicture();
+    CHECK(hitAt(picture, {31, 31}) == 4);
+    CHECK(hitAt(picture, {90, 90}) == 9);
+    CHECK(hitAt(picture, {200, 90}) == -1);
+    CHECK(neighbourOf(picture, 4, 1, 0) == 5);
+    CHECK(neighbourOf(picture, 4, 0, -1) == 1);
+    CHECK(neighbourOf(picture, 0, -1, 0) == 0);
+    CHECK(tokensIn(picture, {5, 5, 45, 25}) == std::set<int>{0, 1});
+    CHECK(hitOfToken(picture, "vision", 7) == 7);
+    CHECK(hitOfToken(picture, "text", 7) == -1);
+}
+
+TEST_CASE("the read-out names token, text, place, pixels, raw value and rank") {
+    viz::Picture picture = gridPicture();
+    TokenMap map;
+    map.stages.push_back({"vision", 3, 3, {}});
+    for (int i = 0; i < 9; ++i) {
+        Token token;
+        token.index = i;
+        token.row = i / 3;
+        token.column = i % 3;
+        token.rect = {10.0 * token.column, 10.0 * token.row, 10, 10};
+        map.stages[0].tokens.push_back(token);
+    }
+    map.stages[0].tokens[5].text = "red";
+    CHECK(readOut(picture, 5, &map).toStdString() == "token 5   \"red\"   row 1 col 2   px 20,10-30,20   0.5 (4th)");
+    CHECK(readOut(picture, 8, nullptr).toStdString() == "token 8   0.8 (1st)");
+    CHECK(readOut(picture, 9, &map).toStdString() == "frame");
+    CHECK(readOut(picture, -1, &map).isEmpty());
+}
+
+TEST_CASE("the input picture shows the original, what the model saw, its grid, and pixels nobody reads") {
+    FakeDriver driver(std::make_shared<FakeScript>());
+    const auto input = driver.input({}, {});
+    const viz::Picture picture = pictureOfInput(*input, 0);
+    // Both panels have one hit per grid cell, and the class token has a chip.
+    CHECK(picture.hits.size() == 2 * 14 * 14 + 1);
+    int unread = 0;
+    for (const viz::Layer& layer : picture.layers)
+        if (layer.name == "areas") unread = static_cast<int>(layer.marks.size());
+    CHECK(unread == 2);
+    for (const viz::HitArea& hit : picture.hits) {
+        CHECK(hit.rect.x >= 0);
+        CHECK(hit.rect.x + hit.rect.width <= picture.width);
+        CHECK(hit.rect.y + hit.rect.height <= picture.height);
+    }
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "zooming keeps the point under the pointer, 0 fits again") {
+    openDemo();
+    const QPointF at(200, 150);
+    const QPointF before = view().transform().inverted().map(at);
+    view().zoomBy(2.5, at);
+    const QPointF after = view().transform().inverted().map(at);
+    CHECK(std::hypot(before.x() - after.x(), before.y() - after.y()) < 1e-6);
+    CHECK(view().transform().m11() > 1);
+    QTest::keyClick(&view(), Qt::Key_0);
+    const QRectF whole = view().transform().mapRect(QRectF(0, 0, view().picture()->width, view().picture()->height));
+    CHECK(QRectF(view().rect()).contains(whole));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the view paints the picture it was given") {
+    openDemo();
+    settle();
+    const QImage shot = view().grab().toImage();
+    // The bump of the class token is red; the corner outside of the picture is the view's ground.
+    const QColor hot = shot.pixelColor(placeOf(1 + 7 * 14 + 5) * shot.devicePixelRatio());
+    CHECK(hot.red() > 180);
+    CHECK(hot.blue() < 120);
+    CHECK(shot.pixelColor(4, 4) == view().palette().color(QPalette::Midlight));
+}
+
+TEST_CASE("remaining time is told in words, and only when it can be known") {
+    CHECK(remainingTime(0.01, 10000).isEmpty());
+    CHECK(remainingTime(0.5, 100).isEmpty());
+    CHECK(remainingTime(0.5, 4000).toStdString() == "4 s");
+    CHECK(remainingTime(0.25, 41000).toStdString() == "2 min 3 s");
+}
+
+}  // namespace fovea::gui

@@ -1,0 +1,316 @@
+#include <QClipboard>
+#include <QComboBox>
+#include <QDoubleSpinBox>
+#include <QFile>
+#include <QImage>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListView>
+#include <QMenu>
+#include <QMimeData>
+#include <QPushButton>
+#include <QSlider>
+#include <QToolButton>
+#include <QTreeView>
+#include <QUrl>
+
+#include "gui/window_fixture.h"
+
+namespace fovea::gui {
+
+TEST_CASE_FIXTURE(WindowFixture, "opening a model shows its picture, tree, types and memory") {
+    openDemo();
+    CHECK(title() == "Attention from token 0");
+    QAbstractItemModel* tree = window->modelPanel().tree().model();
+    REQUIRE(tree->rowCount() == 1);
+    CHECK(tree->rowCount(tree->index(0, 0)) == 12);
+    CHECK(tree->index(11, 1, tree->index(0, 0)).data().toString() == "2.25");
+    CHECK(window->status().findChildren<QLabel*>().size() >= 4);
+    CHECK(window->windowTitle().contains("demo:vit"));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "clicking a token makes it the query, and undo takes it back") {
+    openDemo();
+    QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(50));
+    settle();
+    CHECK(title() == "Attention from token 50");
+    CHECK(session().analyses[0].params.at("queries") == "50");
+    CHECK(find<QLineEdit>("param_queries")->text() == "50");
+    window->actions().undo->trigger();
+    settle();
+    CHECK(title() == "Attention from token 0");
+    CHECK(find<QLineEdit>("param_queries")->text() == "cls");
+    window->actions().redo->trigger();
+    settle();
+    CHECK(title() == "Attention from token 50");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "dragging a box chooses the tokens in it") {
+    openDemo();
+    const QPoint from = placeOf(1) - QPoint(4, 4), to = placeOf(17) + QPoint(4, 4);
+    QTest::mousePress(&view(), Qt::LeftButton, {}, from);
+    QTest::mouseMove(&view(), (from + to) / 2);
+    QTest::mouseMove(&view(), to);
+    QTest::mouseRelease(&view(), Qt::LeftButton, {}, to);
+    CHECK(session().analyses[0].params.at("queries") == "1-3,15-17");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "arrow keys move between tokens and Enter chooses") {
+    openDemo();
+    view().setFocus();
+    QTest::mouseMove(&view(), placeOf(20));
+    CHECK(window->status().readOut().startsWith("token 20"));
+    QTest::keyClick(&view(), Qt::Key_Right);
+    CHECK(window->status().readOut().startsWith("token 21"));
+    QTest::keyClick(&view(), Qt::Key_Down);
+    CHECK(window->status().readOut().startsWith("token 35"));
+    CHECK(window->status().readOut().contains("row 2 col 6"));
+    QTest::keyClick(&view(), Qt::Key_Return);
+    CHECK(session().analyses[0].params.at("queries") == "35");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "selecting layers and heads in the tree sets the analysis") {
+    openDemo();
+    QTreeView& tree = window->modelPanel().tree();
+    const QModelIndex root = tree.model()->index(0, 0);
+    tree.selectionModel()->clearSelection();
+    const auto rows = QItemSelectionModel::Select | QItemSelectionModel::Rows;
+    for (int layer : {3, 4, 7}) tree.selectionModel()->select(tree.model()->index(layer, 0, root), rows);
+    CHECK(session().analyses[0].params.at("layers") == "3-4,7");
+    CHECK_FALSE(session().analyses[0].params.contains("heads"));
+    tree.selectionModel()->select(tree.model()->index(1, 0, tree.model()->index(5, 0, root)),
+                                  QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
+    CHECK(session().analyses[0].params.at("layers") == "5");
+    CHECK(session().analyses[0].params.at("heads") == "1");
+
+    SUBCASE("and the other way round: the form selects in the tree") {
+        auto* layers = find<QLineEdit>("param_layers");
+        layers->clear();
+        QTest::keyClicks(layers, "0-2");
+        QTest::keyClick(layers, Qt::Key_Return);
+        settle();
+        QStringList selected;
+        for (const QModelIndex& row : tree.selectionModel()->selectedRows())
+            selected << row.parent().data().toString() + "/" + row.data().toString();
+        selected.sort();
+        CHECK(selected == QStringList{"0/h1", "1/h1", "2/h1"});
+    }
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a selection that does not exist is shown as wrong and not computed") {
+    openDemo();
+    auto* layers = find<QLineEdit>("param_layers");
+    layers->clear();
+    QTest::keyClicks(layers, "99");
+    QTest::keyClick(layers, Qt::Key_Return);
+    CHECK_FALSE(session().analyses[0].params.contains("layers"));
+    CHECK_FALSE(layers->accessibleDescription().isEmpty());
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "edits are added, changed, reordered, switched off and removed") {
+    openDemo();
+    EditsPanel& panel = window->editsPanel();
+    auto* menu = panel.findChildren<QMenu*>().front();
+    for (QAction* action : menu->actions()) action->trigger();
+    settle();
+    REQUIRE(session().edits.size() == 3);
+    QListView& list = panel.view();
+    CHECK(list.model()->index(0, 0).data().toString().contains("12 sites"));
+
+    list.setCurrentIndex(list.model()->index(0, 0));
+    auto* factor = panel.findChild<QDoubleSpinBox*>("param_factor");
+    REQUIRE(factor);
+    factor->setValue(0.1);
+    CHECK(session().edits[0].params.at("factor") == doctest::Approx(0.1));
+    list.model()->setData(list.model()->index(1, 0), Qt::Unchecked, Qt::CheckStateRole);
+    CHECK_FALSE(session().edits[1].enabled);
+    const auto press = [&](const char* name) {
+        for (QToolButton* button : panel.findChildren<QToolButton*>())
+            if (button->accessibleName() == name) button->click();
+    };
+    press("Move the edit down");
+    CHECK(session().edits[0].id == "mute_heads");
+    CHECK(session().edits[1].id == "scale_keys");
+    press("Remove the edit");
+    CHECK(session().edits.size() == 2);
+    while (window->controller().undoStack().canUndo()) window->actions().undo->trigger();
+    CHECK(session().edits.empty());
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "display settings go into the session, a dragged slider is one undo step") {
+    openDemo();
+    auto* opacity = find<QSlider>("display_opacity");
+    for (int value : {50, 40, 30}) opacity->setValue(value);
+    CHECK(session().pictures[0].display.opacity == doctest::Approx(0.3));
+    CHECK(window->controller().undoStack().count() == 1);
+    auto* scale = find<QComboBox>("display_scale");
+    scale->setCurrentIndex(scale->findData("fixed"));
+    Q_EMIT scale->activated(scale->currentIndex());
+    CHECK(session().pictures[0].display.scale == "fixed");
+    CHECK(session().pictures[0].display.maximum > 0);
+    CHECK(find<QDoubleSpinBox>("display_maximum")->isVisibleTo(window.get()));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a view that the analysis cannot fill says so and offers one that can") {
+    openDemo();
+    window->views().showView("tree");
+    settle();
+    CHECK_FALSE(window->views().currentPage().hasPicture());
+    auto* offer = window->views().currentPage().findChild<QPushButton*>();
+    REQUIRE(offer->isVisibleTo(window.get()));
+    offer->click();
+    settle();
+    CHECK(session().analyses.at(static_cast<std::size_t>(session().pictures[0].analysis)).id == "dependency_tree");
+    CHECK(window->views().currentPage().hasPicture());
+    CHECK(window->presenter().document().pictures[0].painter == "tree");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the last good picture stays under the banner when a run fails") {
+    openDemo();
+    const auto before = view().picture();
+    script->failPaint = true;
+    window->actions().run->trigger();
+    settle();
+    CHECK(window->banner().isVisibleTo(window.get()));
+    CHECK(window->banner().text().contains("choose fewer layers"));
+    CHECK(view().picture() == before);
+    script->failPaint = false;
+    window->actions().run->trigger();
+    settle();
+    CHECK(window->banner().isHidden());
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "Stop ends a long run, and the window can run again") {
+    openDemo();
+    script->paintMs = 60000;
+    window->actions().run->trigger();
+    REQUIRE(QTest::qWaitFor([&] { return window->service().busy() && script->paints >= 2; }, 5000));
+    REQUIRE(window->actions().stop->isEnabled());
+    QTest::keyClick(window.get(), Qt::Key_Escape);
+    settle();
+    CHECK(script->stopped == 1);
+    CHECK(window->banner().isHidden());
+    script->paintMs = 0;
+    QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(9));
+    settle();
+    CHECK(title() == "Attention from token 9");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a newer request replaces the running one") {
+    openDemo();
+    script->paintMs = 400;
+    for (int token : {10, 11, 12, 13}) {
+        window->controller().change("x", {}, [&](Session& s) { s.analyses[0].params["queries"] = std::to_string(token); });
+        QTest::qWait(60);
+    }
+    settle();
+    CHECK(title() == "Attention from token 13");
+    CHECK(script->stopped >= 2);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "with Live off, changes wait for Run") {
+    openDemo();
+    window->actions().live->setChecked(false);
+    const int before = script->paints;
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "5"; });
+    QTest::qWait(100);
+    CHECK(script->paints == before);
+    QTest::keyClick(window.get(), Qt::Key_Return, Qt::ControlModifier);
+    settle();
+    CHECK(title() == "Attention from token 5");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a model that cannot be opened is explained, the picture stays") {
+    openDemo();
+    window->opener().openModel("missing");
+    settle();
+    CHECK(window->banner().text().contains("name a folder"));
+    CHECK(view().picture() != nullptr);
+    window->actions().undo->trigger();
+    settle();
+    CHECK(window->banner().isHidden());
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "comparing edits a copy beside the session and shows the difference") {
+    openDemo();
+    window->actions().compare->trigger();
+    settle();
+    ViewPage& page = window->views().currentPage();
+    CHECK(page.view(Side::B).isVisibleTo(window.get()));
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "70"; });
+    settle();
+    CHECK(page.view(Side::A).picture()->title == "Attention from token 0");
+    CHECK(page.view(Side::B).picture()->title == "Attention from token 70");
+    CHECK(page.view(Side::Difference).picture() != nullptr);
+    window->actions().undo->trigger();
+    settle();
+    CHECK(page.view(Side::B).picture()->title == "Attention from token 0");
+    window->actions().compare->trigger();
+    CHECK_FALSE(page.view(Side::B).isVisibleTo(window.get()));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "export writes the file in the background; an exported picture opens as a session") {
+    openDemo();
+    QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(33));
+    settle();
+    const QString file = folder.filePath("picture.png");
+    window->exportTo(file);
+    settle();
+    REQUIRE(QFile::exists(file));
+    window->controller().open(startingSession("demo:vit", "scene:1"), {});
+    settle();
+    REQUIRE(window->opener().openSession(file));
+    settle();
+    CHECK(title() == "Attention from token 33");
+    CHECK(session().pictures[0].painter == "heat_overlay");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "sessions are saved and opened again") {
+    openDemo();
+    window->controller().change("x", {}, [](Session& s) {
+        s.analyses[0].params["queries"] = "7";
+        s.edits.push_back({"temperature", {{"temperature", 2.0}}, false});
+    });
+    const QString file = folder.filePath("one.fovea.json");
+    window->controller().setFile(file);
+    REQUIRE(window->opener().save());
+    CHECK_FALSE(window->isWindowModified());
+    const Session saved = window->presenter().document();
+    window->controller().open(startingSession("demo:vit", "scene:1"), {});
+    REQUIRE(window->opener().openSession(file));
+    settle();
+    CHECK(session().edits == saved.edits);
+    CHECK(session().analyses == saved.analyses);
+    CHECK(title() == "Attention from token 7");
+    CHECK_FALSE(window->opener().openSession(folder.filePath("none.fovea.json")));
+    CHECK(window->banner().isVisibleTo(window.get()));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "copy as command puts the fovea-cli line on the clipboard") {
+    openDemo();
+    window->actions().copyCommand->trigger();
+    CHECK(QApplication::clipboard()->text().startsWith("fovea-cli"));
+    CHECK(QApplication::clipboard()->text().contains("demo:vit"));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "pictures are dropped and pasted") {
+    openDemo();
+    QImage image(20, 10, QImage::Format_RGB32);
+    image.fill(Qt::red);
+    const QString file = folder.filePath("red.png");
+    REQUIRE(image.save(file));
+    QMimeData files;
+    files.setUrls({QUrl::fromLocalFile(file)});
+    REQUIRE(window->opener().accepts(files));
+    window->opener().drop(files);
+    CHECK(session().input.images == std::vector<std::string>{file.toStdString()});
+    QMimeData pixels;
+    pixels.setImageData(image);
+    window->opener().drop(pixels);
+    REQUIRE(session().input.images.size() == 1);
+    CHECK(QImage(QString::fromStdString(session().input.images[0])).size() == image.size());
+    window->actions().undo->trigger();
+    CHECK(session().input.images[0] == file.toStdString());
+}
+
+}  // namespace fovea::gui
