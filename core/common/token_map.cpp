@@ -3,6 +3,7 @@
 #include <array>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "fovea/error.h"
 
@@ -26,8 +27,8 @@ int integer(const json& value, const std::string& field) {
     return static_cast<int>(number);
 }
 
-const json& member(const json& object, const char* name, const std::string& field) {
-    if (!object.is_object() || !object.contains(name)) reject(field + "." + name, "a value");
+const json& member(const json& object, const char* name, std::string_view field) {
+    if (!object.is_object() || !object.contains(name)) reject(std::string(field) + "." + name, "a value");
     return object.at(name);
 }
 

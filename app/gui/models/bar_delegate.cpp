@@ -13,14 +13,17 @@ QSize BarDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelInde
 }
 
 void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
+    const QVariant fraction = index.data(ModelTree::FractionRole);
+    if (!fraction.isValid()) {
+        QStyledItemDelegate::paint(painter, option, index);
+        return;
+    }
     QStyleOptionViewItem item = option;
     initStyleOption(&item, index);
     const QString number = item.text;
     item.text.clear();
     const QWidget* widget = option.widget;
     (widget ? widget->style() : QApplication::style())->drawControl(QStyle::CE_ItemViewItem, &item, painter, widget);
-    const QVariant fraction = index.data(ModelTree::FractionRole);
-    if (!fraction.isValid()) return;
 
     painter->save();
     const bool selected = option.state & QStyle::State_Selected;
