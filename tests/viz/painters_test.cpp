@@ -222,7 +222,7 @@ TEST_CASE("long names of maps keep what tells them apart") {
     const std::string text =
         allText(entry.paint({finding, tokens, none, {}, "", {}, {}}, checkedParams(entry.info, nullptr)));
     CHECK(text.find(" two ") != std::string::npos);
-    CHECK(text.find("Full names: vision.3.self \u2026 of a rather long name") != std::string::npos);
+    CHECK(text.find("Full names: vision.3.self [\u2026] of a rather long name") != std::string::npos);
 }
 
 TEST_CASE("painters stop when the job is stopped") {

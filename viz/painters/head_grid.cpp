@@ -21,19 +21,20 @@ struct Arrangement {
     std::vector<int> place;                            // position of each plane, row-major
 };
 
-/// "L3 H5" is "L3" and "H5"; a name without such an end is whole.
+bool isLetter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+/// "L3 H5" is "L3" and "H5", "layer 3 head 5" is "layer 3" and "head 5"; a name without such an end is whole.
 std::pair<std::string, std::string> split(const std::string& name) {
     std::size_t digits = name.size();
     while (digits > 0 && name[digits - 1] >= '0' && name[digits - 1] <= '9') --digits;
     if (digits == name.size() || digits == 0) return {name, ""};
     std::size_t word = digits;
-    while (word > 0 && ((name[word - 1] >= 'a' && name[word - 1] <= 'z') ||
-                        (name[word - 1] >= 'A' && name[word - 1] <= 'Z')))
-        --word;
+    if (word > 1 && name[word - 1] == ' ' && isLetter(name[word - 2])) --word;
+    while (word > 0 && isLetter(name[word - 1])) --word;
     std::size_t end = word;
-    while (end > 0 &&
-           (name[end - 1] == ' ' || name[end - 1] == '.' || name[end - 1] == '/' || name[end - 1] == ','))
-        --end;
+    while (end > 0 && std::string_view(" ./,").find(name[end - 1]) != std::string_view::npos) --end;
     return {name.substr(0, end), name.substr(word)};
 }
 
@@ -109,7 +110,7 @@ void shorten(Layout& layout, const std::vector<std::string>& planes) {
         if (name.size() <= begin + end) return;
     for (std::string& caption : layout.captions)
         caption = caption.substr(begin, caption.size() - begin - end);
-    layout.shared = planes[0].substr(0, begin) + "\u2026" + planes[0].substr(planes[0].size() - end);
+    layout.shared = planes[0].substr(0, begin) + "[\u2026]" + planes[0].substr(planes[0].size() - end);
 }
 
 Layout layoutFor(const Figure& figure, const Grid& grid, int columns, double reserved) {
@@ -141,16 +142,32 @@ void addLabels(Figure& figure, const Layout& layout, double x, double y) {
     const auto stride = [&](double step, double needed) {
         return std::max(1, static_cast<int>(std::ceil(needed / step)));
     };
-    double widest = 0;
-    for (const std::string& label : a.columnLabels)
-        widest = std::max(widest, textWidth(label, layout.labelSize) + 4);
+    std::vector<std::string> columns = a.columnLabels;
+    const auto widestOf = [&] {
+        double widest = 0;
+        for (const std::string& label : columns)
+            widest = std::max(widest, textWidth(label, layout.labelSize) + 4);
+        return widest;
+    };
+    const std::size_t word = columns.empty() ? 0 : columns[0].find_first_of("0123456789");
+    const bool oneWord =
+        word > 0 && std::all_of(columns.begin(), columns.end(), [&](const std::string& label) {
+            return label.compare(0, word, columns[0], 0, word) == 0;
+        });
+    if (oneWord && widestOf() > layout.thumbWidth + layout.gap) {
+        // The word that all columns share is said once, in the corner, where columns are narrow.
+        figure.text("labels", {x + layout.labelLeft - 6, y + layout.labelSize}, columns[0].substr(0, word),
+                    Anchor::End, layout.labelSize, ink::faint);
+        for (std::string& label : columns) label.erase(0, word);
+    }
+    const double widest = widestOf();
     const int everyColumn = stride(layout.thumbWidth + layout.gap, widest),
               everyRow = stride(layout.thumbHeight + layout.gap, layout.labelSize);
-    for (std::size_t c = 0; c < a.columnLabels.size(); c += everyColumn)
+    for (std::size_t c = 0; c < columns.size(); c += everyColumn)
         figure.text("labels",
                     {x + layout.labelLeft + c * (layout.thumbWidth + layout.gap) + layout.thumbWidth / 2,
                      y + layout.labelSize},
-                    a.columnLabels[c], Anchor::Middle, layout.labelSize, ink::faint);
+                    columns[c], Anchor::Middle, layout.labelSize, ink::faint);
     for (std::size_t r = 0; r < a.rowLabels.size(); r += everyRow)
         figure.text("labels",
                     {x + layout.labelLeft - 6, y + layout.labelTop + r * (layout.thumbHeight + layout.gap) +
