@@ -76,7 +76,7 @@ void ContrastiveModel::runItem(Forward& forward) const {
 }
 
 std::vector<StageCost> ContrastiveModel::costs() const {
-    return {costOf(m_tower.spec().blocks, false), costOf(m_text.spec().blocks, false)};
+    return {costOf(m_tower.spec().blocks, 0), costOf(m_text.spec().blocks, 0)};
 }
 
 std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& input) const {

@@ -76,38 +76,54 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
         for (const auto& [name, tensor] : tensors->items.front())
             inputs += static_cast<std::uint64_t>(tensor.nbytes());
 
+    std::uint64_t embedding = 0;
+    std::uint64_t shared = 0;  // recorded tensors that the backward pass keeps anyway
     for (const StageCost& stage : costs()) {
         const std::int64_t tokens = longest(input, stage.stage);
         const std::int64_t pairs = stage.heads * tokens * tokens;
-        const std::int64_t attention = 3 * stage.hidden + 5 * stage.attentionWidth;
-        const std::int64_t mlp = 3 * stage.hidden + 2 * stage.mlpWidth;
-        std::uint64_t peak = bytesOf(tokens * std::max(attention, mlp), element);
-        if (stage.biased) peak += bytesOf(3 * pairs, element);
-        estimate.activations = std::max(estimate.activations, peak);
-
-        if (capture.hidden) estimate.capture += bytesOf((stage.layers + 1) * tokens * stage.hidden, element);
+        const auto vectors = [&](std::int64_t width) { return bytesOf(tokens * width, element); };
+        // Alive at once: stream, norm, Q, K, V, output in two layouts; or stream, norm, both sides of the
+        // activation.
+        std::uint64_t attention = vectors(2 * stage.hidden + 5 * stage.attentionWidth);
+        // The bias, its padded copy, and the table rows it is gathered by.
+        if (stage.biases > 0) attention += bytesOf(2 * pairs, element) + bytesOf(tokens * tokens, 8);
+        const std::uint64_t mlp = vectors(3 * stage.hidden + 2 * stage.mlpWidth);
+        // The picture cut into patches, positions, prefix and stream.
+        embedding = std::max(embedding, inputs + vectors(5 * stage.hidden));
+        estimate.activations = std::max({estimate.activations, attention, mlp});
+        if (capture.hidden) {
+            estimate.capture += static_cast<std::uint64_t>(stage.layers + 1) * vectors(stage.hidden);
+            shared += static_cast<std::uint64_t>(stage.layers) * vectors(stage.hidden);
+        }
         if (gradients) {
-            const std::int64_t kept = 3 * stage.hidden + 5 * stage.attentionWidth + 2 * stage.mlpWidth;
-            estimate.gradients += bytesOf(stage.layers * tokens * kept, element);
-            if (stage.biased) estimate.gradients += bytesOf(stage.layers * pairs, element);
+            const std::uint64_t block = vectors(2 * stage.hidden + 4 * stage.attentionWidth + stage.mlpWidth);
+            estimate.gradients += static_cast<std::uint64_t>(stage.layers) * block +
+                                  bytesOf(std::max<std::int64_t>(stage.biases - 1, 0) * pairs, element);
         }
         for (const AttentionSite& site : m_spec.sites) {
             if (site.stage != stage.stage || !capture.wantsSites() || !capture.wants(site.address()))
                 continue;
             const std::int64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
             const std::int64_t width = static_cast<std::int64_t>(site.heads) * site.headDim;
-            estimate.capture +=
-                bytesOf((queries + 2 * tokens) * width, element) + bytesOf(site.heads * queries, 4);
-            if (stage.biased) estimate.capture += bytesOf(site.heads * queries * tokens, element);
-            if (capture.probs) estimate.capture += bytesOf(site.heads * queries * tokens, 4);
+            const std::int64_t cells = site.heads * queries * tokens;
+            const std::uint64_t qkv = bytesOf((queries + 2 * tokens) * width, element);
+            estimate.capture += qkv + bytesOf(site.heads * queries, 4);
+            shared += qkv;
+            // The first bias is counted among the activations.
+            if (site.kind == SiteKind::Self && site.block > 0 && site.block < stage.biases) {
+                estimate.capture += bytesOf(cells, element);
+                shared += bytesOf(cells, element);
+            }
+            if (capture.probs) estimate.capture += bytesOf(cells, 4);
             if (capture.stats) estimate.capture += bytesOf(site.heads * (2 * queries + 2 * tokens), 4);
             if (capture.attentionOutput) estimate.capture += bytesOf(queries * stage.hidden, element);
         }
     }
-    // The picture is kept as it came, as the run's type, and cut into patches.
-    estimate.activations += 3 * inputs;
     if (capture.input) estimate.capture += inputs;
-    if (gradients) estimate.gradients += 2 * inputs;
+    if (gradients) estimate.gradients += 2 * inputs - std::min(shared, estimate.gradients);
+    // Nothing is recorded yet while the picture is embedded.
+    const std::uint64_t later = estimate.capture + estimate.gradients;
+    estimate.activations = std::max(estimate.activations, embedding > later ? embedding - later : 0);
     return estimate;
 }
 

@@ -22,7 +22,7 @@ struct StageCost {
     std::int64_t heads = 0;
     std::int64_t mlpWidth = 0;  ///< values a token between the matrices of the feed-forward part
     std::int64_t layers = 0;
-    bool biased = false;  ///< a bias [heads, tokens, tokens] is added to the logits of every block
+    std::int64_t biases = 0;  ///< distinct biases [heads, tokens, tokens] added to the logits: 0, 1 or layers
 };
 
 /// What families share: identity, weights, device and memory estimates. A family says which weights it has

@@ -11,7 +11,7 @@ ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHe
     return ImageProcessor::fromFolder(source.files().folder, type);
 }
 
-StageCost costOf(const BlockStackSpec& blocks, bool biased) {
+StageCost costOf(const BlockStackSpec& blocks, std::int64_t biases) {
     const std::int64_t parts = blocks.mlp == MlpKind::Plain ? 1 : 2;
     return {blocks.stage,
             blocks.hidden,
@@ -19,7 +19,7 @@ StageCost costOf(const BlockStackSpec& blocks, bool biased) {
             blocks.heads,
             parts * blocks.intermediate,
             blocks.layers,
-            biased};
+            biases};
 }
 
 std::vector<std::string> classLabels(const ConfigView& config, std::int64_t count) {
@@ -62,11 +62,15 @@ void VisionModel::runItem(Forward& forward) const {
 
 std::vector<StageCost> VisionModel::costs() const {
     const VisionTransformerSpec& spec = m_tower.spec();
-    const bool biased = !spec.sharedRelativeBias.empty() || !spec.blocks.names.relativeBias.empty();
-    return {costOf(spec.blocks, biased)};
+    const bool shared = !spec.sharedRelativeBias.empty();
+    const std::int64_t biases = !spec.blocks.names.relativeBias.empty() ? spec.blocks.layers : shared ? 1 : 0;
+    return {costOf(spec.blocks, biases)};
 }
 
 std::shared_ptr<const ModelInput> VisionModel::encode(const UserInput& input) const {
+    if (!input.prompt.empty())
+        throw Error("this model reads no text, but a prompt was given", "Leave the prompt empty.",
+                    ErrorCode::Usage);
     auto encoded = std::make_shared<TensorInput>();
     encoded->black = m_input.black();
     const auto add = [&](EncodedImage image, const Pixels& original) {

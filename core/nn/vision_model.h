@@ -49,8 +49,8 @@ std::shared_ptr<const Model> loadVisionModel(const std::string& family, VisionMo
 /// The preprocessing of a model's folder; for a lone weight file what its family usually takes.
 ImageProcessor imageProcessorFor(const ModelSource& source, std::int64_t imageHeight);
 
-/// The memory figures of a tower.
-StageCost costOf(const BlockStackSpec& blocks, bool biased);
+/// The memory figures of a tower whose blocks add this many distinct biases.
+StageCost costOf(const BlockStackSpec& blocks, std::int64_t biases);
 
 /// Labels of a classifier with `count` outputs: those of the configuration where they are that many, else
 /// LABEL_0, ...

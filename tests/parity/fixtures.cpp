@@ -22,13 +22,20 @@ fs::path pythonProgram() {
     return fs::path(FOVEA_SOURCE_DIR) / "build" / "venv" / "bin" / "python";
 }
 
+fs::path fixtureFolder() {
+    if (const char* given = std::getenv("FOVEA_PARITY_FIXTURES")) return given;
+    return FOVEA_PARITY_FOLDER;
+}
+
 std::vector<Case> makeCases() {
-    const fs::path folder = FOVEA_PARITY_FOLDER;
+    const fs::path folder = fixtureFolder();
+    fs::create_directories(FOVEA_PARITY_FOLDER);  // tests write their own files there
     const std::string command = "\"" + pythonProgram().string() +
                                 "\" \"" FOVEA_SOURCE_DIR "/tests/tools/make_parity.py\" \"" +
                                 folder.string() + "\"";
     INFO("needs Python with tests/requirements.txt: FOVEA_TEST_PYTHON, or build/venv in the source folder");
-    REQUIRE_MESSAGE(std::system(command.c_str()) == 0, command);
+    // Fixtures carried to a machine without the reference packages are used as they are.
+    if (!std::getenv("FOVEA_PARITY_FIXTURES")) REQUIRE_MESSAGE(std::system(command.c_str()) == 0, command);
     std::ifstream file(folder / "cases.json");
     const auto listing = nlohmann::json::parse(file);
     std::vector<Case> found;
@@ -68,6 +75,11 @@ Reference Reference::item(std::int64_t index) const {
     return part;
 }
 
+std::string testDevice() {
+    const char* given = std::getenv("FOVEA_TEST_DEVICE");
+    return given ? given : "cpu";
+}
+
 const std::vector<Case>& cases() {
     static const std::vector<Case> all = makeCases();
     return all;
@@ -94,7 +106,7 @@ std::map<std::string, Reference> readReference(const fs::path& path) {
 
 std::shared_ptr<const Model> open(const Case& c, const std::string& dtype) {
     static const Catalog catalog = makeCatalog();
-    return openModel(catalog, c.model.string(), {"cpu", dtype, true});
+    return openModel(catalog, c.model.string(), {testDevice(), dtype, true});
 }
 
 std::shared_ptr<const ModelInput> inputsOf(const Case& c, const Model& model) {

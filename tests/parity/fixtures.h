@@ -39,6 +39,10 @@ const Case& caseNamed(const std::string& name);
 /// Every tensor of a safetensors file by name.
 std::map<std::string, Reference> readReference(const std::filesystem::path& path);
 
+/// Where models run: FOVEA_TEST_DEVICE, else the CPU. FOVEA_PARITY_FIXTURES names a folder of fixtures made
+/// elsewhere.
+std::string testDevice();
+
 std::shared_ptr<const Model> open(const Case& c, const std::string& dtype = "float32");
 std::shared_ptr<const ModelInput> inputsOf(const Case& c, const Model& model);
 

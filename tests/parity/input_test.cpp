@@ -163,20 +163,29 @@ TEST_CASE("NaFlex pictures keep their shape and mark padding") {
     const auto model = open(caseNamed("siglip2-vision-full"));
     UserInput user;
     user.images = {gradient(160, 80)};
-    try {
-        const auto input = model->encode(user);
-        const StageTokens& stage = input->maps[0].stage("vision");
-        CHECK(stage.gridColumns > stage.gridRows);
-        CHECK(stage.gridRows * stage.gridColumns <= stage.size());
-        int padding = 0;
-        for (const Token& token : stage.tokens) padding += token.kind == TokenKind::Padding ? 1 : 0;
-        CHECK(padding == stage.size() - stage.gridRows * stage.gridColumns);
-        runModel(*model, *input, recordAll());
-    } catch (const Error& error) {
-        // Without a preprocessor_config.json the family's published patch size applies, which is not this
-        // model's.
-        CHECK(std::string(error.what()).find("patches of 8 pixels") != std::string::npos);
+    const auto input = model->encode(user);
+    const StageTokens& stage = input->maps[0].stage("vision");
+    CHECK(stage.size() == 30);
+    CHECK(stage.gridColumns > stage.gridRows);
+    CHECK(stage.gridRows * stage.gridColumns < 30);
+    int padding = 0;
+    double covered = 0;
+    for (const Token& token : stage.tokens) {
+        padding += token.kind == TokenKind::Padding ? 1 : 0;
+        covered += token.rect.width * token.rect.height;
     }
+    CHECK(padding == 30 - stage.gridRows * stage.gridColumns);
+    CHECK(covered == doctest::Approx(160 * 80));
+    const RunResult result = runModel(*model, *input, recordAll());
+    // Nothing looks at padding, neither in the blocks nor in the pooling.
+    const Array pooling = result.trace->probabilities(model->spec().siteIndex("vision.3.cross"));
+    for (std::int64_t h = 0; h < pooling.size(0); ++h)
+        for (std::int64_t k = 30 - padding; k < 30; ++k) CHECK(pooling.at(h, 0, k) == 0);
+
+    // Without a preprocessor_config.json the family's published patch size applies, which is not this
+    // model's.
+    CHECK_THROWS_WITH_AS(open(caseNamed("siglip2-class"))->encode(user),
+                         doctest::Contains("patches of 8 pixels"), Error);
 }
 
 TEST_CASE("a model without an input says what it needs") {
@@ -186,5 +195,6 @@ TEST_CASE("a model without an input says what it needs") {
     UserInput prompt;
     prompt.images = {gradient(40, 40)};
     prompt.prompt = "a star";
+    CHECK_THROWS_WITH_AS(vit->encode(prompt), doctest::Contains("no text"), Error);
     CHECK_THROWS_WITH_AS(clip->encode(prompt), doctest::Contains("tokenizer"), Error);
 }

@@ -33,7 +33,8 @@ struct Errors {
         ++compared;
     }
 
-    double allowed() const { return std::max(1e-6 * largest, 2 * theirs); }
+    /// On a GPU sums run in another order and with fused products: 1e-4 is what is promised there.
+    double allowed() const { return std::max((testDevice() == "cpu" ? 1e-6 : 1e-4) * largest, 2 * theirs); }
     double share() const { return ours / allowed(); }
 };
 

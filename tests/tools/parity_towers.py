@@ -1,4 +1,6 @@
 """Cases of CLIP, SigLIP and SigLIP 2: the vision tower alone, with projection or classifier, and both towers."""
+import json
+
 import torch
 from parity_common import collect, floats, pixels, randomise
 from parity_plain import INTERPOLATE, SIZES, case
@@ -117,6 +119,8 @@ def naflex(seed, grids, rows):
 def siglip2(f):
     config = lambda **k: Siglip2VisionConfig(**NAFLEX, num_patches=16, **k)
     one_tower(f, "siglip2-vision-full", "siglip2", Siglip2VisionModel(config()), 220, naflex(220, [(4, 4)], 16))
+    settings = {"image_processor_type": "Siglip2ImageProcessor", "patch_size": 8, "max_num_patches": 30}
+    (f.root / "siglip2-vision-full" / "model" / "preprocessor_config.json").write_text(json.dumps(settings))
     one_tower(f, "siglip2-vision-padded", "siglip2", Siglip2VisionModel(config()), 221, naflex(221, [(3, 5)], 20))
     one_tower(f, "siglip2-vision-batch", "siglip2", Siglip2VisionModel(config()), 222, naflex(222, [(2, 7), (5, 3)], 18))
     one_tower(f, "siglip2-vision-large", "siglip2", Siglip2VisionModel(config()), 223, naflex(223, [(6, 9)], 54))

@@ -1,0 +1,93 @@
+// Memory estimates against what the allocator saw.
+#include <c10/core/Allocator.h>
+#include <c10/util/ThreadLocalDebugInfo.h>
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+
+#include "io/safetensors.h"
+#include "parity/fixtures.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+/// Follows every tensor allocation while it is installed.
+class Meter : public c10::MemoryReportingInfoBase {
+public:
+    void reportMemoryUsage(void*, std::int64_t size, std::size_t, std::size_t, c10::Device) override {
+        const std::lock_guard lock(m_mutex);
+        m_live += size;
+        m_peak = std::max(m_peak, m_live);
+    }
+    bool memoryProfilingEnabled() const override { return true; }
+    std::int64_t peak() const { return m_peak; }
+
+private:
+    std::mutex m_mutex;
+    std::int64_t m_live = 0;
+    std::int64_t m_peak = 0;
+};
+
+/// A picture of noise large enough that tensors outweigh what is constant.
+std::shared_ptr<const ModelInput> largeInput(const Model& model, const Case& c) {
+    if (c.family == "siglip2") return inputsOf(c, model);
+    std::vector<float> values(3 * 136 * 136);
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>((i * 2654435761U) % 1000) / 500 - 1;
+    const auto path = std::filesystem::path(FOVEA_PARITY_FOLDER) / "large.safetensors";
+    writeSafetensors(path, {SafetensorsEntry::fromBytes("pixel_values", Dtype::F32, {1, 3, 136, 136},
+                                                        std::as_bytes(std::span(values)))});
+    UserInput input;
+    input.tensors = path;
+    return model.encode(input);
+}
+
+}  // namespace
+
+TEST_CASE("memory estimates are within a quarter of the measured peak" *
+          doctest::skip(testDevice() != "cpu")) {
+    for (const char* name : {"vit-class-0", "deit-teacher-0", "dinov2-swiglu", "dinov3_vit-gated",
+                             "clip-vision-0", "siglip-vision-0", "beit-class-0", "beit-shared"}) {
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = largeInput(*model, c);
+        const Objective objective{Objective::Kind::OutputNorm,
+                                  c.name.find("class") != std::string::npos || c.family == "deit" ||
+                                          c.family == "beit" || c.name == "dinov2-swiglu"
+                                      ? "logits"
+                                      : "pooler_output",
+                                  -1, -1};
+        RunSpec plain;
+        RunSpec keeps;
+        keeps.capture.qkv = keeps.capture.lse = keeps.capture.hidden = true;
+        RunSpec gradients = plain;
+        gradients.objective = objective;
+        gradients.gradients.input = true;
+        RunSpec everything = keeps;
+        everything.objective = objective;
+        everything.gradients.attention = true;
+        for (const auto& [kind, spec] : {std::pair{"plain", plain},
+                                         {"recording", keeps},
+                                         {"gradients", gradients},
+                                         {"recording and gradients", everything}}) {
+            const std::string what = std::string(name) + ", " + kind;
+            auto meter = std::make_shared<Meter>();
+            RunResult result;
+            {
+                const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
+                result = runModel(*model, *input, spec);
+            }
+            const double ratio =
+                static_cast<double>(result.estimate.run()) / static_cast<double>(meter->peak());
+            INFO(what, ": estimate ", result.estimate.run(), ", measured ", meter->peak());
+            CHECK(ratio > 0.9);
+            CHECK(ratio < 1.3);
+            fmt::print("memory estimate / measured, {:<48} {:.2f}\n", what, ratio);
+        }
+    }
+}
