@@ -56,8 +56,7 @@ std::string usageHint(const CLI::App& app) {
     return "see fovea-cli " + (chosen.empty() ? std::string() : chosen.front()->get_name() + " ") + "--help";
 }
 
-int execute(const Command& command, ErrorForm form) {
-    const Interrupt interrupt;
+int execute(const Command& command, const Interrupt& interrupt, ErrorForm form) {
     int code = exitDone;
     JobOutcome outcome;
     {
@@ -76,6 +75,7 @@ int execute(const Command& command, ErrorForm form) {
 }
 
 int run(int argc, char** argv) {
+    const Interrupt interrupt;
     CLI::App app("See, measure and edit where a vision model looks.", "fovea-cli");
     app.set_version_flag("--version", "fovea-cli " FOVEA_VERSION);
     app.footer(
@@ -98,7 +98,7 @@ int run(int argc, char** argv) {
     } catch (const CLI::ParseError& problem) {
         return fail(usageProblem(app, argc, argv, problem.what()), usageHint(app), static_cast<int>(ErrorCode::Usage), form);
     }
-    return execute(command, form);
+    return execute(command, interrupt, form);
 }
 
 }  // namespace

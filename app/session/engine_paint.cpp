@@ -86,6 +86,7 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     parts.dtype = subject.model->spec().computeDtype;
     parts.item = subject.item;
     parts.items = subject.input->count();
+    parts.scaled = !std::holds_alternative<Path>(finding.data) && !std::holds_alternative<Table>(finding.data);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
 
     PictureResult result;

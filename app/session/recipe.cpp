@@ -103,15 +103,13 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
                        const RecipeParts& parts) {
     const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
     const std::string params = paramsText(analysis, request.params);
-    const std::vector<std::string> words = {
-        fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
-        inputText(session, parts),
-        analysis.id + (params.empty() ? "" : ": " + params),
-        scaleText(picture.display, parts.linked),
-        "sinks " + picture.display.sinks,
-        editsText(session.edits),
-        fmt::format("seed {}", session.seed),
-        "Fovea " FOVEA_VERSION};
+    std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
+                                      inputText(session, parts), analysis.id + (params.empty() ? "" : ": " + params)};
+    if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));
+    words.push_back("sinks " + picture.display.sinks);
+    words.push_back(editsText(session.edits));
+    words.push_back(fmt::format("seed {}", session.seed));
+    words.emplace_back("Fovea " FOVEA_VERSION);
     return fmt::format("{}", fmt::join(words, " | "));
 }
 
