@@ -1,0 +1,73 @@
+"""One session over many pictures: folders, manifests, shards, resuming."""
+import csv
+import os
+import unittest
+
+from cli_support import CliTest, write_ppm
+
+
+class Batch(CliTest):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "in").mkdir()
+        for i in range(4):
+            write_ppm(self.folder / f"in/p{i}.ppm", 64 + 8 * i, 64, seed=i)
+        self.path = self.session(input={})
+
+    def rows(self, folder="out"):
+        with open(self.folder / folder / "metrics.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def stamps(self):
+        return {p: p.stat().st_mtime_ns for p in (self.folder / "out").rglob("*.svg")}
+
+    def test_folder(self):
+        self.ok("run", self.path, "--images", "in", "-o", "out")
+        rows = self.rows()
+        self.assertEqual([row["name"] for row in rows], ["p0", "p1", "p2", "p3"])
+        for row in rows:
+            self.assertTrue(row["prediction"])
+            self.assertTrue(0 < float(row["probability"]) <= 1)
+            self.assertTrue(any(key.startswith("attention_from.") for key in row))
+            self.assertTrue((self.folder / "out" / row["name"] / "map.svg").exists())
+        self.assertEqual(len(self.stamps()), 4)
+
+    def test_resume_skips_what_is_complete_and_unchanged(self):
+        self.ok("run", self.path, "--images", "in", "-o", "out")
+        before = self.stamps()
+        write_ppm(self.folder / "in/p1.ppm", 80, 64, seed=99)
+        os.utime(self.folder / "in/p1.ppm", ns=(1, 1))
+        (self.folder / "out/p2/item.json").unlink()
+        (self.folder / "out/p3/item.json").write_text("{ damaged")
+        report = self.ok("run", self.path, "--images", "in", "-o", "out", "--resume", "--json").json()
+        self.assertEqual((report["done"], report["skipped"]), (3, 1))
+        after = self.stamps()
+        changed = {p.parent.name for p in before if before[p] != after[p]}
+        self.assertEqual(changed, {"p1", "p2", "p3"})
+        # Another session makes everything stale.
+        other = self.session("other.fovea.json", input={}, seed=5)
+        report = self.ok("run", other, "--images", "in", "-o", "out", "--resume", "--json").json()
+        self.assertEqual(report["done"], 4)
+
+    def test_shards_make_the_whole(self):
+        self.ok("run", self.path, "--images", "in", "-o", "whole")
+        for shard in ("1/3", "2/3", "3/3"):
+            self.ok("run", self.path, "--images", "in", "-o", "out", "--shard", shard)
+        self.assertEqual(self.rows("whole"), self.rows())
+        for path in (self.folder / "whole").rglob("*.svg"):
+            self.assertEqual(path.read_bytes(), (self.folder / "out" / path.relative_to(self.folder / "whole")).read_bytes())
+
+    def test_manifest(self):
+        (self.folder / "m.csv").write_text('image,name\nin/p0.ppm,"first, one"\nscene:3,\n')
+        self.ok("run", self.path, "--manifest", "m.csv", "-o", "out")
+        self.assertEqual([row["name"] for row in self.rows()], ["first__one", "scene-3"])
+
+    def test_one_bad_picture_does_not_cost_the_others(self):
+        (self.folder / "in/broken.ppm").write_bytes(b"P6\n99999 99999\n255\n")
+        result = self.fails(3, "run", self.path, "--images", "in", "-o", "out")
+        self.assertIn("broken", result.err)
+        self.assertEqual(len(self.rows()), 4)
+
+
+if __name__ == "__main__":
+    unittest.main()

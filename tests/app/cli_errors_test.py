@@ -1,0 +1,149 @@
+"""Exit codes, the form of errors, and what an interrupted run leaves behind."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from cli_support import CLI, CliTest, write_ppm
+
+
+class Usage(CliTest):
+    def test_wrong_command_lines(self):
+        for arguments in ([], ["nonsense"], ["info"], ["info", "demo:vit", "--no-such-flag"],
+                          ["info", "demo:vit", "--dtype", "int8"], ["info", "demo:vit", "--threads", "many"],
+                          ["list", "everything"], ["render", "demo:vit", "--image", "scene:1"],
+                          ["trace", "demo:vit", "--image", "scene:1", "--keep", "nothing", "-o", "x.safetensors"],
+                          ["trace", "demo:vit", "--image", "scene:1", "--keep", "qkv", "-o", "x.bin"],
+                          ["trace", "demo:vit", "--image", "scene:1", "--keep", "qkv", "--sites", "text.*", "-o", "x.safetensors"],
+                          ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "no_such"],
+                          ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--param", "no_such=1"],
+                          ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--param", "novalue"],
+                          ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "attention_from", "--param", "layers=99"],
+                          ["analyse", "demo:vit", "--analysis", "rollout"],
+                          ["analyse", "demo:vit", "--image", "scene:x", "--analysis", "rollout"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "x.bmp"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--scale", "fixed", "-o", "x.svg"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--scale", "fixed:1:0", "-o", "x.svg"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--colormap", "no_such", "-o", "x.svg"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--dpi", "5", "-o", "x.svg"],
+                          ["tokens", "demo:vit", "--image", "scene:1", "--budget", "much"],
+                          ["run", "s.fovea.json", "--shard", "3/2"], ["run", "s.fovea.json", "--resume"]):
+            with self.subTest(arguments):
+                self.session()
+                self.fails(2, *arguments)
+                self.fails(2, *arguments, "--json")
+        self.assertEqual([p.name for p in self.folder.iterdir() if p.name != "s.fovea.json"], [])
+
+    def test_edits(self):
+        base = ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--edit"]
+        for edit in ("no_such", "{}", "temperature{", "temperature{]", "temperature[1]", 'temperature{"no_such":1}',
+                     'mute_heads{"heads":"99"}', 'mute_heads{"gain":"x"}'):
+            with self.subTest(edit):
+                self.fails(2, *base, edit)
+
+    def test_help_and_version(self):
+        self.assertIn("fovea-cli 0.", self.ok("--version").out)
+        top = self.ok("--help").out
+        for command in ("families", "info", "tokens", "trace", "generate", "verify", "analyse", "render", "run", "compare",
+                        "list", "demo", "scene"):
+            self.assertIn(command, top)
+            text = self.ok(command, "--help").out
+            for flag in ("--device", "--dtype", "--budget", "--edit", "--threads", "--quiet", "--json", "--help", "--version"):
+                self.assertIn(flag, text, command)
+
+
+class Input(CliTest):
+    def test_unreadable_input(self):
+        (self.folder / "empty").mkdir()
+        (self.folder / "not_a_picture.png").write_bytes(b"hello")
+        (self.folder / "broken.fovea.json").write_text('{"schema": 1, "model": 3}')
+        (self.folder / "newer.fovea.json").write_text('{"schema": 99}')
+        for arguments in (["info", "no/such-model"], ["info", "no_such_folder"], ["info", "empty"], ["info", "demo:none"],
+                          ["tokens", "demo:vit", "--image", "missing.png"],
+                          ["tokens", "demo:vit", "--image", "not_a_picture.png"],
+                          ["tokens", "demo:vit", "--image", "scene:1", "--prompt", "hello"],
+                          ["tokens", "demo:vit", "--video", "film.webm"],
+                          ["tokens", "demo:vit", "--tensors", "missing.safetensors"],
+                          ["generate", "demo:vit", "--image", "scene:1"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "film.webm"],
+                          ["run", "missing.fovea.json"], ["run", "broken.fovea.json"], ["run", "newer.fovea.json"],
+                          ["compare", "broken.fovea.json", "newer.fovea.json"]):
+            with self.subTest(arguments):
+                result = self.fails(3, *arguments, "--json")
+                self.assertTrue(result.json()["error"]["what"])
+
+    def test_hints(self):
+        self.assertIn("newer", self.fails_with('{"schema": 99}').lower())
+        film = self.fails(3, "render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "a.webm")
+        self.assertIn("PNG sequence", film.err)
+        self.assertIn("hint: ", self.fails(3, "generate", "demo:vit").err)
+
+    def fails_with(self, text):
+        (self.folder / "x.fovea.json").write_text(text)
+        return self.fails(3, "run", "x.fovea.json").err
+
+    def test_session_names_stay_in_the_folder(self):
+        for name in ("../up.svg", "/tmp/abs.svg", "a/../../b.svg"):
+            with self.subTest(name):
+                path = self.session(pictures=[{"analysis": 0, "file": name}])
+                self.fails(3, "run", path, "-o", "out")
+                self.assertFalse((self.folder / "up.svg").exists())
+
+
+class Memory(CliTest):
+    def test_budget_is_kept(self):
+        for arguments in (["trace", "demo:vit", "--image", "scene:1", "--keep", "probs", "-o", "x.safetensors"],
+                          ["analyse", "demo:vit", "--image", "scene:1", "--analysis", "rollout"],
+                          ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "x.svg"]):
+            with self.subTest(arguments):
+                result = self.fails(4, *arguments, "--budget", "100KiB", "--json")
+                self.assertIn("budget", result.json()["error"]["hint"])
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_missing_device(self):
+        if os.path.exists("/dev/nvidia0"):
+            self.skipTest("this machine has a CUDA device")
+        for device in ("cuda", "cuda:3"):
+            result = self.fails(4, "tokens", "demo:vit", "--image", "scene:1", "--device", device, "--json")
+            self.assertTrue(result.json()["error"]["hint"])
+
+
+class Interrupt(CliTest):
+    def interrupt(self, arguments, after):
+        process = subprocess.Popen([CLI, *arguments], cwd=self.folder, env=self.environment(), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+        return process.returncode, err.decode()
+
+    def test_no_half_file(self):
+        write_ppm(self.folder / "a.ppm", 640, 480)
+        arguments = ["analyse", "demo:vit", "--image", "a.ppm", "--analysis", "smooth_grad", "--param", "samples=1000",
+                     "-o", "x.json"]
+        stopped = 0
+        for after in (0.3, 0.8, 2.0):
+            code, err = self.interrupt(arguments, after)
+            self.assertIn(code, (0, 130, -signal.SIGINT), err)  # the last: before main() on a busy machine
+            stopped += code == 130
+            if code != 0:
+                self.assertFalse((self.folder / "x.json").exists())
+            if code == 130:
+                self.assertIn("error: interrupted", err)
+            self.assertEqual(self.leftovers(), [])
+        self.assertGreater(stopped, 0)
+
+    def test_batch_goes_on_where_it_stopped(self):
+        (self.folder / "many.csv").write_text("image\n" + "".join(f"scene:{i}\n" for i in range(200)))
+        session = self.session()
+        code, err = self.interrupt(["run", str(session), "--manifest", "many.csv", "-o", "out"], 6)
+        self.assertEqual(code, 130, err)
+        self.assertEqual(self.leftovers(), [])
+        for folder in (self.folder / "out").iterdir():
+            if (folder / "item.json").exists():
+                self.assertTrue((folder / "map.svg").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

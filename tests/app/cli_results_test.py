@@ -1,0 +1,277 @@
+"""What the subcommands give: keys, shapes, numbers that numpy agrees with, equal bytes."""
+import json
+import unittest
+
+import numpy as np
+
+from cli_support import CliTest, png_text, read_safetensors, write_ppm, write_safetensors
+
+
+def softmax(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+class Describe(CliTest):
+    def test_info(self):
+        info = self.ok("info", "demo:vit", "--json").json()
+        self.assertEqual(info["family"], "vit")
+        for key in ("model_type", "architecture", "dtype", "parameters", "stages", "sites", "weights"):
+            self.assertIn(key, info)
+        stage, site = info["stages"][0], info["sites"][0]
+        self.assertEqual(set(stage), {"id", "layers", "hidden", "grid", "prefix_tokens"})
+        self.assertLessEqual({"address", "kind", "heads", "key_value_heads", "head_dim", "causal", "module"}, set(site))
+        self.assertEqual(site["address"], "vision.0.self")
+        self.assertEqual(len(info["sites"]), stage["layers"])
+        self.assertEqual(info["weights"]["missing"], [])
+        self.assertIn("vision.0.self", self.ok("info", "demo:vit").out)
+
+    def test_lists(self):
+        families = {f["id"]: f for f in self.ok("families", "--json").json()["families"]}
+        self.assertIn("vit", families["vit"]["model_types"])
+        self.assertIn("replay", families)
+        for what in ("analyses", "interventions", "operators", "colormaps", "demos", "lessons"):
+            entries = self.ok("list", what, "--json").json()[what]
+            self.assertTrue(entries, what)
+            self.assertEqual(len({e["id"] for e in entries}), len(entries))
+            text = self.ok("list", what).out
+            for entry in entries:
+                self.assertIn(entry["id"], text)
+        self.assertIn("demo:vit", [d["id"] for d in self.ok("list", "demos", "--json").json()["demos"]])
+
+    def test_tokens_cover_the_picture(self):
+        write_ppm(self.folder / "a.ppm", 300, 200)
+        tokens = self.ok("tokens", "demo:vit", "--image", "a.ppm", "--json").json()
+        image = tokens["images"][0]
+        self.assertEqual((image["width"], image["height"]), (300, 200))
+        stage = tokens["stages"]["vision"]
+        self.assertEqual(stage[0]["kind"], "special")
+        patches = [t for t in stage if t["kind"] == "image"]
+        self.assertEqual(len(patches), image["grid"][0] * image["grid"][1])
+        area = sum(t["rect"][2] * t["rect"][3] for t in patches) + sum(r[2] * r[3] for r in image["unread"])
+        self.assertAlmostEqual(area, 300 * 200, delta=1e-3)
+        several = self.ok("tokens", "demo:vit", "--image", "a.ppm", "--image", "scene:1", "--json").json()
+        self.assertEqual(len(several["items"]), 2)
+
+    def test_verify(self):
+        report = self.ok("verify", "demo:vit", "--json").json()
+        self.assertTrue(report["passed"])
+        self.assertLess(report["largest"]["relative"], 1e-4)
+        self.assertGreater(report["largest"]["absolute"], 0)  # two routes, not one twice
+        self.assertTrue(report["routes"][0]["route"])
+        self.assertEqual(len(report["top"]), 5)
+        self.assertIn("passed", self.ok("verify", "demo:vit", "--image", "scene:3").out)
+
+
+class Trace(CliTest):
+    def trace(self, *arguments, keep="probs,qkv,lse,stats,attention_output,hidden,output,input", images=("scene:7",)):
+        flags = [flag for image in images for flag in ("--image", image)]
+        self.ok("trace", "demo:vit", *flags, "--keep", keep, "-o", "t.safetensors", *arguments)
+        return read_safetensors(self.folder / "t.safetensors")
+
+    def test_contents_against_numpy(self):
+        arrays, metadata = self.trace()
+        info = self.ok("info", "demo:vit", "--json").json()
+        layers, hidden = info["stages"][0]["layers"], info["stages"][0]["hidden"]
+        for site in info["sites"]:
+            name, heads, dim = site["address"], site["heads"], site["head_dim"]
+            q, k = (arrays[f"{name}/{x}"].astype(np.float64) for x in "qk")
+            self.assertEqual(q.shape, (heads, q.shape[1], dim))
+            logits = q @ k.transpose(0, 2, 1) / np.sqrt(dim)
+            probs = softmax(logits)
+            np.testing.assert_allclose(arrays[f"{name}/probs"], probs, atol=2e-6)
+            top = logits.max(-1)
+            np.testing.assert_allclose(arrays[f"{name}/lse"], top + np.log(np.exp(logits - top[..., None]).sum(-1)), atol=2e-5)
+            np.testing.assert_allclose(arrays[f"{name}/colsum"], probs.sum(1), atol=2e-5)
+            np.testing.assert_allclose(arrays[f"{name}/colmax"], probs.max(1), atol=2e-6)
+            np.testing.assert_allclose(arrays[f"{name}/rowmax"], probs.max(-1), atol=2e-6)
+            np.testing.assert_allclose(arrays[f"{name}/entropy"], -(probs * np.log(probs)).sum(-1), atol=2e-5)
+            self.assertEqual(arrays[f"{name}/topk_index"].shape, (*probs.shape[:2], 8))
+            self.assertEqual(arrays[f"{name}/output"].shape, (probs.shape[1], hidden))
+        for i in range(layers + 1):
+            self.assertEqual(arrays[f"hidden/vision/{i}"].shape[1], hidden)
+        self.assertEqual(arrays["input/pixel_values"].ndim, 3)
+        self.assertIn("output/logits", arrays)
+        for key in ("fovea.version", "fovea.session", "fovea.token_map", "fovea.model"):
+            self.assertIn(key, metadata)
+        self.assertEqual(json.loads(metadata["fovea.session"])["model"]["reference"], "demo:vit")
+        self.assertIn("vision", json.loads(metadata["fovea.token_map"])["stages"])
+
+    def test_keep_and_sites_choose(self):
+        arrays, _ = self.trace("--sites", "vision.1.*", "--sites", "vision.3.self", keep="lse")
+        self.assertEqual(set(arrays), {"vision.1.self/lse", "vision.3.self/lse"})
+
+    def test_several_pictures(self):
+        arrays, metadata = self.trace(keep="output", images=("scene:7", "scene:8"))
+        self.assertEqual(set(arrays), {"image0/output/logits", "image1/output/logits"})
+        alone, _ = self.trace(keep="output", images=("scene:8",))
+        np.testing.assert_array_equal(arrays["image1/output/logits"], alone["output/logits"])
+
+    def test_observation_changes_nothing(self):
+        plain, _ = self.trace(keep="output")
+        watched, _ = self.trace()
+        np.testing.assert_array_equal(plain["output/logits"], watched["output/logits"])
+
+    def test_dtype_of_the_file(self):
+        arrays, _ = self.trace("--dtype", "float32", keep="output")
+        self.assertEqual(arrays["output/logits"].dtype, np.float32)
+
+    def test_raw_tensors_give_the_same(self):
+        arrays, _ = self.trace(keep="input,output")
+        write_safetensors(self.folder / "in.safetensors", {"pixel_values": arrays["input/pixel_values"][None]})
+        self.ok("trace", "demo:vit", "--tensors", "in.safetensors", "--keep", "output", "-o", "u.safetensors")
+        again, _ = read_safetensors(self.folder / "u.safetensors")
+        np.testing.assert_array_equal(arrays["output/logits"], again["output/logits"])
+
+    def test_edits_change_the_result(self):
+        plain, _ = self.trace(keep="output,probs")
+        same, _ = self.trace("--edit", 'temperature{"temperature":1}', keep="output")
+        np.testing.assert_array_equal(plain["output/logits"], same["output/logits"])
+        muted, _ = self.trace("--edit", 'mute_heads{"layers":"1","heads":"0"}', keep="output,probs")
+        self.assertGreater(np.abs(plain["output/logits"] - muted["output/logits"]).max(), 1e-4)
+        np.testing.assert_array_equal(plain["vision.0.self/probs"], muted["vision.0.self/probs"])
+        self.assertEqual(np.abs(muted["vision.1.self/probs"][0]).max(), 0)
+        cold, _ = self.trace("--edit", 'temperature{"layers":"0","temperature":0.5}', keep="probs,qkv")
+        q, k = (cold[f"vision.0.self/{x}"].astype(np.float64) for x in "qk")
+        expected = softmax(q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[-1]) / 0.5)
+        np.testing.assert_allclose(cold["vision.0.self/probs"], expected, atol=5e-6)
+
+
+class Analyse(CliTest):
+    BASE = ("analyse", "demo:vit", "--image", "scene:7", "--analysis", "attention_from")
+
+    def test_formats_agree(self):
+        document = self.ok(*self.BASE, "--json").json()
+        finding = document["items"][0]["findings"][0]
+        self.assertEqual(document["analysis"], "attention_from")
+        self.assertEqual(finding["kind"], "Grid")
+        values = np.array(finding["data"]["values"], np.float32).reshape(-1, finding["data"]["rows"], finding["data"]["columns"])
+        for name in ("x.json", "x.npz", "x.safetensors", "x.csv"):
+            self.assertEqual(self.ok(*self.BASE, "-o", name).out, "")
+        self.assertEqual(json.loads((self.folder / "x.json").read_text()), document)
+        np.testing.assert_array_equal(np.load(self.folder / "x.npz")[finding["name"]], values)
+        np.testing.assert_array_equal(read_safetensors(self.folder / "x.safetensors")[0][finding["name"]], values)
+        lines = (self.folder / "x.csv").read_text().splitlines()
+        self.assertEqual(len(lines), 1 + values.size)
+        np.testing.assert_allclose([float(line.split(",")[-1]) for line in lines[1:]], values.ravel(), rtol=1e-6)
+        self.assertEqual(self.ok(*self.BASE, "--format", "csv", "-o", "-").out.splitlines(), lines)
+
+    def test_equals_the_trace(self):
+        self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "probs", "-o", "t.safetensors")
+        arrays, _ = read_safetensors(self.folder / "t.safetensors")
+        last = max((n for n in arrays if n.endswith("/probs")), key=lambda n: int(n.split(".")[1]))
+        finding = self.ok(*self.BASE).json()["items"][0]["findings"][0]["data"]
+        row = arrays[last].astype(np.float64).mean(0)[0]
+        np.testing.assert_allclose(np.ravel(finding["values"]), row[-finding["rows"] * finding["columns"]:], atol=1e-6)
+
+    def test_every_analysis_with_its_defaults(self):
+        for entry in self.ok("list", "analyses", "--json").json()["analyses"]:
+            with self.subTest(entry["id"]):
+                cheap = [f"--param={p['name']}=2" for p in entry["params"] if p["name"] in ("samples", "steps")]
+                document = self.ok("analyse", "demo:vit", "--image", "scene:7", "--analysis", entry["id"], *cheap).json()
+                self.assertTrue(document["items"][0]["findings"])
+
+    def test_several_pictures(self):
+        document = self.ok(*self.BASE, "--image", "scene:8", "--json").json()
+        self.assertEqual([item["input"] for item in document["items"]], ["scene:7", "scene:8"])
+        self.ok(*self.BASE, "--image", "scene:8", "-o", "x.npz")
+        self.assertTrue(any(name.startswith("image1/") for name in np.load(self.folder / "x.npz").files))
+
+
+class Render(CliTest):
+    BASE = ("render", "demo:vit", "--image", "scene:7", "--analysis", "attention_from")
+
+    def test_equal_commands_equal_bytes(self):
+        for name in ("a.svg", "a.png", "a.pdf"):
+            with self.subTest(name):
+                self.ok(*self.BASE, "-o", name)
+                self.ok(*self.BASE, "-o", "b" + name)
+                self.assertEqual((self.folder / name).read_bytes(), (self.folder / ("b" + name)).read_bytes())
+        self.ok(*self.BASE, "-o", "c.svg", "--colormap", "viridis")
+        self.assertNotEqual((self.folder / "a.svg").read_bytes(), (self.folder / "c.svg").read_bytes())
+
+    def test_a_session_gives_the_same_bytes(self):
+        self.ok(*self.BASE, "-o", "direct.svg")
+        self.ok("run", self.session(), "-o", "out")
+        self.assertEqual((self.folder / "direct.svg").read_bytes(), (self.folder / "out/map.svg").read_bytes())
+        self.ok("run", self.session(), "-o", "again")
+        for path in (self.folder / "out").iterdir():
+            self.assertEqual(path.read_bytes(), (self.folder / "again" / path.name).read_bytes())
+
+    def test_the_recipe_opens_as_a_session(self):
+        self.ok(*self.BASE, "--image", "scene:8", "--edit", 'mute_heads{"heads":"1"}', "-o", "a.png")
+        names = sorted(p.name for p in self.folder.iterdir())
+        self.assertEqual(names, ["a-0.png", "a-1.png"])
+        documents = [value for value in png_text(self.folder / "a-1.png").values() if '"schema"' in value]
+        self.assertEqual(len(documents), 1)
+        (self.folder / "again.fovea.json").write_text(documents[0])
+        again = json.loads(documents[0])
+        self.assertEqual(again["input"]["images"], ["scene:8"])
+        self.assertEqual(again["pictures"][0]["display"]["scale"], "linked")
+        again["pictures"][0]["file"] = "same.png"
+        (self.folder / "again.fovea.json").write_text(json.dumps(again))
+        self.ok("run", "again.fovea.json", "-o", "out")
+        self.assertEqual((self.folder / "a-1.png").read_bytes(), (self.folder / "out/same.png").read_bytes())
+
+    def test_linked_scale_spans_the_pictures(self):
+        self.ok(*self.BASE, "--image", "scene:8", "-o", "a.svg")
+        texts = [(self.folder / f"a-{i}.svg").read_text() for i in (0, 1)]
+        recipes = {text[text.index("linked scale"):].split("|")[0].strip() for text in texts}
+        self.assertEqual(len(recipes), 1)
+        self.ok(*self.BASE, "-o", "alone.svg")
+        self.assertNotIn(recipes.pop(), (self.folder / "alone.svg").read_text())
+
+    def test_recipe_can_be_switched_off(self):
+        self.ok(*self.BASE, "-o", "a.svg")
+        self.ok(*self.BASE, "--no-recipe", "-o", "b.svg")
+        self.assertIn("attention_from", (self.folder / "a.svg").read_text())
+        self.assertNotEqual((self.folder / "a.svg").read_bytes(), (self.folder / "b.svg").read_bytes())
+
+    def test_sink_policies_draw_something_else(self):
+        bodies = set()
+        for policy in ("keep", "mask", "redistribute"):
+            self.ok(*self.BASE, "--sinks", policy, "-o", policy + ".svg")
+            bodies.add((self.folder / (policy + ".svg")).read_bytes())
+        self.assertEqual(len(bodies), 3)
+
+
+class More(CliTest):
+    def test_scene(self):
+        self.ok("scene", "--seed", "7", "-o", "a.png", "--truth", "a.json")
+        self.ok("scene", "--seed", "7", "-o", "b.ppm")
+        truth = json.loads((self.folder / "a.json").read_text())
+        self.assertTrue(truth["objects"])
+        self.assertEqual((self.folder / "b.ppm").read_bytes()[:2], b"P6")
+        drawn = self.ok("trace", "demo:vit", "--image", "scene:7", "--image", "b.ppm", "--image", "a.png", "--keep", "output",
+                        "-o", "t.safetensors")
+        arrays, _ = read_safetensors(self.folder / "t.safetensors")
+        for i in (1, 2):
+            np.testing.assert_array_equal(arrays["image0/output/logits"], arrays[f"image{i}/output/logits"])
+        self.fails(2, "scene", "--seed", "1", "--width", "3", "-o", "c.png")
+
+    def test_compare(self):
+        a, b = self.session("a.fovea.json"), self.session("b.fovea.json", edits=[{"id": "mute_heads", "params": {"heads": "0"}}])
+        same = self.ok("compare", a, a, "--json").json()["items"][0]
+        self.assertEqual(same["outputs"][0]["absolute"], 0)
+        other = self.ok("compare", a, b, "--json").json()["items"][0]
+        self.assertGreater(other["outputs"][0]["absolute"], 0)
+        self.assertTrue(other["analyses"][0]["findings"])
+        self.ok("compare", a, b, "-o", "d.svg")
+        self.assertIn("Difference", (self.folder / "d.svg").read_text())
+        self.ok("compare", a, b, "-o", "d.json")
+        self.assertEqual(json.loads((self.folder / "d.json").read_text())["items"][0], other)
+
+    def test_demo(self):
+        paths = self.ok("demo", "-o", "shown").out.split()
+        suffixes = {path.rsplit(".", 1)[1] for path in paths}
+        self.assertEqual(suffixes, {"png", "svg", "json"})
+        for path in paths:
+            self.assertGreater((self.folder / path).stat().st_size, 100)
+
+    def test_quiet(self):
+        result = self.ok("render", "demo:vit", "--image", "scene:7", "--analysis", "rollout", "-o", "a.svg", "--quiet")
+        self.assertEqual((result.out, result.err), ("", ""))
+
+
+if __name__ == "__main__":
+    unittest.main()

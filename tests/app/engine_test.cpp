@@ -1,0 +1,174 @@
+#include "session/engine.h"
+
+#include <doctest/doctest.h>
+
+#include "fovea/error.h"
+#include "fovea/run.h"
+#include "session/capture_union.h"
+
+using namespace fovea;
+
+namespace {
+
+Session demo() {
+    Session session;
+    session.model.reference = std::string(FOVEA_SOURCE_DIR) + "/resources/demo_models/vit-scenes";
+    session.model.device = "cpu";
+    session.input.images = {"scene:7"};
+    session.analyses = {{"attention_from", {{"layers", "last"}}}};
+    session.pictures.emplace_back();
+    return session;
+}
+
+Engine engine() {
+    return Engine(std::make_shared<const Catalog>(makeCatalog()),
+                  std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog()),
+                  [](const std::filesystem::path& file) -> Pixels { throw Error(file.string() + ": no files here"); });
+}
+
+int layersOf(const Model& model) { return model.spec().stages.front().layers; }
+
+}  // namespace
+
+TEST_CASE("results come from the cache until something that they depend on changes") {
+    Engine e = engine();
+    Session session = demo();
+    const JobContext job;
+    const auto model = e.model(session, job);
+    CHECK(e.model(session, job) == model);
+    CHECK(e.input(session, job) == e.input(session, job));
+    const auto first = e.analyse(session, 0, 0, job);
+    CHECK(e.analyse(session, 0, 0, job) == first);
+    session.pictures[0].display.colormap = "viridis";
+    CHECK(e.analyse(session, 0, 0, job) == first);
+    session.analyses[0].params["heads"] = "0";
+    CHECK(e.analyse(session, 0, 0, job) != first);
+    session.input.images = {"scene:8"};
+    CHECK(e.model(session, job) == model);
+}
+
+TEST_CASE("an edit of a late block runs the late blocks alone, with the numbers of a full run") {
+    Engine e = engine();
+    Session session = demo();
+    const JobContext job;
+    CaptureRequest capture;
+    capture.qkv = true;
+    const int layers = layersOf(*e.model(session, job));
+    CHECK(e.run(session, 0, capture, job)->blocksRun == layers);
+    session.edits = {{"mute_heads", {{"layers", std::to_string(layers - 2)}, {"heads", "0"}}, true}};
+    const auto resumed = e.run(session, 0, capture, job);
+    CHECK(resumed->blocksRun == 2);
+    CHECK(resumed->blocksResumed == layers - 2);
+    Engine fresh = engine();
+    const auto whole = fresh.run(session, 0, capture, job);
+    CHECK(whole->blocksRun == layers);
+    CHECK(whole->trace->output("logits") == resumed->trace->output("logits"));
+    session.edits[0].enabled = false;
+    const auto plain = e.run(session, 0, capture, job);
+    CHECK(plain->trace->output("logits") == engine().run(demo(), 0, capture, job)->trace->output("logits"));
+}
+
+TEST_CASE("one run serves all analyses of a session") {
+    Engine e = engine();
+    Session session = demo();
+    session.analyses.push_back({"rollout", nlohmann::json::object()});
+    const JobContext job;
+    const auto run = e.run(session, 0, {}, job);
+    e.analyse(session, 0, 0, job);
+    e.analyse(session, 1, 0, job);
+    CHECK(e.run(session, 0, {}, job) == run);
+}
+
+TEST_CASE("pictures say how they were made, and their document makes them again") {
+    Engine e = engine();
+    Session session = demo();
+    session.input.images = {"scene:7", "scene:8"};
+    session.pictures.push_back(session.pictures[0]);
+    session.pictures[1].display.scale = "picture";
+    const JobContext job;
+    const auto picture = e.paint(session, 0, 1, job);
+    CHECK(picture->recipe.find("scene 8") != std::string::npos);
+    CHECK(picture->recipe.find("linked scale") != std::string::npos);
+    CHECK(picture->recipe.find("no edits") != std::string::npos);
+    const Session again = sessionFromText(picture->document);
+    CHECK(again.input.images == std::vector<std::string>{"scene:8"});
+    Engine other = engine();
+    const auto repeated = other.paint(again, 0, 0, job);
+    CHECK(repeated->recipe == picture->recipe);
+    CHECK(repeated->document == picture->document);
+    CHECK(repeated->picture.layers.size() == picture->picture.layers.size());
+    CHECK(e.paint(session, 1, 1, job)->recipe != picture->recipe);
+}
+
+TEST_CASE("requests that cannot be served are errors of the right kind") {
+    Engine e = engine();
+    const JobContext job;
+    const auto codeOf = [&](const Session& session) {
+        try {
+            e.paint(session, 0, 0, job);
+        } catch (const Error& error) {
+            return error.code();
+        }
+        return ErrorCode::Internal;
+    };
+    Session session = demo();
+    session.analyses[0].id = "no_such";
+    CHECK(codeOf(session) == ErrorCode::Usage);
+    session = demo();
+    session.pictures[0].finding = "no_such";
+    CHECK(codeOf(session) == ErrorCode::Usage);
+    session = demo();
+    session.pictures[0].painter = "chart";
+    CHECK(codeOf(session) == ErrorCode::Usage);
+    session = demo();
+    session.input.images.clear();
+    CHECK(codeOf(session) == ErrorCode::Usage);
+    session = demo();
+    session.input.images = {"a.png"};
+    CHECK(codeOf(session) == ErrorCode::Input);
+    session = demo();
+    session.budget = "1KiB";
+    CHECK(codeOf(session) == ErrorCode::Memory);
+    CHECK_THROWS_AS(e.paint(demo(), 5, 0, job), Error);
+    CHECK_THROWS_AS(e.paint(demo(), 0, 5, job), Error);
+}
+
+TEST_CASE("a stopped job unwinds, and the engine goes on working") {
+    Engine e = engine();
+    const Session session = demo();
+    e.model(session, JobContext());
+    std::stop_source stop;
+    int reports = 0;
+    const JobContext stopping(stop.get_token(), [&](double, std::string_view) {
+        if (++reports == 4) stop.request_stop();
+    });
+    CHECK_THROWS_AS(e.paint(session, 0, 0, stopping), Cancelled);
+    CHECK(e.paint(session, 0, 0, JobContext())->picture.layers.size() > 0);
+}
+
+TEST_CASE("memory can be given back between results") {
+    Engine e = engine();
+    const JobContext job;
+    const auto before = e.paint(demo(), 0, 0, job);
+    e.saveMemory();
+    CHECK(e.paint(demo(), 0, 0, job)->recipe == before->recipe);
+}
+
+TEST_CASE("captures unite to what serves both") {
+    CaptureRequest a, b, none;
+    a.qkv = true, a.sites = {"vision.1.self"};
+    b.lse = b.hidden = true, b.sites = {"vision.2.self"};
+    none.output = false;
+    const CaptureRequest both = united(a, b);
+    CHECK(covers(both, a));
+    CHECK(covers(both, b));
+    CHECK(!covers(a, b));
+    CHECK(both.sites.size() == 2);
+    CaptureRequest all;
+    all.qkv = true;
+    CHECK(united(a, all).sites.empty());
+    CHECK(covers(united(a, all), all));
+    CHECK(!covers(a, all));
+    CHECK(covers(a, none));
+    CHECK(united(none, a).sites == a.sites);
+}

@@ -1,0 +1,128 @@
+#include "session/finding_file.h"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "fovea/error.h"
+#include "io/support.h"
+
+using namespace fovea;
+
+namespace {
+
+class Counting final : public MatrixSource {
+public:
+    int rows() const override { return 2; }
+    int columns() const override { return 3; }
+    Array tile(int rowBegin, int rowEnd, int columnBegin, int columnEnd) const override {
+        Array out({rowEnd - rowBegin, columnEnd - columnBegin});
+        for (int r = rowBegin; r < rowEnd; ++r)
+            for (int c = columnBegin; c < columnEnd; ++c) out.at(r - rowBegin, c - columnBegin) = static_cast<float>(10 * r + c);
+        return out;
+    }
+    Array pooled(int) const override { return tile(0, 2, 0, 3); }
+};
+
+std::vector<Finding> oneOfEach() {
+    Grid grid;
+    grid.rows = 1, grid.columns = 2;
+    grid.planes = {"a", "b"};
+    grid.values = {0.25F, 0.5F, 1.0F, NAN};
+    Tree tree{"vision", {3, 5}, {-1, 0}, {0, 0.5F}, {0, 1}, {1, 2}};
+    Path path;
+    path.fixations = {{1, 2, 3, 4, 5}};
+    Series series{"layer", "share", {{"one", {0, 1}, {0.5, 0.25}}}};
+    Table table{{{"name", ""}, {"mass", "probability"}}, {{std::string("a, \"b\""), 0.5}}};
+    return {{"scores", "", "p", "", TokenScores{"vision", {0.5F, 0.25F}}},
+            {"matrix", "", "p", "", PairMatrix{"vision", "vision", std::make_shared<Counting>()}},
+            {"map", "", "p", "", grid},
+            {"tree", "", "", "", tree},
+            {"path", "", "", "", path},
+            {"curve", "", "", "", series},
+            {"table", "", "", "", table}};
+}
+
+Numbers numbersOf(int items) {
+    Numbers numbers;
+    numbers.session.analyses = {{"any", nlohmann::json::object()}};
+    for (int i = 0; i < items; ++i) {
+        auto result = std::make_shared<AnalysisResult>();
+        result->findings = oneOfEach();
+        numbers.items.push_back({i, "picture.png", result, nullptr});
+    }
+    return numbers;
+}
+
+}  // namespace
+
+TEST_CASE("every kind of finding becomes CSV rows") {
+    Numbers numbers = numbersOf(1);
+    const std::pair<const char*, const char*> expected[] = {
+        {"scores", "token,name,row,column,value (p)\r\n0,,,,0.5\r\n1,,,,0.25\r\n"},
+        {"matrix", "query,key 0,key 1,key 2\r\n0,0,1,2\r\n1,10,11,12\r\n"},
+        {"map", "plane,row,column,value (p)\r\na,0,0,0.25\r\na,0,1,0.5\r\nb,0,0,1\r\nb,0,1,nan\r\n"},
+        {"path", "fixation,x (px),y (px),onset (ms),duration (ms),mass\r\n0,1,2,3,4,5\r\n"},
+        {"curve", "line,layer,share\r\none,0,0.5\r\none,1,0.25\r\n"},
+        {"table", "name,mass (probability)\r\n\"a, \"\"b\"\"\",0.5\r\n"},
+    };
+    for (const auto& [name, text] : expected) {
+        numbers.finding = name;
+        CHECK(numbersCsv(numbers) == text);
+    }
+    numbers.finding = "tree";
+    CHECK(numbersCsv(numbers).find("\r\n1,5,,,,0,0.5,1,2\r\n") != std::string::npos);
+    numbers.finding = "none";
+    CHECK_THROWS_AS(numbersCsv(numbers), Error);
+}
+
+TEST_CASE("several items have a column of their own") {
+    Numbers numbers = numbersOf(2);
+    numbers.finding = "path";
+    CHECK(numbersCsv(numbers) == "item,fixation,x (px),y (px),onset (ms),duration (ms),mass\r\n0,0,1,2,3,4,5\r\n1,0,1,2,3,4,5\r\n");
+}
+
+TEST_CASE("arrays keep names and shapes") {
+    std::vector<std::pair<std::string, Array>> arrays;
+    for (const Finding& finding : oneOfEach())
+        for (auto& entry : arraysOf(finding)) arrays.push_back(std::move(entry));
+    const auto shapeOf = [&](const std::string& name) -> std::vector<std::int64_t> {
+        for (const auto& [known, array] : arrays)
+            if (known == name) return array.shape;
+        return {};
+    };
+    CHECK(shapeOf("scores") == std::vector<std::int64_t>{2});
+    CHECK(shapeOf("matrix") == std::vector<std::int64_t>{2, 3});
+    CHECK(shapeOf("map") == std::vector<std::int64_t>{2, 1, 2});
+    CHECK(shapeOf("tree/parent") == std::vector<std::int64_t>{2});
+    CHECK(shapeOf("path") == std::vector<std::int64_t>{1, 5});
+    CHECK(shapeOf("curve/one/y") == std::vector<std::int64_t>{2});
+    CHECK(shapeOf("table/mass") == std::vector<std::int64_t>{1});
+    CHECK(shapeOf("table/name").empty());
+}
+
+TEST_CASE("JSON writes NaN as null and files appear complete") {
+    const test::TemporaryFolder folder;
+    const Numbers numbers = numbersOf(1);
+    for (const char* name : {"x.json", "x.csv", "x.npz", "x.safetensors"}) {
+        writeNumbers(folder.path() / name, numbers);
+        CHECK(std::filesystem::file_size(folder.path() / name) > 50);
+    }
+    const auto json = nlohmann::json::parse(test::readBytes(folder.path() / "x.json"));
+    CHECK(json["items"][0]["findings"][2]["data"]["values"][3].is_null());
+    CHECK_THROWS_AS(writeNumbers(folder.path() / "x.png", numbers), Error);
+}
+
+TEST_CASE("findings are subtracted where their shapes agree") {
+    const std::vector<Finding> a = oneOfEach();
+    std::vector<Finding> b = oneOfEach();
+    std::get<Grid>(b[2].data).values[0] = 1.25F;
+    const Finding change = difference(a[2], b[2]);
+    CHECK(std::get<Grid>(change.data).values[0] == 1.0F);
+    CHECK(std::get<Grid>(change.data).signedValues);
+    CHECK(std::get<PairMatrix>(difference(a[1], b[1]).data).source->tile(1, 2, 0, 3).at(0, 2) == 0.0F);
+    CHECK_THROWS_AS(difference(a[0], b[1]), Error);
+    CHECK_THROWS_AS(difference(a[6], b[6]), Error);
+    std::get<TokenScores>(b[0].data).values.push_back(1);
+    CHECK_THROWS_AS(difference(a[0], b[0]), Error);
+}

@@ -1,0 +1,226 @@
+#include "session/session.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+#include "fovea/error.h"
+#include "io/support.h"
+
+using namespace fovea;
+
+namespace {
+
+Session sample() {
+    Session session;
+    session.model = {"demo:vit", "cpu", "float32"};
+    session.input.images = {"pictures/cat.png", "scene:7"};
+    session.input.prompt = "What is \"this\"?\n";
+    session.seed = 18446744073709551615U;
+    session.budget = "4GiB";
+    session.edits = {{"temperature", {{"factor", 0.5}}, true}, {"mute_heads", {{"heads", "0,3"}}, false}};
+    session.analyses = {{"attention_from", {{"layers", "last"}}}, {"rollout", nlohmann::json::object()}};
+    PictureRequest picture;
+    picture.analysis = 1;
+    picture.display.scale = "fixed";
+    picture.display.minimum = -0.25;
+    picture.display.maximum = 0.125;
+    picture.display.tokenGrid = false;
+    picture.file = "a/b.png";
+    picture.dpi = 96;
+    session.pictures = {picture};
+    session.views = {{"dock", {1, 2, 3}}};
+    return session;
+}
+
+// Reads a document and returns the message of the error, or "" when it was accepted.
+std::string problemOf(const std::string& text) {
+    try {
+        sessionFromText(text);
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::Input);
+        CHECK(!std::string(error.what()).empty());
+        return error.what();
+    }
+    return "";
+}
+
+}  // namespace
+
+TEST_CASE("a session survives JSON, with equal text, hash and value") {
+    const Session session = sample();
+    const std::string text = toJson(session).dump(2);
+    const Session again = sessionFromText(text);
+    CHECK(again == session);
+    CHECK(toJson(again).dump(2) == text);
+    CHECK(hashOf(again) == hashOf(session));
+    Session other = session;
+    other.seed = 0;
+    CHECK(hashOf(other) != hashOf(session));
+}
+
+TEST_CASE("keys come in a fixed order") {
+    const std::string text = toJson(Session()).dump();
+    std::size_t last = 0;
+    for (const char* key : {"schema", "model", "input", "seed", "budget", "edits", "analyses", "pictures", "views"}) {
+        const std::size_t at = text.find("\"" + std::string(key) + "\"");
+        REQUIRE(at != std::string::npos);
+        CHECK(at >= last);
+        last = at;
+    }
+}
+
+TEST_CASE("the smallest session takes the defaults") {
+    CHECK(sessionFromText(R"({"schema": 1})") == Session());
+}
+
+TEST_CASE("unknown fields are kept where they were and reported") {
+    const std::string text = R"({"schema":1,"model":{"reference":"x","revision":"main"},"analyses":[{"id":"a","note":[1]}],
+        "pictures":[{"analysis":0,"display":{"glow":true}}],"future":{"a":1},"$schema":"session.schema.json"})";
+    std::vector<std::string> notices;
+    const Session session = sessionFromText(text, &notices);
+    CHECK(notices.size() == 4);  // all but $schema
+    const auto written = toJson(session);
+    CHECK(written["model"]["revision"] == "main");
+    CHECK(written["analyses"][0]["note"] == nlohmann::json::array({1}));
+    CHECK(written["pictures"][0]["display"]["glow"] == true);
+    CHECK(written["future"]["a"] == 1);
+    CHECK(sessionFromText(written.dump()) == session);
+    Session shorter = session;
+    shorter.pictures.clear();
+    CHECK(!toJson(shorter).dump().empty());  // a field whose parent is gone goes with it
+    CHECK(toJson(shorter).dump().find("glow") == std::string::npos);
+}
+
+TEST_CASE("a newer schema is refused with a hint") {
+    try {
+        sessionFromText(R"({"schema": 2})");
+        FAIL("accepted");
+    } catch (const Error& error) {
+        CHECK(std::string(error.what()).find("/schema") != std::string::npos);
+        CHECK(error.hint().find("newer") != std::string::npos);
+    }
+}
+
+TEST_CASE("messages name the field by its path") {
+    const struct {
+        const char* text;
+        const char* path;
+    } cases[] = {
+        {R"([])", "/"},
+        {R"({})", "/schema"},
+        {R"({"schema":"1"})", "/schema"},
+        {R"({"schema":1.5})", "/schema"},
+        {R"({"schema":0})", "/schema"},
+        {R"({"schema":1,"model":3})", "/model"},
+        {R"({"schema":1,"model":{"dtype":"int4"}})", "/model/dtype"},
+        {R"({"schema":1,"input":{"images":"a.png"}})", "/input/images"},
+        {R"({"schema":1,"input":{"images":["a",1]}})", "/input/images"},
+        {R"({"schema":1,"input":{"images":["a\u0000b"]}})", "/input/images"},
+        {R"({"schema":1,"seed":-1})", "/seed"},
+        {R"({"schema":1,"seed":1.0})", "/seed"},
+        {R"({"schema":1,"edits":{}})", "/edits"},
+        {R"({"schema":1,"edits":[{"params":{}}]})", "/edits/0/id"},
+        {R"({"schema":1,"edits":[{"id":"a"},{"id":"b","params":[]}]})", "/edits/1/params"},
+        {R"({"schema":1,"edits":[{"id":"a","enabled":1}]})", "/edits/0/enabled"},
+        {R"({"schema":1,"pictures":[{"analysis":0}]})", "/pictures/0/analysis"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":1}]})", "/pictures/0/analysis"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":-1}]})", "/pictures/0/analysis"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":1e99}]})", "/pictures/0/analysis"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":0,"dpi":5}]})", "/pictures/0/dpi"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":0,"display":{"opacity":2}}]})",
+         "/pictures/0/display/opacity"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":0,"display":{"scale":"odd"}}]})",
+         "/pictures/0/display/scale"},
+        {R"({"schema":1,"analyses":[{"id":"a"}],"pictures":[{"analysis":0,"display":{"scale":"fixed"}}]})",
+         "/pictures/0/display/maximum"},
+        {R"({"schema":1,"views":[]})", "/views"},
+    };
+    for (const auto& c : cases) {
+        CAPTURE(c.text);
+        CHECK(problemOf(c.text).find(c.path) != std::string::npos);
+    }
+}
+
+TEST_CASE("hostile texts are refused, never followed") {
+    CHECK(problemOf("") != "");
+    CHECK(problemOf(std::string(1 << 20, '[')) != "");
+    CHECK(problemOf(R"({"schema":1,"schema":1})") != "");
+    CHECK(problemOf(R"({"schema":NaN})") != "");
+    CHECK(problemOf("{\"schema\":1,\"budget\":\"" + std::string(100, '9') + "\"}") != "");
+    CHECK(problemOf("{\"schema\":1,\"model\":{\"reference\":\"" + std::string(10000, 'a') + "\"}}") != "");
+    CHECK(problemOf("{\"schema\":1,\"views\":{\"a\":\"\xff\xfe\"}}") != "");
+    std::string deep = "{\"schema\":1,\"views\":";
+    for (int i = 0; i < 5000; ++i) deep += "{\"a\":";
+    CHECK(problemOf(deep) != "");
+}
+
+TEST_CASE("mutated sessions are read or refused with an error, nothing else") {
+    const std::string text = toJson(sample()).dump();
+    std::mt19937 random(7);
+    for (int i = 0; i < 3000; ++i) {
+        std::string mutant = text;
+        for (int change = 0; change < 1 + i % 4; ++change) {
+            const std::size_t at = random() % mutant.size();
+            switch (random() % 3) {
+                case 0: mutant[at] = static_cast<char>(random() % 256); break;
+                case 1: mutant.erase(at, 1 + random() % 8); break;
+                default: mutant.insert(at, mutant.substr(random() % mutant.size(), 1 + random() % 12));
+            }
+            if (mutant.empty()) break;
+        }
+        try {
+            const Session session = sessionFromText(mutant);
+            CHECK(sessionFromText(toJson(session).dump()) == session);
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::Input);
+        }
+    }
+}
+
+TEST_CASE("paths in a file are relative to it") {
+    const test::TemporaryFolder folder;
+    const auto root = folder.path();
+    test::writeBytes(root / "models/tiny/config.json", "{}");
+    test::writeBytes(root / "sessions/s.fovea.json",
+                     R"({"schema":1,"model":{"reference":"../models/tiny"},
+                         "input":{"images":["a.png","/abs/b.png","scene:3"],"tensors":"../t.safetensors"}})");
+    const Session session = readSession(root / "sessions/s.fovea.json");
+    CHECK(session.model.reference == (root / "models/tiny").lexically_normal().generic_string());
+    CHECK(session.input.images[0] == (root / "sessions/a.png").generic_string());
+    CHECK(session.input.images[1] == "/abs/b.png");
+    CHECK(session.input.images[2] == "scene:3");
+    CHECK(session.input.tensors == (root / "t.safetensors").generic_string());
+
+    writeSession(root / "elsewhere.fovea.json", session);
+    const auto written = nlohmann::json::parse(test::readBytes(root / "elsewhere.fovea.json"));
+    CHECK(written["model"]["reference"] == "models/tiny");
+    CHECK(written["input"]["images"][0] == "sessions/a.png");
+    CHECK(readSession(root / "elsewhere.fovea.json") == session);
+}
+
+TEST_CASE("names of demos and of the cache are no paths") {
+    const test::TemporaryFolder folder;
+    test::writeBytes(folder.path() / "s.fovea.json", R"({"schema":1,"model":{"reference":"google/vit-base"}})");
+    CHECK(readSession(folder.path() / "s.fovea.json").model.reference == "google/vit-base");
+}
+
+TEST_CASE("the sample sessions and the schema agree with the reader") {
+    const auto resources = std::filesystem::path(FOVEA_SOURCE_DIR) / "resources";
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(resources / "sessions")) {
+        if (!entry.path().string().ends_with(".fovea.json")) continue;
+        std::vector<std::string> notices;
+        readSession(entry.path(), &notices);
+        CHECK(notices.empty());
+        ++count;
+    }
+    CHECK(count >= 3);
+    const auto schema = nlohmann::json::parse(test::readBytes(resources / "schema/session.schema.json"));
+    const auto written = nlohmann::json(toJson(sample()));
+    for (const auto& [key, value] : written.items()) CHECK(schema["properties"].contains(key));
+    for (const auto& [key, value] : written["pictures"][0]["display"].items())
+        CHECK(schema["$defs"]["display"]["properties"].contains(key));
+    for (const auto& [key, value] : written["pictures"][0].items())
+        CHECK(schema["properties"]["pictures"]["items"]["properties"].contains(key));
+}
