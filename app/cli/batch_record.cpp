@@ -67,7 +67,8 @@ void writeRecord(const fs::path& folder, const BatchRecord& record) {
                                {"class", record.prediction.index},
                                {"probability", record.prediction.probability},
                                {"metrics", std::move(metrics)}};
-    writeFileAtomically(folder / kRecordName, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    writeFileAtomically(folder / kRecordName,
+                        json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job) {
@@ -84,7 +85,8 @@ BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& 
         std::string id = item.session.analyses[i].id;
         if (i > 0) id = std::to_string(i + 1) + " " + id;
         for (const Finding& finding : result->findings)
-            if (const std::vector<float>* values = valuesOf(finding)) addMetrics(id + "." + finding.name, *values, record);
+            if (const std::vector<float>* values = valuesOf(finding))
+                addMetrics(id + "." + finding.name, *values, record);
     }
     return record;
 }
@@ -96,7 +98,8 @@ std::string metricsCsv(const std::vector<BatchItem>& items, const fs::path& fold
         const std::optional<BatchRecord> record = readRecord(folder / item.name);
         if (!record) continue;
         std::vector<Table::Cell> row = {item.name, record->input, record->prediction.label,
-                                        static_cast<double>(record->prediction.index), record->prediction.probability};
+                                        static_cast<double>(record->prediction.index),
+                                        record->prediction.probability};
         row.resize(5 + names.size(), std::string());
         for (const auto& [name, value] : record->metrics) {
             const auto found = std::find(names.begin(), names.end(), name);

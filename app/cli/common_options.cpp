@@ -14,8 +14,9 @@ namespace {
 // Kinds of input that the command line knows but no family of models takes.
 void refuseUnserved(const InputOptions& input) {
     const auto refuse = [](const char* flag, const char* needs) {
-        throw Error(fmt::format("{}: expected a model that takes {}, found none among the families", flag, needs),
-                    "fovea-cli families lists what can be opened; pictures go in with --image");
+        throw Error(
+            fmt::format("{}: expected a model that takes {}, found none among the families", flag, needs),
+            "fovea-cli families lists what can be opened; pictures go in with --image");
     };
     if (!input.video.empty()) refuse("--video", "film frames");
     if (!input.chat.empty()) refuse("--chat", "a conversation");
@@ -29,13 +30,19 @@ void refuseUnserved(const InputOptions& input) {
 
 void addCommonOptions(CLI::App& command, CommonOptions& options) {
     const std::string group = "Common";
-    command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")->type_name("DEVICE")->group(group);
+    command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
+        ->type_name("DEVICE")
+        ->group(group);
     command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
         ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
         ->type_name("DTYPE")
         ->group(group);
-    command.add_option("--budget", options.budget, "memory a run may take, such as 4GiB")->type_name("BYTES")->group(group);
-    command.add_option("--edit", options.edits, "intervention ID{\"param\":...}; repeat for several, applied in order")
+    command.add_option("--budget", options.budget, "memory a run may take, such as 4GiB")
+        ->type_name("BYTES")
+        ->group(group);
+    command
+        .add_option("--edit", options.edits,
+                    "intervention ID{\"param\":...}; repeat for several, applied in order")
         ->type_name("EDIT")
         ->allow_extra_args(false)
         ->group(group);
@@ -49,21 +56,30 @@ void addCommonOptions(CLI::App& command, CommonOptions& options) {
 
 void addInputOptions(CLI::App& command, InputOptions& options) {
     const std::string group = "Input";
-    command.add_option("--image", options.images, "picture file, or scene:SEED for a drawn one; repeat for several")
+    command
+        .add_option("--image", options.images,
+                    "picture file, or scene:SEED for a drawn one; repeat for several")
         ->type_name("FILE")
         ->allow_extra_args(false)
         ->group(group);
     command.add_option("--video", options.video, "film")->type_name("FILE")->group(group);
-    command.add_option("--prompt", options.prompt, "text that goes with the picture")->type_name("TEXT")->group(group);
+    command.add_option("--prompt", options.prompt, "text that goes with the picture")
+        ->type_name("TEXT")
+        ->group(group);
     command.add_option("--chat", options.chat, "conversation as JSON")->type_name("FILE")->group(group);
-    command.add_option("--tensors", options.tensors, "input tensors under their Hugging Face names (safetensors)")
+    command
+        .add_option("--tensors", options.tensors,
+                    "input tensors under their Hugging Face names (safetensors)")
         ->type_name("FILE")
         ->group(group);
     command.add_option("--max-new-tokens", options.maxNewTokens, "length of an answer")
         ->check(CLI::PositiveNumber)
         ->type_name("N")
         ->group(group);
-    command.add_option("--steps", options.steps, "denoising steps")->check(CLI::PositiveNumber)->type_name("N")->group(group);
+    command.add_option("--steps", options.steps, "denoising steps")
+        ->check(CLI::PositiveNumber)
+        ->type_name("N")
+        ->group(group);
     command.add_option("--guidance", options.guidance, "guidance scale")->type_name("X")->group(group);
     command.add_option("--seed", options.seed, "seed of everything random")->type_name("N")->group(group);
 }
@@ -80,7 +96,8 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     session.seed = input.seed;
     session.budget = common.budget;
     if (!common.budget.empty()) parseBytes(common.budget);
-    for (const std::string& edit : common.edits) session.edits.push_back(parseEdit(edit, catalog.interventions));
+    for (const std::string& edit : common.edits)
+        session.edits.push_back(parseEdit(edit, catalog.interventions));
     return session;
 }
 
@@ -95,17 +112,20 @@ Intervention parseEdit(const std::string& text, const InterventionCatalog& catal
     const InterventionEntry* entry = catalog.find(id);
     if (!entry) {
         std::string known;
-        for (const InterventionEntry& other : catalog.all()) known += (known.empty() ? "" : ", ") + other.info.id;
-        throw Error(fmt::format("--edit '{}': there is no intervention called \"{}\"", text, id), "known: " + known,
-                    ErrorCode::Usage);
+        for (const InterventionEntry& other : catalog.all())
+            known += (known.empty() ? "" : ", ") + other.info.id;
+        throw Error(fmt::format("--edit '{}': there is no intervention called \"{}\"", text, id),
+                    "known: " + known, ErrorCode::Usage);
     }
     Intervention edit;
     edit.id = id;
     if (brace == text.size()) return edit;
     nlohmann::json params = nlohmann::json::parse(text.substr(brace), nullptr, false);
     if (!params.is_object())
-        throw Error(fmt::format("--edit '{}': expected a JSON object after {}, found {}", text, id, text.substr(brace)),
-                    fmt::format("quote the whole edit for the shell: --edit '{}{{\"param\": 1}}'", id), ErrorCode::Usage);
+        throw Error(fmt::format("--edit '{}': expected a JSON object after {}, found {}", text, id,
+                                text.substr(brace)),
+                    fmt::format("quote the whole edit for the shell: --edit '{}{{\"param\": 1}}'", id),
+                    ErrorCode::Usage);
     checkedParams(entry->info, params);
     edit.params = std::move(params);
     return edit;

@@ -40,8 +40,8 @@ void addCommonOptions(CLI::App& command, CommonOptions& options);
 /// Adds the INPUT flags to a subcommand.
 void addInputOptions(CLI::App& command, InputOptions& options);
 
-/// A session of a model and an input with the common options, edits checked against the catalogue. Throws Error (Usage)
-/// on a bad edit and (Input) on kinds of input that no family of models takes.
+/// A session of a model and an input with the common options, edits checked against the catalogue. Throws
+/// Error (Usage) on a bad edit and (Input) on kinds of input that no family of models takes.
 Session sessionFor(const std::string& model, const InputOptions& input, const CommonOptions& common,
                    const Catalog& catalog);
 

@@ -24,9 +24,14 @@ struct Options {
 };
 
 ordered_json differenceJson(const Array& b, const Array& a, const std::string& name) {
-    if (a.shape != b.shape) return {{"name", name}, {"comparable", false}, {"shape_a", a.shape}, {"shape_b", b.shape}};
+    if (a.shape != b.shape)
+        return {{"name", name}, {"comparable", false}, {"shape_a", a.shape}, {"shape_b", b.shape}};
     const NumericDifference d = differenceOf(b, a, name);
-    return {{"name", name}, {"comparable", true}, {"absolute", d.absolute}, {"mean", d.mean}, {"relative", d.relative()}};
+    return {{"name", name},
+            {"comparable", true},
+            {"absolute", d.absolute},
+            {"mean", d.mean},
+            {"relative", d.relative()}};
 }
 
 ordered_json predictionJson(const AttentionTrace& trace) {
@@ -58,7 +63,8 @@ ordered_json findingsJson(const AnalysisResult& a, const AnalysisResult& b) {
     return findings;
 }
 
-ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int item, const JobContext& job) {
+ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int item,
+                         const JobContext& job) {
     CaptureRequest outputs;
     outputs.output = true;
     const auto left = engine.run(a, item, outputs, job), right = engine.run(b, item, outputs, job);
@@ -67,7 +73,8 @@ ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int
         if (a.analyses[i].id != b.analyses[i].id) continue;
         const int index = static_cast<int>(i);
         analyses.push_back({{"analysis", a.analyses[i].id},
-                            {"findings", findingsJson(*engine.analyse(a, index, item, job), *engine.analyse(b, index, item, job))}});
+                            {"findings", findingsJson(*engine.analyse(a, index, item, job),
+                                                      *engine.analyse(b, index, item, job))}});
     }
     return {{"item", item},
             {"outputs", outputsJson(*left->trace, *right->trace)},
@@ -79,18 +86,22 @@ ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int
 std::string listText(const ordered_json& list) {
     std::string text;
     for (const auto& entry : list)
-        text += entry["comparable"].get<bool>()
-                    ? fmt::format("    {:<28} largest {:.4e}, mean {:.4e}, relative {:.4e}\n", entry["name"].get<std::string>(),
-                                  entry["absolute"].get<double>(), entry["mean"].get<double>(), entry["relative"].get<double>())
-                    : fmt::format("    {:<28} of different shape: {} and {}\n", entry["name"].get<std::string>(),
-                                  entry["shape_a"].dump(), entry["shape_b"].dump());
+        text +=
+            entry["comparable"].get<bool>()
+                ? fmt::format("    {:<28} largest {:.4e}, mean {:.4e}, relative {:.4e}\n",
+                              entry["name"].get<std::string>(), entry["absolute"].get<double>(),
+                              entry["mean"].get<double>(), entry["relative"].get<double>())
+                : fmt::format("    {:<28} of different shape: {} and {}\n", entry["name"].get<std::string>(),
+                              entry["shape_a"].dump(), entry["shape_b"].dump());
     return text;
 }
 
 std::string toText(const ordered_json& json) {
-    std::string text = fmt::format("A {}\nB {}\n", json["a"].get<std::string>(), json["b"].get<std::string>());
+    std::string text =
+        fmt::format("A {}\nB {}\n", json["a"].get<std::string>(), json["b"].get<std::string>());
     for (const auto& item : json["items"]) {
-        text += fmt::format("item {}\n  outputs, B against A\n{}", item["item"].get<int>(), listText(item["outputs"]));
+        text += fmt::format("item {}\n  outputs, B against A\n{}", item["item"].get<int>(),
+                            listText(item["outputs"]));
         for (const char* side : {"prediction_a", "prediction_b"})
             if (!item[side].empty())
                 text += fmt::format("  {}: {} ({:.1f} %)\n", side, item[side][0]["label"].get<std::string>(),
@@ -118,23 +129,28 @@ Session withPicture(Session session) {
 }
 
 int run(Toolbox& toolbox, const Options& options) {
-    const bool picture = !options.output.empty() && options.output != "-" && suffixOf(options.output) != ".json";
+    const bool picture =
+        !options.output.empty() && options.output != "-" && suffixOf(options.output) != ".json";
     if (picture) checkPictureName(options.output);
     const Session a = opened(toolbox, options.a), b = opened(toolbox, options.b);
     Engine& engine = toolbox.engine();
     const JobContext job = toolbox.job();
     if (picture) {
-        const auto result = engine.paintDifference(withPicture(a), withPicture(b), options.picture, 0, job.part(0, 0.9));
+        const auto result =
+            engine.paintDifference(withPicture(a), withPicture(b), options.picture, 0, job.part(0, 0.9));
         const Session shown = withPicture(b);
-        writePicture(options.output, result->picture, shown.pictures[static_cast<std::size_t>(options.picture)].dpi);
+        writePicture(options.output, result->picture,
+                     shown.pictures[static_cast<std::size_t>(options.picture)].dpi);
         toolbox.note("wrote " + options.output);
     }
     const int count = std::min(engine.input(a, job)->count(), engine.input(b, job)->count());
     ordered_json items = ordered_json::array();
-    for (int item = 0; item < count; ++item) items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));
+    for (int item = 0; item < count; ++item)
+        items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));
     const ordered_json json = {{"a", options.a}, {"b", options.b}, {"items", std::move(items)}};
     if (!options.output.empty() && options.output != "-" && !picture) {
-        writeFileAtomically(options.output, json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+        writeFileAtomically(options.output,
+                            json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
         toolbox.note("wrote " + options.output);
         return exitDone;
     }
@@ -151,12 +167,14 @@ int run(Toolbox& toolbox, const Options& options) {
 void addCompare(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("compare", "what differs between two sessions, B minus A");
     sub->footer(
-        "Outputs and findings that both sessions have are compared. With -o FILE.(png|svg|pdf) the difference of a picture\n"
+        "Outputs and findings that both sessions have are compared. With -o FILE.(png|svg|pdf) the "
+        "difference of a picture\n"
         "is drawn on a diverging scale, with -o FILE.json the numbers are written.");
     auto options = std::make_shared<Options>();
     sub->add_option("SESSION_A", options->a, "session file")->required();
     sub->add_option("SESSION_B", options->b, "session file")->required();
-    sub->add_option("--picture", options->picture, "which picture of the sessions to subtract, counted from 0")
+    sub->add_option("--picture", options->picture,
+                    "which picture of the sessions to subtract, counted from 0")
         ->check(CLI::NonNegativeNumber)
         ->type_name("N");
     sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE");

@@ -25,10 +25,13 @@ int run(Toolbox& toolbox, const std::string& folder) {
 }  // namespace
 
 void addDemo(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("demo", "draws the bundled demo as PNG, SVG and JSON and prints the paths");
+    CLI::App* sub =
+        app.add_subcommand("demo", "draws the bundled demo as PNG, SVG and JSON and prints the paths");
     auto folder = std::make_shared<std::string>("out");
     sub->add_option("-o,--output", *folder, "folder to write to (out)")->type_name("DIR");
-    sub->callback([&command, folder] { command.action = [folder](Toolbox& toolbox) { return run(toolbox, *folder); }; });
+    sub->callback([&command, folder] {
+        command.action = [folder](Toolbox& toolbox) { return run(toolbox, *folder); };
+    });
 }
 
 }  // namespace fovea::cli

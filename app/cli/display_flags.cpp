@@ -12,10 +12,11 @@ namespace fovea::cli {
 namespace {
 
 [[noreturn]] void reject(const std::string& text) {
-    throw Error(fmt::format("--scale {}: expected linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank, with "
-                            "MIN below MAX",
-                            text),
-                "for instance --scale fixed:0:0.05", ErrorCode::Usage);
+    throw Error(
+        fmt::format("--scale {}: expected linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank, with "
+                    "MIN below MAX",
+                    text),
+        "for instance --scale fixed:0:0.05", ErrorCode::Usage);
 }
 
 double numberOf(const std::string& part, const std::string& text) {
@@ -57,7 +58,9 @@ void addDisplayFlags(CLI::App& command, DisplayFlags& flags) {
         ->check(CLI::Range(0.0, 1.0))
         ->type_name("X")
         ->group(group);
-    command.add_option("--threshold", flags.values.threshold, "share of the range below which no heat is drawn, 0 to 1")
+    command
+        .add_option("--threshold", flags.values.threshold,
+                    "share of the range below which no heat is drawn, 0 to 1")
         ->check(CLI::Range(0.0, 1.0))
         ->type_name("X")
         ->group(group);

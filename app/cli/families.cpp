@@ -23,7 +23,8 @@ int run(Toolbox& toolbox) {
     std::string text;
     for (const ModelEntry& entry : models) {
         text += fmt::format("{:<14} {}\n", entry.info.id, entry.info.title);
-        if (!entry.modelTypes.empty()) text += fmt::format("{:14} model_type: {}\n", "", fmt::join(entry.modelTypes, ", "));
+        if (!entry.modelTypes.empty())
+            text += fmt::format("{:14} model_type: {}\n", "", fmt::join(entry.modelTypes, ", "));
         if (!entry.architectures.empty())
             text += fmt::format("{:14} architectures: {}\n", "", fmt::join(entry.architectures, ", "));
     }

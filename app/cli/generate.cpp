@@ -17,9 +17,11 @@ struct Options {
 int run(Toolbox& toolbox, const Options& options) {
     const auto model = toolbox.openedModel(options.model);
     const ModelSpec& spec = model->spec();
-    throw Error(fmt::format("{}: expected a model that answers with text or makes pictures, found {} ({}), which does neither",
-                            spec.source, spec.architecture, spec.family),
-                "to see what it computes use fovea-cli trace --keep output, to see where it looks fovea-cli render");
+    throw Error(
+        fmt::format("{}: expected a model that answers with text or makes pictures, found {} ({}), which "
+                    "does neither",
+                    spec.source, spec.architecture, spec.family),
+        "to see what it computes use fovea-cli trace --keep output, to see where it looks fovea-cli render");
 }
 
 }  // namespace

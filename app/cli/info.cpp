@@ -9,7 +9,8 @@
 namespace fovea::cli {
 namespace {
 
-// What a run on a picture of the configured size takes, when everything attention statistics need is recorded.
+// What a run on a picture of the configured size takes, when everything attention statistics need is
+// recorded.
 std::optional<MemoryEstimate> estimateOf(const Model& model) {
     if (!model.spec().capabilities.forward || !model.spec().weights.complete()) return {};
     UserInput input;
@@ -31,22 +32,24 @@ std::string weightText(const WeightReport& weights) {
     text += listed("missing", weights.missing) + listed("unexpected", weights.unexpected);
     std::vector<std::string> misshaped;
     for (const MisshapedWeight& weight : weights.misshaped)
-        misshaped.push_back(fmt::format("{}: expected [{}], found [{}]", weight.name, fmt::join(weight.expected, ", "),
-                                        fmt::join(weight.found, ", ")));
+        misshaped.push_back(fmt::format("{}: expected [{}], found [{}]", weight.name,
+                                        fmt::join(weight.expected, ", "), fmt::join(weight.found, ", ")));
     text += listed("misshaped", misshaped);
     for (const std::string& notice : weights.notices) text += "  note: " + notice + "\n";
     return text;
 }
 
 std::string infoText(const ModelSpec& spec, const std::optional<MemoryEstimate>& estimate) {
-    std::string text = fmt::format("{}\nfamily {}, model_type {}, architecture {}\n{} parameters, {} -> {} on {}\n",
-                                   spec.source, spec.family, spec.modelType, spec.architecture, spec.parameters,
-                                   spec.storedDtype, spec.computeDtype, spec.device);
+    std::string text =
+        fmt::format("{}\nfamily {}, model_type {}, architecture {}\n{} parameters, {} -> {} on {}\n",
+                    spec.source, spec.family, spec.modelType, spec.architecture, spec.parameters,
+                    spec.storedDtype, spec.computeDtype, spec.device);
     text += "stages\n";
     for (const StageSpec& stage : spec.stages)
-        text += fmt::format("  {:<12} {} layers, hidden {}, grid {} x {}, prefix tokens: {}\n", stage.id, stage.layers,
-                            stage.hidden, stage.gridRows, stage.gridColumns,
-                            stage.prefixTokens.empty() ? "none" : fmt::format("{}", fmt::join(stage.prefixTokens, ", ")));
+        text += fmt::format(
+            "  {:<12} {} layers, hidden {}, grid {} x {}, prefix tokens: {}\n", stage.id, stage.layers,
+            stage.hidden, stage.gridRows, stage.gridColumns,
+            stage.prefixTokens.empty() ? "none" : fmt::format("{}", fmt::join(stage.prefixTokens, ", ")));
     text += "sites\n";
     for (const AttentionSite& site : spec.sites)
         text += fmt::format("  {:<28} {} heads ({} of keys) x {}{}  {}\n", site.address(), site.heads,
@@ -78,10 +81,12 @@ int run(Toolbox& toolbox, const std::string& reference) {
 }  // namespace
 
 void addInfo(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("info", "stages, sites, shapes, dtype, weight report, memory estimate");
+    CLI::App* sub =
+        app.add_subcommand("info", "stages, sites, shapes, dtype, weight report, memory estimate");
     auto model = std::make_shared<std::string>();
     sub->add_option("MODEL", *model, "what to open")->required();
-    sub->callback([&command, model] { command.action = [model](Toolbox& toolbox) { return run(toolbox, *model); }; });
+    sub->callback(
+        [&command, model] { command.action = [model](Toolbox& toolbox) { return run(toolbox, *model); }; });
 }
 
 }  // namespace fovea::cli

@@ -9,7 +9,9 @@ namespace {
 // A handler may do no more than set such a flag; a thread turns it into a stop request.
 volatile std::sig_atomic_t interrupted = 0;
 
-extern "C" void onInterrupt(int) { interrupted = 1; }
+extern "C" void onInterrupt(int) {
+    interrupted = 1;
+}
 
 }  // namespace
 
@@ -18,7 +20,8 @@ Interrupt::Interrupt() {
     std::signal(SIGINT, onInterrupt);
     std::signal(SIGTERM, onInterrupt);
     m_watch = std::jthread([this](const std::stop_token& end) {
-        while (!end.stop_requested() && interrupted == 0) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        while (!end.stop_requested() && interrupted == 0)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
         if (interrupted != 0) m_source.request_stop();
     });
 }

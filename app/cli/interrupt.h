@@ -5,8 +5,8 @@
 
 namespace fovea::cli {
 
-/// While it lives, Ctrl-C (and SIGTERM) requests a stop instead of ending the program, so that everything unwinds and no
-/// half file stays. There must be only one.
+/// While it lives, Ctrl-C (and SIGTERM) requests a stop instead of ending the program, so that everything
+/// unwinds and no half file stays. There must be only one.
 class Interrupt {
 public:
     Interrupt();

@@ -52,7 +52,8 @@ std::string headingOf(const fs::path& file) {
 std::vector<fs::path> sortedEntries(const fs::path& folder) {
     std::vector<fs::path> paths;
     std::error_code error;
-    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) paths.push_back(it->path());
+    for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+        paths.push_back(it->path());
     std::sort(paths.begin(), paths.end());
     return paths;
 }
@@ -78,7 +79,8 @@ ordered_json lessonsJson() {
         const Session session = readSession(file);
         const auto title = session.views.find("title"), help = session.views.find("help");
         const auto text = [&](const auto& found) {
-            return found != session.views.end() && found->is_string() ? found->template get<std::string>() : std::string();
+            return found != session.views.end() && found->is_string() ? found->template get<std::string>()
+                                                                      : std::string();
         };
         out.push_back({{"id", name.substr(0, name.size() - 11)},
                        {"title", text(title)},
@@ -102,8 +104,8 @@ std::string entryText(const ordered_json& entry) {
     std::string text = fmt::format("{:<22} {}\n", entry.value("id", ""), entry.value("help", ""));
     if (entry.contains("params"))
         for (const auto& param : entry["params"])
-            text += fmt::format("{:22}   {} ({}, default {}): {}\n", "", param.value("name", ""), param.value("type", ""),
-                                param["default"].dump(), param.value("help", ""));
+            text += fmt::format("{:22}   {} ({}, default {}): {}\n", "", param.value("name", ""),
+                                param.value("type", ""), param["default"].dump(), param.value("help", ""));
     return text;
 }
 
@@ -124,10 +126,13 @@ int run(Toolbox& toolbox, const std::string& what) {
 void addList(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("list", "what there is: analyses, interventions, colour maps, ...");
     auto what = std::make_shared<std::string>();
-    sub->add_option("WHAT", *what, "analyses, interventions, operators, painters, colormaps, demos or lessons")
+    sub->add_option("WHAT", *what,
+                    "analyses, interventions, operators, painters, colormaps, demos or lessons")
         ->required()
-        ->check(CLI::IsMember({"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"}));
-    sub->callback([&command, what] { command.action = [what](Toolbox& toolbox) { return run(toolbox, *what); }; });
+        ->check(CLI::IsMember(
+            {"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"}));
+    sub->callback(
+        [&command, what] { command.action = [what](Toolbox& toolbox) { return run(toolbox, *what); }; });
 }
 
 }  // namespace fovea::cli

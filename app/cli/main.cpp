@@ -30,7 +30,8 @@ enum class ErrorForm { Text, Json };
 int fail(const std::string& what, const std::string& hint, int code, ErrorForm form) {
     if (form == ErrorForm::Json) {
         const nlohmann::ordered_json json = {{"error", {{"what", what}, {"hint", hint}, {"code", code}}}};
-        std::fprintf(stdout, "%s\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+        std::fprintf(stdout, "%s\n",
+                     json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     }
     std::fprintf(stderr, "error: %s\n", what.c_str());
     if (!hint.empty()) std::fprintf(stderr, "hint: %s\n", hint.c_str());
@@ -70,7 +71,8 @@ int execute(const Command& command, const Interrupt& interrupt, ErrorForm form) 
     }
     if (outcome.cancelled) return fail("interrupted", {}, exitInterrupted, form);
     if (outcome.error)
-        return fail(outcome.error->what(), outcome.error->hint(), static_cast<int>(outcome.error->code()), form);
+        return fail(outcome.error->what(), outcome.error->hint(), static_cast<int>(outcome.error->code()),
+                    form);
     return code;
 }
 
@@ -79,8 +81,10 @@ int run(int argc, char** argv) {
     CLI::App app("See, measure and edit where a vision model looks.", "fovea-cli");
     app.set_version_flag("--version", "fovea-cli " FOVEA_VERSION);
     app.footer(
-        "MODEL is a folder, a checkpoint file, org/name from the local Hugging Face cache, a trace file, or demo:NAME.\n"
-        "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 input that cannot be read or is not supported,\n"
+        "MODEL is a folder, a checkpoint file, org/name from the local Hugging Face cache, a trace file, or "
+        "demo:NAME.\n"
+        "Exit codes: 0 done, 1 internal error, 2 wrong usage, 3 input that cannot be read or is not "
+        "supported,\n"
         "4 does not fit the budget, the memory or the devices, 130 interrupted.");
     app.require_subcommand(1);
     app.fallthrough(false);
@@ -96,7 +100,8 @@ int run(int argc, char** argv) {
     } catch (const CLI::Success& request) {  // --help and --version
         return app.exit(request);
     } catch (const CLI::ParseError& problem) {
-        return fail(usageProblem(app, argc, argv, problem.what()), usageHint(app), static_cast<int>(ErrorCode::Usage), form);
+        return fail(usageProblem(app, argc, argv, problem.what()), usageHint(app),
+                    static_cast<int>(ErrorCode::Usage), form);
     }
     return execute(command, interrupt, form);
 }
@@ -104,4 +109,6 @@ int run(int argc, char** argv) {
 }  // namespace
 }  // namespace fovea::cli
 
-int main(int argc, char** argv) { return fovea::cli::run(argc, argv); }
+int main(int argc, char** argv) {
+    return fovea::cli::run(argc, argv);
+}

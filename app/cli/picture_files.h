@@ -7,14 +7,14 @@
 
 namespace fovea::cli {
 
-// What depends on the build: the full one has codecs and Qt's picture back ends, the core build has neither. One of
-// picture_files_full.cpp and picture_files_core.cpp is linked.
+// What depends on the build: the full one has codecs and Qt's picture back ends, the core build has neither.
+// One of picture_files_full.cpp and picture_files_core.cpp is linked.
 
 /// Reads picture files: everything viz/codec reads, or binary PPM.
 ImageReader imageReader();
 
-/// Writes a picture by suffix: png, svg or pdf, or only svg. Throws Error (Usage) for an unknown suffix, (Input) for one
-/// that this build cannot write.
+/// Writes a picture by suffix: png, svg or pdf, or only svg. Throws Error (Usage) for an unknown suffix,
+/// (Input) for one that this build cannot write.
 void writePicture(const std::filesystem::path& file, const viz::Picture& picture, double dpi);
 
 /// Writes pixels as .png (full build) or .ppm.

@@ -8,7 +8,9 @@ namespace fovea::cli {
 namespace {
 
 [[noreturn]] void needsFullBuild(const std::filesystem::path& file, const char* instead) {
-    throw Error(file.string() + ": this build of Fovea has no picture codecs (it was built without Qt and OpenCV)", instead);
+    throw Error(
+        file.string() + ": this build of Fovea has no picture codecs (it was built without Qt and OpenCV)",
+        instead);
 }
 
 }  // namespace

@@ -27,13 +27,15 @@ void requireSuffix(const std::filesystem::path& file, const std::vector<std::str
 void refuseMovies(const std::filesystem::path& file) {
     const std::string suffix = suffixOf(file);
     if (suffix != ".webm" && suffix != ".mp4" && suffix != ".gif") return;
-    throw Error(fmt::format("{}: a film needs a time axis (steps, answer tokens, frames), and this input has none",
-                            file.string()),
-                "write a .png; for several pictures repeat --image, which gives a numbered PNG sequence");
+    throw Error(
+        fmt::format("{}: a film needs a time axis (steps, answer tokens, frames), and this input has none",
+                    file.string()),
+        "write a .png; for several pictures repeat --image, which gives a numbered PNG sequence");
 }
 
 std::filesystem::path numberedName(const std::filesystem::path& file, int number) {
-    return file.parent_path() / fmt::format("{}-{}{}", file.stem().string(), number, file.extension().string());
+    return file.parent_path() /
+           fmt::format("{}-{}{}", file.stem().string(), number, file.extension().string());
 }
 
 }  // namespace fovea::cli

@@ -14,7 +14,8 @@ std::string durationText(double seconds) {
     const auto whole = static_cast<long long>(std::ceil(seconds));
     if (whole < 60) return fmt::format("{} s", whole);
     const long long minutes = (whole + 59) / 60;
-    return minutes < 60 ? fmt::format("{} min", minutes) : fmt::format("{} h {} min", minutes / 60, minutes % 60);
+    return minutes < 60 ? fmt::format("{} min", minutes)
+                        : fmt::format("{} h {} min", minutes / 60, minutes % 60);
 }
 
 std::string progressLine(double fraction, double elapsedSeconds, std::string_view label, int width) {
@@ -33,7 +34,9 @@ std::string progressLine(double fraction, double elapsedSeconds, std::string_vie
 
 ProgressBar::ProgressBar(bool visible) : m_visible(visible), m_begin(Clock::now()), m_last() {}
 
-ProgressBar::~ProgressBar() { clear(); }
+ProgressBar::~ProgressBar() {
+    clear();
+}
 
 void ProgressBar::update(double fraction, std::string_view label) {
     if (!m_visible) return;

@@ -6,7 +6,8 @@
 
 namespace fovea::cli {
 
-/// A line on standard error with a bar, the share done, the remaining time and what is going on; redrawn in place.
+/// A line on standard error with a bar, the share done, the remaining time and what is going on; redrawn in
+/// place.
 class ProgressBar {
 public:
     /// Draws nothing unless `visible`.

@@ -31,7 +31,8 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
         if (options.painter.empty())
             throw Error("--painter-param: expected --painter ID beside it, found none",
                         "fovea-cli list painters names them", ErrorCode::Usage);
-        picture.params = parseParams(toolbox.painters()->get(options.painter).info, options.painterParams, "--painter-param");
+        picture.params = parseParams(toolbox.painters()->get(options.painter).info, options.painterParams,
+                                     "--painter-param");
     }
     session.pictures.push_back(std::move(picture));
     return session;
@@ -46,8 +47,8 @@ int run(Toolbox& toolbox, const Options& options) {
     for (int item = 0; item < count; ++item) {
         const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
         const auto result = toolbox.engine().paint(session, 0, item, part);
-        const std::filesystem::path file = count == 1 ? std::filesystem::path(options.output)
-                                                      : numberedName(options.output, item);
+        const std::filesystem::path file =
+            count == 1 ? std::filesystem::path(options.output) : numberedName(options.output, item);
         writePicture(file, result->picture, options.dpi);
         files.push_back(file.generic_string());
         toolbox.note("wrote " + file.string());
@@ -61,7 +62,8 @@ int run(Toolbox& toolbox, const Options& options) {
 void addRender(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("render", "draws an analysis as a picture with its recipe");
     sub->footer(
-        "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ... A linked scale spans all\n"
+        "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ... A linked scale "
+        "spans all\n"
         "of them; linked:MIN:MAX sets its range.");
     auto options = std::make_shared<Options>();
     sub->add_option("MODEL", options->model, "what to open")->required();
@@ -75,8 +77,12 @@ void addRender(CLI::App& app, Command& command) {
         ->type_name("K=V")
         ->allow_extra_args(false);
     addDisplayFlags(*sub, options->display);
-    sub->add_option("--dpi", options->dpi, "dots per inch of a PNG")->check(CLI::Range(10.0, 1200.0))->type_name("N");
-    sub->add_option("-o,--output", options->output, "file to write: .png, .svg or .pdf")->type_name("FILE")->required();
+    sub->add_option("--dpi", options->dpi, "dots per inch of a PNG")
+        ->check(CLI::Range(10.0, 1200.0))
+        ->type_name("N");
+    sub->add_option("-o,--output", options->output, "file to write: .png, .svg or .pdf")
+        ->type_name("FILE")
+        ->required();
     addInputOptions(*sub, options->input);
     sub->callback([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };

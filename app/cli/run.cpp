@@ -89,14 +89,15 @@ Tally computeAll(Toolbox& toolbox, const std::vector<BatchItem>& items, const Op
 }
 
 int runBatch(Toolbox& toolbox, const Session& session, const Options& options) {
-    const std::vector<BatchItem> items =
-        options.images.empty() ? batchOfManifest(session, options.manifest) : batchOfFolder(session, options.images);
+    const std::vector<BatchItem> items = options.images.empty() ? batchOfManifest(session, options.manifest)
+                                                                : batchOfFolder(session, options.images);
     const Tally tally = computeAll(toolbox, items, options);
     const fs::path table = fs::path(options.output) / "metrics.csv";
     fs::create_directories(options.output);
     writeFileAtomically(table, metricsCsv(items, options.output));
     if (toolbox.options().json && tally.failed.empty())
-        toolbox.printJson({{"metrics", table.generic_string()}, {"done", tally.done}, {"skipped", tally.skipped}});
+        toolbox.printJson(
+            {{"metrics", table.generic_string()}, {"done", tally.done}, {"skipped", tally.skipped}});
     toolbox.note(fmt::format("{} done, {} were there already, {} failed; {}", tally.done, tally.skipped,
                              tally.failed.size(), table.string()));
     if (tally.failed.empty()) return exitDone;
@@ -125,14 +126,19 @@ int run(Toolbox& toolbox, const Options& options) {
 void addRun(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("run", "computes and draws everything that a session file says");
     sub->footer(
-        "Pictures and, as JSON, the numbers of every analysis go to DIR. Over a folder or a manifest (CSV with a column\n"
-        "image, and name and seed if wanted) every picture has a folder of its own, and metrics.csv one row for each.\n"
-        "A linked scale spans the pictures of one input, not the batch: use a fixed scale to compare across it.\n"
-        "--shard I/N computes every N-th item from the I-th on (I from 1); --resume skips what is complete and unchanged.");
+        "Pictures and, as JSON, the numbers of every analysis go to DIR. Over a folder or a manifest (CSV "
+        "with a column\n"
+        "image, and name and seed if wanted) every picture has a folder of its own, and metrics.csv one row "
+        "for each.\n"
+        "A linked scale spans the pictures of one input, not the batch: use a fixed scale to compare across "
+        "it.\n"
+        "--shard I/N computes every N-th item from the I-th on (I from 1); --resume skips what is complete "
+        "and unchanged.");
     auto options = std::make_shared<Options>();
     sub->add_option("SESSION", options->session, "session file")->type_name("SESSION.fovea.json")->required();
     sub->add_option("-o,--output", options->output, "folder to write to (out)")->type_name("DIR");
-    sub->add_option("--images", options->images, "compute the session for every picture of a folder")->type_name("DIR");
+    sub->add_option("--images", options->images, "compute the session for every picture of a folder")
+        ->type_name("DIR");
     sub->add_option("--manifest", options->manifest, "compute the session for every row of a CSV file")
         ->type_name("FILE.csv");
     sub->add_option("--shard", options->shard, "only part I of N")->type_name("I/N");

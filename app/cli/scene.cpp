@@ -36,15 +36,20 @@ int run(Toolbox& toolbox, const Options& options) {
 void addScene(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("scene", "draws a procedural scene, with its ground truth");
     auto options = std::make_shared<Options>();
-    sub->add_option("--seed", options->scene.seed, "the same seed gives the same picture")->type_name("N")->required();
+    sub->add_option("--seed", options->scene.seed, "the same seed gives the same picture")
+        ->type_name("N")
+        ->required();
     sub->add_option("--width", options->scene.width, "pixels")->type_name("N");
     sub->add_option("--height", options->scene.height, "pixels")->type_name("N");
     sub->add_option("--min-objects", options->scene.minObjects, "at least so many objects")->type_name("N");
     sub->add_option("--max-objects", options->scene.maxObjects, "at most so many objects")->type_name("N");
     sub->add_flag("--no-mark", options->noMark, "no brackets around the target");
     sub->add_flag("--no-clutter", options->noClutter, "no lines and specks");
-    sub->add_option("-o,--output", options->output, "picture to write: .png or .ppm")->type_name("FILE")->required();
-    sub->add_option("--truth", options->truth, "ground truth to write; - for standard output")->type_name("FILE.json");
+    sub->add_option("-o,--output", options->output, "picture to write: .png or .ppm")
+        ->type_name("FILE")
+        ->required();
+    sub->add_option("--truth", options->truth, "ground truth to write; - for standard output")
+        ->type_name("FILE.json");
     sub->callback([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });

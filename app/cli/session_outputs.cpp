@@ -29,11 +29,12 @@ std::string defaultSuffix() {
 fs::path pictureName(const Session& session, std::size_t index) {
     const PictureRequest& picture = session.pictures[index];
     if (picture.file.empty())
-        return fmt::format("{:02}-{}{}", index + 1, session.analyses[static_cast<std::size_t>(picture.analysis)].id,
-                           defaultSuffix());
+        return fmt::format("{:02}-{}{}", index + 1,
+                           session.analyses[static_cast<std::size_t>(picture.analysis)].id, defaultSuffix());
     const fs::path name = fs::path(picture.file).lexically_normal();
     if (name.is_absolute() || name.has_root_name() || name.begin()->string() == ".." || !name.has_filename())
-        throw Error(fmt::format("/pictures/{}/file: expected a name below the output folder, found {}", index, picture.file));
+        throw Error(fmt::format("/pictures/{}/file: expected a name below the output folder, found {}", index,
+                                picture.file));
     return name;
 }
 
@@ -41,7 +42,9 @@ fs::path numbersName(const Session& session, std::size_t index) {
     return fmt::format("{:02}-{}.json", index + 1, session.analyses[index].id);
 }
 
-fs::path itemName(const fs::path& name, int item, int count) { return count > 1 ? numberedName(name, item) : name; }
+fs::path itemName(const fs::path& name, int item, int count) {
+    return count > 1 ? numberedName(name, item) : name;
+}
 
 }  // namespace
 
@@ -49,11 +52,13 @@ void checkOutputs(Toolbox& toolbox, const Session& session) {
     const Catalog& catalog = *toolbox.catalog();
     for (const AnalysisRequest& request : session.analyses)
         checkedParams(catalog.analyses.get(request.id).info, request.params);
-    for (const Intervention& edit : session.edits) checkedParams(catalog.interventions.get(edit.id).info, edit.params);
+    for (const Intervention& edit : session.edits)
+        checkedParams(catalog.interventions.get(edit.id).info, edit.params);
     for (std::size_t i = 0; i < session.pictures.size(); ++i) {
         checkPictureName(pictureName(session, i));
         const PictureRequest& picture = session.pictures[i];
-        if (!picture.painter.empty()) checkedParams(toolbox.painters()->get(picture.painter).info, picture.params);
+        if (!picture.painter.empty())
+            checkedParams(toolbox.painters()->get(picture.painter).info, picture.params);
     }
 }
 
@@ -62,7 +67,8 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
     Engine& engine = toolbox.engine();
     const int count = engine.input(session, job.part(0, 0.1))->count();
     std::vector<fs::path> written;
-    const auto steps = static_cast<double>(session.pictures.size()) * count + static_cast<double>(session.analyses.size());
+    const auto steps =
+        static_cast<double>(session.pictures.size()) * count + static_cast<double>(session.analyses.size());
     double step = 0;
     const auto next = [&] {
         const JobContext part = job.part(0.1 + 0.9 * step / steps, 0.1 + 0.9 * (step + 1) / steps);
@@ -109,7 +115,8 @@ std::vector<Prediction> predictions(const AttentionTrace& trace, int count) {
     std::vector<Prediction> best;
     for (int i = 0; i < std::min(count, static_cast<int>(order.size())); ++i) {
         const auto index = static_cast<std::size_t>(order[static_cast<std::size_t>(i)]);
-        best.push_back({labels[index], static_cast<int>(index), std::exp(logits[index] - top) / sum, logits[index]});
+        best.push_back(
+            {labels[index], static_cast<int>(index), std::exp(logits[index] - top) / sum, logits[index]});
     }
     return best;
 }

@@ -14,12 +14,14 @@ struct OutputPlan {
     std::vector<std::string> alsoAs;  ///< further picture suffixes (".svg")
 };
 
-/// Computes everything of a session and writes its pictures and numbers; returns the paths in order. Pictures without a
-/// file name get one from their number and analysis. Throws Error (Input) for names that leave the folder.
-std::vector<std::filesystem::path> writeOutputs(Toolbox& toolbox, const Session& session, const OutputPlan& plan,
-                                                const JobContext& job);
+/// Computes everything of a session and writes its pictures and numbers; returns the paths in order. Pictures
+/// without a file name get one from their number and analysis. Throws Error (Input) for names that leave the
+/// folder.
+std::vector<std::filesystem::path> writeOutputs(Toolbox& toolbox, const Session& session,
+                                                const OutputPlan& plan, const JobContext& job);
 
-/// Throws what writeOutputs() would throw for the session's names and catalogue entries, before anything is computed.
+/// Throws what writeOutputs() would throw for the session's names and catalogue entries, before anything is
+/// computed.
 void checkOutputs(Toolbox& toolbox, const Session& session);
 
 /// The most probable class of an item; empty label without a classifier.

@@ -22,8 +22,9 @@ std::string tokenText(const TokenMap& map) {
             text += fmt::format("{:>6}  {:<9}", token.index, tokenKindName(token.kind));
             if (!token.text.empty()) text += "  " + token.text;
             if (token.row >= 0)
-                text += fmt::format("  row {} column {}  px {:.6g},{:.6g} {:.6g} x {:.6g}", token.row, token.column,
-                                    token.rect.x, token.rect.y, token.rect.width, token.rect.height);
+                text += fmt::format("  row {} column {}  px {:.6g},{:.6g} {:.6g} x {:.6g}", token.row,
+                                    token.column, token.rect.x, token.rect.y, token.rect.width,
+                                    token.rect.height);
             text += "\n";
         }
     }

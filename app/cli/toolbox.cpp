@@ -51,7 +51,9 @@ void Toolbox::note(const std::string& text) {
     std::fprintf(stderr, "%s\n", text.c_str());
 }
 
-void Toolbox::warn(const std::string& text) { note("warning: " + text); }
+void Toolbox::warn(const std::string& text) {
+    note("warning: " + text);
+}
 
 std::shared_ptr<const Model> Toolbox::openedModel(const std::string& reference, bool strict) {
     LoadOptions load;

@@ -24,8 +24,10 @@ void checkSites(const ModelSpec& spec, const std::vector<std::string>& globs) {
         bool any = false;
         for (const AttentionSite& site : spec.sites) any = any || matchesGlob(glob, site.address());
         if (any) continue;
-        const std::string example = spec.sites.empty() ? "" : "an address of this model: " + spec.sites.front().address();
-        throw Error(fmt::format("--sites {}: no attention site of the model matches", glob), example, ErrorCode::Usage);
+        const std::string example =
+            spec.sites.empty() ? "" : "an address of this model: " + spec.sites.front().address();
+        throw Error(fmt::format("--sites {}: no attention site of the model matches", glob), example,
+                    ErrorCode::Usage);
     }
 }
 
@@ -44,7 +46,8 @@ int run(Toolbox& toolbox, const Options& options) {
     const JobContext job = toolbox.job();
     const auto model = engine.model(session, job.part(0, 0.1));
     checkSites(model->spec(), options.sites);
-    file.model = modelIdentityJson(resolveModel(options.model), HashDepth::Header, job.part(0.1, 0.15)).dump();
+    file.model =
+        modelIdentityJson(resolveModel(options.model), HashDepth::Header, job.part(0.1, 0.15)).dump();
     const int count = engine.input(session, job.part(0.15, 0.2))->count();
     std::vector<std::shared_ptr<const AttentionTrace>> traces;
     std::vector<std::shared_ptr<const RunResult>> runs;
@@ -61,7 +64,8 @@ int run(Toolbox& toolbox, const Options& options) {
         nlohmann::ordered_json routes = nlohmann::ordered_json::array();
         for (const RouteReport& route : runs.front()->routes)
             routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
-        toolbox.printJson({{"file", options.output}, {"bytes", bytes}, {"items", count}, {"routes", std::move(routes)}});
+        toolbox.printJson(
+            {{"file", options.output}, {"bytes", bytes}, {"items", count}, {"routes", std::move(routes)}});
     }
     toolbox.note(fmt::format("wrote {} ({})", options.output, formatBytes(bytes)));
     return exitDone;
@@ -73,11 +77,13 @@ void addTrace(CLI::App& app, Command& command) {
     CLI::App* sub = app.add_subcommand("trace", "records what the attention does, in one safetensors file");
     sub->footer(
         "--keep words: probs, qkv, lse, stats, attention_output, hidden, output, input (comma separated).\n"
-        "With several pictures every name begins with image<N>/. An explicit --dtype is also that of the file.");
+        "With several pictures every name begins with image<N>/. An explicit --dtype is also that of the "
+        "file.");
     auto options = std::make_shared<Options>();
     sub->add_option("MODEL", options->model, "what to open")->required();
     sub->add_option("--keep", options->keep, "what to record")->type_name("LIST")->required();
-    sub->add_option("--sites", options->sites, "only attention sites whose address matches, such as 'vision.*.self'")
+    sub->add_option("--sites", options->sites,
+                    "only attention sites whose address matches, such as 'vision.*.self'")
         ->type_name("GLOB")
         ->allow_extra_args(false);
     sub->add_option("--topk", options->topk, "largest probabilities per row in the statistics")
@@ -86,7 +92,9 @@ void addTrace(CLI::App& app, Command& command) {
     sub->add_option("--pooled-block", options->pooledBlock, "side of a pooled cell in the statistics")
         ->check(CLI::Range(1, 4096))
         ->type_name("N");
-    sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE.safetensors")->required();
+    sub->add_option("-o,--output", options->output, "file to write")
+        ->type_name("FILE.safetensors")
+        ->required();
     addInputOptions(*sub, options->input);
     sub->callback([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };

@@ -42,14 +42,16 @@ struct Verification {
     bool passed() const { return worst().finite && worst().relative() <= tolerance; }
 };
 
-// What rounding in the compute type can do over the depth of a network; an error of ours is orders of magnitude larger.
+// What rounding in the compute type can do over the depth of a network; an error of ours is orders of
+// magnitude larger.
 double toleranceOf(const std::string& dtype) {
     if (dtype == "bfloat16") return 0.1;
     if (dtype == "float16") return 0.02;
     return 1e-4;
 }
 
-void compare(const AttentionTrace& fused, const AttentionTrace& exact, const JobContext& job, Verification& out) {
+void compare(const AttentionTrace& fused, const AttentionTrace& exact, const JobContext& job,
+             Verification& out) {
     const std::vector<int>& sites = fused.sites();
     for (std::size_t i = 0; i < sites.size(); ++i) {
         job.progress(static_cast<double>(i) / static_cast<double>(sites.size()), "comparing");
@@ -57,7 +59,8 @@ void compare(const AttentionTrace& fused, const AttentionTrace& exact, const Job
         NumericDifference worst;
         for (int head = 0; head < site.heads; ++head) {
             const Slice slice{head, head + 1, 0, -1, 0, -1};
-            worst.worsen(differenceOf(fused.probabilities(sites[i], slice), exact.probabilities(sites[i], slice), site.address()));
+            worst.worsen(differenceOf(fused.probabilities(sites[i], slice),
+                                      exact.probabilities(sites[i], slice), site.address()));
         }
         out.probabilities.push_back({site.address() + "/probs", worst});
     }
@@ -65,7 +68,8 @@ void compare(const AttentionTrace& fused, const AttentionTrace& exact, const Job
         for (int boundary = 0; boundary <= stage.layers; ++boundary)
             if (fused.hasHidden(stage.id, boundary)) {
                 const std::string name = fmt::format("hidden/{}/{}", stage.id, boundary);
-                out.hidden.push_back({name, differenceOf(fused.hidden(stage.id, boundary), exact.hidden(stage.id, boundary), name)});
+                out.hidden.push_back({name, differenceOf(fused.hidden(stage.id, boundary),
+                                                         exact.hidden(stage.id, boundary), name)});
             }
     for (const std::string& name : fused.outputNames())
         out.outputs.push_back({"output/" + name, differenceOf(fused.output(name), exact.output(name), name)});
@@ -85,7 +89,8 @@ Verification verify(Toolbox& toolbox, const Options& options) {
     const auto model = engine.model(session, job.part(0, 0.2));
     out.spec = model->spec();
     if (!out.spec.capabilities.forward)
-        throw Error(options.model + ": expected a model that can be run, found a recorded trace", "verify the model it was recorded from");
+        throw Error(options.model + ": expected a model that can be run, found a recorded trace",
+                    "verify the model it was recorded from");
     out.tolerance = toleranceOf(out.spec.computeDtype);
     const auto input = engine.input(session, job.part(0.2, 0.3));
     spec.edits = engine.edits(session, 0, job.part(0.3, 0.35));
@@ -120,7 +125,8 @@ ordered_json toJson(const Verification& v) {
     for (const RouteReport& route : v.fused.routes)
         routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
     for (const Prediction& p : predictions(*v.fused.trace, 5))
-        top.push_back({{"label", p.label}, {"class", p.index}, {"probability", p.probability}, {"logit", p.logit}});
+        top.push_back(
+            {{"label", p.label}, {"class", p.index}, {"probability", p.probability}, {"logit", p.logit}});
     return {{"model", v.spec.source},
             {"family", v.spec.family},
             {"input", v.input},
@@ -143,18 +149,19 @@ ordered_json toJson(const Verification& v) {
 std::string listText(const char* title, const std::vector<Compared>& list) {
     std::string text = fmt::format("{}\n", title);
     for (const Compared& entry : list)
-        text += fmt::format("  {:<32} {:.3e} absolute, {:.3e} relative{}\n", entry.name, entry.difference.absolute,
-                            entry.difference.relative(), entry.difference.finite ? "" : "  NOT FINITE");
+        text += fmt::format("  {:<32} {:.3e} absolute, {:.3e} relative{}\n", entry.name,
+                            entry.difference.absolute, entry.difference.relative(),
+                            entry.difference.finite ? "" : "  NOT FINITE");
     return text;
 }
 
 std::string toText(const Verification& v) {
     const WeightReport& weights = v.spec.weights;
-    std::string text = fmt::format("{}\nfamily {}, {} -> {} on {}, input {}\nweights: {} loaded, {} missing, {} unexpected, "
-                                   "{} misshaped\n",
-                                   v.spec.source, v.spec.family, v.spec.storedDtype, v.spec.computeDtype, v.spec.device,
-                                   v.input, weights.loaded, weights.missing.size(), weights.unexpected.size(),
-                                   weights.misshaped.size());
+    std::string text = fmt::format(
+        "{}\nfamily {}, {} -> {} on {}, input {}\nweights: {} loaded, {} missing, {} unexpected, "
+        "{} misshaped\n",
+        v.spec.source, v.spec.family, v.spec.storedDtype, v.spec.computeDtype, v.spec.device, v.input,
+        weights.loaded, weights.missing.size(), weights.unexpected.size(), weights.misshaped.size());
     text += "routes\n";
     for (const RouteReport& route : v.fused.routes) {
         text += fmt::format("  {} ({} calls)\n", route.route, route.calls);
@@ -164,9 +171,10 @@ std::string toText(const Verification& v) {
     text += listText("hidden states against float64", v.hidden);
     text += listText("outputs against float64", v.outputs);
     for (const Prediction& p : predictions(*v.fused.trace, 5))
-        text += fmt::format("  {:5.1f} %  {} (class {}, logit {:.4f})\n", 100 * p.probability, p.label, p.index, p.logit);
-    return text + fmt::format("largest relative difference {:.3e}, tolerance {:.0e}: {}\n", v.worst().relative(),
-                              v.tolerance, v.passed() ? "passed" : "FAILED");
+        text += fmt::format("  {:5.1f} %  {} (class {}, logit {:.4f})\n", 100 * p.probability, p.label,
+                            p.index, p.logit);
+    return text + fmt::format("largest relative difference {:.3e}, tolerance {:.0e}: {}\n",
+                              v.worst().relative(), v.tolerance, v.passed() ? "passed" : "FAILED");
 }
 
 int run(Toolbox& toolbox, const Options& options) {
@@ -185,10 +193,13 @@ int run(Toolbox& toolbox, const Options& options) {
 }  // namespace
 
 void addVerify(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("verify", "runs a model by the fused and by the explicit float64 route and compares");
+    CLI::App* sub = app.add_subcommand(
+        "verify", "runs a model by the fused and by the explicit float64 route and compares");
     sub->footer(
-        "Prints the weight report, the largest differences of attention probabilities, hidden states and outputs, and the\n"
-        "routes used. Without INPUT a drawn scene is taken. Exit code 1 when a relative difference is above 1e-4\n"
+        "Prints the weight report, the largest differences of attention probabilities, hidden states and "
+        "outputs, and the\n"
+        "routes used. Without INPUT a drawn scene is taken. Exit code 1 when a relative difference is above "
+        "1e-4\n"
         "(float32), 0.02 (float16) or 0.1 (bfloat16), or a value is not finite.");
     auto options = std::make_shared<Options>();
     sub->add_option("MODEL", options->model, "what to open")->required();

@@ -63,7 +63,8 @@ std::string readText(const fs::path& file) {
     std::error_code error;
     const auto bytes = fs::file_size(file, error);
     if (error || !fs::is_regular_file(file))
-        throw Error(file.string() + ": expected a CSV file, found " + (error ? "none: " + error.message() : "something else"));
+        throw Error(file.string() + ": expected a CSV file, found " +
+                    (error ? "none: " + error.message() : "something else"));
     if (bytes > kMaxManifestBytes) throw Error(file.string() + ": expected at most 64 MiB");
     std::ifstream stream(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(stream), {}};
@@ -75,7 +76,8 @@ std::vector<BatchItem> batchOfFolder(const Session& session, const fs::path& fol
     std::error_code error;
     std::vector<fs::path> files;
     for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
-        if (it->is_regular_file(error) && isPicture(it->path()) && !it->path().filename().string().starts_with("."))
+        if (it->is_regular_file(error) && isPicture(it->path()) &&
+            !it->path().filename().string().starts_with("."))
             files.push_back(it->path());
     if (error) throw Error("--images " + folder.string() + ": cannot be read: " + error.message());
     if (files.empty())
@@ -91,13 +93,17 @@ std::vector<BatchItem> batchOfFolder(const Session& session, const fs::path& fol
 
 std::vector<BatchItem> batchOfManifest(const Session& session, const fs::path& manifest) {
     const auto rows = parseCsv(readText(manifest), manifest.string());
-    if (rows.empty()) throw Error(manifest.string() + ": expected a header line with a column \"image\", found nothing");
+    if (rows.empty())
+        throw Error(manifest.string() + ": expected a header line with a column \"image\", found nothing");
     const auto& header = rows.front();
-    const auto columnOf = [&](const char* name) { return std::find(header.begin(), header.end(), name) - header.begin(); };
+    const auto columnOf = [&](const char* name) {
+        return std::find(header.begin(), header.end(), name) - header.begin();
+    };
     const auto columns = static_cast<std::ptrdiff_t>(header.size());
     const auto image = columnOf("image"), name = columnOf("name"), seed = columnOf("seed");
     if (image == columns)
-        throw Error(fmt::format("{}: expected a column \"image\", found {}", manifest.string(), fmt::join(header, ", ")));
+        throw Error(fmt::format("{}: expected a column \"image\", found {}", manifest.string(),
+                                fmt::join(header, ", ")));
     Names names;
     std::vector<BatchItem> items;
     for (std::size_t i = 1; i < rows.size(); ++i) {
@@ -105,23 +111,27 @@ std::vector<BatchItem> batchOfManifest(const Session& session, const fs::path& m
             throw Error(fmt::format("{}: row {}: {}", manifest.string(), i + 1, what));
         };
         const auto& row = rows[i];
-        if (row.size() != header.size()) fail(fmt::format("expected {} fields, found {}", header.size(), row.size()));
+        if (row.size() != header.size())
+            fail(fmt::format("expected {} fields, found {}", header.size(), row.size()));
         std::string file = row[static_cast<std::size_t>(image)];
         if (file.empty()) fail("expected the name of a picture, found nothing");
         const bool scene = file.starts_with("scene:");
-        if (!scene && fs::path(file).is_relative()) file = (manifest.parent_path() / file).lexically_normal().generic_string();
+        if (!scene && fs::path(file).is_relative())
+            file = (manifest.parent_path() / file).lexically_normal().generic_string();
         const std::string given = name < columns ? row[static_cast<std::size_t>(name)] : "";
         const std::string own = scene ? "scene-" + file.substr(6) : fs::path(file).stem().string();
         BatchItem item{names.unique(given.empty() ? own : given), withImage(session, file)};
         if (seed < columns && !row[static_cast<std::size_t>(seed)].empty()) {
             const std::string& text = row[static_cast<std::size_t>(seed)];
-            const auto [rest, problem] = std::from_chars(text.data(), text.data() + text.size(), item.session.seed);
+            const auto [rest, problem] =
+                std::from_chars(text.data(), text.data() + text.size(), item.session.seed);
             if (problem != std::errc() || rest != text.data() + text.size())
                 fail("seed: expected a whole number, found \"" + text + "\"");
         }
         items.push_back(std::move(item));
     }
-    if (items.empty()) throw Error(manifest.string() + ": expected at least one row below the header, found none");
+    if (items.empty())
+        throw Error(manifest.string() + ": expected at least one row below the header, found none");
     return items;
 }
 
@@ -135,13 +145,14 @@ Shard Shard::parse(const std::string& text) {
     const bool read = slash < text.size() && first.ec == std::errc() && first.ptr == middle &&
                       second.ec == std::errc() && second.ptr == end;
     if (!read || shard.count < 1 || shard.index < 1 || shard.index > shard.count)
-        throw Error("--shard " + text + ": expected I/N with I from 1 to N", "for instance --shard 2/4", ErrorCode::Usage);
+        throw Error("--shard " + text + ": expected I/N with I from 1 to N", "for instance --shard 2/4",
+                    ErrorCode::Usage);
     return shard;
 }
 
 std::string resumeKey(const Session& session) {
-    std::string text = content_key::ofModel(session.model) + "\n" + content_key::ofInput(session.input) + "\n" +
-                       FOVEA_VERSION;
+    std::string text = content_key::ofModel(session.model) + "\n" + content_key::ofInput(session.input) +
+                       "\n" + FOVEA_VERSION;
     std::uint64_t hash = hashOf(session);
     for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
     return fmt::format("{:016x}", hash);

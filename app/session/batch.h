@@ -9,18 +9,19 @@
 
 namespace fovea {
 
-/// One input of a batch: the session with that input, and a name that is unique within the batch and safe as a folder.
+/// One input of a batch: the session with that input, and a name that is unique within the batch and safe as
+/// a folder.
 struct BatchItem {
     std::string name;
     Session session;
 };
 
-/// One item per picture file of a folder, by name; hidden files and files without a picture's suffix are left out. Throws
-/// Error (Input) when there is none.
+/// One item per picture file of a folder, by name; hidden files and files without a picture's suffix are left
+/// out. Throws Error (Input) when there is none.
 std::vector<BatchItem> batchOfFolder(const Session& session, const std::filesystem::path& folder);
 
-/// One item per row of a CSV file with a header line: `image` (relative to the file, or scene:SEED) and, if wanted,
-/// `name` and `seed`. Throws Error (Input) naming the line.
+/// One item per row of a CSV file with a header line: `image` (relative to the file, or scene:SEED) and, if
+/// wanted, `name` and `seed`. Throws Error (Input) naming the line.
 std::vector<BatchItem> batchOfManifest(const Session& session, const std::filesystem::path& manifest);
 
 /// Part I of N: every N-th item from the I-th on, counted from 1.

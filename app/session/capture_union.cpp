@@ -16,7 +16,8 @@ bool listsAll(const std::vector<std::string>& have, const std::vector<std::strin
 CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
     CaptureRequest out = a;
     out.qkv |= b.qkv, out.lse |= b.lse, out.probs |= b.probs, out.stats |= b.stats;
-    out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden, out.output |= b.output, out.input |= b.input;
+    out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden, out.output |= b.output,
+        out.input |= b.input;
     if (!a.wantsSites()) {
         out.sites = b.sites;
     } else if (b.wantsSites()) {
@@ -34,14 +35,16 @@ CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
 
 bool covers(const CaptureRequest& have, const CaptureRequest& want) {
     const auto has = [](bool mine, bool wanted) { return mine || !wanted; };
-    if (!has(have.hidden, want.hidden) || !has(have.output, want.output) || !has(have.input, want.input)) return false;
+    if (!has(have.hidden, want.hidden) || !has(have.output, want.output) || !has(have.input, want.input))
+        return false;
     if (!want.wantsSites()) return true;
     const bool sites = have.sites.empty() || (!want.sites.empty() && listsAll(have.sites, want.sites));
     return have.wantsSites() && sites && has(have.attentionOutput, want.attentionOutput);
 }
 
 Needs united(const Needs& a, const Needs& b) {
-    return {united(a.capture, b.capture), a.attentionGradients || b.attentionGradients, a.classifier || b.classifier};
+    return {united(a.capture, b.capture), a.attentionGradients || b.attentionGradients,
+            a.classifier || b.classifier};
 }
 
 }  // namespace fovea

@@ -28,7 +28,8 @@ private:
 };
 
 std::string scaleText(const DisplayOptions& display) {
-    const bool ranged = display.scale == "fixed" || (display.scale == "linked" && display.minimum < display.maximum);
+    const bool ranged =
+        display.scale == "fixed" || (display.scale == "linked" && display.minimum < display.maximum);
     return ranged ? fmt::format("{}:{}:{}", display.scale, display.minimum, display.maximum) : display.scale;
 }
 

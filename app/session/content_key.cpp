@@ -13,13 +13,13 @@ std::string listText(const std::vector<T>& values) {
 }
 
 std::string ofCapture(const CaptureRequest& c) {
-    return fmt::format("capture {:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d} {}", c.qkv, c.lse, c.probs, c.stats, c.attentionOutput,
-                       c.hidden, c.output, c.input, nlohmann::json(c.sites).dump());
+    return fmt::format("capture {:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d} {}", c.qkv, c.lse, c.probs, c.stats,
+                       c.attentionOutput, c.hidden, c.output, c.input, nlohmann::json(c.sites).dump());
 }
 
 std::string ofFactor(const GroupFactor& f) {
-    return fmt::format("(h{} q{} k{} f{} r{} c{})", listText(f.heads), listText(f.queries), listText(f.keys), f.factor,
-                       static_cast<int>(f.rowSum), listText(f.compensateKeys));
+    return fmt::format("(h{} q{} k{} f{} r{} c{})", listText(f.heads), listText(f.queries), listText(f.keys),
+                       f.factor, static_cast<int>(f.rowSum), listText(f.compensateKeys));
 }
 
 std::string ofPlan(const EditPlan& plan) {
@@ -45,15 +45,19 @@ std::string ofFile(const std::filesystem::path& file) {
 
 std::string ofModel(const ModelChoice& choice) {
     const ResolvedModel files = resolveModel(choice.reference);
-    std::string out = fmt::format("model {} {} {}", choice.device, choice.dtype, files.folder.generic_string());
+    std::string out =
+        fmt::format("model {} {} {}", choice.device, choice.dtype, files.folder.generic_string());
     if (!files.configFile.empty()) out += "\n" + ofFile(files.configFile);
     for (const auto& file : files.weightFiles) out += "\n" + ofFile(file);
     return out;
 }
 
 std::string ofInput(const SessionInput& input) {
-    std::string out = "input " + nlohmann::json(input.prompt).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    for (const std::string& image : input.images) out += "\n" + (image.starts_with("scene:") ? image : ofFile(image));
+    std::string out =
+        "input " +
+        nlohmann::json(input.prompt).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    for (const std::string& image : input.images)
+        out += "\n" + (image.starts_with("scene:") ? image : ofFile(image));
     if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
     return out;
 }
@@ -61,18 +65,21 @@ std::string ofInput(const SessionInput& input) {
 std::string ofEdits(const std::vector<Intervention>& edits) {
     std::string out = "edits";
     for (const Intervention& edit : edits)
-        if (edit.enabled) out += "\n" + edit.id + edit.params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        if (edit.enabled)
+            out +=
+                "\n" + edit.id + edit.params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     return out;
 }
 
 std::string ofRun(const RunSpec& spec) {
     std::string out = fmt::format("run {} {} {}", spec.item, ofPlan(spec.edits), ofCapture(spec.capture));
     if (spec.objective)
-        out += fmt::format(" objective {} {} {} {}", static_cast<int>(spec.objective->kind), spec.objective->output,
-                           spec.objective->classIndex, spec.objective->otherClass);
+        out += fmt::format(" objective {} {} {} {}", static_cast<int>(spec.objective->kind),
+                           spec.objective->output, spec.objective->classIndex, spec.objective->otherClass);
     const Perturbation& p = spec.perturbation;
     out += fmt::format(" gradients {:d}{:d} perturbation {} {} {} {} {}", spec.gradients.input,
-                       spec.gradients.attention, p.scale, p.baseline, listText(p.channelBaseline), p.noise, p.seed);
+                       spec.gradients.attention, p.scale, p.baseline, listText(p.channelBaseline), p.noise,
+                       p.seed);
     return out + fmt::format(" route {}", static_cast<int>(spec.route));
 }
 

@@ -8,7 +8,8 @@
 
 namespace fovea {
 
-/// Texts that are equal exactly when what they stand for is: own parameters plus the keys of everything upstream.
+/// Texts that are equal exactly when what they stand for is: own parameters plus the keys of everything
+/// upstream.
 namespace content_key {
 
 /// A file by its path, size and time of change; "absent" where there is none.

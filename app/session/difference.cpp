@@ -17,7 +17,8 @@ std::vector<T> minus(const std::vector<T>& b, const std::vector<T>& a) {
 
 [[noreturn]] void differ(const Finding& a, const std::string& how) {
     throw Error(fmt::format("the findings \"{}\" cannot be subtracted: {}", a.name, how),
-                "compare sessions with the same analysis and parameters on inputs of the same size", ErrorCode::Usage);
+                "compare sessions with the same analysis and parameters on inputs of the same size",
+                ErrorCode::Usage);
 }
 
 // B minus A, tile by tile.
@@ -51,9 +52,11 @@ Finding difference(const Finding& a, const Finding& b) {
     out.note.clear();
     if (auto* grid = std::get_if<Grid>(&out.data)) {
         const Grid& other = std::get<Grid>(a.data);
-        if (grid->rows != other.rows || grid->columns != other.columns || grid->planes.size() != other.planes.size())
-            differ(a, fmt::format("{} x {} cells in {} planes against {} x {} in {}", grid->rows, grid->columns,
-                                  grid->planes.size(), other.rows, other.columns, other.planes.size()));
+        if (grid->rows != other.rows || grid->columns != other.columns ||
+            grid->planes.size() != other.planes.size())
+            differ(a,
+                   fmt::format("{} x {} cells in {} planes against {} x {} in {}", grid->rows, grid->columns,
+                               grid->planes.size(), other.rows, other.columns, other.planes.size()));
         grid->values = minus(grid->values, other.values);
         grid->signedValues = true;
     } else if (auto* scores = std::get_if<TokenScores>(&out.data)) {

@@ -45,10 +45,12 @@ std::uint64_t bytesOf(const AnalysisResult& result) {
 
 void checkIndex(int index, std::size_t count, const char* what) {
     if (index < 0 || static_cast<std::size_t>(index) >= count)
-        throw Error(fmt::format("there is no {} {}: the session has {}", what, index, count), {}, ErrorCode::Usage);
+        throw Error(fmt::format("there is no {} {}: the session has {}", what, index, count), {},
+                    ErrorCode::Usage);
 }
 
-Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r)
+Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p,
+                   ImageReader r)
     : catalog(std::move(c)),
       painters(std::move(p)),
       reader(std::move(r)),
@@ -70,7 +72,8 @@ std::shared_ptr<const Model> Engine::Impl::openedModel(const Session& session, c
     if (session.model.reference.empty())
         throw Error("no model was chosen", "give a folder, a file, org/name or demo:NAME", ErrorCode::Usage);
     const std::string key = content_key::ofModel(session.model);
-    const auto known = std::find_if(models.begin(), models.end(), [&](const auto& entry) { return entry.first == key; });
+    const auto known =
+        std::find_if(models.begin(), models.end(), [&](const auto& entry) { return entry.first == key; });
     if (known != models.end()) {
         models.splice(models.begin(), models, known);
         return known->second;
@@ -90,10 +93,12 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     if (auto known = results.find<ModelInput>(key)) return known;
     const bool replays = !opened->spec().capabilities.forward;
     if (session.input.images.empty() && session.input.tensors.empty() && !replays)
-        throw Error("the session has no input", "give a picture (--image FILE or --image scene:SEED) or --tensors FILE",
+        throw Error("the session has no input",
+                    "give a picture (--image FILE or --image scene:SEED) or --tensors FILE",
                     ErrorCode::Usage);
     const auto& stages = opened->spec().stages;
-    const bool reads = std::any_of(stages.begin(), stages.end(), [](const StageSpec& s) { return s.id.starts_with("text"); });
+    const bool reads = std::any_of(stages.begin(), stages.end(),
+                                   [](const StageSpec& s) { return s.id.starts_with("text"); });
     if (!session.input.prompt.empty() && !reads)
         throw Error("the session has a prompt, and " + opened->spec().architecture + " reads no text",
                     "clear the prompt, or choose a model with a text side");
@@ -114,7 +119,8 @@ Needs Engine::Impl::needs(const Session& session, const ModelSpec& spec) const {
         const Needs own = entry.needs(spec, checkedParams(entry.info, request.params));
         if (own.classifier && spec.labels.empty())
             throw Error(fmt::format("{} needs a model with classes; {} has none", request.id, spec.source),
-                        "choose a checkpoint for image classification, or another analysis", ErrorCode::Usage);
+                        "choose a checkpoint for image classification, or another analysis",
+                        ErrorCode::Usage);
         all = united(all, own);
     }
     return all;
@@ -150,8 +156,9 @@ std::shared_ptr<const Engine::Impl::Recorded> Engine::Impl::recorded(const std::
     return kept && covers(kept->capture, capture) ? kept : nullptr;
 }
 
-std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session, const std::vector<Intervention>& edits,
-                                                       int item, const Needs& needs, const JobContext& job) {
+std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
+                                                       const std::vector<Intervention>& edits, int item,
+                                                       const Needs& needs, const JobContext& job) {
     const auto opened = openedModel(session, job.part(0, 0.2));
     const auto input = encodedInput(session, job.part(0.2, 0.3));
     checkIndex(item, input->maps.size(), "item");
@@ -186,7 +193,8 @@ std::shared_ptr<const RunResult> Engine::Impl::extraRun(const Session& session, 
                                                         const JobContext& job) {
     const auto opened = openedModel(session, job);
     const auto input = encodedInput(session, job);
-    const std::string key = fmt::format("extra\n{}\nitem {}\n{}", inputKey(session), item, content_key::ofRun(spec));
+    const std::string key =
+        fmt::format("extra\n{}\nitem {}\n{}", inputKey(session), item, content_key::ofRun(spec));
     if (auto known = results.find<RunResult>(key)) return known;
     auto run = std::make_shared<const RunResult>(runModel(*opened, *input, spec, job));
     // A state is kept only by the run that resumes from it.
@@ -200,8 +208,9 @@ std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& sess
     const AnalysisEntry& entry = catalog->analyses.get(request.id);
     const nlohmann::json params = checkedParams(entry.info, request.params);
     openedModel(session, job.part(0, 0.2));
-    const std::string key = fmt::format("analysis {} {}\nseed {}\n{}", request.id, params.dump(-1, ' ', false,
-                                        nlohmann::json::error_handler_t::replace), session.seed, itemKey(session, item));
+    const std::string key = fmt::format("analysis {} {}\nseed {}\n{}", request.id,
+                                        params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                                        session.seed, itemKey(session, item));
     if (auto known = results.find<AnalysisResult>(key)) return known;
     const auto run = mainRun(session, session.edits, item, needs(session, openedModel(session, job)->spec()),
                              job.part(0.2, 0.6));
@@ -225,7 +234,9 @@ std::shared_ptr<const ModelInput> Engine::input(const Session& session, const Jo
     return m_impl->encodedInput(session, job);
 }
 
-std::uint64_t Engine::budget(const Session& session) const { return m_impl->budget(session); }
+std::uint64_t Engine::budget(const Session& session) const {
+    return m_impl->budget(session);
+}
 
 MemoryEstimate Engine::estimate(const Session& session, const JobContext& job) {
     const auto opened = model(session, job.part(0, 0.8));
@@ -263,7 +274,11 @@ void Engine::saveMemory() {
     m_impl->checkpoints = false;
 }
 
-const Catalog& Engine::catalog() const { return *m_impl->catalog; }
-const viz::PainterCatalog& Engine::painters() const { return *m_impl->painters; }
+const Catalog& Engine::catalog() const {
+    return *m_impl->catalog;
+}
+const viz::PainterCatalog& Engine::painters() const {
+    return *m_impl->painters;
+}
 
 }  // namespace fovea

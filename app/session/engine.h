@@ -14,7 +14,8 @@
 
 namespace fovea {
 
-/// Reads a picture file into upright RGB; the core build reads binary PPM, the full build everything viz/codec reads.
+/// Reads a picture file into upright RGB; the core build reads binary PPM, the full build everything
+/// viz/codec reads.
 using ImageReader = std::function<Pixels(const std::filesystem::path&)>;
 
 /// The results of one analysis on one item.
@@ -32,9 +33,9 @@ struct PictureResult {
     std::string painter;   ///< id of the painter that drew it
 };
 
-/// Plans and executes sessions: loads, encodes, runs, analyses and paints, keeping results by content key so that a
-/// changed session recomputes only what the change can affect (ARCHITECTURE.md §4). Not thread safe: one compute thread
-/// owns it. Results are immutable and may be handed to any thread.
+/// Plans and executes sessions: loads, encodes, runs, analyses and paints, keeping results by content key so
+/// that a changed session recomputes only what the change can affect (ARCHITECTURE.md §4). Not thread safe:
+/// one compute thread owns it. Results are immutable and may be handed to any thread.
 class Engine {
 public:
     Engine(std::shared_ptr<const Catalog> catalog, std::shared_ptr<const viz::PainterCatalog> painters,
@@ -52,16 +53,18 @@ public:
     EditPlan edits(const Session& session, int item, const JobContext& job);
     /// The plan of a single edit of the session alone, for counts of the sites it touches.
     EditPlan edit(const Session& session, int index, int item, const JobContext& job);
-    /// The main run of one item with the session's edits and at least `capture`; what the session's analyses need is
-    /// recorded in the same run. Resumes from an earlier run where a change affects only later blocks.
+    /// The main run of one item with the session's edits and at least `capture`; what the session's analyses
+    /// need is recorded in the same run. Resumes from an earlier run where a change affects only later
+    /// blocks.
     std::shared_ptr<const RunResult> run(const Session& session, int item, const CaptureRequest& capture,
                                          const JobContext& job);
     std::shared_ptr<const AnalysisResult> analyse(const Session& session, int analysis, int item,
                                                   const JobContext& job);
-    std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item, const JobContext& job);
+    std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,
+                                               const JobContext& job);
     /// Paints the finding of `b` minus that of `a`; throws Error (Usage) when their shapes differ.
-    std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture, int item,
-                                                         const JobContext& job);
+    std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture,
+                                                         int item, const JobContext& job);
 
     /// Forgets all results but not the models, and keeps no checkpoints from now on: after memory ran out.
     void saveMemory();
@@ -75,8 +78,8 @@ private:
     std::unique_ptr<Impl> m_impl;
 };
 
-/// b - a, value by value, as a finding on a diverging scale; throws Error (Usage) when kinds or shapes differ or the kind
-/// has no values that could be subtracted.
+/// b - a, value by value, as a finding on a diverging scale; throws Error (Usage) when kinds or shapes differ
+/// or the kind has no values that could be subtracted.
 Finding difference(const Finding& a, const Finding& b);
 
 }  // namespace fovea

@@ -15,25 +15,29 @@ namespace {
 using nlohmann::json;
 
 bool draws(const viz::PainterEntry& painter, const Finding& finding) {
-    return std::find(painter.kinds.begin(), painter.kinds.end(), findingKindName(finding)) != painter.kinds.end();
+    return std::find(painter.kinds.begin(), painter.kinds.end(), findingKindName(finding)) !=
+           painter.kinds.end();
 }
 
 bool drawn(const viz::PainterCatalog& painters, const std::string& id, const Finding& finding) {
     if (!id.empty()) return draws(painters.get(id), finding);
     const auto& all = painters.all();
-    return std::any_of(all.begin(), all.end(), [&](const viz::PainterEntry& entry) { return draws(entry, finding); });
+    return std::any_of(all.begin(), all.end(),
+                       [&](const viz::PainterEntry& entry) { return draws(entry, finding); });
 }
 
 const Finding& chosenFinding(const std::vector<Finding>& findings, const PictureRequest& picture,
                              const viz::PainterCatalog& painters) {
     std::string names;
     for (const Finding& finding : findings) {
-        if (picture.finding.empty() ? drawn(painters, picture.painter, finding) : finding.name == picture.finding)
+        if (picture.finding.empty() ? drawn(painters, picture.painter, finding)
+                                    : finding.name == picture.finding)
             return finding;
         names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", finding.name, findingKindName(finding));
     }
-    throw Error(picture.finding.empty() ? "no finding of the analysis can be drawn by the painter \"" + picture.painter + "\""
-                                        : "the analysis has no finding called \"" + picture.finding + "\"",
+    throw Error(picture.finding.empty()
+                    ? "no finding of the analysis can be drawn by the painter \"" + picture.painter + "\""
+                    : "the analysis has no finding called \"" + picture.finding + "\"",
                 names.empty() ? "the analysis found nothing" : "its findings: " + names, ErrorCode::Usage);
 }
 
@@ -46,7 +50,8 @@ std::string stageOf(const Finding& finding, const ModelSpec& spec) {
     return spec.stages.empty() ? "" : spec.stages.front().id;
 }
 
-// Tokens that the analysis's own selections name, unless they name most of the sequence: a picture marks them.
+// Tokens that the analysis's own selections name, unless they name most of the sequence: a picture marks
+// them.
 std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, const TokenMap& map,
                                 const std::string& stage) {
     std::vector<int> tokens;
@@ -56,7 +61,8 @@ std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, c
     for (const ParamSpec& spec : analysis.params) {
         if (spec.type != ParamType::Tokens) continue;
         const std::vector<int> chosen = parseTokens(params.at(spec.name).get<std::string>(), map, stage);
-        if (static_cast<int>(chosen.size()) * 2 <= known->size()) tokens.insert(tokens.end(), chosen.begin(), chosen.end());
+        if (static_cast<int>(chosen.size()) * 2 <= known->size())
+            tokens.insert(tokens.end(), chosen.begin(), chosen.end());
     }
     return tokens;
 }
@@ -69,8 +75,8 @@ struct Subject {
     std::shared_ptr<const ModelInput> input;
 };
 
-PictureResult painted(const Engine& engine, const Subject& subject, const Finding& finding, viz::Display display,
-                      const JobContext& job) {
+PictureResult painted(const Engine& engine, const Subject& subject, const Finding& finding,
+                      viz::Display display, const JobContext& job) {
     const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
     const AnalysisRequest& analysis = subject.session.analyses[static_cast<std::size_t>(request.analysis)];
     const EntryInfo& info = engine.catalog().analyses.get(analysis.id).info;
@@ -86,7 +92,8 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     parts.dtype = subject.model->spec().computeDtype;
     parts.item = subject.item;
     parts.items = subject.input->count();
-    parts.scaled = !std::holds_alternative<Path>(finding.data) && !std::holds_alternative<Table>(finding.data);
+    parts.scaled =
+        !std::holds_alternative<Path>(finding.data) && !std::holds_alternative<Table>(finding.data);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
 
     PictureResult result;
@@ -95,8 +102,8 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     result.recipe = recipeLine(subject.session, request, info, parts);
     result.document = toJson(reproducing(subject.session, subject.picture, parts))
                           .dump(-1, ' ', false, json::error_handler_t::replace);
-    const std::vector<int> selected =
-        selectedTokens(info, checkedParams(info, analysis.params), map, stageOf(finding, subject.model->spec()));
+    const std::vector<int> selected = selectedTokens(info, checkedParams(info, analysis.params), map,
+                                                     stageOf(finding, subject.model->spec()));
     const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.picture = painter.paint(input, checkedParams(painter.info, request.params));
     if (result.picture.title.empty()) result.picture.title = finding.title;
@@ -105,22 +112,26 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     return result;
 }
 
-// One range for all pictures of the session, over all its items, that draw the same finding of the same analysis.
+// One range for all pictures of the session, over all its items, that draw the same finding of the same
+// analysis.
 std::pair<double, double> linkedRange(Engine& engine, const Session& session, const PictureRequest& picture,
-                                             const Finding& own, int items, const JobContext& job) {
-    if (picture.display.minimum < picture.display.maximum) return {picture.display.minimum, picture.display.maximum};
+                                      const Finding& own, int items, const JobContext& job) {
+    if (picture.display.minimum < picture.display.maximum)
+        return {picture.display.minimum, picture.display.maximum};
     std::pair<double, double> range = viz::valueRange(own);
     const std::string& id = session.analyses[static_cast<std::size_t>(picture.analysis)].id;
     std::vector<int> analyses;
     for (const PictureRequest& other : session.pictures)
-        if (session.analyses[static_cast<std::size_t>(other.analysis)].id == id && other.display.scale == "linked" &&
+        if (session.analyses[static_cast<std::size_t>(other.analysis)].id == id &&
+            other.display.scale == "linked" &&
             std::find(analyses.begin(), analyses.end(), other.analysis) == analyses.end())
             analyses.push_back(other.analysis);
     const double steps = static_cast<double>(analyses.size()) * items;
     double step = 0;
     for (const int analysis : analyses)
         for (int item = 0; item < items; ++item, ++step) {
-            const auto result = engine.analyse(session, analysis, item, job.part(step / steps, (step + 1) / steps));
+            const auto result =
+                engine.analyse(session, analysis, item, job.part(step / steps, (step + 1) / steps));
             for (const Finding& finding : result->findings) {
                 if (finding.name != own.name || finding.data.index() != own.data.index()) continue;
                 const auto [low, high] = viz::valueRange(finding);
@@ -142,7 +153,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
 
     viz::Display display = displayOf(request.display);
     if (display.scale.kind == viz::Scale::Kind::Linked) {
-        const auto range = linkedRange(*this, session, request, finding, subject.input->count(), job.part(0.8, 0.9));
+        const auto range =
+            linkedRange(*this, session, request, finding, subject.input->count(), job.part(0.8, 0.9));
         display.scale.linkedMinimum = range.first;
         display.scale.linkedMaximum = range.second;
     }
@@ -154,15 +166,17 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
         display.sinkTokens = sinkTokens(*run->trace, subject.model->spec().sitesOfStage(stage));
     }
     job.progress(0.95, "painting");
-    return std::make_shared<const PictureResult>(painted(*this, subject, finding, std::move(display), job.part(0.95, 1)));
+    return std::make_shared<const PictureResult>(
+        painted(*this, subject, finding, std::move(display), job.part(0.95, 1)));
 }
 
-std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, const Session& b, int picture, int item,
-                                                             const JobContext& job) {
+std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, const Session& b, int picture,
+                                                             int item, const JobContext& job) {
     checkIndex(picture, a.pictures.size(), "picture");
     checkIndex(picture, b.pictures.size(), "picture");
     const PictureRequest& request = b.pictures[static_cast<std::size_t>(picture)];
-    const auto left = analyse(a, a.pictures[static_cast<std::size_t>(picture)].analysis, item, job.part(0, 0.45));
+    const auto left =
+        analyse(a, a.pictures[static_cast<std::size_t>(picture)].analysis, item, job.part(0, 0.45));
     const auto right = analyse(b, request.analysis, item, job.part(0.45, 0.9));
     const Finding change = difference(chosenFinding(left->findings, request, painters()),
                                       chosenFinding(right->findings, request, painters()));

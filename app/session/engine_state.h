@@ -26,7 +26,8 @@ struct Engine::Impl {
     std::shared_ptr<const viz::PainterCatalog> painters;
     ImageReader reader;
     LruCache results;
-    std::list<std::pair<std::string, std::shared_ptr<const Model>>> models;  ///< the last two, for comparisons
+    std::list<std::pair<std::string, std::shared_ptr<const Model>>>
+        models;                                         ///< the last two, for comparisons
     std::list<std::shared_ptr<const Recorded>> latest;  ///< the last two runs, kept however large they are
     bool checkpoints = true;
 
@@ -40,16 +41,18 @@ struct Engine::Impl {
     std::uint64_t budget(const Session& session) const;
     /// Needs of all analyses of the session; throws Error (Usage) for unknown analyses and bad parameters.
     Needs needs(const Session& session, const ModelSpec& spec) const;
-    EditPlan plan(const Session& session, const std::vector<Intervention>& edits, int item, const JobContext& job);
+    EditPlan plan(const Session& session, const std::vector<Intervention>& edits, int item,
+                  const JobContext& job);
     /// A run that serves `key`, or null.
     std::shared_ptr<const Recorded> recorded(const std::string& key, const CaptureRequest& capture);
     /// A run with `edits` that records `needs`, from the cache where one serves.
-    std::shared_ptr<const RunResult> mainRun(const Session& session, const std::vector<Intervention>& edits, int item,
-                                             const Needs& needs, const JobContext& job);
+    std::shared_ptr<const RunResult> mainRun(const Session& session, const std::vector<Intervention>& edits,
+                                             int item, const Needs& needs, const JobContext& job);
     /// A further run that an analysis asked for.
     std::shared_ptr<const RunResult> extraRun(const Session& session, int item, const RunSpec& spec,
                                               const JobContext& job);
-    std::shared_ptr<const AnalysisResult> analysis(const Session& session, int index, int item, const JobContext& job);
+    std::shared_ptr<const AnalysisResult> analysis(const Session& session, int index, int item,
+                                                   const JobContext& job);
 };
 
 /// Throws Error (Usage) when `index` is outside 0..count-1; `what` names it.

@@ -46,7 +46,8 @@ std::vector<FieldReader> FieldReader::list(const std::string& name, std::size_t 
     std::vector<FieldReader> readers;
     if (!has(name)) return readers;
     const json& value = m_object.at(name);
-    if (!value.is_array() || value.size() > maxCount) fail(name, fmt::format("a list of at most {} objects", maxCount));
+    if (!value.is_array() || value.size() > maxCount)
+        fail(name, fmt::format("a list of at most {} objects", maxCount));
     for (std::size_t i = 0; i < value.size(); ++i)
         readers.emplace_back(value[i], fmt::format("{}/{}", pointer(name), i), m_source);
     return readers;
@@ -84,8 +85,9 @@ void FieldReader::read(const std::string& name, double& value, double minimum, d
     const json& found = m_object.at(name);
     const double number = found.is_number() ? found.get<double>() : NAN;
     if (!(number >= minimum && number <= maximum))
-        fail(name, std::isinf(minimum) || maximum >= 1e300 ? "a finite number"
-                                                           : fmt::format("a number from {} to {}", minimum, maximum));
+        fail(name, std::isinf(minimum) || maximum >= 1e300
+                       ? "a finite number"
+                       : fmt::format("a number from {} to {}", minimum, maximum));
     value = number;
 }
 
@@ -111,10 +113,12 @@ void FieldReader::readObject(const std::string& name, json& value) {
     value = m_object.at(name);
 }
 
-void FieldReader::readChoice(const std::string& name, std::string& value, const std::vector<std::string>& choices) {
+void FieldReader::readChoice(const std::string& name, std::string& value,
+                             const std::vector<std::string>& choices) {
     if (!has(name)) return;
     const json& found = m_object.at(name);
-    if (!found.is_string() || std::find(choices.begin(), choices.end(), found.get<std::string>()) == choices.end())
+    if (!found.is_string() ||
+        std::find(choices.begin(), choices.end(), found.get<std::string>()) == choices.end())
         fail(name, fmt::format("one of {}", fmt::join(choices, ", ")));
     value = found.get<std::string>();
 }

@@ -8,11 +8,12 @@
 
 namespace fovea {
 
-/// Reads the fields of one JSON object with checks; every message names the field by its path. Fields that nobody asked
-/// for are collected by finish().
+/// Reads the fields of one JSON object with checks; every message names the field by its path. Fields that
+/// nobody asked for are collected by finish().
 class FieldReader {
 public:
-    /// `path` is the JSON pointer of `object`, `source` begins messages. Throws Error (Input) unless it is an object.
+    /// `path` is the JSON pointer of `object`, `source` begins messages. Throws Error (Input) unless it is an
+    /// object.
     FieldReader(const nlohmann::json& object, std::string path, std::string source);
 
     bool has(const std::string& name);

@@ -13,7 +13,8 @@ using Named = std::vector<std::pair<std::string, Array>>;
 template <typename T>
 Array vectorOf(const std::vector<T>& values) {
     Array array({static_cast<std::int64_t>(values.size())});
-    std::transform(values.begin(), values.end(), array.values.begin(), [](T v) { return static_cast<float>(v); });
+    std::transform(values.begin(), values.end(), array.values.begin(),
+                   [](T v) { return static_cast<float>(v); });
     return array;
 }
 
@@ -30,8 +31,8 @@ struct ToArrays {
     Named operator()(const PairMatrix& matrix) const {
         const std::int64_t rows = matrix.source->rows(), columns = matrix.source->columns();
         if (rows * columns > kMaxMatrixValues)
-            throw Error("the matrix \"" + name + "\" has " + std::to_string(rows) + " x " + std::to_string(columns) +
-                            " values: too many for one array",
+            throw Error("the matrix \"" + name + "\" has " + std::to_string(rows) + " x " +
+                            std::to_string(columns) + " values: too many for one array",
                         "write JSON, which pools it, or choose fewer tokens", ErrorCode::Memory);
         return {{name, matrix.source->tile(0, static_cast<int>(rows), 0, static_cast<int>(columns))}};
     }
@@ -41,21 +42,25 @@ struct ToArrays {
         return {{name, std::move(array)}};
     }
     Named operator()(const Tree& tree) const {
-        return {{name + "/tokens", vectorOf(tree.tokens)}, {name + "/parent", vectorOf(tree.parent)},
-                {name + "/weight", vectorOf(tree.weight)}, {name + "/depth", vectorOf(tree.depth)},
+        return {{name + "/tokens", vectorOf(tree.tokens)},
+                {name + "/parent", vectorOf(tree.parent)},
+                {name + "/weight", vectorOf(tree.weight)},
+                {name + "/depth", vectorOf(tree.depth)},
                 {name + "/score", vectorOf(tree.score)}};
     }
     Named operator()(const Path& path) const {
         Array array({static_cast<std::int64_t>(path.fixations.size()), 5});
         auto out = array.values.begin();
         for (const Path::Fixation& f : path.fixations)
-            for (const double value : {f.x, f.y, f.onset, f.duration, f.mass}) *out++ = static_cast<float>(value);
+            for (const double value : {f.x, f.y, f.onset, f.duration, f.mass})
+                *out++ = static_cast<float>(value);
         return {{name, std::move(array)}};
     }
     Named operator()(const Series& series) const {
         Named arrays;
         for (const Series::Line& line : series.lines) {
-            const std::string own = name + "/" + (line.name.empty() ? std::to_string(arrays.size() / 2) : line.name);
+            const std::string own =
+                name + "/" + (line.name.empty() ? std::to_string(arrays.size() / 2) : line.name);
             arrays.emplace_back(own + "/x", vectorOf(line.x));
             arrays.emplace_back(own + "/y", vectorOf(line.y));
         }
@@ -75,6 +80,8 @@ struct ToArrays {
 
 }  // namespace
 
-Named arraysOf(const Finding& finding) { return std::visit(ToArrays{finding.name}, finding.data); }
+Named arraysOf(const Finding& finding) {
+    return std::visit(ToArrays{finding.name}, finding.data);
+}
 
 }  // namespace fovea

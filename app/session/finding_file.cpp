@@ -48,7 +48,8 @@ Named allArrays(const Numbers& numbers) {
         for (const Finding& finding : item.result->findings)
             for (auto& [name, array] : arraysOf(finding))
                 arrays.emplace_back(
-                    (numbers.items.size() > 1 ? fmt::format("image{}/{}", item.item, name) : name), std::move(array));
+                    (numbers.items.size() > 1 ? fmt::format("image{}/{}", item.item, name) : name),
+                    std::move(array));
     return arrays;
 }
 
@@ -65,8 +66,9 @@ void writeArchive(const std::filesystem::path& file, const Named& arrays) {
 void writeTensors(const std::filesystem::path& file, const Numbers& numbers, const Named& arrays) {
     std::vector<SafetensorsEntry> entries;
     for (const auto& [name, array] : arrays) entries.push_back(floatEntry(name, array.shape, array.values));
-    writeSafetensors(file, std::move(entries),
-                     {{"fovea.numbers", FOVEA_VERSION}, {"fovea.session", jsonText(toJson(reduced(numbers)))}});
+    writeSafetensors(
+        file, std::move(entries),
+        {{"fovea.numbers", FOVEA_VERSION}, {"fovea.session", jsonText(toJson(reduced(numbers)))}});
 }
 
 }  // namespace
@@ -80,7 +82,8 @@ Numbers computeNumbers(Engine& engine, const Session& session, int analysis, con
         const auto& images = session.input.images;
         const std::string name = index < images.size() ? images[index] : session.input.tensors;
         const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
-        numbers.items.push_back({item, name, engine.analyse(session, analysis, item, part), &input->maps[index]});
+        numbers.items.push_back(
+            {item, name, engine.analyse(session, analysis, item, part), &input->maps[index]});
     }
     return numbers;
 }
@@ -127,7 +130,9 @@ void writeNumbers(const std::filesystem::path& file, const Numbers& numbers) {
     } else if (suffix == ".safetensors") {
         writeTensors(file, numbers, allArrays(numbers));
     } else {
-        throw Error(file.string() + ": expected a name that ends in .json, .csv, .npz or .safetensors, found \"" + suffix + "\"",
+        throw Error(file.string() +
+                        ": expected a name that ends in .json, .csv, .npz or .safetensors, found \"" +
+                        suffix + "\"",
                     "pictures (png, svg, pdf) come from fovea-cli render", ErrorCode::Usage);
     }
 }

@@ -35,14 +35,15 @@ Numbers computeNumbers(Engine& engine, const Session& session, int analysis, con
 /// {"version", "analysis", "params", "session", "items": [{"item", "input", "findings": [...], "notices"}]}.
 nlohmann::ordered_json numbersJson(const Numbers& numbers);
 
-/// One finding of every item as CSV, with an item column when there are several. Throws Error (Usage) on an unknown name.
+/// One finding of every item as CSV, with an item column when there are several. Throws Error (Usage) on an
+/// unknown name.
 std::string numbersCsv(const Numbers& numbers);
 
 /// A finding as named arrays: values of maps and scores, columns of tables that hold numbers, ...
 std::vector<std::pair<std::string, Array>> arraysOf(const Finding& finding);
 
-/// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are under
-/// image<N>/. Throws Error (Usage) for another suffix.
+/// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are
+/// under image<N>/. Throws Error (Usage) for another suffix.
 void writeNumbers(const std::filesystem::path& file, const Numbers& numbers);
 
 }  // namespace fovea

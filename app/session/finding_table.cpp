@@ -15,9 +15,13 @@ const StageTokens* stageOf(const TokenMap* map, const std::string& stage) {
     return found == map->stages.end() ? nullptr : &*found;
 }
 
-Cell number(double value) { return value; }
+Cell number(double value) {
+    return value;
+}
 
-Cell place(int value) { return value >= 0 ? Cell(static_cast<double>(value)) : Cell(std::string()); }
+Cell place(int value) {
+    return value >= 0 ? Cell(static_cast<double>(value)) : Cell(std::string());
+}
 
 const Token* tokenOf(const StageTokens* stage, std::size_t index) {
     return stage && index < stage->tokens.size() ? &stage->tokens[index] : nullptr;
@@ -47,7 +51,8 @@ struct ToTable {
     Table operator()(const PairMatrix& matrix) const {
         Table table{{{"query", ""}}, {}};
         const int columns = matrix.source->columns();
-        for (int column = 0; column < columns; ++column) table.columns.push_back({"key " + std::to_string(column), ""});
+        for (int column = 0; column < columns; ++column)
+            table.columns.push_back({"key " + std::to_string(column), ""});
         for (int row = 0; row < matrix.source->rows(); ++row) {
             const Array values = matrix.source->tile(row, row + 1, 0, columns);
             std::vector<Cell> cells = {number(row)};
@@ -61,13 +66,21 @@ struct ToTable {
         for (int plane = 0; plane < grid.planeCount(); ++plane)
             for (int row = 0; row < grid.rows; ++row)
                 for (int column = 0; column < grid.columns; ++column)
-                    table.rows.push_back({grid.planes[static_cast<std::size_t>(plane)], number(row), number(column),
-                                          number(grid.at(plane, row, column))});
+                    table.rows.push_back({grid.planes[static_cast<std::size_t>(plane)], number(row),
+                                          number(column), number(grid.at(plane, row, column))});
         return table;
     }
     Table operator()(const Tree& tree) const {
-        Table table{{{"node", ""}, {"token", ""}, {"name", ""}, {"row", ""}, {"column", ""}, {"parent node", ""},
-                     {"weight", ""}, {"depth", ""}, {"score", finding.unit}}, {}};
+        Table table{{{"node", ""},
+                     {"token", ""},
+                     {"name", ""},
+                     {"row", ""},
+                     {"column", ""},
+                     {"parent node", ""},
+                     {"weight", ""},
+                     {"depth", ""},
+                     {"score", finding.unit}},
+                    {}};
         const StageTokens* stage = stageOf(tokens, tree.stage);
         for (std::size_t i = 0; i < tree.tokens.size(); ++i) {
             std::vector<Cell> row = {number(static_cast<double>(i)), number(tree.tokens[i])};
@@ -82,15 +95,19 @@ struct ToTable {
         return table;
     }
     Table operator()(const Path& path) const {
-        Table table{{{"fixation", ""}, {"x", "px"}, {"y", "px"}, {"onset", "ms"}, {"duration", "ms"}, {"mass", ""}}, {}};
+        Table table{
+            {{"fixation", ""}, {"x", "px"}, {"y", "px"}, {"onset", "ms"}, {"duration", "ms"}, {"mass", ""}},
+            {}};
         for (const Path::Fixation& f : path.fixations)
             table.rows.push_back({number(static_cast<double>(table.rows.size())), number(f.x), number(f.y),
                                   number(f.onset), number(f.duration), number(f.mass)});
         return table;
     }
     Table operator()(const Series& series) const {
-        Table table{{{"line", ""}, {series.xLabel.empty() ? "x" : series.xLabel, ""},
-                     {series.yLabel.empty() ? "y" : series.yLabel, finding.unit}}, {}};
+        Table table{{{"line", ""},
+                     {series.xLabel.empty() ? "x" : series.xLabel, ""},
+                     {series.yLabel.empty() ? "y" : series.yLabel, finding.unit}},
+                    {}};
         for (const Series::Line& line : series.lines)
             for (std::size_t i = 0; i < line.x.size() && i < line.y.size(); ++i)
                 table.rows.push_back({line.name, number(line.x[i]), number(line.y[i])});

@@ -10,7 +10,8 @@ namespace {
 
 struct Attempt {
     JobOutcome outcome;
-    bool ranOut = false;  ///< memory ran out; an estimate that was refused beforehand is an Error and not tried again
+    bool ranOut =
+        false;  ///< memory ran out; an estimate that was refused beforehand is an Error and not tried again
 };
 
 Attempt attempt(const std::function<void(const JobContext&)>& work, const JobContext& job) {
@@ -50,10 +51,11 @@ JobOutcome runInline(const std::function<void(const JobContext&)>& work, const J
     Attempt second = attempt(work, job);
     if (second.ranOut) {
         const std::string free = formatBytes(availableMemory());
-        second.outcome.error = Error(second.outcome.error->what(),
-                                     "about " + free + " are free: record less, use a smaller picture, or set the budget to " +
-                                         free + " so that a run that does not fit is refused before it starts",
-                                     ErrorCode::Memory);
+        second.outcome.error =
+            Error(second.outcome.error->what(),
+                  "about " + free + " are free: record less, use a smaller picture, or set the budget to " +
+                      free + " so that a run that does not fit is refused before it starts",
+                  ErrorCode::Memory);
     }
     return second.outcome;
 }

@@ -16,7 +16,8 @@ namespace fovea {
 
 /// How a job ended: done, cancelled, or with an error.
 struct JobOutcome {
-    std::uint64_t generation = 0;  ///< counts the jobs of a lane, so that late results of replaced jobs can be dropped
+    std::uint64_t generation =
+        0;  ///< counts the jobs of a lane, so that late results of replaced jobs can be dropped
     bool cancelled = false;
     std::optional<Error> error;
 
@@ -31,13 +32,13 @@ struct Job {
     JobContext::Report report;
 };
 
-/// Runs `work` here and now and turns whatever it throws into an outcome. When memory runs out, `relieve` is called once
-/// and the work tried again; when that fails, too, the error is the outcome.
+/// Runs `work` here and now and turns whatever it throws into an outcome. When memory runs out, `relieve` is
+/// called once and the work tried again; when that fails, too, the error is the outcome.
 JobOutcome runInline(const std::function<void(const JobContext&)>& work, const JobContext& job,
                      const std::function<void()>& relieve = {});
 
-/// One thread that computes jobs in order. A newer job of a lane replaces the waiting one and stops the running one.
-/// Destroying the runner stops everything and joins.
+/// One thread that computes jobs in order. A newer job of a lane replaces the waiting one and stops the
+/// running one. Destroying the runner stops everything and joins.
 class JobRunner {
 public:
     /// `relieve` is called on the compute thread when memory ran out.

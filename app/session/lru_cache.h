@@ -8,8 +8,8 @@
 
 namespace fovea {
 
-/// Immutable values by content key, the least recently used dropped when their bytes exceed a limit. A value larger than
-/// the limit is not kept. Keys of different types must differ.
+/// Immutable values by content key, the least recently used dropped when their bytes exceed a limit. A value
+/// larger than the limit is not kept. Keys of different types must differ.
 class LruCache {
 public:
     explicit LruCache(std::uint64_t maxBytes) : m_maxBytes(maxBytes) {}
@@ -23,7 +23,8 @@ public:
     }
 
     template <typename T>
-    std::shared_ptr<const T> put(const std::string& key, std::shared_ptr<const T> value, std::uint64_t bytes) {
+    std::shared_ptr<const T> put(const std::string& key, std::shared_ptr<const T> value,
+                                 std::uint64_t bytes) {
         erase(key);
         if (bytes > m_maxBytes) return value;
         m_entries.push_front({key, value, bytes});

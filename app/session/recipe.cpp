@@ -18,25 +18,29 @@ viz::Scale::Kind scaleKind(const std::string& name) {
     if (name == "picture") return Kind::Picture;
     if (name == "log") return Kind::Log;
     if (name == "rank") return Kind::Rank;
-    throw Error("there is no scale \"" + name + "\"", "scales: linked, fixed, picture, log, rank", ErrorCode::Usage);
+    throw Error("there is no scale \"" + name + "\"", "scales: linked, fixed, picture, log, rank",
+                ErrorCode::Usage);
 }
 
 viz::Filter filterOf(const std::string& name) {
     if (name == "nearest") return viz::Filter::Nearest;
     if (name == "bilinear") return viz::Filter::Bilinear;
     if (name == "bicubic") return viz::Filter::Bicubic;
-    throw Error("there is no filter \"" + name + "\"", "filters: nearest, bilinear, bicubic", ErrorCode::Usage);
+    throw Error("there is no filter \"" + name + "\"", "filters: nearest, bilinear, bicubic",
+                ErrorCode::Usage);
 }
 
 viz::SinkPolicy policyOf(const std::string& name) {
     if (name == "keep") return viz::SinkPolicy::Keep;
     if (name == "mask") return viz::SinkPolicy::Mask;
     if (name == "redistribute") return viz::SinkPolicy::Redistribute;
-    throw Error("there is no sink policy \"" + name + "\"", "policies: keep, mask, redistribute", ErrorCode::Usage);
+    throw Error("there is no sink policy \"" + name + "\"", "policies: keep, mask, redistribute",
+                ErrorCode::Usage);
 }
 
 std::string valueText(const json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump(-1, ' ', false, json::error_handler_t::replace);
+    return value.is_string() ? value.get<std::string>()
+                             : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 // Layers and heads always, other parameters where they differ from their default.
@@ -47,15 +51,17 @@ std::string paramsText(const EntryInfo& analysis, const json& given) {
         const json& value = all.at(spec.name);
         const bool always = spec.name == "layers" || spec.name == "heads";
         if (!always && value == spec.defaultValue) continue;
-        (always ? layers : rest) += fmt::format("{}{} {}", (always ? layers : rest).empty() ? "" : ", ", spec.name,
-                                                valueText(value));
+        (always ? layers : rest) +=
+            fmt::format("{}{} {}", (always ? layers : rest).empty() ? "" : ", ", spec.name, valueText(value));
     }
     return layers + (layers.empty() || rest.empty() ? "" : ", ") + rest;
 }
 
 std::string scaleText(const DisplayOptions& display, std::pair<double, double> linked) {
-    if (display.scale == "linked") return fmt::format("linked scale {:.4g} to {:.4g}", linked.first, linked.second);
-    if (display.scale == "fixed") return fmt::format("fixed scale {:.4g} to {:.4g}", display.minimum, display.maximum);
+    if (display.scale == "linked")
+        return fmt::format("linked scale {:.4g} to {:.4g}", linked.first, linked.second);
+    if (display.scale == "fixed")
+        return fmt::format("fixed scale {:.4g} to {:.4g}", display.minimum, display.maximum);
     return display.scale == "picture" ? "scale of this picture" : display.scale + " scale";
 }
 
@@ -70,7 +76,8 @@ std::string editsText(const std::vector<Intervention>& edits) {
 std::string inputText(const Session& session, const RecipeParts& parts) {
     if (parts.item < static_cast<int>(session.input.images.size()))
         return imageName(session.input.images[static_cast<std::size_t>(parts.item)]);
-    const std::string name = session.input.tensors.empty() ? "recorded input" : imageName(session.input.tensors);
+    const std::string name =
+        session.input.tensors.empty() ? "recorded input" : imageName(session.input.tensors);
     return parts.items > 1 ? fmt::format("{} item {}", name, parts.item) : name;
 }
 
@@ -82,8 +89,9 @@ viz::Display displayOf(const DisplayOptions& options) {
     display.scale.minimum = options.minimum;
     display.scale.maximum = options.maximum;
     if (display.scale.kind == viz::Scale::Kind::Fixed && !(options.minimum < options.maximum))
-        throw Error(fmt::format("a fixed scale needs a range, found {} to {}", options.minimum, options.maximum),
-                    "give a minimum below the maximum (--scale fixed:MIN:MAX)", ErrorCode::Usage);
+        throw Error(
+            fmt::format("a fixed scale needs a range, found {} to {}", options.minimum, options.maximum),
+            "give a minimum below the maximum (--scale fixed:MIN:MAX)", ErrorCode::Usage);
     display.colormap = options.colormap;
     display.opacity = options.opacity;
     display.threshold = options.threshold;
@@ -104,7 +112,8 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
     const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
     const std::string params = paramsText(analysis, request.params);
     std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
-                                      inputText(session, parts), analysis.id + (params.empty() ? "" : ": " + params)};
+                                      inputText(session, parts),
+                                      analysis.id + (params.empty() ? "" : ": " + params)};
     if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));
     words.push_back("sinks " + picture.display.sinks);
     words.push_back(editsText(session.edits));
@@ -117,7 +126,8 @@ Session reproducing(const Session& session, int picture, const RecipeParts& part
     Session one = withAbsolutePaths(session);
     const PictureRequest wanted = session.pictures.at(static_cast<std::size_t>(picture));
     const auto item = static_cast<std::size_t>(parts.item);
-    if (one.input.tensors.empty() && item < one.input.images.size()) one.input.images = {one.input.images[item]};
+    if (one.input.tensors.empty() && item < one.input.images.size())
+        one.input.images = {one.input.images[item]};
     one.analyses = {session.analyses.at(static_cast<std::size_t>(wanted.analysis))};
     one.pictures = {wanted};
     one.pictures[0].analysis = 0;

@@ -18,19 +18,20 @@ std::string imageName(const std::string& image);
 
 /// What the recipe line names beside the session itself.
 struct RecipeParts {
-    std::string model;                       ///< display name
-    std::string device, dtype;               ///< what really computed
+    std::string model;          ///< display name
+    std::string device, dtype;  ///< what really computed
     int item = 0, items = 1;
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
 };
 
-/// The line under a picture: model, input, analysis and parameters, layers and heads, scale, sink policy, edits, seed,
-/// version.
+/// The line under a picture: model, input, analysis and parameters, layers and heads, scale, sink policy,
+/// edits, seed, version.
 std::string recipeLine(const Session& session, const PictureRequest& picture, const EntryInfo& analysis,
                        const RecipeParts& parts);
 
-/// A session of one image, one analysis and one picture that draws `picture` again, with the linked range written down.
+/// A session of one image, one analysis and one picture that draws `picture` again, with the linked range
+/// written down.
 Session reproducing(const Session& session, int picture, const RecipeParts& parts);
 
 }  // namespace fovea

@@ -18,9 +18,9 @@ constexpr double kLargest = 1e300;
 constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000;
 
 ordered_json displayJson(const DisplayOptions& display) {
-    return {{"scale", display.scale},         {"minimum", display.minimum},     {"maximum", display.maximum},
-            {"colormap", display.colormap},   {"opacity", display.opacity},     {"threshold", display.threshold},
-            {"filter", display.filter},       {"sinks", display.sinks},         {"token_grid", display.tokenGrid},
+    return {{"scale", display.scale},       {"minimum", display.minimum}, {"maximum", display.maximum},
+            {"colormap", display.colormap}, {"opacity", display.opacity}, {"threshold", display.threshold},
+            {"filter", display.filter},     {"sinks", display.sinks},     {"token_grid", display.tokenGrid},
             {"recipe", display.recipe}};
 }
 
@@ -76,7 +76,8 @@ void restore(ordered_json& root, const std::string& pointer, const json& value) 
 }  // namespace
 
 ordered_json toJson(const Session& session) {
-    ordered_json edits = ordered_json::array(), analyses = ordered_json::array(), pictures = ordered_json::array();
+    ordered_json edits = ordered_json::array(), analyses = ordered_json::array(),
+                 pictures = ordered_json::array();
     for (const Intervention& edit : session.edits)
         edits.push_back({{"id", edit.id}, {"params", edit.params}, {"enabled", edit.enabled}});
     for (const AnalysisRequest& analysis : session.analyses)
@@ -89,18 +90,21 @@ ordered_json toJson(const Session& session) {
                             {"display", displayJson(picture.display)},
                             {"file", picture.file},
                             {"dpi", picture.dpi}});
-    ordered_json out = {
-        {"schema", Session::currentSchema},
-        {"model",
-         {{"reference", session.model.reference}, {"device", session.model.device}, {"dtype", session.model.dtype}}},
-        {"input",
-         {{"images", session.input.images}, {"prompt", session.input.prompt}, {"tensors", session.input.tensors}}},
-        {"seed", session.seed},
-        {"budget", session.budget},
-        {"edits", std::move(edits)},
-        {"analyses", std::move(analyses)},
-        {"pictures", std::move(pictures)},
-        {"views", session.views}};
+    ordered_json out = {{"schema", Session::currentSchema},
+                        {"model",
+                         {{"reference", session.model.reference},
+                          {"device", session.model.device},
+                          {"dtype", session.model.dtype}}},
+                        {"input",
+                         {{"images", session.input.images},
+                          {"prompt", session.input.prompt},
+                          {"tensors", session.input.tensors}}},
+                        {"seed", session.seed},
+                        {"budget", session.budget},
+                        {"edits", std::move(edits)},
+                        {"analyses", std::move(analyses)},
+                        {"pictures", std::move(pictures)},
+                        {"views", session.views}};
     for (const auto& [pointer, value] : session.unknown.items()) restore(out, pointer, value);
     return out;
 }
@@ -112,8 +116,9 @@ Session sessionFromJson(const json& document, std::vector<std::string>* notices,
     if (!root.has("schema")) root.fail("schema", "the number of the session format");
     root.read("schema", schema, 1, 1'000'000);
     if (schema > Session::currentSchema)
-        throw Error(fmt::format("{}: /schema: expected at most {}, found {}", source, Session::currentSchema, schema),
-                    "The session was written by a newer version of Fovea: update this one.");
+        throw Error(
+            fmt::format("{}: /schema: expected at most {}, found {}", source, Session::currentSchema, schema),
+            "The session was written by a newer version of Fovea: update this one.");
     json& unknown = session.unknown;
     if (root.has("model")) {
         FieldReader model = root.child("model");
@@ -153,11 +158,13 @@ Session sessionFromJson(const json& document, std::vector<std::string>* notices,
     if (notices)
         for (const auto& [pointer, value] : unknown.items())
             if (pointer != "/$schema")
-                notices->push_back(fmt::format("{}: the field {} is not known to this version; it is kept", source, pointer));
+                notices->push_back(fmt::format("{}: the field {} is not known to this version; it is kept",
+                                               source, pointer));
     return session;
 }
 
-Session sessionFromText(const std::string& text, std::vector<std::string>* notices, const std::string& source) {
+Session sessionFromText(const std::string& text, std::vector<std::string>* notices,
+                        const std::string& source) {
     return sessionFromJson(parseJson(text, source), notices, source);
 }
 

@@ -12,7 +12,7 @@ namespace fovea {
 
 /// Which model, and how it runs.
 struct ModelChoice {
-    std::string reference;        ///< MODEL as on the command line; relative paths are relative to the session file
+    std::string reference;  ///< MODEL as on the command line; relative paths are relative to the session file
     std::string device = "auto";
     std::string dtype = "auto";
     bool operator==(const ModelChoice&) const = default;
@@ -22,7 +22,7 @@ struct ModelChoice {
 struct SessionInput {
     std::vector<std::string> images;  ///< paths; "scene:SEED" for a procedural scene
     std::string prompt;
-    std::string tensors;              ///< safetensors file with raw input tensors
+    std::string tensors;  ///< safetensors file with raw input tensors
     bool operator==(const SessionInput&) const = default;
 };
 
@@ -35,9 +35,9 @@ struct AnalysisRequest {
 
 /// How values become colours (PRODUCT.md §3, "Analysis" panel).
 struct DisplayOptions {
-    std::string scale = "linked";    ///< linked, fixed, picture, log, rank
-    /// For "fixed"; for "linked" the range to use, where it is not to come from the session's own pictures (both 0: it
-    /// does).
+    std::string scale = "linked";  ///< linked, fixed, picture, log, rank
+    /// For "fixed"; for "linked" the range to use, where it is not to come from the session's own pictures
+    /// (both 0: it does).
     double minimum = 0, maximum = 0;
     std::string colormap = "inferno";
     double opacity = 0.6;            ///< of the heat over the image, 0..1
@@ -51,12 +51,12 @@ struct DisplayOptions {
 
 /// One picture to draw of an analysis.
 struct PictureRequest {
-    int analysis = 0;        ///< index into Session::analyses
-    std::string finding;     ///< name of the finding; empty means the first that the painter can draw
-    std::string painter;     ///< id; empty means the default of the finding's kind
+    int analysis = 0;     ///< index into Session::analyses
+    std::string finding;  ///< name of the finding; empty means the first that the painter can draw
+    std::string painter;  ///< id; empty means the default of the finding's kind
     nlohmann::json params = nlohmann::json::object();
     DisplayOptions display;
-    std::string file;        ///< output name for `fovea-cli run`, relative to -o; empty means a made-up one
+    std::string file;  ///< output name for `fovea-cli run`, relative to -o; empty means a made-up one
     double dpi = 150;
     bool operator==(const PictureRequest&) const = default;
 };
@@ -67,12 +67,13 @@ struct Session {
     ModelChoice model;
     SessionInput input;
     std::uint64_t seed = 0;
-    std::string budget;                    ///< "4GiB"; empty means what the machine offers
+    std::string budget;  ///< "4GiB"; empty means what the machine offers
     std::vector<Intervention> edits;
     std::vector<AnalysisRequest> analyses;
     std::vector<PictureRequest> pictures;
     nlohmann::json views = nlohmann::json::object();  ///< layout and selection of the window
-    /// Fields of other versions as they were, by JSON pointer ("/model/revision"); written back where their parent is.
+    /// Fields of other versions as they were, by JSON pointer ("/model/revision"); written back where their
+    /// parent is.
     nlohmann::json unknown = nlohmann::json::object();
     bool operator==(const Session&) const = default;
 };
@@ -80,8 +81,8 @@ struct Session {
 /// The session as JSON with a fixed key order.
 nlohmann::ordered_json toJson(const Session& session);
 
-/// Reads a session; unknown fields are kept and named in `notices`; a newer schema, a wrong type or a value out of range
-/// throws Error (Input) with the path of the field. `source` begins messages.
+/// Reads a session; unknown fields are kept and named in `notices`; a newer schema, a wrong type or a value
+/// out of range throws Error (Input) with the path of the field. `source` begins messages.
 Session sessionFromJson(const nlohmann::json& json, std::vector<std::string>* notices = nullptr,
                         const std::string& source = "session");
 
@@ -101,9 +102,9 @@ Session withAbsolutePaths(Session session);
 /// A stable 64-bit hash of the JSON.
 std::uint64_t hashOf(const Session& session);
 
-/// The `fovea-cli` line that computes and draws picture `picture` of the session ("Copy as command"), quoted for a POSIX
-/// shell. A linked scale spans all pictures of a session: to get one picture of several again, pass the session of its
-/// own PictureResult::document, which holds the range.
+/// The `fovea-cli` line that computes and draws picture `picture` of the session ("Copy as command"), quoted
+/// for a POSIX shell. A linked scale spans all pictures of a session: to get one picture of several again,
+/// pass the session of its own PictureResult::document, which holds the range.
 std::string commandLineFor(const Session& session, int picture);
 
 /// A word quoted for a POSIX shell where it needs to be.

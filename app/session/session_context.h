@@ -10,8 +10,8 @@ namespace fovea {
 class SessionContext final : public AnalysisContext {
 public:
     /// Everything referred to must outlive the analysis.
-    SessionContext(Engine::Impl& engine, const Session& session, int item, std::shared_ptr<const RunResult> run,
-                   JobContext job);
+    SessionContext(Engine::Impl& engine, const Session& session, int item,
+                   std::shared_ptr<const RunResult> run, JobContext job);
 
     const Model& model() const override { return *m_model; }
     const ModelInput& input() const override { return *m_input; }

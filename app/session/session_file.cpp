@@ -10,7 +10,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool isScene(const std::string& image) { return image.starts_with("scene:"); }
+bool isScene(const std::string& image) {
+    return image.starts_with("scene:");
+}
 
 bool isThere(const fs::path& path) {
     std::error_code error;
@@ -24,7 +26,9 @@ void changePaths(Session& session, Change change) {
     if (!session.input.tensors.empty()) session.input.tensors = change(session.input.tensors);
 }
 
-std::string absolute(const std::string& path) { return fs::absolute(path).lexically_normal().generic_string(); }
+std::string absolute(const std::string& path) {
+    return fs::absolute(path).lexically_normal().generic_string();
+}
 
 }  // namespace
 
@@ -52,7 +56,8 @@ void writeSession(const fs::path& file, const Session& session) {
     changePaths(local, fromFolder);
     if (!local.model.reference.empty() && isThere(local.model.reference))
         local.model.reference = fromFolder(local.model.reference);
-    viz::writePictureFile(file, toJson(local).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    viz::writePictureFile(file,
+                          toJson(local).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 Session withAbsolutePaths(Session session) {

@@ -7,7 +7,8 @@
 
 namespace fovea {
 
-/// The pictures of a session: files through `reader`, "scene:SEED" drawn. Throws Error (Input) naming the picture.
+/// The pictures of a session: files through `reader`, "scene:SEED" drawn. Throws Error (Input) naming the
+/// picture.
 std::vector<Pixels> readImages(const std::vector<std::string>& images, const ImageReader& reader,
                                const JobContext& job);
 

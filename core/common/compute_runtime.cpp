@@ -12,11 +12,14 @@ namespace fovea {
 namespace {
 
 // The first line of a c10 message: the rest is a stack trace.
-std::string firstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
+std::string firstLine(const std::string& text) {
+    return text.substr(0, text.find('\n'));
+}
 
 Error outOfMemory(const std::string& detail) {
     return Error("the machine is out of memory" + (detail.empty() ? "" : ": " + detail),
-                 "record fewer sites or quantities, use a smaller picture, or close other programs", ErrorCode::Memory);
+                 "record fewer sites or quantities, use a smaller picture, or close other programs",
+                 ErrorCode::Memory);
 }
 
 }  // namespace
@@ -46,7 +49,8 @@ Error translated(const std::exception_ptr& failure) {
     } catch (const c10::Error& error) {
         const std::string text = firstLine(error.what_without_backtrace());
         // The CPU allocator has no error type of its own.
-        if (text.find("can't allocate memory") != std::string::npos || text.find("out of memory") != std::string::npos)
+        if (text.find("can't allocate memory") != std::string::npos ||
+            text.find("out of memory") != std::string::npos)
             return outOfMemory(text);
         return Error("the tensor library failed: " + text, {}, ErrorCode::Internal);
     } catch (const std::exception& error) {

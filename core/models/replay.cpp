@@ -34,7 +34,8 @@ public:
     std::shared_ptr<const ModelInput> encode(const UserInput& user) const override {
         if (!user.tensors.empty())
             throw Error(m_spec.source + ": expected no --tensors, found " + user.tensors.string(),
-                        "A trace holds its input; pictures (--image) are only shown under the result.", ErrorCode::Usage);
+                        "A trace holds its input; pictures (--image) are only shown under the result.",
+                        ErrorCode::Usage);
         auto input = std::make_shared<ReplayInput>();
         for (std::size_t item = 0; item < m_maps.size(); ++item) {
             input->maps.push_back(m_maps[item]);
@@ -49,8 +50,8 @@ public:
     }
 
     void run(const ModelInput&, int, Forward&) const override {
-        throw Error(m_spec.source + ": a recorded trace cannot be run again", "Open the model it was recorded from.",
-                    ErrorCode::Usage);
+        throw Error(m_spec.source + ": a recorded trace cannot be run again",
+                    "Open the model it was recorded from.", ErrorCode::Usage);
     }
 
     MemoryEstimate estimate(const ModelInput&, const CaptureRequest&, bool) const override { return {}; }
@@ -63,8 +64,9 @@ private:
         if (!m_maps[item].images.empty()) {
             const ImageGeometry& recorded = m_maps[item].images.front();
             if (recorded.width != picture.width || recorded.height != picture.height)
-                throw Error(m_spec.source + ": image " + std::to_string(item) + ": expected the recorded picture of " +
-                            std::to_string(recorded.width) + " x " + std::to_string(recorded.height) + " pixels, found " +
+                throw Error(m_spec.source + ": image " + std::to_string(item) +
+                            ": expected the recorded picture of " + std::to_string(recorded.width) + " x " +
+                            std::to_string(recorded.height) + " pixels, found " +
                             std::to_string(picture.width) + " x " + std::to_string(picture.height));
         }
         return picture;
@@ -80,10 +82,13 @@ private:
 
 void add_replay(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"replay", "Recorded trace",
-                  "A trace file opened again: everything that needs no new forward pass works on it.", {}};
+    entry.info = {"replay",
+                  "Recorded trace",
+                  "A trace file opened again: everything that needs no new forward pass works on it.",
+                  {}};
     entry.modelTypes = {"replay"};
-    entry.load = [](const ModelSource& source, const LoadOptions&, const JobContext&) -> std::shared_ptr<const Model> {
+    entry.load = [](const ModelSource& source, const LoadOptions&,
+                    const JobContext&) -> std::shared_ptr<const Model> {
         return std::make_shared<const Replay>(source);
     };
     catalog.add(std::move(entry));

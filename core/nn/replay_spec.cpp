@@ -17,12 +17,14 @@ constexpr int kMaxBlocks = 100'000;
 json metadataJson(const TraceFile& file, const std::string& key) {
     const std::string text = file.metadata(key);
     if (text.empty()) return json::object();
-    return parseJson(text, file.path().string() + ": metadata " + key, {std::size_t{256} << 20, 16, 50'000'000});
+    return parseJson(text, file.path().string() + ": metadata " + key,
+                     {std::size_t{256} << 20, 16, 50'000'000});
 }
 
 std::string textOf(const json& object, const char* name) {
     const auto found = object.find(name);
-    return found != object.end() && found->is_string() ? found->get<std::string>().substr(0, 4096) : std::string();
+    return found != object.end() && found->is_string() ? found->get<std::string>().substr(0, 4096)
+                                                       : std::string();
 }
 
 int countOf(const json& object, const char* name, int standard) {
@@ -44,7 +46,8 @@ std::vector<std::string> textsOf(const json& object, const char* name) {
 SiteKind kindOf(const std::string& word, const std::string& address, const std::string& source) {
     for (const SiteKind kind : {SiteKind::Self, SiteKind::Cross, SiteKind::Joint, SiteKind::Channel})
         if (word == siteKindName(kind)) return kind;
-    throw Error(source + ": \"" + address + "\": expected self, cross, joint or channel, found \"" + word + "\"");
+    throw Error(source + ": \"" + address + "\": expected self, cross, joint or channel, found \"" + word +
+                "\"");
 }
 
 void readSites(const json& spec, const std::string& source, ModelSpec& out) {
@@ -91,9 +94,13 @@ void addFromTensors(const TraceFile& file, ModelSpec& out) {
         const std::size_t slash = path.find('/');
         if (slash == std::string::npos || !quantities.count(path.substr(slash + 1))) continue;
         const std::string address = path.substr(0, slash);
-        if (address == "output" || address == "input" || address == "hidden" || out.siteIndex(address) >= 0) continue;
-        AttentionSite site = siteFromAddress(address, file.path().string() + ": tensor \"" + tensor.name + "\"");
-        site.heads = tensor.shape.empty() ? 1 : static_cast<int>(std::clamp<std::int64_t>(tensor.shape[0], 1, 1 << 16));
+        if (address == "output" || address == "input" || address == "hidden" || out.siteIndex(address) >= 0)
+            continue;
+        AttentionSite site =
+            siteFromAddress(address, file.path().string() + ": tensor \"" + tensor.name + "\"");
+        site.heads = tensor.shape.empty()
+                         ? 1
+                         : static_cast<int>(std::clamp<std::int64_t>(tensor.shape[0], 1, 1 << 16));
         site.keyValueHeads = site.heads;
         out.sites.push_back(std::move(site));
     }
@@ -113,7 +120,8 @@ void addFromTensors(const TraceFile& file, ModelSpec& out) {
 
 AttentionSite siteFromAddress(const std::string& address, const std::string& source) {
     const auto fail = [&]() -> void {
-        throw Error(source + ": \"" + address.substr(0, 200) + "\": expected an address stage.block.kind[.name]");
+        throw Error(source + ": \"" + address.substr(0, 200) +
+                    "\": expected an address stage.block.kind[.name]");
     };
     const std::size_t first = address.find('.');
     const std::size_t second = first == std::string::npos ? first : address.find('.', first + 1);
@@ -124,7 +132,8 @@ AttentionSite siteFromAddress(const std::string& address, const std::string& sou
     const auto [rest, problem] = std::from_chars(address.data() + first + 1, end, site.block);
     if (problem != std::errc() || rest != end || site.block < 0 || site.block > kMaxBlocks) fail();
     const std::size_t third = address.find('.', second + 1);
-    site.kind = kindOf(address.substr(second + 1, third == std::string::npos ? third : third - second - 1), address, source);
+    site.kind = kindOf(address.substr(second + 1, third == std::string::npos ? third : third - second - 1),
+                       address, source);
     if (third != std::string::npos) site.name = address.substr(third + 1);
     return site;
 }
@@ -160,7 +169,8 @@ std::vector<TokenMap> readRecordedMaps(const TraceFile& file) {
         return maps;
     }
     if (!map["items"].is_array() || map["items"].empty())
-        throw Error(file.path().string() + ": metadata fovea.token_map: items: expected a list of token maps");
+        throw Error(file.path().string() +
+                    ": metadata fovea.token_map: items: expected a list of token maps");
     for (const json& item : map["items"]) maps.push_back(tokenMapFromJson(item));
     return maps;
 }

@@ -16,8 +16,9 @@ struct RecordedAttention {
     bool edited = false;  ///< probabilities are those after edits
 };
 
-/// The model that a trace file was recorded from, as far as the file says: `fovea.spec` where it is there, and sites and
-/// stages that only tensor names tell of. Throws Error (Input) naming the field or tensor that makes no sense.
+/// The model that a trace file was recorded from, as far as the file says: `fovea.spec` where it is there,
+/// and sites and stages that only tensor names tell of. Throws Error (Input) naming the field or tensor that
+/// makes no sense.
 ModelSpec readRecordedSpec(const TraceFile& file);
 
 /// The token map of every item; throws Error (Input) when it is missing or damaged.

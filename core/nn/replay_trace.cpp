@@ -25,17 +25,21 @@ public:
         readProjections(*record);
         if (!record->storedProbs.defined() && !record->call.query.defined()) return {};
         if (const at::Tensor lse = tensor("lse", 2); lse.defined()) record->lse = lse.unsqueeze(0);
-        if (const at::Tensor output = tensor("output", 2); output.defined()) record->attentionOutput = output.unsqueeze(0);
+        if (const at::Tensor output = tensor("output", 2); output.defined())
+            record->attentionOutput = output.unsqueeze(0);
         readTokens(*record);
         return record;
     }
 
 private:
-    std::string nameOf(const std::string& quantity) const { return m_source.prefix + m_address + "/" + quantity; }
+    std::string nameOf(const std::string& quantity) const {
+        return m_source.prefix + m_address + "/" + quantity;
+    }
 
-    [[noreturn]] void fail(const std::string& quantity, const std::string& expected, const at::Tensor& found) const {
-        throw Error(m_source.file->path().string() + ": tensor \"" + nameOf(quantity) + "\": expected " + expected +
-                    ", found shape " + shapeText(found.sizes().vec()));
+    [[noreturn]] void fail(const std::string& quantity, const std::string& expected,
+                           const at::Tensor& found) const {
+        throw Error(m_source.file->path().string() + ": tensor \"" + nameOf(quantity) + "\": expected " +
+                    expected + ", found shape " + shapeText(found.sizes().vec()));
     }
 
     // Floats in fp32; undefined where the file has none.
@@ -43,7 +47,8 @@ private:
         const std::string name = nameOf(quantity);
         if (!m_source.file->find(name)) return {};
         const at::Tensor value = m_source.tensors->get(name);
-        if (value.dim() != rank || value.numel() == 0) fail(quantity, std::to_string(rank) + " axes and no empty one", value);
+        if (value.dim() != rank || value.numel() == 0)
+            fail(quantity, std::to_string(rank) + " axes and no empty one", value);
         return value.is_floating_point() ? value.to(at::kFloat) : value;
     }
 
@@ -55,8 +60,9 @@ private:
         const RecordedAttention how = readRecordedAttention(*m_source.file, m_address);
         if (!record.storedProbs.defined()) {
             if (how.biased) {
-                m_notices.push_back(m_address + ": its bias was not recorded, so its probabilities cannot be computed "
-                                                "again (record probs)");
+                m_notices.push_back(m_address +
+                                    ": its bias was not recorded, so its probabilities cannot be computed "
+                                    "again (record probs)");
                 return;
             }
             if (how.edited) m_notices.push_back(m_address + ": its edits are not replayed (record probs)");
@@ -72,18 +78,21 @@ private:
     }
 
     // Indices that the file gives, checked against `count`; 0..n-1 where it gives none.
-    std::vector<int> indices(const at::Tensor& given, std::int64_t n, std::int64_t count, const char* quantity) const {
+    std::vector<int> indices(const at::Tensor& given, std::int64_t n, std::int64_t count,
+                             const char* quantity) const {
         std::vector<int> tokens(static_cast<std::size_t>(n));
         std::iota(tokens.begin(), tokens.end(), 0);
         if (given.defined()) {
             const at::Tensor plain = given.to(at::kLong).contiguous();
             if (plain.numel() != n) fail(quantity, std::to_string(n) + " entries", given);
-            std::copy(plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + n, tokens.begin());
+            std::copy(plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + n,
+                      tokens.begin());
         }
         for (const int token : tokens)
             if (token < 0 || token >= count)
-                throw Error(m_source.file->path().string() + ": " + m_address + ": expected " + quantity + " below the " +
-                            std::to_string(count) + " tokens of stage " + m_site.stage + ", found " + std::to_string(token));
+                throw Error(m_source.file->path().string() + ": " + m_address + ": expected " + quantity +
+                            " below the " + std::to_string(count) + " tokens of stage " + m_site.stage +
+                            ", found " + std::to_string(token));
         return tokens;
     }
 
@@ -92,11 +101,13 @@ private:
         const std::int64_t queries = stored ? record.storedProbs.size(1) : record.call.query.size(2);
         const std::int64_t keys = stored ? record.storedProbs.size(2) : record.call.key.size(2);
         if (stored && record.call.query.defined() &&
-            (record.call.query.size(1) != record.storedProbs.size(0) || record.call.query.size(2) != queries ||
-             record.call.key.size(2) != keys))
+            (record.call.query.size(1) != record.storedProbs.size(0) ||
+             record.call.query.size(2) != queries || record.call.key.size(2) != keys))
             fail("probs", "the heads, queries and keys of q and k", record.storedProbs);
         const std::int64_t heads = stored ? record.storedProbs.size(0) : record.call.query.size(1);
-        if (heads != m_site.heads) fail("probs", std::to_string(m_site.heads) + " heads", stored ? record.storedProbs : record.call.query);
+        if (heads != m_site.heads)
+            fail("probs", std::to_string(m_site.heads) + " heads",
+                 stored ? record.storedProbs : record.call.query);
         const std::int64_t tokens = m_source.map.stage(m_site.stage).size();
         at::Tensor index = tensor("index", 2);
         if (index.defined()) index = index[0];
@@ -118,14 +129,16 @@ bool parseHidden(const std::string& path, std::string& stage, int& boundary) {
     if (!path.starts_with("hidden/") || last <= 7) return false;
     stage = path.substr(7, last - 7);
     const std::string number = path.substr(last + 1);
-    if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != std::string::npos) return false;
+    if (number.empty() || number.size() > 6 || number.find_first_not_of("0123456789") != std::string::npos)
+        return false;
     boundary = std::stoi(number);
     return true;
 }
 
 }  // namespace
 
-std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source, std::vector<std::string>& notices) {
+std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source,
+                                                  std::vector<std::string>& notices) {
     auto impl = std::make_shared<AttentionTrace::Impl>();
     impl->spec = source.spec;
     impl->tokens = source.map;
@@ -141,7 +154,8 @@ std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source, st
         impl->order.push_back(index);
     }
     if (values)
-        notices.emplace_back("norms of values are those before the output projection: a trace does not hold its weights");
+        notices.emplace_back(
+            "norms of values are those before the output projection: a trace does not hold its weights");
     for (const TensorInfo& info : source.file->tensors()) {
         const TraceName name = TraceName::parse(info.name);
         if (name.prefix() != source.prefix) continue;

@@ -19,8 +19,9 @@ struct ReplaySource {
     std::string prefix;  ///< of the item's names: "", "image0/"
 };
 
-/// The recorded attention of one item; probabilities come from the file, or from its Q and K. What the file lacks is
-/// said in `notices`. Throws Error (Input) naming a tensor of wrong shape.
-std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source, std::vector<std::string>& notices);
+/// The recorded attention of one item; probabilities come from the file, or from its Q and K. What the file
+/// lacks is said in `notices`. Throws Error (Input) naming a tensor of wrong shape.
+std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source,
+                                                  std::vector<std::string>& notices);
 
 }  // namespace fovea

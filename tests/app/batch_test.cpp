@@ -10,7 +10,8 @@
 using namespace fovea;
 
 TEST_CASE("CSV with quotes, line ends and commas inside fields") {
-    const auto rows = parseCsv("image,name\r\n\"a,b.png\",\"say \"\"x\"\"\"\nc.png,\n\n\"two\nlines\",z", "m.csv");
+    const auto rows =
+        parseCsv("image,name\r\n\"a,b.png\",\"say \"\"x\"\"\"\nc.png,\n\n\"two\nlines\",z", "m.csv");
     REQUIRE(rows.size() == 4);
     CHECK(rows[1] == std::vector<std::string>{"a,b.png", "say \"x\""});
     CHECK(rows[2] == std::vector<std::string>{"c.png", ""});
@@ -21,7 +22,8 @@ TEST_CASE("CSV with quotes, line ends and commas inside fields") {
 
 TEST_CASE("a manifest becomes items with names of their own") {
     const test::TemporaryFolder folder;
-    test::writeBytes(folder.path() / "m.csv", "image,name,seed\nx/cat.png,,5\ny/cat.png,,\nscene:9,../up,\n/abs/d.png,cat,7\n");
+    test::writeBytes(folder.path() / "m.csv",
+                     "image,name,seed\nx/cat.png,,5\ny/cat.png,,\nscene:9,../up,\n/abs/d.png,cat,7\n");
     Session session;
     session.seed = 1;
     const auto items = batchOfManifest(session, folder.path() / "m.csv");

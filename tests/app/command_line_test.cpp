@@ -28,12 +28,14 @@ TEST_CASE("a command says everything that is not a default") {
     picture.display.recipe = false;
     session.pictures = {picture};
     CHECK(commandLineFor(session, 0) ==
-          "fovea-cli render demo:vit --image 'my cat.png' --seed 3 --edit 'temperature{\"factor\":2}' --analysis rollout "
+          "fovea-cli render demo:vit --image 'my cat.png' --seed 3 --edit 'temperature{\"factor\":2}' "
+          "--analysis rollout "
           "--param fusion=max --param start_layer=2 --scale linked:0:0.1 --no-recipe -o rollout.png");
     session.pictures[0] = PictureRequest();
     session.edits.clear();
     session.analyses[0].params = nlohmann::json::object();
     session.seed = 0;
-    CHECK(commandLineFor(session, 0) == "fovea-cli render demo:vit --image 'my cat.png' --analysis rollout -o rollout.png");
+    CHECK(commandLineFor(session, 0) ==
+          "fovea-cli render demo:vit --image 'my cat.png' --analysis rollout -o rollout.png");
     CHECK_THROWS_AS(commandLineFor(session, 1), Error);
 }

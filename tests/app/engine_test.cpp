@@ -21,12 +21,15 @@ Session demo() {
 }
 
 Engine engine() {
-    return Engine(std::make_shared<const Catalog>(makeCatalog()),
-                  std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog()),
-                  [](const std::filesystem::path& file) -> Pixels { throw Error(file.string() + ": no files here"); });
+    return Engine(
+        std::make_shared<const Catalog>(makeCatalog()),
+        std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog()),
+        [](const std::filesystem::path& file) -> Pixels { throw Error(file.string() + ": no files here"); });
 }
 
-int layersOf(const Model& model) { return model.spec().stages.front().layers; }
+int layersOf(const Model& model) {
+    return model.spec().stages.front().layers;
+}
 
 }  // namespace
 

@@ -18,7 +18,8 @@ public:
     Array tile(int rowBegin, int rowEnd, int columnBegin, int columnEnd) const override {
         Array out({rowEnd - rowBegin, columnEnd - columnBegin});
         for (int r = rowBegin; r < rowEnd; ++r)
-            for (int c = columnBegin; c < columnEnd; ++c) out.at(r - rowBegin, c - columnBegin) = static_cast<float>(10 * r + c);
+            for (int c = columnBegin; c < columnEnd; ++c)
+                out.at(r - rowBegin, c - columnBegin) = static_cast<float>(10 * r + c);
         return out;
     }
     Array pooled(int) const override { return tile(0, 2, 0, 3); }
@@ -79,7 +80,8 @@ TEST_CASE("every kind of finding becomes CSV rows") {
 TEST_CASE("several items have a column of their own") {
     Numbers numbers = numbersOf(2);
     numbers.finding = "path";
-    CHECK(numbersCsv(numbers) == "item,fixation,x (px),y (px),onset (ms),duration (ms),mass\r\n0,0,1,2,3,4,5\r\n1,0,1,2,3,4,5\r\n");
+    CHECK(numbersCsv(numbers) ==
+          "item,fixation,x (px),y (px),onset (ms),duration (ms),mass\r\n0,0,1,2,3,4,5\r\n1,0,1,2,3,4,5\r\n");
 }
 
 TEST_CASE("arrays keep names and shapes") {

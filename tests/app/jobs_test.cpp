@@ -31,7 +31,8 @@ TEST_CASE("inline jobs turn exceptions into outcomes") {
     const JobContext job;
     CHECK(runInline([](const JobContext&) {}, job).done());
     CHECK(runInline([](const JobContext&) { throw Cancelled(); }, job).cancelled);
-    const JobOutcome own = runInline([](const JobContext&) { throw Error("what", "hint", ErrorCode::Usage); }, job);
+    const JobOutcome own =
+        runInline([](const JobContext&) { throw Error("what", "hint", ErrorCode::Usage); }, job);
     REQUIRE(own.error);
     CHECK(own.error->code() == ErrorCode::Usage);
     CHECK(own.error->hint() == "hint");
@@ -44,7 +45,8 @@ TEST_CASE("inline jobs turn exceptions into outcomes") {
 TEST_CASE("a stopped context cancels at the next progress report") {
     std::stop_source stop;
     stop.request_stop();
-    CHECK(runInline([](const JobContext& job) { job.progress(0.1); }, JobContext(stop.get_token())).cancelled);
+    CHECK(
+        runInline([](const JobContext& job) { job.progress(0.1); }, JobContext(stop.get_token())).cancelled);
 }
 
 TEST_CASE("out of memory is tried once more with less, then said with a budget") {
@@ -57,7 +59,8 @@ TEST_CASE("out of memory is tried once more with less, then said with a budget")
     CHECK(saved.done());
     CHECK(tries == 2);
     CHECK(relieved == 1);
-    const JobOutcome lost = runInline([&](const JobContext&) { ++tries, throw std::bad_alloc(); }, JobContext(), [] {});
+    const JobOutcome lost =
+        runInline([&](const JobContext&) { ++tries, throw std::bad_alloc(); }, JobContext(), [] {});
     CHECK(tries == 4);
     REQUIRE(lost.error);
     CHECK(lost.error->code() == ErrorCode::Memory);

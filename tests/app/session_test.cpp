@@ -62,7 +62,8 @@ TEST_CASE("a session survives JSON, with equal text, hash and value") {
 TEST_CASE("keys come in a fixed order") {
     const std::string text = toJson(Session()).dump();
     std::size_t last = 0;
-    for (const char* key : {"schema", "model", "input", "seed", "budget", "edits", "analyses", "pictures", "views"}) {
+    for (const char* key :
+         {"schema", "model", "input", "seed", "budget", "edits", "analyses", "pictures", "views"}) {
         const std::size_t at = text.find("\"" + std::string(key) + "\"");
         REQUIRE(at != std::string::npos);
         CHECK(at >= last);
@@ -75,7 +76,8 @@ TEST_CASE("the smallest session takes the defaults") {
 }
 
 TEST_CASE("unknown fields are kept where they were and reported") {
-    const std::string text = R"({"schema":1,"model":{"reference":"x","revision":"main"},"analyses":[{"id":"a","note":[1]}],
+    const std::string text =
+        R"({"schema":1,"model":{"reference":"x","revision":"main"},"analyses":[{"id":"a","note":[1]}],
         "pictures":[{"analysis":0,"display":{"glow":true}}],"future":{"a":1},"$schema":"session.schema.json"})";
     std::vector<std::string> notices;
     const Session session = sessionFromText(text, &notices);
@@ -163,9 +165,14 @@ TEST_CASE("mutated sessions are read or refused with an error, nothing else") {
         for (int change = 0; change < 1 + i % 4; ++change) {
             const std::size_t at = random() % mutant.size();
             switch (random() % 3) {
-                case 0: mutant[at] = static_cast<char>(random() % 256); break;
-                case 1: mutant.erase(at, 1 + random() % 8); break;
-                default: mutant.insert(at, mutant.substr(random() % mutant.size(), 1 + random() % 12));
+                case 0:
+                    mutant[at] = static_cast<char>(random() % 256);
+                    break;
+                case 1:
+                    mutant.erase(at, 1 + random() % 8);
+                    break;
+                default:
+                    mutant.insert(at, mutant.substr(random() % mutant.size(), 1 + random() % 12));
             }
             if (mutant.empty()) break;
         }
@@ -201,7 +208,8 @@ TEST_CASE("paths in a file are relative to it") {
 
 TEST_CASE("names of demos and of the cache are no paths") {
     const test::TemporaryFolder folder;
-    test::writeBytes(folder.path() / "s.fovea.json", R"({"schema":1,"model":{"reference":"google/vit-base"}})");
+    test::writeBytes(folder.path() / "s.fovea.json",
+                     R"({"schema":1,"model":{"reference":"google/vit-base"}})");
     CHECK(readSession(folder.path() / "s.fovea.json").model.reference == "google/vit-base");
 }
 
