@@ -220,8 +220,12 @@ RunResult Forward::finish() {
     if (m_spec.gradients.any()) {
         if (!objective.defined())
             throw Error("gradients need an objective", "choose a class or an output", ErrorCode::Usage);
+        const auto found = m_inputs.find(m_input.mainTensor);
+        if (found == m_inputs.end() || !found->second.requires_grad())
+            throw Error("gradients need the tensor " + m_input.mainTensor + ", which this input does not hold",
+                        "give a picture", ErrorCode::Usage);
         objective.backward();
-        const at::Tensor& main = m_inputs.at(m_input.mainTensor);
+        const at::Tensor& main = found->second;
         result.inputTensor = toArray(main, true);
         if (main.grad().defined()) result.inputGradient = toArray(main.grad(), true);
     }
