@@ -1,4 +1,5 @@
 #include <QApplication>
+#include <QHashFunctions>
 #include <QTimer>
 #include <cstdio>
 
@@ -12,6 +13,7 @@
 using namespace fovea::gui;
 
 int main(int argc, char** argv) {
+    QHashSeed::setDeterministicGlobalSeed();  // the order of fonts in a PDF follows a hash table
     QApplication application(argc, argv);
     QApplication::setApplicationName("fovea");
     QApplication::setOrganizationName("fovea");

@@ -218,8 +218,15 @@ class Render(CliTest):
         texts = [(self.folder / f"a-{i}.svg").read_text() for i in (0, 1)]
         recipes = {text[text.index("linked scale"):].split("|")[0].strip() for text in texts}
         self.assertEqual(len(recipes), 1)
-        self.ok(*self.BASE, "-o", "alone.svg")
-        self.assertNotIn(recipes.pop(), (self.folder / "alone.svg").read_text())
+        alone = set()
+        for scene in ("scene:7", "scene:8"):
+            self.ok("render", "demo:vit", "--image", scene, "--analysis", "attention_from", "-o", "alone.svg")
+            text = (self.folder / "alone.svg").read_text()
+            alone.add(text[text.index("linked scale"):].split("|")[0].strip())
+        self.assertEqual(len(alone), 2)
+        ranges = [tuple(map(float, recipe.split()[2::2])) for recipe in alone]
+        spanned = tuple(map(float, recipes.pop().split()[2::2]))
+        self.assertEqual(spanned, (min(r[0] for r in ranges), max(r[1] for r in ranges)))
 
     def test_recipe_can_be_switched_off(self):
         self.ok(*self.BASE, "-o", "a.svg")

@@ -114,7 +114,11 @@ TEST_CASE("requests that cannot be served are errors of the right kind") {
         }
         return ErrorCode::Internal;
     };
+    // First: a run that is already held needs no memory and is served whatever the budget.
     Session session = demo();
+    session.budget = "1KiB";
+    CHECK(codeOf(session) == ErrorCode::Memory);
+    session = demo();
     session.analyses[0].id = "no_such";
     CHECK(codeOf(session) == ErrorCode::Usage);
     session = demo();
@@ -129,9 +133,6 @@ TEST_CASE("requests that cannot be served are errors of the right kind") {
     session = demo();
     session.input.images = {"a.png"};
     CHECK(codeOf(session) == ErrorCode::Input);
-    session = demo();
-    session.budget = "1KiB";
-    CHECK(codeOf(session) == ErrorCode::Memory);
     CHECK_THROWS_AS(e.paint(demo(), 5, 0, job), Error);
     CHECK_THROWS_AS(e.paint(demo(), 0, 5, job), Error);
 }

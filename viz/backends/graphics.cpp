@@ -4,6 +4,7 @@
 
 #include <QBuffer>
 #include <QGuiApplication>
+#include <QHashFunctions>
 #include <QPageSize>
 #include <QPainter>
 #include <QPdfWriter>
@@ -58,6 +59,8 @@ void ensureGraphics() {
             if (!text.startsWith(QLatin1String("QStandardPaths: XDG_RUNTIME_DIR")) && handler)
                 handler(type, context, text);
         });
+    // Fonts are written into a PDF in the order of a hash table.
+    QHashSeed::setDeterministicGlobalSeed();
     // Never deleted: Qt must not be torn down after main() by a static destructor.
     new QGuiApplication(count, arguments);
     qInstallMessageHandler(handler);
