@@ -18,6 +18,21 @@ struct Options {
     InputOptions input;
 };
 
+// Parameters of the painter that the finding will have: checked when it is known.
+nlohmann::json looseParams(const std::vector<std::string>& texts) {
+    nlohmann::json params = nlohmann::json::object();
+    for (const std::string& text : texts) {
+        const std::size_t equals = text.find('=');
+        if (equals == std::string::npos || equals == 0)
+            throw Error("--painter-param " + text + ": expected NAME=VALUE, found no \"=\"",
+                        "fovea-cli list painters --json shows their parameters", ErrorCode::Usage);
+        const std::string value = text.substr(equals + 1);
+        const nlohmann::json parsed = nlohmann::json::parse(value, nullptr, false);
+        params[text.substr(0, equals)] = parsed.is_number() || parsed.is_boolean() ? parsed : nlohmann::json(value);
+    }
+    return params;
+}
+
 Session sessionOf(Toolbox& toolbox, const Options& options) {
     Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const EntryInfo& info = toolbox.catalog()->analyses.get(options.analysis).info;
@@ -28,11 +43,9 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
     picture.display = displayOptions(options.display);
     picture.dpi = options.dpi;
     if (!options.painterParams.empty()) {
-        if (options.painter.empty())
-            throw Error("--painter-param: expected --painter ID beside it, found none",
-                        "fovea-cli list painters names them", ErrorCode::Usage);
-        picture.params = parseParams(toolbox.painters()->get(options.painter).info, options.painterParams,
-                                     "--painter-param");
+        picture.params = options.painter.empty() ? looseParams(options.painterParams)
+                                                 : parseParams(toolbox.painters()->get(options.painter).info,
+                                                               options.painterParams, "--painter-param");
     }
     session.pictures.push_back(std::move(picture));
     return session;

@@ -9,7 +9,11 @@ namespace {
 class Line {
 public:
     void word(const std::string& text) { m_text += (m_text.empty() ? "" : " ") + shellQuoted(text); }
-    void flag(const std::string& name, const std::string& value) { word(name), word(value); }
+    void flag(const std::string& name, const std::string& value) {
+        // A value that begins with a dash would be read as a flag.
+        if (value.starts_with("-") && name.starts_with("--")) return word(name + "=" + value);
+        word(name), word(value);
+    }
     /// Only where the value is not the default.
     void flag(const std::string& name, const std::string& value, const std::string& standard) {
         if (value != standard) flag(name, value);

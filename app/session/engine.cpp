@@ -57,7 +57,8 @@ Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::
       results(std::min(kMaxCache, availableMemory() / 4)) {}
 
 std::uint64_t Engine::Impl::budget(const Session& session) const {
-    return session.budget.empty() ? availableMemory() : parseBytes(session.budget);
+    // 0 would mean no limit to a run.
+    return session.budget.empty() ? availableMemory() : std::max<std::uint64_t>(1, parseBytes(session.budget));
 }
 
 std::string Engine::Impl::inputKey(const Session& session) const {

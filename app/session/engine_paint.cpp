@@ -53,7 +53,10 @@ std::string stageOf(const Finding& finding, const ModelSpec& spec) {
 // Tokens that the analysis's own selections name, unless they name most of the sequence: a picture marks
 // them.
 std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, const TokenMap& map,
-                                const std::string& stage) {
+                                const std::string& drawn) {
+    const auto named = params.find("stage");
+    const bool chooses = named != params.end() && named->is_string() && !named->get<std::string>().empty();
+    const std::string stage = chooses ? named->get<std::string>() : drawn;
     std::vector<int> tokens;
     const auto known = std::find_if(map.stages.begin(), map.stages.end(),
                                     [&](const StageTokens& candidate) { return candidate.stage == stage; });
@@ -163,7 +166,12 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
         record.qkv = true;
         const auto run = this->run(session, item, record, job.part(0.9, 0.95));
         const std::string stage = stageOf(finding, subject.model->spec());
-        display.sinkTokens = sinkTokens(*run->trace, subject.model->spec().sitesOfStage(stage));
+        std::vector<int> sites = subject.model->spec().sitesOfStage(stage);
+        std::erase_if(sites, [&](int site) {
+            return !run->trace->has(site) ||
+                   subject.model->spec().sites[static_cast<std::size_t>(site)].kind != SiteKind::Self;
+        });
+        display.sinkTokens = sinkTokens(*run->trace, sites);
     }
     job.progress(0.95, "painting");
     return std::make_shared<const PictureResult>(
