@@ -53,6 +53,26 @@ class Recorder:
         return output.transpose(1, 2).contiguous(), probs
 
 
+def image_processor(transformers, reference):
+    """The model's image processor; the one on Pillow, which needs no torchvision, where there is one."""
+    from transformers.utils import cached_file
+
+    path = cached_file(reference, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False)
+    name = ""
+    if path:
+        with open(path, encoding="utf-8") as file:
+            settings = json.load(file)
+        name = (settings.get("image_processor_type") or settings.get("feature_extractor_type") or "")
+        name = name.replace("FeatureExtractor", "ImageProcessor").removesuffix("Fast")
+    kind = getattr(transformers, name + "Pil", None) if name else None
+    if kind is not None:
+        return kind.from_pretrained(reference)
+    try:
+        return transformers.AutoImageProcessor.from_pretrained(reference)
+    except ImportError as problem:
+        fail(f"{reference}: no image processor works here: {str(problem).strip().splitlines()[0]}", "install torchvision")
+
+
 def stage_and_block(module, counts):
     """The stage that a module path belongs to, and its block counted in order of execution."""
     stage = "text" if "text_model" in module or "language_model" in module else "vision"
@@ -132,7 +152,7 @@ def main():
     name = (config.architectures or [""])[0]
     kind = getattr(transformers, name, transformers.AutoModel)
     model = kind.from_pretrained(arguments.model, attn_implementation="eager", dtype=torch.float32).eval()
-    processor = transformers.AutoImageProcessor.from_pretrained(arguments.model, use_fast=False)
+    processor = image_processor(transformers, arguments.model)
     options = {"do_center_crop": False} if arguments.no_crop else {}
     inputs = dict(processor(images=image, return_tensors="pt", **options))
 
