@@ -1,11 +1,12 @@
 """Exit codes, the form of errors, and what an interrupted run leaves behind."""
 import os
+import shutil
 import signal
 import subprocess
 import time
 import unittest
 
-from cli_support import CLI, CliTest, write_ppm
+from cli_support import CLI, SOURCE, CliTest, read_safetensors, write_ppm, write_safetensors
 
 
 class Usage(CliTest):
@@ -89,6 +90,25 @@ class Input(CliTest):
                 path = self.session(pictures=[{"analysis": 0, "file": name}])
                 self.fails(3, "run", path, "-o", "out")
                 self.assertFalse((self.folder / "up.svg").exists())
+
+
+    def test_damaged_weights(self):
+        arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")
+        shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m", ignore=shutil.ignore_patterns("*.py", "*.cpp"))
+        arrays = {name: value.astype("float32") for name, value in arrays.items()}
+        missing, misshaped = sorted(name for name in arrays if name.endswith("query.weight"))[:2]
+        arrays.pop(missing)
+        arrays[misshaped] = arrays[misshaped][:3]
+        arrays["extra.weight"] = arrays[misshaped]
+        write_safetensors(self.folder / "m/model.safetensors", arrays, metadata)
+        report = self.ok("info", "m", "--json").json()["weights"]
+        self.assertEqual(report["missing"], [missing])
+        self.assertEqual(report["unexpected"], ["extra.weight"])
+        self.assertEqual(report["misshaped"][0]["name"], misshaped)
+        self.assertEqual(report["misshaped"][0]["found"][0], 3)
+        self.assertIn(missing, self.fails(3, "trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors").err)
+        (self.folder / "m/model.safetensors").write_bytes(b"nonsense")
+        self.fails(3, "info", "m", "--json")
 
 
 class Memory(CliTest):

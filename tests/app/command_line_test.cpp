@@ -37,5 +37,7 @@ TEST_CASE("a command says everything that is not a default") {
     session.seed = 0;
     CHECK(commandLineFor(session, 0) ==
           "fovea-cli render demo:vit --image 'my cat.png' --analysis rollout -o rollout.png");
+    session.input.images = {"-odd.png"};
+    CHECK(commandLineFor(session, 0).find(" --image=-odd.png ") != std::string::npos);
     CHECK_THROWS_AS(commandLineFor(session, 1), Error);
 }
