@@ -28,7 +28,8 @@ nlohmann::json looseParams(const std::vector<std::string>& texts) {
                         "fovea-cli list painters --json shows their parameters", ErrorCode::Usage);
         const std::string value = text.substr(equals + 1);
         const nlohmann::json parsed = nlohmann::json::parse(value, nullptr, false);
-        params[text.substr(0, equals)] = parsed.is_number() || parsed.is_boolean() ? parsed : nlohmann::json(value);
+        params[text.substr(0, equals)] =
+            parsed.is_number() || parsed.is_boolean() ? parsed : nlohmann::json(value);
     }
     return params;
 }

@@ -58,7 +58,8 @@ Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::
 
 std::uint64_t Engine::Impl::budget(const Session& session) const {
     // 0 would mean no limit to a run.
-    return session.budget.empty() ? availableMemory() : std::max<std::uint64_t>(1, parseBytes(session.budget));
+    return session.budget.empty() ? availableMemory()
+                                  : std::max<std::uint64_t>(1, parseBytes(session.budget));
 }
 
 std::string Engine::Impl::inputKey(const Session& session) const {

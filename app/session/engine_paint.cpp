@@ -78,17 +78,7 @@ struct Subject {
     std::shared_ptr<const ModelInput> input;
 };
 
-PictureResult painted(const Engine& engine, const Subject& subject, const Finding& finding,
-                      viz::Display display, const JobContext& job) {
-    const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
-    const AnalysisRequest& analysis = subject.session.analyses[static_cast<std::size_t>(request.analysis)];
-    const EntryInfo& info = engine.catalog().analyses.get(analysis.id).info;
-    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter);
-    const auto item = static_cast<std::size_t>(subject.item);
-    const TokenMap& map = subject.input->maps[item];
-    const Pixels none;
-    const Pixels& image = item < subject.input->originals.size() ? subject.input->originals[item] : none;
-
+RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::Display& display) {
     RecipeParts parts;
     parts.model = resolveModel(subject.session.model.reference).displayName;
     parts.device = subject.model->spec().device;
@@ -98,21 +88,43 @@ PictureResult painted(const Engine& engine, const Subject& subject, const Findin
     parts.scaled =
         !std::holds_alternative<Path>(finding.data) && !std::holds_alternative<Table>(finding.data);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
+    parts.sinks = static_cast<int>(display.sinkTokens.size());
+    return parts;
+}
 
-    PictureResult result;
+const EntryInfo& analysisInfo(const Engine& engine, const Subject& subject) {
+    const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
+    return engine.catalog()
+        .analyses.get(subject.session.analyses[static_cast<std::size_t>(request.analysis)].id)
+        .info;
+}
+
+std::string recipeOf(const Engine& engine, const Subject& subject, const RecipeParts& parts) {
+    return recipeLine(subject.session, subject.session.pictures[static_cast<std::size_t>(subject.picture)],
+                      analysisInfo(engine, subject), parts);
+}
+
+// Draws with the recipe and document that `result` already holds.
+void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Finding& finding,
+               viz::Display display, const JobContext& job) {
+    const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
+    const EntryInfo& info = analysisInfo(engine, subject);
+    const json params =
+        checkedParams(info, subject.session.analyses[static_cast<std::size_t>(request.analysis)].params);
+    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter);
+    const auto item = static_cast<std::size_t>(subject.item);
+    const TokenMap& map = subject.input->maps[item];
+    const Pixels none;
+    const Pixels& image = item < subject.input->originals.size() ? subject.input->originals[item] : none;
+    const std::vector<int> selected =
+        selectedTokens(info, params, map, stageOf(finding, subject.model->spec()));
+    const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.finding = finding.name;
     result.painter = painter.info.id;
-    result.recipe = recipeLine(subject.session, request, info, parts);
-    result.document = toJson(reproducing(subject.session, subject.picture, parts))
-                          .dump(-1, ' ', false, json::error_handler_t::replace);
-    const std::vector<int> selected = selectedTokens(info, checkedParams(info, analysis.params), map,
-                                                     stageOf(finding, subject.model->spec()));
-    const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.picture = painter.paint(input, checkedParams(painter.info, request.params));
     if (result.picture.title.empty()) result.picture.title = finding.title;
     result.picture.recipe = result.recipe;
     result.picture.document = result.document;
-    return result;
 }
 
 // One range for all pictures of the session, over all its items, that draw the same finding of the same
@@ -174,8 +186,13 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
         display.sinkTokens = sinkTokens(*run->trace, sites);
     }
     job.progress(0.95, "painting");
-    return std::make_shared<const PictureResult>(
-        painted(*this, subject, finding, std::move(display), job.part(0.95, 1)));
+    const RecipeParts parts = partsOf(subject, finding, display);
+    auto painted = std::make_shared<PictureResult>();
+    painted->recipe = recipeOf(*this, subject, parts);
+    painted->document =
+        toJson(reproducing(session, picture, parts)).dump(-1, ' ', false, json::error_handler_t::replace);
+    paintInto(*painted, *this, subject, finding, std::move(display), job.part(0.95, 1));
+    return painted;
 }
 
 std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, const Session& b, int picture,
@@ -183,19 +200,24 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     checkIndex(picture, a.pictures.size(), "picture");
     checkIndex(picture, b.pictures.size(), "picture");
     const PictureRequest& request = b.pictures[static_cast<std::size_t>(picture)];
-    const auto left =
+    const auto first =
         analyse(a, a.pictures[static_cast<std::size_t>(picture)].analysis, item, job.part(0, 0.45));
-    const auto right = analyse(b, request.analysis, item, job.part(0.45, 0.9));
-    const Finding change = difference(chosenFinding(left->findings, request, painters()),
-                                      chosenFinding(right->findings, request, painters()));
-    const Subject subject{b, picture, item, model(b, job), input(b, job)};
+    const auto second = analyse(b, request.analysis, item, job.part(0.45, 0.9));
+    const Finding change = difference(chosenFinding(first->findings, request, painters()),
+                                      chosenFinding(second->findings, request, painters()));
+    const Subject before{a, picture, item, model(a, job), input(a, job)};
+    const Subject after{b, picture, item, model(b, job), input(b, job)};
     viz::Display display = displayOf(request.display);
     display.scale.kind = viz::Scale::Kind::Picture;
     display.sinks = viz::SinkPolicy::Keep;
-    PictureResult result = painted(*this, subject, change, std::move(display), job.part(0.9, 1));
-    result.document.clear();  // one session cannot say what a difference is of
-    result.picture.document.clear();
-    return std::make_shared<const PictureResult>(std::move(result));
+    RecipeParts left = partsOf(before, change, display), right = partsOf(after, change, display);
+    left.scaled = right.scaled = false;
+    auto painted = std::make_shared<PictureResult>();
+    // No document: one session cannot say what a difference is of.
+    painted->recipe = "B - A, scale of this picture | A: " + recipeOf(*this, before, left) +
+                      " | B: " + recipeOf(*this, after, right);
+    paintInto(*painted, *this, after, change, std::move(display), job.part(0.9, 1));
+    return painted;
 }
 
 }  // namespace fovea

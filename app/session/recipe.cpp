@@ -115,7 +115,10 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
                                       inputText(session, parts),
                                       analysis.id + (params.empty() ? "" : ": " + params)};
     if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));
-    words.push_back("sinks " + picture.display.sinks);
+    const bool kept = picture.display.sinks == "keep";
+    words.push_back(
+        "sinks " + picture.display.sinks +
+        (kept ? "" : fmt::format(" ({} found)", parts.sinks == 0 ? "none" : std::to_string(parts.sinks))));
     words.push_back(editsText(session.edits));
     words.push_back(fmt::format("seed {}", session.seed));
     words.emplace_back("Fovea " FOVEA_VERSION);

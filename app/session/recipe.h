@@ -21,6 +21,7 @@ struct RecipeParts {
     std::string model;          ///< display name
     std::string device, dtype;  ///< what really computed
     int item = 0, items = 1;
+    int sinks = 0;                           ///< tokens that the sink policy is about
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
 };

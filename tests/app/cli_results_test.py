@@ -265,6 +265,7 @@ class More(CliTest):
         self.assertTrue(other["analyses"][0]["findings"])
         self.ok("compare", a, b, "-o", "d.svg")
         self.assertIn("Difference", (self.folder / "d.svg").read_text())
+        self.assertIn("B - A, scale of this picture", (self.folder / "d.svg").read_text())
         self.ok("compare", a, b, "-o", "d.json")
         self.assertEqual(json.loads((self.folder / "d.json").read_text())["items"][0], other)
 

@@ -17,7 +17,8 @@ TEST_CASE("the printed command draws the same picture") {
     session.input.images = {"scene:7", "scene:8"};
     session.seed = 5;
     session.edits = {{"temperature", {{"layers", "2"}, {"temperature", 0.7}}, true}};
-    session.analyses = {{"attention_from", {{"layers", "3-4"}, {"heads", "0,2"}}}, {"scanpath", nlohmann::json::object()}};
+    session.analyses = {{"attention_from", {{"layers", "3-4"}, {"heads", "0,2"}}},
+                        {"scanpath", nlohmann::json::object()}};
     PictureRequest map;
     map.display.colormap = "viridis";
     map.display.threshold = 0.125;
