@@ -12,18 +12,31 @@
 
 using namespace fovea::gui;
 
+namespace {
+
+/// The offscreen platform cannot keep windows from becoming too small, and says so for every window.
+void quietMessages(QtMsgType, const QMessageLogContext&, const QString& text) {
+    if (!text.contains("propagateSizeHints")) std::fprintf(stderr, "%s\n", qPrintable(text));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     QHashSeed::setDeterministicGlobalSeed();  // the order of fonts in a PDF follows a hash table
+    const Options options = parseOptions(argc, argv);
+    if (options.exitCode) return *options.exitCode;
+    useOffscreenWithoutDisplay(options);
+    qInstallMessageHandler(quietMessages);
     QApplication application(argc, argv);
     QApplication::setApplicationName("fovea");
     QApplication::setOrganizationName("fovea");
     QApplication::setApplicationVersion(FOVEA_VERSION);
-    const Options options = parseOptions(application);
-    if (options.exitCode) return *options.exitCode;
 
     try {
         const AppSettings settings(options.settings);
-        applyTheme(application, themeFromName(options.theme.isEmpty() ? settings.value("window/theme").toString() : options.theme));
+        applyTheme(application,
+                   themeFromName(options.theme.isEmpty() ? settings.value("window/theme").toString()
+                                                         : options.theme));
         MainWindow window(std::make_unique<EngineDriver>(), options.settings);
         if (options.size.isValid()) window.resize(options.size);
         window.show();

@@ -47,8 +47,11 @@ void checkControls(const QWidget& top) {
     for (const QWidget* widget : top.findChildren<QWidget*>()) {
         if (!isControl(widget) || insideAnother(widget)) continue;
         ++seen;
-        const std::string what = QString("%1 \"%2\" in %3").arg(widget->metaObject()->className(), widget->objectName(),
-            widget->parentWidget() ? widget->parentWidget()->metaObject()->className() : "").toStdString();
+        const std::string what =
+            QString("%1 \"%2\" in %3")
+                .arg(widget->metaObject()->className(), widget->objectName(),
+                     widget->parentWidget() ? widget->parentWidget()->metaObject()->className() : "")
+                .toStdString();
         CHECK_MESSAGE(!widget->toolTip().isEmpty(), "no tooltip: ", what);
         CHECK_MESSAGE(!widget->accessibleName().isEmpty(), "no accessible name: ", what);
         CHECK_MESSAGE((widget->focusPolicy() & Qt::TabFocus) != 0, "no keyboard path: ", what);
@@ -60,18 +63,22 @@ void checkTexts(const QWidget& top) {
     for (const QLabel* label : top.findChildren<QLabel*>()) {
         if (!label->isVisibleTo(&top) || label->text().isEmpty() || label->wordWrap()) continue;
         if (label->sizePolicy().horizontalPolicy() == QSizePolicy::Ignored) continue;
-        CHECK_MESSAGE(label->width() + 1 >= label->sizeHint().width(), "clipped: ", label->text().toStdString());
-        CHECK_MESSAGE(label->height() + 1 >= label->fontMetrics().height(), "too low: ", label->text().toStdString());
+        CHECK_MESSAGE(label->width() + 1 >= label->sizeHint().width(),
+                      "clipped: ", label->text().toStdString());
+        CHECK_MESSAGE(label->height() + 1 >= label->fontMetrics().height(),
+                      "too low: ", label->text().toStdString());
     }
     for (const QAbstractButton* button : top.findChildren<QAbstractButton*>()) {
         if (!button->isVisibleTo(&top) || button->text().isEmpty() || insideAnother(button)) continue;
-        CHECK_MESSAGE(button->width() + 1 >= button->sizeHint().width(), "clipped: ", button->text().toStdString());
+        CHECK_MESSAGE(button->width() + 1 >= button->sizeHint().width(),
+                      "clipped: ", button->text().toStdString());
     }
 }
 
 }  // namespace
 
-TEST_CASE_FIXTURE(WindowFixture, "every control of the window has tooltip, accessible name and keyboard path") {
+TEST_CASE_FIXTURE(WindowFixture,
+                  "every control of the window has tooltip, accessible name and keyboard path") {
     openDemo();
     for (QAction* action : window->editsPanel().findChildren<QMenu*>().front()->actions()) action->trigger();
     settle();
@@ -107,7 +114,8 @@ TEST_CASE("the dialog of cached models has tooltips, names and keyboard paths") 
     QTemporaryDir folder;
     CachedDialog dialog(folder.path().toStdU16String());
     dialog.show();
-    CHECK(QTest::qWaitFor([&] { return dialog.findChild<QLabel*>()->text().startsWith("There are no models"); }, 5000));
+    CHECK(QTest::qWaitFor(
+        [&] { return dialog.findChild<QLabel*>()->text().startsWith("There are no models"); }, 5000));
     checkControls(dialog);
     CHECK(dialog.chosen().isEmpty());
 }

@@ -47,18 +47,24 @@ Offer scriptedOffer() {
     const ParamSpec headSpec = param("heads", ParamType::Heads, "all", "The heads that are combined.");
     offer.analyses = {
         entry("attention_from", "Attention from tokens", "Where chosen query tokens look.",
-              {queries, layerSpec, headSpec, choice("fusion", {"mean", "max", "min"}, "How heads are combined.")}),
-        entry("rollout", "Attention rollout", "Attention multiplied through the layers (Abnar and Zuidema, 2020).",
+              {queries, layerSpec, headSpec,
+               choice("fusion", {"mean", "max", "min"}, "How heads are combined."),
+               choice("planes", {"fused", "heads", "layers_heads"}, "One map, or several.")}),
+        entry("rollout", "Attention rollout",
+              "Attention multiplied through the layers (Abnar and Zuidema, 2020).",
               {choice("fusion", {"mean", "max", "min"}, "How heads are combined."),
                number("discard", 0, 0, 0.95, "Share of the weakest attention that is dropped."),
                param("start_layer", ParamType::Integer, 0, "First layer that takes part.")}),
-        entry("input_gradient", "Input gradient", "Gradient of a class score at the input (Simonyan et al., 2014).",
-              {param("target", ParamType::Class, -1, "The class."), param("signed", ParamType::Bool, false, "Keeps the sign.")}),
+        entry("input_gradient", "Input gradient",
+              "Gradient of a class score at the input (Simonyan et al., 2014).",
+              {param("target", ParamType::Class, -1, "The class."),
+               param("signed", ParamType::Bool, false, "Keeps the sign.")}),
         entry("dependency_tree", "Dependency tree", "Tokens as a tree of who reads whom.", {layerSpec}),
     };
     offer.interventions = {
         entry("scale_keys", "Scale keys", "Multiplies the attention on chosen tokens.",
-              {param("keys", ParamType::Tokens, "prefix", "The tokens."), number("factor", 0.5, 0, 4, "The factor."), layerSpec}),
+              {param("keys", ParamType::Tokens, "prefix", "The tokens."),
+               number("factor", 0.5, 0, 4, "The factor."), layerSpec}),
         entry("mute_heads", "Mute heads", "Sets the output of heads to zero.", {layerSpec, headSpec}),
         entry("temperature", "Temperature", "Divides the logits before the softmax.",
               {number("temperature", 1, 0.05, 10, "Above 1 is softer."), layerSpec}),
@@ -66,9 +72,12 @@ Offer scriptedOffer() {
     const auto painter = [](const char* id, const char* title, std::vector<std::string> kinds) {
         return PainterOffer{entry(id, title, title, {}), std::move(kinds)};
     };
-    offer.painters = {painter("heat_overlay", "Heat overlay", {"Grid"}), painter("head_grid", "Head grid", {"Grid"}),
-                      painter("matrix", "Matrix", {"PairMatrix"}), painter("tree", "Tree", {"Tree"}),
-                      painter("chart", "Chart", {"Series"}), painter("table", "Table", {"Table"}),
+    offer.painters = {painter("heat_overlay", "Heat overlay", {"Grid"}),
+                      painter("head_grid", "Head grid", {"Grid"}),
+                      painter("matrix", "Matrix", {"PairMatrix"}),
+                      painter("tree", "Tree", {"Tree"}),
+                      painter("chart", "Chart", {"Series"}),
+                      painter("table", "Table", {"Table"}),
                       painter("token_strip", "Tokens", {"TokenScores"})};
     for (const char* name : {"inferno", "viridis", "grey"}) {
         ColormapOffer map{name, {}, {}};
@@ -109,7 +118,7 @@ Pixels scriptedImage() {
     Pixels image(320, 240);
     for (int y = 0; y < image.height; ++y)
         for (int x = 0; x < image.width; ++x) {
-            const bool disc = std::hypot(x - 110, y - 130) < 60, box = x > 200 && x < 280 && y > 60 && y < 150;
+            const bool disc = std::hypot(x - 110, y - 130)<60, box = x> 200 && x < 280 && y > 60 && y < 150;
             std::uint8_t* p = image.at(x, y);
             p[0] = static_cast<std::uint8_t>(disc ? 220 : box ? 40 : 150 + y / 4);
             p[1] = static_cast<std::uint8_t>(disc ? 80 : box ? 110 : 170 + x / 8);
@@ -154,10 +163,15 @@ std::shared_ptr<const ModelInput> scriptedInput() {
     return input;
 }
 
-std::string kindOf(const std::string& analysis) { return analysis == "dependency_tree" ? "Tree" : "Grid"; }
+std::string kindOf(const std::string& analysis) {
+    return analysis == "dependency_tree" ? "Tree" : "Grid";
+}
 
 int queryOf(const Session& session, int picture, const TokenMap& map) {
-    const auto& params = session.analyses[static_cast<std::size_t>(session.pictures[static_cast<std::size_t>(picture)].analysis)].params;
+    const auto& params =
+        session
+            .analyses[static_cast<std::size_t>(session.pictures[static_cast<std::size_t>(picture)].analysis)]
+            .params;
     const auto tokens = parseTokens(params.value("queries", "cls"), map, "vision");
     return tokens.empty() ? 0 : tokens.front();
 }
@@ -165,7 +179,10 @@ int queryOf(const Session& session, int picture, const TokenMap& map) {
 }  // namespace
 
 FakeDriver::FakeDriver(std::shared_ptr<FakeScript> script)
-    : m_script(std::move(script)), m_offer(scriptedOffer()), m_spec(scriptedSpec()), m_input(scriptedInput()) {}
+    : m_script(std::move(script)),
+      m_offer(scriptedOffer()),
+      m_spec(scriptedSpec()),
+      m_input(scriptedInput()) {}
 
 std::shared_ptr<const ModelSpec> FakeDriver::model(const Session& session, const JobContext&) {
     ++m_script->models;
@@ -174,7 +191,9 @@ std::shared_ptr<const ModelSpec> FakeDriver::model(const Session& session, const
     return m_spec;
 }
 
-std::shared_ptr<const ModelInput> FakeDriver::input(const Session&, const JobContext&) { return m_input; }
+std::shared_ptr<const ModelInput> FakeDriver::input(const Session&, const JobContext&) {
+    return m_input;
+}
 
 MemoryOutlook FakeDriver::outlook(const Session&, const JobContext&) {
     return {{m_spec->weightBytes, 9u << 20, 3u << 20, 0}, 12ull << 30};
@@ -186,10 +205,12 @@ std::vector<FindingOffer> FakeDriver::findings(const Session& session, int analy
     return {{"map", "Map", "Grid"}, {"scores", "Scores per token", "TokenScores"}};
 }
 
-std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, int picture, int, const JobContext& job) {
+std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, int picture, int,
+                                                       const JobContext& job) {
     ++m_script->paints;
     try {
-        const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(m_script->paintMs.load());
+        const auto end =
+            std::chrono::steady_clock::now() + std::chrono::milliseconds(m_script->paintMs.load());
         const double total = std::max(1, m_script->paintMs.load());
         for (auto now = std::chrono::steady_clock::now(); now < end; now = std::chrono::steady_clock::now()) {
             const std::chrono::duration<double, std::milli> left = end - now;
@@ -220,17 +241,25 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
     viz::Layer heat{"heat", {}}, legend{"legend", {}}, recipe{"recipe", {}};
     for (const Token& token : map.stages.front().tokens) {
         if (token.row < 0) continue;
-        const double distance = query == 0 ? std::hypot(token.row - 7, token.column - 5)
-                                           : std::hypot(token.row - (query - 1) / side, token.column - (query - 1) % side);
+        const double distance =
+            query == 0 ? std::hypot(token.row - 7, token.column - 5)
+                       : std::hypot(token.row - (query - 1) / side, token.column - (query - 1) % side);
         const double value = std::exp(-distance * distance / 8);
         const Rect rect{20 + token.rect.x, 20 + token.rect.y, token.rect.width, token.rect.height};
-        viz::Color color{static_cast<std::uint8_t>(255 * value), static_cast<std::uint8_t>(160 * value * value), 60,
+        viz::Color color{static_cast<std::uint8_t>(255 * value),
+                         static_cast<std::uint8_t>(160 * value * value), 60,
                          static_cast<std::uint8_t>(255 * display.opacity)};
         heat.marks.emplace_back(viz::RectMark{rect, {{0, 0, 0, 0}, 0, color, false}, 0});
         out.hits.push_back({rect, token.index, "vision", value * 0.1, {}, token.rect});
     }
     for (int i = 0; i < 64; ++i)
-        legend.marks.emplace_back(viz::RectMark{{352, 260 - i * 3.75, 12, 3.75}, {{0, 0, 0, 0}, 0, {static_cast<std::uint8_t>(4 * i), static_cast<std::uint8_t>(i * i / 26), 60, 255}, false}, 0});
+        legend.marks.emplace_back(
+            viz::RectMark{{352, 260 - i * 3.75, 12, 3.75},
+                          {{0, 0, 0, 0},
+                           0,
+                           {static_cast<std::uint8_t>(4 * i), static_cast<std::uint8_t>(i * i / 26), 60, 255},
+                           false},
+                          0});
     viz::TextMark label;
     label.position = {368, 264};
     label.text = "0";
@@ -248,7 +277,8 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
     return result;
 }
 
-std::shared_ptr<const PictureResult> FakeDriver::paintDifference(const Session&, const Session& b, int picture, int item,
+std::shared_ptr<const PictureResult> FakeDriver::paintDifference(const Session&, const Session& b,
+                                                                 int picture, int item,
                                                                  const JobContext& job) {
     return paint(b, picture, item, job);
 }
@@ -256,16 +286,21 @@ std::shared_ptr<const PictureResult> FakeDriver::paintDifference(const Session&,
 std::vector<SiteSummary> FakeDriver::summary(const Session&, int, const JobContext&) {
     std::vector<SiteSummary> summary;
     for (int i = 0; i < layers; ++i)
-        summary.push_back({i, {4.5 - 0.3 * i, 3.0 - 0.1 * i, 2.0 + 0.15 * i}, {0.05 * i, 0.02 * i, 0.08 * i}});
+        summary.push_back(
+            {i, {4.5 - 0.3 * i, 3.0 - 0.1 * i, 2.0 + 0.15 * i}, {0.05 * i, 0.02 * i, 0.08 * i}});
     return summary;
+}
+
+std::vector<Answer> FakeDriver::answers(const Session& session, int, const JobContext&) {
+    return {{session.edits.empty() ? "circle" : "ring", 0.75}, {"star", 0.2}};
 }
 
 std::vector<int> FakeDriver::sitesTouched(const Session& session, int, const JobContext&) {
     return std::vector<int>(session.edits.size(), layers);
 }
 
-void FakeDriver::exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
-                               const JobContext& job) {
+void FakeDriver::exportPicture(const Session& session, int picture, int item,
+                               const std::filesystem::path& file, const JobContext& job) {
     viz::exportPicture(paint(session, picture, item, job)->picture, file, {150, true});
 }
 

@@ -9,12 +9,13 @@ namespace fovea::gui {
 
 /// What a FakeDriver does and was asked; shared with the test that scripts it, read from both threads.
 struct FakeScript {
-    std::atomic<int> paintMs{0};        ///< how long every paint() works, reporting progress
-    std::atomic<bool> failPaint{false}; ///< paint() throws
+    std::atomic<int> paintMs{0};         ///< how long every paint() works, reporting progress
+    std::atomic<bool> failPaint{false};  ///< paint() throws
     std::atomic<int> paints{0}, models{0}, stopped{0}, saved{0};
 };
 
-/// A scripted driver: a ViT of 12 layers with 3 heads on a 14 x 14 grid whose "attention" is a bump around the query.
+/// A scripted driver: a ViT of 12 layers with 3 heads on a 14 x 14 grid whose "attention" is a bump around
+/// the query.
 class FakeDriver : public Driver {
 public:
     explicit FakeDriver(std::shared_ptr<FakeScript> script);
@@ -22,12 +23,14 @@ public:
     std::shared_ptr<const ModelSpec> model(const Session& session, const JobContext& job) override;
     std::shared_ptr<const ModelInput> input(const Session& session, const JobContext& job) override;
     MemoryOutlook outlook(const Session& session, const JobContext& job) override;
-    std::vector<FindingOffer> findings(const Session& session, int analysis, int item, const JobContext& job) override;
+    std::vector<FindingOffer> findings(const Session& session, int analysis, int item,
+                                       const JobContext& job) override;
     std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,
                                                const JobContext& job) override;
-    std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture, int item,
-                                                         const JobContext& job) override;
+    std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture,
+                                                         int item, const JobContext& job) override;
     std::vector<SiteSummary> summary(const Session& session, int item, const JobContext& job) override;
+    std::vector<Answer> answers(const Session& session, int item, const JobContext& job) override;
     std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) override;
     void exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
                        const JobContext& job) override;

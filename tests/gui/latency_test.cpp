@@ -47,7 +47,8 @@ TEST_CASE_FIXTURE(WindowFixture, "changing things while a run goes on answers wi
     script->paintMs = 400;
     qint64 worst = 0;
     for (int token = 20; token < 30; ++token)
-        worst = std::max(worst, longestGap(60, [&] { QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(token)); }));
+        worst = std::max(
+            worst, longestGap(60, [&] { QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(token)); }));
     MESSAGE("longest gap while clicking: ", worst, " ms");
     CHECK(worst <= 50);
     window->actions().stop->trigger();

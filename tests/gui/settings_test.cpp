@@ -77,10 +77,12 @@ TEST_CASE("undo steps: equal sessions make none, other kinds of change do not me
     controller.change("opacity", "display/opacity", [](Session& s) { s.pictures[0].display.opacity = 0.5; });
     controller.change("opacity", "display/opacity", [](Session& s) { s.pictures[0].display.opacity = 0.4; });
     CHECK(controller.undoStack().count() == 1);
-    controller.change("threshold", "display/threshold", [](Session& s) { s.pictures[0].display.threshold = 0.1; });
+    controller.change("threshold", "display/threshold",
+                      [](Session& s) { s.pictures[0].display.threshold = 0.1; });
     CHECK(controller.undoStack().count() == 2);
     QTest::qWait(1100);
-    controller.change("threshold", "display/threshold", [](Session& s) { s.pictures[0].display.threshold = 0.2; });
+    controller.change("threshold", "display/threshold",
+                      [](Session& s) { s.pictures[0].display.threshold = 0.2; });
     CHECK(controller.undoStack().count() == 3);
     controller.undoStack().undo();
     controller.undoStack().undo();

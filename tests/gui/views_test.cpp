@@ -14,7 +14,8 @@ viz::Picture gridPicture() {
     picture.width = picture.height = 100;
     for (int r = 0; r < 3; ++r)
         for (int c = 0; c < 3; ++c)
-            picture.hits.push_back({{10.0 + 20 * c, 10.0 + 20 * r, 20, 20}, 3 * r + c, "vision", 0.1 * (3 * r + c), {}, {}});
+            picture.hits.push_back(
+                {{10.0 + 20 * c, 10.0 + 20 * r, 20, 20}, 3 * r + c, "vision", 0.1 * (3 * r + c), {}, {}});
     picture.hits.push_back({{0, 0, 100, 100}, -1, {}, NAN, "frame", {}});
     return picture;
 }
@@ -47,7 +48,8 @@ TEST_CASE("the read-out names token, text, place, pixels, raw value and rank") {
         map.stages[0].tokens.push_back(token);
     }
     map.stages[0].tokens[5].text = "red";
-    CHECK(readOut(picture, 5, &map).toStdString() == "token 5   \"red\"   row 1 col 2   px 20,10-30,20   0.5 (4th)");
+    CHECK(readOut(picture, 5, &map).toStdString() ==
+          "token 5   \"red\"   row 1 col 2   px 20,10-30,20   0.5 (4th)");
     CHECK(readOut(picture, 8, nullptr).toStdString() == "token 8   0.8 (1st)");
     CHECK(readOut(picture, 9, &map).toStdString() == "frame");
     CHECK(readOut(picture, -1, &map).isEmpty());
@@ -79,7 +81,8 @@ TEST_CASE_FIXTURE(WindowFixture, "zooming keeps the point under the pointer, 0 f
     CHECK(std::hypot(before.x() - after.x(), before.y() - after.y()) < 1e-6);
     CHECK(view().transform().m11() > 1);
     QTest::keyClick(&view(), Qt::Key_0);
-    const QRectF whole = view().transform().mapRect(QRectF(0, 0, view().picture()->width, view().picture()->height));
+    const QRectF whole =
+        view().transform().mapRect(QRectF(0, 0, view().picture()->width, view().picture()->height));
     CHECK(QRectF(view().rect()).contains(whole));
 }
 

@@ -41,7 +41,9 @@ struct WindowFixture {
         window->controller().open(startingSession("demo:vit", "scene:1"), {});
         settle();
     }
-    void settle() { REQUIRE(QTest::qWaitFor([&] { return window->presenter().settled(); }, 20000)); }
+    void settle() {
+        REQUIRE(QTest::qWaitFor([&] { return window->presenter().settled(); }, 20000));
+    }
     PictureView& view() { return window->views().currentPage().view(Side::A); }
     const Session& session() const { return window->controller().session(); }
     std::string title() { return view().picture() ? view().picture()->title : ""; }
@@ -49,7 +51,10 @@ struct WindowFixture {
     QPoint placeOf(int token) {
         for (const viz::HitArea& hit : view().picture()->hits)
             if (hit.token == token)
-                return view().transform().map(QPointF(hit.rect.x + hit.rect.width / 2, hit.rect.y + hit.rect.height / 2)).toPoint();
+                return view()
+                    .transform()
+                    .map(QPointF(hit.rect.x + hit.rect.width / 2, hit.rect.y + hit.rect.height / 2))
+                    .toPoint();
         FAIL("no hit area for the token");
         return {};
     }

@@ -13,6 +13,7 @@
 #include <QToolButton>
 #include <QTreeView>
 #include <QUrl>
+#include <algorithm>
 
 #include "gui/window_fixture.h"
 
@@ -151,18 +152,66 @@ TEST_CASE_FIXTURE(WindowFixture, "display settings go into the session, a dragge
     CHECK(find<QDoubleSpinBox>("display_maximum")->isVisibleTo(window.get()));
 }
 
-TEST_CASE_FIXTURE(WindowFixture, "a view that the analysis cannot fill says so and offers one that can") {
+TEST_CASE_FIXTURE(WindowFixture,
+                  "a view brings an analysis that it can draw, and an analysis a view that can draw it") {
     openDemo();
     window->views().showView("tree");
     settle();
-    CHECK_FALSE(window->views().currentPage().hasPicture());
-    auto* offer = window->views().currentPage().findChild<QPushButton*>();
-    REQUIRE(offer->isVisibleTo(window.get()));
-    offer->click();
-    settle();
-    CHECK(session().analyses.at(static_cast<std::size_t>(session().pictures[0].analysis)).id == "dependency_tree");
+    CHECK(window->controller().analysis()->id == "dependency_tree");
     CHECK(window->views().currentPage().hasPicture());
     CHECK(window->presenter().document().pictures[0].painter == "tree");
+    window->views().showView("overlay");
+    settle();
+    CHECK(window->controller().analysis()->id == "attention_from");
+    CHECK(window->controller().undoStack().count() == 0);
+    window->analysisPanel().choose("dependency_tree");
+    settle();
+    CHECK(window->views().currentView() == "tree");
+    CHECK(window->controller().analysis()->id == "dependency_tree");
+    window->actions().undo->trigger();
+    settle();
+    CHECK(window->views().currentView() == "overlay");
+    CHECK(window->controller().analysis()->id == "attention_from");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a view that nothing can fill says so") {
+    openDemo();
+    window->views().showView("matrix");
+    settle();
+    CHECK_FALSE(window->views().currentPage().hasPicture());
+    const auto labels = window->views().currentPage().findChildren<QLabel*>();
+    CHECK(std::any_of(labels.begin(), labels.end(),
+                      [](const QLabel* l) { return l->text().contains("has no result"); }));
+    CHECK(window->controller().analysis()->id == "attention_from");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the head grid shows every layer and head, unless the session says which") {
+    openDemo();
+    window->views().showView("head_grid");
+    settle();
+    CHECK(window->presenter().document().analyses[0].params ==
+          nlohmann::json{{"planes", "layers_heads"}, {"layers", "all"}});
+    CHECK(session().analyses[0].params.empty());
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["layers"] = "3"; });
+    settle();
+    CHECK(window->presenter().document().analyses[0].params ==
+          nlohmann::json{{"planes", "layers_heads"}, {"layers", "3"}});
+    window->views().showView("overlay");
+    settle();
+    CHECK(window->presenter().document().analyses[0].params == nlohmann::json{{"layers", "3"}});
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the answer of the model is shown, and changes with edits") {
+    openDemo();
+    const auto answer = [&] {
+        for (const QLabel* label : window->modelPanel().findChildren<QLabel*>())
+            if (label->text().startsWith("Answer:") && !label->isHidden()) return label->text().toStdString();
+        return std::string();
+    };
+    CHECK(answer() == "Answer: circle  75.0 %");
+    window->controller().change("x", {}, [](Session& s) { s.edits.push_back({"temperature", {}, true}); });
+    settle();
+    CHECK(answer() == "Answer: ring  75.0 %");
 }
 
 TEST_CASE_FIXTURE(WindowFixture, "the last good picture stays under the banner when a run fails") {
@@ -200,7 +249,8 @@ TEST_CASE_FIXTURE(WindowFixture, "a newer request replaces the running one") {
     openDemo();
     script->paintMs = 400;
     for (int token : {10, 11, 12, 13}) {
-        window->controller().change("x", {}, [&](Session& s) { s.analyses[0].params["queries"] = std::to_string(token); });
+        window->controller().change(
+            "x", {}, [&](Session& s) { s.analyses[0].params["queries"] = std::to_string(token); });
         QTest::qWait(60);
     }
     settle();
@@ -249,7 +299,8 @@ TEST_CASE_FIXTURE(WindowFixture, "comparing edits a copy beside the session and 
     CHECK_FALSE(page.view(Side::B).isVisibleTo(window.get()));
 }
 
-TEST_CASE_FIXTURE(WindowFixture, "export writes the file in the background; an exported picture opens as a session") {
+TEST_CASE_FIXTURE(WindowFixture,
+                  "export writes the file in the background; an exported picture opens as a session") {
     openDemo();
     QTest::mouseClick(&view(), Qt::LeftButton, {}, placeOf(33));
     settle();

@@ -15,15 +15,16 @@ constexpr const char* extrasLane = "extras";
 constexpr const char* exportLane = "export";
 
 Failure failureOf(const Error& error) {
-    static const char* const titles[] = {"Something went wrong", "Something went wrong", "This setting does not work here",
-                                         "The input cannot be used", "It does not fit"};
+    static const char* const titles[] = {"Something went wrong", "Something went wrong",
+                                         "This setting does not work here", "The input cannot be used",
+                                         "It does not fit"};
     return {QObject::tr(titles[static_cast<int>(error.code())]), QString::fromStdString(error.what()),
             QString::fromStdString(error.hint())};
 }
 
 /// The first painter of the wish that draws one of the findings; empty when there is none.
-std::string painterForWish(const Offer& offer, const ViewWish& wish, const std::vector<FindingOffer>& findings,
-                           const std::string& finding) {
+std::string painterForWish(const Offer& offer, const ViewWish& wish,
+                           const std::vector<FindingOffer>& findings, const std::string& finding) {
     for (const std::string& id : wish.painters) {
         const PainterOffer* painter = offer.painter(id);
         if (!painter) continue;
@@ -38,9 +39,13 @@ std::string painterForWish(const Offer& offer, const ViewWish& wish, const std::
 }  // namespace
 
 ComputeService::ComputeService(std::unique_ptr<Driver> driver, QObject* parent)
-    : QObject(parent), m_driver(std::move(driver)), m_runner(std::make_unique<JobRunner>([this] { m_driver->saveMemory(); })) {}
+    : QObject(parent),
+      m_driver(std::move(driver)),
+      m_runner(std::make_unique<JobRunner>([this] { m_driver->saveMemory(); })) {}
 
-ComputeService::~ComputeService() { m_runner.reset(); }
+ComputeService::~ComputeService() {
+    m_runner.reset();
+}
 
 void ComputeService::post(std::uint64_t generation, std::function<void()> deliver) {
     QMetaObject::invokeMethod(
@@ -67,21 +72,18 @@ void ComputeService::request(ComputeRequest request) {
     m_runner->cancel(extrasLane);
     auto shared = std::make_shared<const ComputeRequest>(std::move(request));
     jobStarted();
-    m_runner->submit({mainLane,
-                      [this, shared, generation](const JobContext& job) {
-                          compute(*shared, generation, job);
-                      },
-                      [this, shared, generation](const JobOutcome& outcome) {
-                          
-                          QMetaObject::invokeMethod(
-                              this,
-                              [this, shared, generation, outcome] {
-                                  if (outcome.done() && generation == m_generation) extras(*shared, generation);
-                                  jobEnded(outcome, generation);
-                              },
-                              Qt::QueuedConnection);
-                      },
-                      reporter(generation)});
+    m_runner->submit(
+        {mainLane, [this, shared, generation](const JobContext& job) { compute(*shared, generation, job); },
+         [this, shared, generation](const JobOutcome& outcome) {
+             QMetaObject::invokeMethod(
+                 this,
+                 [this, shared, generation, outcome] {
+                     if (outcome.done() && generation == m_generation) extras(*shared, generation);
+                     jobEnded(outcome, generation);
+                 },
+                 Qt::QueuedConnection);
+         },
+         reporter(generation)});
 }
 
 void ComputeService::compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job) {
@@ -107,8 +109,9 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
     }
 }
 
-void ComputeService::view(const ComputeRequest& request, const ViewWish& wish, const std::vector<FindingOffer>& findings,
-                          std::uint64_t generation, const JobContext& job) {
+void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
+                          const std::vector<FindingOffer>& findings, std::uint64_t generation,
+                          const JobContext& job) {
     const auto index = static_cast<std::size_t>(request.picture);
     Session a = request.session;
     PictureRequest& drawn = a.pictures[index];
@@ -137,19 +140,25 @@ void ComputeService::view(const ComputeRequest& request, const ViewWish& wish, c
 void ComputeService::extras(const ComputeRequest& request, std::uint64_t generation) {
     auto shared = std::make_shared<const ComputeRequest>(request);
     jobStarted();
-    m_runner->submit({extrasLane,
-                      [this, shared, generation](const JobContext& job) {
-                          const auto counts = m_driver->sitesTouched(shared->session, shared->item, job.part(0, 0.3));
-                          post(generation, [this, counts] { Q_EMIT sitesTouchedReady(counts); });
-                          const auto summary = m_driver->summary(shared->session, shared->item, job.part(0.3, 1));
-                          post(generation, [this, summary] { Q_EMIT summaryReady(summary); });
-                      },
-                      [this, generation](const JobOutcome& outcome) {
-                          QMetaObject::invokeMethod(
-                              this, [this, generation, outcome] { jobEnded(outcome, generation); },
-                              Qt::QueuedConnection);
-                      },
-                      {}});
+    m_runner->submit(
+        {extrasLane,
+         [this, shared, generation](const JobContext& job) {
+             const auto counts = m_driver->sitesTouched(shared->session, shared->item, job.part(0, 0.3));
+             post(generation, [this, counts] { Q_EMIT sitesTouchedReady(counts); });
+             const auto answer = [&](Side side, const Session& session) {
+                 const auto answers = m_driver->answers(session, shared->item, job.part(0.3, 0.5));
+                 post(generation, [this, side, answers] { Q_EMIT answersReady(side, answers); });
+             };
+             answer(Side::A, shared->session);
+             if (shared->other) answer(Side::B, *shared->other);
+             const auto summary = m_driver->summary(shared->session, shared->item, job.part(0.5, 1));
+             post(generation, [this, summary] { Q_EMIT summaryReady(summary); });
+         },
+         [this, generation](const JobOutcome& outcome) {
+             QMetaObject::invokeMethod(
+                 this, [this, generation, outcome] { jobEnded(outcome, generation); }, Qt::QueuedConnection);
+         },
+         {}});
 }
 
 void ComputeService::exportPicture(const Session& session, int picture, int item, const QString& file) {

@@ -50,8 +50,8 @@ struct PictureDelivery {
     std::shared_ptr<const viz::Picture> picture() const { return {result, &result->picture}; }
 };
 
-/// Runs the driver on its own thread and tells the window what came out. Lives on the GUI thread and never blocks it;
-/// results of requests that were replaced meanwhile are dropped by their generation number.
+/// Runs the driver on its own thread and tells the window what came out. Lives on the GUI thread and never
+/// blocks it; results of requests that were replaced meanwhile are dropped by their generation number.
 class ComputeService : public QObject {
     Q_OBJECT
 
@@ -75,6 +75,7 @@ Q_SIGNALS:
     /// The view's painters draw none of the findings that there are.
     void pictureMissing(const QString& view);
     void summaryReady(const std::vector<fovea::gui::SiteSummary>& summary);
+    void answersReady(fovea::gui::Side side, const std::vector<fovea::gui::Answer>& answers);
     void sitesTouchedReady(const std::vector<int>& counts);
     void exported(const QString& file);
     void progressed(double fraction, const QString& label);

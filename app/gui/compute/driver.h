@@ -25,15 +25,21 @@ struct SiteSummary {
     std::vector<double> entropy, prefixMass;
 };
 
+/// A class that the model sees in the picture.
+struct Answer {
+    std::string label;
+    double probability = 0;
+};
+
 /// What the next run takes, beside what the machine offers.
 struct MemoryOutlook {
     MemoryEstimate estimate;
     std::uint64_t available = 0;  ///< the session's budget, or what the machine offers
 };
 
-/// The waist between the window and everything that computes: blocking calls, made on one thread only. The window sees
-/// nothing else of models and engines, so a scripted driver stands in for them in tests. Every call may throw Error or
-/// Cancelled.
+/// The waist between the window and everything that computes: blocking calls, made on one thread only. The
+/// window sees nothing else of models and engines, so a scripted driver stands in for them in tests. Every
+/// call may throw Error or Cancelled.
 class Driver {
 public:
     virtual ~Driver() = default;
@@ -45,15 +51,20 @@ public:
                                                const JobContext& job) = 0;
     virtual std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,
                                                        const JobContext& job) = 0;
-    /// The finding of `b` minus that of `a`, drawn on a diverging map around 0; both must have the same shape.
-    virtual std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b, int picture,
-                                                                 int item, const JobContext& job) = 0;
+    /// The finding of `b` minus that of `a`, drawn on a diverging map around 0; both must have the same
+    /// shape.
+    virtual std::shared_ptr<const PictureResult> paintDifference(const Session& a, const Session& b,
+                                                                 int picture, int item,
+                                                                 const JobContext& job) = 0;
     virtual std::vector<SiteSummary> summary(const Session& session, int item, const JobContext& job) = 0;
+    /// The model's answer, most probable class first, at most five; empty for models without classes.
+    virtual std::vector<Answer> answers(const Session& session, int item, const JobContext& job) = 0;
     /// How many attention sites each edit of the session touches, in list order.
     virtual std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) = 0;
-    /// Writes the picture (png, svg, pdf) or its numbers (json, csv, npz, safetensors), by the file's extension.
-    virtual void exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
-                               const JobContext& job) = 0;
+    /// Writes the picture (png, svg, pdf) or its numbers (json, csv, npz, safetensors), by the file's
+    /// extension.
+    virtual void exportPicture(const Session& session, int picture, int item,
+                               const std::filesystem::path& file, const JobContext& job) = 0;
     /// Lets go of what can be computed again: memory ran out.
     virtual void saveMemory() = 0;
 };

@@ -1,22 +1,27 @@
 #include "compute/engine_driver.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 
 #include "fovea/run.h"
 #include "fovea/viz/colormap.h"
 #include "fovea/viz/export.h"
 #include "fovea/viz/image_file.h"
+#include "session/finding_file.h"
 
 namespace fovea::gui {
 
 namespace {
 
 constexpr int colormapSamples = 64;
+constexpr std::size_t mostAnswers = 5;
 
 SiteSummary summaryOf(const AttentionTrace& trace, int site) {
     const SiteStatistics stats = trace.statistics(site);
     const auto heads = stats.entropy.size(0), queries = stats.entropy.size(1), keys = stats.colsum.size(1);
-    const StageTokens& tokens = trace.tokens().stage(trace.spec().sites[static_cast<std::size_t>(site)].stage);
+    const StageTokens& tokens =
+        trace.tokens().stage(trace.spec().sites[static_cast<std::size_t>(site)].stage);
     const std::vector<int>& keyTokens = trace.keyTokens(site);
     const int prefix = tokens.prefixTokens();
     SiteSummary summary;
@@ -32,10 +37,16 @@ SiteSummary summaryOf(const AttentionTrace& trace, int site) {
     return summary;
 }
 
+bool isPicture(const std::filesystem::path& file) {
+    static const char* const numbers[] = {".json", ".csv", ".npz", ".safetensors"};
+    return std::find(std::begin(numbers), std::end(numbers), file.extension().string()) == std::end(numbers);
+}
+
 Offer makeOffer(const Catalog& catalog, const viz::PainterCatalog& painters) {
     Offer offer;
     for (const AnalysisEntry& entry : catalog.analyses.all()) offer.analyses.push_back(entry.info);
-    for (const InterventionEntry& entry : catalog.interventions.all()) offer.interventions.push_back(entry.info);
+    for (const InterventionEntry& entry : catalog.interventions.all())
+        offer.interventions.push_back(entry.info);
     for (const viz::PainterEntry& entry : painters.all()) offer.painters.push_back({entry.info, entry.kinds});
     for (const viz::ColorMap& map : viz::colorMaps()) {
         ColormapOffer made{map.name, {}, {}};
@@ -68,7 +79,8 @@ MemoryOutlook EngineDriver::outlook(const Session& session, const JobContext& jo
     return {m_engine.estimate(session, job), m_engine.budget(session)};
 }
 
-std::vector<FindingOffer> EngineDriver::findings(const Session& session, int analysis, int item, const JobContext& job) {
+std::vector<FindingOffer> EngineDriver::findings(const Session& session, int analysis, int item,
+                                                 const JobContext& job) {
     std::vector<FindingOffer> offers;
     for (const Finding& finding : m_engine.analyse(session, analysis, item, job)->findings)
         offers.push_back({finding.name, finding.title, findingKindName(finding)});
@@ -80,15 +92,43 @@ std::shared_ptr<const PictureResult> EngineDriver::paint(const Session& session,
     return m_engine.paint(session, picture, item, job);
 }
 
-std::shared_ptr<const PictureResult> EngineDriver::paintDifference(const Session& a, const Session& b, int picture,
-                                                                   int item, const JobContext& job) {
+std::shared_ptr<const PictureResult> EngineDriver::paintDifference(const Session& a, const Session& b,
+                                                                   int picture, int item,
+                                                                   const JobContext& job) {
     return m_engine.paintDifference(a, b, picture, item, job);
 }
 
-std::vector<SiteSummary> EngineDriver::summary(const Session& session, int item, const JobContext& job) {
+std::shared_ptr<const RunResult> EngineDriver::mainRun(const Session& session, int item,
+                                                       const JobContext& job) {
     CaptureRequest capture;
     capture.qkv = capture.lse = true;
-    const auto run = m_engine.run(session, item, capture, job.part(0, 0.5));
+    return m_engine.run(session, item, capture, job);
+}
+
+std::vector<Answer> EngineDriver::answers(const Session& session, int item, const JobContext& job) {
+    const auto run = mainRun(session, item, job);
+    const std::vector<std::string>& labels = run->trace->spec().labels;
+    const auto names = run->trace->outputNames();
+    if (labels.empty() || std::find(names.begin(), names.end(), "logits") == names.end()) return {};
+    const std::vector<float> logits = run->trace->output("logits").values;
+    if (logits.size() != labels.size()) return {};
+    const float largest = *std::max_element(logits.begin(), logits.end());
+    double sum = 0;
+    std::vector<Answer> answers;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        answers.push_back({labels[i], std::exp(static_cast<double>(logits[i]) - largest)});
+        sum += answers.back().probability;
+    }
+    const auto count = std::min(answers.size(), mostAnswers);
+    std::partial_sort(answers.begin(), answers.begin() + static_cast<std::ptrdiff_t>(count), answers.end(),
+                      [](const Answer& a, const Answer& b) { return a.probability > b.probability; });
+    answers.resize(count);
+    for (Answer& answer : answers) answer.probability /= sum;
+    return answers;
+}
+
+std::vector<SiteSummary> EngineDriver::summary(const Session& session, int item, const JobContext& job) {
+    const auto run = mainRun(session, item, job.part(0, 0.5));
     const std::vector<int>& sites = run->trace->sites();
     std::vector<SiteSummary> summary;
     for (std::size_t i = 0; i < sites.size(); ++i) {
@@ -112,10 +152,17 @@ std::vector<int> EngineDriver::sitesTouched(const Session& session, int item, co
     return counts;
 }
 
-void EngineDriver::exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
-                                 const JobContext& job) {
-    const auto result = m_engine.paint(session, picture, item, job);
-    viz::exportPicture(result->picture, file, {session.pictures[static_cast<std::size_t>(picture)].dpi, true});
+void EngineDriver::exportPicture(const Session& session, int picture, int item,
+                                 const std::filesystem::path& file, const JobContext& job) {
+    const PictureRequest& wanted = session.pictures[static_cast<std::size_t>(picture)];
+    if (isPicture(file)) {
+        const auto result = m_engine.paint(session, picture, item, job);
+        viz::exportPicture(result->picture, file, {wanted.dpi, true});
+        return;
+    }
+    Numbers numbers = computeNumbers(m_engine, session, wanted.analysis, job);
+    numbers.finding = wanted.finding;
+    writeNumbers(file, numbers);
 }
 
 }  // namespace fovea::gui

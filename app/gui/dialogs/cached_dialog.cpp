@@ -17,7 +17,10 @@
 namespace fovea::gui {
 
 CachedDialog::CachedDialog(const std::filesystem::path& hubCache, QWidget* parent)
-    : QDialog(parent), m_proxy(new QSortFilterProxyModel(this)), m_note(new QLabel(this)), m_filter(new QLineEdit(this)),
+    : QDialog(parent),
+      m_proxy(new QSortFilterProxyModel(this)),
+      m_note(new QLabel(this)),
+      m_filter(new QLineEdit(this)),
       m_table(new QTableView(this)),
       m_buttons(new QDialogButtonBox(QDialogButtonBox::Open | QDialogButtonBox::Cancel, this)) {
     setWindowTitle(tr("Models in the local Hugging Face cache"));
@@ -40,7 +43,8 @@ CachedDialog::CachedDialog(const std::filesystem::path& hubCache, QWidget* paren
     described(m_table, tr("Models"), tr("Complete models can be opened; nothing is downloaded"));
     for (QAbstractButton* button : m_buttons->buttons())
         described(button, button->text().remove('&'),
-                  button == m_buttons->button(QDialogButtonBox::Open) ? tr("Opens the selected model") : tr("Closes without opening"));
+                  button == m_buttons->button(QDialogButtonBox::Open) ? tr("Opens the selected model")
+                                                                      : tr("Closes without opening"));
 
     auto* layout = new QVBoxLayout(this);
     layout->addWidget(m_filter);
@@ -54,7 +58,8 @@ CachedDialog::CachedDialog(const std::filesystem::path& hubCache, QWidget* paren
     connect(m_table, &QTableView::doubleClicked, this, [this] {
         if (!chosen().isEmpty()) accept();
     });
-    connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this, &CachedDialog::updateButtons);
+    connect(m_table->selectionModel(), &QItemSelectionModel::selectionChanged, this,
+            &CachedDialog::updateButtons);
     updateButtons();
     load(hubCache);
 }
@@ -69,8 +74,9 @@ void CachedDialog::load(const std::filesystem::path& hubCache) {
                 const std::size_t count = models.size();
                 dialog->m_models.setModels(models);
                 const QString folder = QString::fromStdString(hubCache.string());
-                dialog->m_note->setText(count == 0 ? tr("There are no models in %1.").arg(folder)
-                                                   : tr("%1 models in %2. Nothing is downloaded.").arg(count).arg(folder));
+                dialog->m_note->setText(
+                    count == 0 ? tr("There are no models in %1.").arg(folder)
+                               : tr("%1 models in %2. Nothing is downloaded.").arg(count).arg(folder));
             },
             Qt::QueuedConnection);
     });
@@ -83,6 +89,8 @@ QString CachedDialog::chosen() const {
     return model.complete ? QString::fromStdString(model.name) : QString();
 }
 
-void CachedDialog::updateButtons() { m_buttons->button(QDialogButtonBox::Open)->setEnabled(!chosen().isEmpty()); }
+void CachedDialog::updateButtons() {
+    m_buttons->button(QDialogButtonBox::Open)->setEnabled(!chosen().isEmpty());
+}
 
 }  // namespace fovea::gui

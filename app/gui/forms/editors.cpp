@@ -18,7 +18,8 @@ namespace {
 
 class BoolEditor : public ParamEditor {
 public:
-    BoolEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_box(new QCheckBox(this)) {
+    BoolEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_box(new QCheckBox(this)) {
         adopt(m_box);
         connect(m_box, &QCheckBox::toggled, this, &ParamEditor::edited);
     }
@@ -34,8 +35,10 @@ private:
 
 class IntegerEditor : public ParamEditor {
 public:
-    IntegerEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_box(new QSpinBox(this)) {
-        m_box->setRange(static_cast<int>(std::max(-1e9, spec.minimum)), static_cast<int>(std::min(1e9, spec.maximum)));
+    IntegerEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_box(new QSpinBox(this)) {
+        m_box->setRange(static_cast<int>(std::max(-1e9, spec.minimum)),
+                        static_cast<int>(std::min(1e9, spec.maximum)));
         m_box->setKeyboardTracking(false);
         if (!spec.unit.empty()) m_box->setSuffix(" " + QString::fromStdString(spec.unit));
         m_box->setMinimumWidth(72);
@@ -54,7 +57,8 @@ private:
 
 class NumberEditor : public ParamEditor {
 public:
-    NumberEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_box(new QDoubleSpinBox(this)) {
+    NumberEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_box(new QDoubleSpinBox(this)) {
         const double low = std::max(-1e9, spec.minimum), high = std::min(1e9, spec.maximum);
         const double span = high - low;
         m_box->setRange(low, high);
@@ -84,7 +88,8 @@ private:
 
 class ChoiceEditor : public ParamEditor {
 public:
-    ChoiceEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_box(new QComboBox(this)) {
+    ChoiceEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_box(new QComboBox(this)) {
         for (const std::string& choice : spec.choices)
             m_box->addItem(labelOf(choice), QString::fromStdString(choice));
         adopt(m_box);
@@ -93,7 +98,8 @@ public:
     nlohmann::json value() const override { return m_box->currentData().toString().toStdString(); }
     void setValue(const nlohmann::json& value) override {
         const QSignalBlocker quiet(m_box);
-        if (value.is_string()) m_box->setCurrentIndex(m_box->findData(QString::fromStdString(value.get<std::string>())));
+        if (value.is_string())
+            m_box->setCurrentIndex(m_box->findData(QString::fromStdString(value.get<std::string>())));
     }
 
 private:
@@ -102,8 +108,10 @@ private:
 
 class TextEditor : public ParamEditor {
 public:
-    TextEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_line(new QLineEdit(this)) {
+    TextEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_line(new QLineEdit(this)) {
         adopt(m_line);
+        if (spec.defaultValue == "") m_line->setPlaceholderText(tr("as usual"));
         connect(m_line, &QLineEdit::editingFinished, this, [this] {
             if (m_line->isModified()) Q_EMIT edited();
             m_line->setModified(false);
@@ -111,7 +119,9 @@ public:
     }
     nlohmann::json value() const override { return m_line->text().toStdString(); }
     void setValue(const nlohmann::json& value) override {
-        const std::string text = value.is_string() ? value.get<std::string>() : value.is_null() ? "" : value.dump();
+        const std::string text = value.is_string() ? value.get<std::string>()
+                                 : value.is_null() ? ""
+                                                   : value.dump();
         m_line->setText(QString::fromStdString(text));
     }
 
@@ -122,7 +132,8 @@ private:
 /// A class by name or index; the declared -1 or "top" is the predicted one.
 class ClassEditor : public ParamEditor {
 public:
-    ClassEditor(const ParamSpec& spec, QWidget* parent) : ParamEditor(spec, parent), m_box(new QComboBox(this)) {
+    ClassEditor(const ParamSpec& spec, QWidget* parent)
+        : ParamEditor(spec, parent), m_box(new QComboBox(this)) {
         m_box->setEditable(true);
         m_box->setInsertPolicy(QComboBox::NoInsert);
         m_box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
@@ -157,7 +168,8 @@ public:
         if (row >= 0)
             m_box->setCurrentIndex(row);
         else
-            m_box->setEditText(QString::fromStdString(value.is_string() ? value.get<std::string>() : value.dump()));
+            m_box->setEditText(
+                QString::fromStdString(value.is_string() ? value.get<std::string>() : value.dump()));
     }
     void setContext(const FormContext& context) override {
         const QSignalBlocker quiet(m_box);
@@ -177,15 +189,22 @@ private:
 
 ParamEditor* makeParamEditor(const ParamSpec& spec, QWidget* parent) {
     switch (spec.type) {
-        case ParamType::Bool: return new BoolEditor(spec, parent);
-        case ParamType::Integer: return new IntegerEditor(spec, parent);
-        case ParamType::Number: return new NumberEditor(spec, parent);
-        case ParamType::Choice: return new ChoiceEditor(spec, parent);
-        case ParamType::Class: return new ClassEditor(spec, parent);
+        case ParamType::Bool:
+            return new BoolEditor(spec, parent);
+        case ParamType::Integer:
+            return new IntegerEditor(spec, parent);
+        case ParamType::Number:
+            return new NumberEditor(spec, parent);
+        case ParamType::Choice:
+            return new ChoiceEditor(spec, parent);
+        case ParamType::Class:
+            return new ClassEditor(spec, parent);
         case ParamType::Tokens:
         case ParamType::Layers:
-        case ParamType::Heads: return new SelectionEditor(spec, parent);
-        case ParamType::Text: break;
+        case ParamType::Heads:
+            return new SelectionEditor(spec, parent);
+        case ParamType::Text:
+            break;
     }
     return new TextEditor(spec, parent);
 }

@@ -8,7 +8,8 @@
 
 namespace fovea::gui {
 
-/// What editors need to check selections and to offer names: the open model and the encoded input; either may be null.
+/// What editors need to check selections and to offer names: the open model and the encoded input; either may
+/// be null.
 struct FormContext {
     std::shared_ptr<const ModelSpec> spec;
     std::shared_ptr<const ModelInput> input;

@@ -35,8 +35,10 @@ QString tooltipOf(const ParamSpec& spec) {
         facts << QObject::tr("at least %1").arg(spec.minimum);
     if (!spec.unit.empty()) facts << QString::fromStdString(spec.unit);
     if (!spec.defaultValue.is_null())
-        facts << QObject::tr("default %1").arg(QString::fromStdString(
-            spec.defaultValue.is_string() ? spec.defaultValue.get<std::string>() : spec.defaultValue.dump()));
+        facts << QObject::tr("default %1")
+                     .arg(QString::fromStdString(spec.defaultValue.is_string()
+                                                     ? spec.defaultValue.get<std::string>()
+                                                     : spec.defaultValue.dump()));
     return facts.isEmpty() ? tip : tip + "\n" + facts.join(", ");
 }
 

@@ -73,7 +73,8 @@ QString SelectionEditor::problem() const {
 void SelectionEditor::check() {
     const QString wrong = problem();
     QPalette look = palette();
-    if (!wrong.isEmpty()) look.setColor(QPalette::Text, isDark(look) ? QColor(0xff, 0x8a, 0x80) : QColor(0xb0, 0x1e, 0x1e));
+    if (!wrong.isEmpty())
+        look.setColor(QPalette::Text, isDark(look) ? QColor(0xff, 0x8a, 0x80) : QColor(0xb0, 0x1e, 0x1e));
     m_line->setPalette(look);
     m_line->setToolTip(wrong.isEmpty() ? tooltipOf(spec()) : wrong + "\n" + tooltipOf(spec()));
     m_line->setAccessibleDescription(wrong);
@@ -92,14 +93,18 @@ void SelectionEditor::fillMenu() {
     if (spec().type == ParamType::Tokens) {
         const TokenMap* map = m_context.tokens();
         const bool registers = map && !map->stages.empty() && map->stages.front().prefixTokens() > 1;
-        usual = {{tr("Class token"), "cls"}, {tr("All image tokens"), "patches"}, {tr("All prefix tokens"), "prefix"},
+        usual = {{tr("Class token"), "cls"},
+                 {tr("All image tokens"), "patches"},
+                 {tr("All prefix tokens"), "prefix"},
                  {tr("All tokens"), "all"}};
         if (registers) usual.emplace_back(tr("Registers"), "registers");
     } else {
         const bool layers = spec().type == ParamType::Layers;
-        usual = {{layers ? tr("All layers") : tr("All heads"), "all"}, {layers ? tr("Last layer") : tr("Last head"), "last"}};
+        usual = {{layers ? tr("All layers") : tr("All heads"), "all"},
+                 {layers ? tr("Last layer") : tr("Last head"), "last"}};
         if (const StageSpec* stage = m_context.stage(); layers && stage && stage->layers >= 4)
-            usual.emplace_back(tr("Second half"), QString("%1-%2").arg(stage->layers / 2).arg(stage->layers - 1));
+            usual.emplace_back(tr("Second half"),
+                               QString("%1-%2").arg(stage->layers / 2).arg(stage->layers - 1));
     }
     for (const auto& [title, text] : usual)
         menu->addAction(QString("%1  (%2)").arg(title, text), this, [this, text = text] {

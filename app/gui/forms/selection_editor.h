@@ -7,8 +7,8 @@ class QToolButton;
 
 namespace fovea::gui {
 
-/// Tokens, layers or heads as text ("cls", "0-5,9", "grid:2,3"), checked while typing against the open model and input,
-/// with a menu of the usual selections.
+/// Tokens, layers or heads as text ("cls", "0-5,9", "grid:2,3"), checked while typing against the open model
+/// and input, with a menu of the usual selections.
 class SelectionEditor : public ParamEditor {
     Q_OBJECT
 

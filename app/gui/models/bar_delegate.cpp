@@ -12,7 +12,8 @@ QSize BarDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelInde
     return QStyledItemDelegate::sizeHint(option, index) + QSize(0, option.fontMetrics.height() / 2);
 }
 
-void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const {
+void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
+                        const QModelIndex& index) const {
     const QVariant fraction = index.data(ModelTree::FractionRole);
     if (!fraction.isValid()) {
         QStyledItemDelegate::paint(painter, option, index);
@@ -23,7 +24,8 @@ void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option, c
     const QString number = item.text;
     item.text.clear();
     const QWidget* widget = option.widget;
-    (widget ? widget->style() : QApplication::style())->drawControl(QStyle::CE_ItemViewItem, &item, painter, widget);
+    (widget ? widget->style() : QApplication::style())
+        ->drawControl(QStyle::CE_ItemViewItem, &item, painter, widget);
 
     painter->save();
     const bool selected = option.state & QStyle::State_Selected;

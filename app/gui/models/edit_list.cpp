@@ -33,8 +33,9 @@ int EditList::rowCount(const QModelIndex& parent) const {
 QString EditList::summary(const Intervention& edit) const {
     QStringList parts;
     for (const auto& [name, value] : edit.params.items())
-        parts << QString("%1 %2").arg(labelOf(name).toLower(), QString::fromStdString(
-            value.is_string() ? value.get<std::string>() : value.dump()));
+        parts << QString("%1 %2").arg(
+            labelOf(name).toLower(),
+            QString::fromStdString(value.is_string() ? value.get<std::string>() : value.dump()));
     return parts.join(", ");
 }
 
@@ -45,17 +46,26 @@ QVariant EditList::data(const QModelIndex& index, int role) const {
     const EntryInfo* entry = m_offer.intervention(edit.id);
     const QString title = QString::fromStdString(entry ? entry->title : edit.id);
     const int count = m_counts[row];
-    const QString sites = !edit.enabled ? tr("off") : count < 0 ? QString() : count == 1 ? tr("1 site") : tr("%1 sites").arg(count);
+    const QString sites = !edit.enabled ? tr("off")
+                          : count < 0   ? QString()
+                          : count == 1  ? tr("1 site")
+                                        : tr("%1 sites").arg(count);
     switch (role) {
         case Qt::DisplayRole: {
             const QString settings = summary(edit);
-            const QString second = settings.isEmpty() ? sites : sites.isEmpty() ? settings : settings + "  ·  " + sites;
+            const QString second = settings.isEmpty() ? sites
+                                   : sites.isEmpty()  ? settings
+                                                      : settings + "  ·  " + sites;
             return second.isEmpty() ? title : title + "\n" + second;
         }
-        case Qt::CheckStateRole: return edit.enabled ? Qt::Checked : Qt::Unchecked;
-        case Qt::ToolTipRole: return entry ? QString::fromStdString(entry->help) : title;
-        case Qt::AccessibleTextRole: return title + ", " + summary(edit) + ", " + sites;
-        default: return {};
+        case Qt::CheckStateRole:
+            return edit.enabled ? Qt::Checked : Qt::Unchecked;
+        case Qt::ToolTipRole:
+            return entry ? QString::fromStdString(entry->help) : title;
+        case Qt::AccessibleTextRole:
+            return title + ", " + summary(edit) + ", " + sites;
+        default:
+            return {};
     }
 }
 

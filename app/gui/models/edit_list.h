@@ -8,7 +8,8 @@
 
 namespace fovea::gui {
 
-/// The ordered interventions of the session: check box, title with its settings, and how many sites each touches.
+/// The ordered interventions of the session: check box, title with its settings, and how many sites each
+/// touches.
 class EditList : public QAbstractListModel {
     Q_OBJECT
 

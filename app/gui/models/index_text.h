@@ -5,7 +5,8 @@
 
 namespace fovea::gui {
 
-/// {0,1,2,5} -> "0-2,5", as parseIndices() and parseTokens() read it; "all" when it has all of `count` (> 0) items.
+/// {0,1,2,5} -> "0-2,5", as parseIndices() and parseTokens() read it; "all" when it has all of `count` (> 0)
+/// items.
 QString indexText(const std::set<int>& indices, int count = 0);
 
 }  // namespace fovea::gui

@@ -51,10 +51,13 @@ void ModelTree::addStage(const StageSpec& stage) {
         layer.layer = at.block;
         layer.name = QString::number(at.block);
         if (sitesOfBlock[at.block] > 1)
-            layer.name += " " + QString("%1 %2").arg(siteKindName(at.kind), QString::fromStdString(at.name)).trimmed();
-        layer.search = QString("layer %1 %2 %3").arg(at.block).arg(QString::fromStdString(at.address()),
-                                                                  QString::fromStdString(at.module));
-        layer.tip = QString("%1\n%2").arg(QString::fromStdString(at.address()), QString::fromStdString(at.module));
+            layer.name +=
+                " " + QString("%1 %2").arg(siteKindName(at.kind), QString::fromStdString(at.name)).trimmed();
+        layer.search = QString("layer %1 %2 %3")
+                           .arg(at.block)
+                           .arg(QString::fromStdString(at.address()), QString::fromStdString(at.module));
+        layer.tip =
+            QString("%1\n%2").arg(QString::fromStdString(at.address()), QString::fromStdString(at.module));
         const int layerId = add(std::move(layer));
         m_siteNode[static_cast<std::size_t>(site)] = layerId;
         for (int h = 0; h < at.heads; ++h) {
@@ -94,8 +97,8 @@ void ModelTree::setSummary(const std::vector<SiteSummary>& summary) {
     for (const Node& node : m_nodes) {
         if (node.children.empty()) continue;
         const QModelIndex first = createIndex(0, Entropy, static_cast<quintptr>(node.children.front()));
-        const QModelIndex last =
-            createIndex(static_cast<int>(node.children.size()) - 1, PrefixMass, static_cast<quintptr>(node.children.back()));
+        const QModelIndex last = createIndex(static_cast<int>(node.children.size()) - 1, PrefixMass,
+                                             static_cast<quintptr>(node.children.back()));
         Q_EMIT dataChanged(first, last);
     }
 }
@@ -114,8 +117,9 @@ QModelIndex ModelTree::index(int row, int column, const QModelIndex& parent) con
 QModelIndex ModelTree::parent(const QModelIndex& index) const {
     if (!index.isValid()) return {};
     const int parent = nodeOf(index).parent;
-    return parent < 0 ? QModelIndex()
-                      : createIndex(m_nodes[static_cast<std::size_t>(parent)].row, 0, static_cast<quintptr>(parent));
+    return parent < 0
+               ? QModelIndex()
+               : createIndex(m_nodes[static_cast<std::size_t>(parent)].row, 0, static_cast<quintptr>(parent));
 }
 
 int ModelTree::rowCount(const QModelIndex& parent) const {
@@ -123,7 +127,9 @@ int ModelTree::rowCount(const QModelIndex& parent) const {
     return parent.column() == 0 ? static_cast<int>(nodeOf(parent).children.size()) : 0;
 }
 
-int ModelTree::columnCount(const QModelIndex&) const { return columns; }
+int ModelTree::columnCount(const QModelIndex&) const {
+    return columns;
+}
 
 QVariant ModelTree::data(const QModelIndex& index, int role) const {
     if (!index.isValid()) return {};
@@ -134,30 +140,40 @@ QVariant ModelTree::data(const QModelIndex& index, int role) const {
             if (index.column() == Name) return node.name;
             return bar ? QString::number(node.values[index.column()], 'f', 2) : QVariant();
         case Qt::ToolTipRole:
-            if (index.column() == Entropy) return tr("Mean entropy of the attention rows, in nats: low is focused");
-            if (index.column() == PrefixMass) return tr("Mean share of attention on class and register tokens");
+            if (index.column() == Entropy)
+                return tr("Mean entropy of the attention rows, in nats: low is focused");
+            if (index.column() == PrefixMass)
+                return tr("Mean share of attention on class and register tokens");
             return node.tip;
-        case ValueRole: return bar ? QVariant(node.values[index.column()]) : QVariant();
-        case FractionRole: return bar ? QVariant(node.values[index.column()] / m_largest[index.column()]) : QVariant();
-        case LevelRole: return node.level;
-        case LayerRole: return node.layer;
-        case HeadRole: return node.head;
-        case SearchRole: return node.search;
+        case ValueRole:
+            return bar ? QVariant(node.values[index.column()]) : QVariant();
+        case FractionRole:
+            return bar ? QVariant(node.values[index.column()] / m_largest[index.column()]) : QVariant();
+        case LevelRole:
+            return node.level;
+        case LayerRole:
+            return node.layer;
+        case HeadRole:
+            return node.head;
+        case SearchRole:
+            return node.search;
         case Qt::AccessibleTextRole: {
             if (index.column() == Name) return node.level == 1 ? tr("layer %1").arg(node.name) : node.name;
             return headerData(index.column(), Qt::Horizontal, Qt::DisplayRole).toString() + " " +
                    data(index, Qt::DisplayRole).toString();
         }
-        default: return {};
+        default:
+            return {};
     }
 }
 
 QVariant ModelTree::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal) return {};
     static const char* const titles[] = {QT_TR_NOOP("Layer"), QT_TR_NOOP("Entropy"), QT_TR_NOOP("Prefix")};
-    static const char* const tips[] = {QT_TR_NOOP("Stage, layer, head"),
-                                       QT_TR_NOOP("Mean entropy of the attention rows, in nats: low is focused"),
-                                       QT_TR_NOOP("Mean share of attention on class and register tokens, 0 to 1")};
+    static const char* const tips[] = {
+        QT_TR_NOOP("Stage, layer, head"),
+        QT_TR_NOOP("Mean entropy of the attention rows, in nats: low is focused"),
+        QT_TR_NOOP("Mean share of attention on class and register tokens, 0 to 1")};
     if (section < 0 || section >= columns) return {};
     if (role == Qt::DisplayRole) return tr(titles[section]);
     if (role == Qt::ToolTipRole) return tr(tips[section]);

@@ -7,6 +7,7 @@
 #include <QVBoxLayout>
 
 #include "forms/described.h"
+#include "forms/param_editor.h"
 #include "forms/param_form.h"
 
 namespace fovea::gui {
@@ -24,15 +25,22 @@ QComboBox* narrowCombo(QWidget* parent) {
 }  // namespace
 
 AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, QWidget* parent)
-    : QWidget(parent), m_controller(controller), m_offer(offer), m_pictures(narrowCombo(this)),
-      m_analysis(narrowCombo(this)), m_help(new QLabel(this)), m_form(new ParamForm(this)), m_finding(narrowCombo(this)) {
+    : QWidget(parent),
+      m_controller(controller),
+      m_offer(offer),
+      m_pictures(narrowCombo(this)),
+      m_analysis(narrowCombo(this)),
+      m_help(new QLabel(this)),
+      m_form(new ParamForm(this)),
+      m_finding(narrowCombo(this)) {
     for (const EntryInfo& entry : offer.analyses) {
         m_analysis->addItem(QString::fromStdString(entry.title), QString::fromStdString(entry.id));
         m_analysis->setItemData(m_analysis->count() - 1, QString::fromStdString(entry.help), Qt::ToolTipRole);
     }
     described(m_analysis, tr("Analysis"), tr("What is computed from the model's attention"));
     described(m_finding, tr("Result"), tr("Which of the analysis' results the views draw"));
-    described(m_pictures, tr("Picture of the session"), tr("Sessions can hold several pictures; this one is shown"));
+    described(m_pictures, tr("Picture of the session"),
+              tr("Sessions can hold several pictures; this one is shown"));
     m_help->setWordWrap(true);
     m_help->setProperty("role", "quiet");
 
@@ -52,9 +60,8 @@ AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, 
 
     connect(m_analysis, &QComboBox::activated, this,
             [this] { choose(m_analysis->currentData().toString().toStdString()); });
-    connect(m_pictures, &QComboBox::activated, this, [this](int row) {
-        m_controller.show([row](Session& s) { s.views["picture"] = row; });
-    });
+    connect(m_pictures, &QComboBox::activated, this,
+            [this](int row) { m_controller.show([row](Session& s) { s.views["picture"] = row; }); });
     connect(m_finding, &QComboBox::activated, this, [this] {
         m_controller.change(tr("choose result"), {}, [&](Session& s) {
             s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())].finding =
@@ -73,23 +80,13 @@ AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, 
 }
 
 void AnalysisPanel::choose(const std::string& id) {
-    m_controller.change(tr("choose analysis"), {}, [&](Session& s) {
-        if (s.pictures.empty()) s.pictures.emplace_back();
-        PictureRequest& picture = s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())];
-        picture.finding.clear();
-        int at = -1;
-        for (std::size_t i = 0; i < s.analyses.size(); ++i)
-            if (s.analyses[i].id == id) at = static_cast<int>(i);
-        if (at < 0) {
-            at = static_cast<int>(s.analyses.size());
-            s.analyses.push_back({id, nlohmann::json::object()});
-        }
-        picture.analysis = at;
-        picture.painter.clear();
-    });
+    m_controller.change(tr("choose analysis"), {},
+                        [&](Session& s) { chooseAnalysis(s, m_controller.pictureIndex(), id); });
 }
 
-void AnalysisPanel::setContext(const FormContext& context) { m_form->setContext(context); }
+void AnalysisPanel::setContext(const FormContext& context) {
+    m_form->setContext(context);
+}
 
 void AnalysisPanel::setFindings(const std::vector<FindingOffer>& findings) {
     m_findings = findings;
@@ -99,12 +96,16 @@ void AnalysisPanel::setFindings(const std::vector<FindingOffer>& findings) {
 void AnalysisPanel::showFindings() {
     const QSignalBlocker quiet(m_finding);
     m_finding->clear();
-    for (const FindingOffer& finding : m_findings)
-        m_finding->addItem(QString::fromStdString(finding.title.empty() ? finding.name : finding.title),
-                           QString::fromStdString(finding.name));
+    for (const FindingOffer& finding : m_findings) {
+        m_finding->addItem(labelOf(finding.name), QString::fromStdString(finding.name));
+        m_finding->setItemData(m_finding->count() - 1, QString::fromStdString(finding.title),
+                               Qt::ToolTipRole);
+    }
     m_result->setVisible(m_findings.size() > 1);
     const PictureRequest* picture = m_controller.picture();
-    const int row = picture && !picture->finding.empty() ? m_finding->findData(QString::fromStdString(picture->finding)) : 0;
+    const int row = picture && !picture->finding.empty()
+                        ? m_finding->findData(QString::fromStdString(picture->finding))
+                        : 0;
     m_finding->setCurrentIndex(std::max(0, row));
 }
 
@@ -114,9 +115,13 @@ void AnalysisPanel::fillPictures() {
     m_pictures->clear();
     for (std::size_t i = 0; i < session.pictures.size(); ++i) {
         const auto at = static_cast<std::size_t>(session.pictures[i].analysis);
-        const EntryInfo* entry = at < session.analyses.size() ? m_offer.analysis(session.analyses[at].id) : nullptr;
-        m_pictures->addItem(tr("Picture %1 of %2: %3").arg(i + 1).arg(session.pictures.size())
-                                .arg(QString::fromStdString(entry ? entry->title : session.pictures[i].painter)));
+        const EntryInfo* entry =
+            at < session.analyses.size() ? m_offer.analysis(session.analyses[at].id) : nullptr;
+        m_pictures->addItem(
+            tr("Picture %1 of %2: %3")
+                .arg(i + 1)
+                .arg(session.pictures.size())
+                .arg(QString::fromStdString(entry ? entry->title : session.pictures[i].painter)));
     }
     m_pictures->setCurrentIndex(m_controller.pictureIndex());
     m_pictures->setVisible(session.pictures.size() > 1);

@@ -41,38 +41,52 @@ DisplayPanel::DisplayPanel(SessionController& controller, const Offer& offer, QW
     form->setHorizontalSpacing(10);
     form->setVerticalSpacing(6);
     form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
-    m_scale = choice(form, tr("Scale"), tr("How values map to colours; only \"Per picture\" stretches each picture to its own range"),
-                     "scale",
-                     {{tr("Linked"), "linked"}, {tr("Fixed"), "fixed"}, {tr("Per picture"), "picture"},
-                      {tr("Logarithmic"), "log"}, {tr("Rank"), "rank"}},
-                     &DisplayOptions::scale);
+    m_scale =
+        choice(form, tr("Scale"),
+               tr("How values map to colours; only \"Per picture\" stretches each picture to its own range"),
+               "scale",
+               {{tr("Linked"), "linked"},
+                {tr("Fixed"), "fixed"},
+                {tr("Per picture"), "picture"},
+                {tr("Logarithmic"), "log"},
+                {tr("Rank"), "rank"}},
+               &DisplayOptions::scale);
     m_range = new QWidget(this);
     auto* range = new QHBoxLayout(m_range);
     range->setContentsMargins(0, 0, 0, 0);
-    m_minimum = bound(tr("Lowest value"), tr("Value at the low end of the colour bar"), "minimum", &DisplayOptions::minimum);
-    m_maximum = bound(tr("Highest value"), tr("Value at the high end of the colour bar"), "maximum", &DisplayOptions::maximum);
+    m_minimum = bound(tr("Lowest value"), tr("Value at the low end of the colour bar"), "minimum",
+                      &DisplayOptions::minimum);
+    m_maximum = bound(tr("Highest value"), tr("Value at the high end of the colour bar"), "maximum",
+                      &DisplayOptions::maximum);
     range->addWidget(m_minimum);
     range->addWidget(new QLabel(tr("to"), m_range));
     range->addWidget(m_maximum);
     form->addRow(tr("Range"), m_range);
     std::vector<std::pair<QString, QString>> maps;
     for (const ColormapOffer& map : offer.colormaps)
-        maps.emplace_back(QString::fromStdString(map.title.empty() ? map.name : map.title), QString::fromStdString(map.name));
-    m_colormap = choice(form, tr("Colours"), tr("Colour map of the heat"), "colormap", maps, &DisplayOptions::colormap);
+        maps.emplace_back(QString::fromStdString(map.title.empty() ? map.name : map.title),
+                          QString::fromStdString(map.name));
+    m_colormap = choice(form, tr("Colours"), tr("Colour map of the heat"), "colormap", maps,
+                        &DisplayOptions::colormap);
     m_colormap->setIconSize(QSize(48, 14));
     for (std::size_t i = 0; i < offer.colormaps.size(); ++i)
         m_colormap->setItemIcon(static_cast<int>(i), stripOf(offer.colormaps[i]));
-    m_opacity = percent(form, tr("Opacity"), tr("Opacity of the heat over the image"), "opacity", &DisplayOptions::opacity);
-    m_threshold = percent(form, tr("Threshold"), tr("Heat below this share of the scale is not drawn"), "threshold",
-                          &DisplayOptions::threshold);
-    m_filter = choice(form, tr("Filter"), tr("How token cells are enlarged to the picture"), "filter",
-                      {{tr("Nearest (cells)"), "nearest"}, {tr("Bilinear"), "bilinear"}, {tr("Bicubic"), "bicubic"}},
-                      &DisplayOptions::filter);
-    m_sinks = choice(form, tr("Sinks"), tr("What becomes of sink tokens, which draw attention without meaning"), "sinks",
-                     {{tr("Keep"), "keep"}, {tr("Mask, renormalise"), "mask"}, {tr("Redistribute"), "redistribute"}},
-                     &DisplayOptions::sinks);
-    m_grid = flag(form, tr("Token grid"), tr("Draws the borders of the tokens over the picture"), &DisplayOptions::tokenGrid);
-    m_recipe = flag(form, tr("Recipe line"), tr("Says under the picture how it was made"), &DisplayOptions::recipe);
+    m_opacity = percent(form, tr("Opacity"), tr("Opacity of the heat over the image"), "opacity",
+                        &DisplayOptions::opacity);
+    m_threshold = percent(form, tr("Threshold"), tr("Heat below this share of the scale is not drawn"),
+                          "threshold", &DisplayOptions::threshold);
+    m_filter =
+        choice(form, tr("Filter"), tr("How token cells are enlarged to the picture"), "filter",
+               {{tr("Nearest (cells)"), "nearest"}, {tr("Bilinear"), "bilinear"}, {tr("Bicubic"), "bicubic"}},
+               &DisplayOptions::filter);
+    m_sinks = choice(
+        form, tr("Sinks"), tr("What becomes of sink tokens, which draw attention without meaning"), "sinks",
+        {{tr("Keep"), "keep"}, {tr("Mask, renormalise"), "mask"}, {tr("Redistribute"), "redistribute"}},
+        &DisplayOptions::sinks);
+    m_grid = flag(form, tr("Token grid"), tr("Draws the borders of the tokens over the picture"),
+                  &DisplayOptions::tokenGrid);
+    m_recipe =
+        flag(form, tr("Recipe line"), tr("Says under the picture how it was made"), &DisplayOptions::recipe);
     connect(&m_controller, &SessionController::changed, this, &DisplayPanel::showSession);
     showSession();
 }
@@ -85,9 +99,9 @@ void DisplayPanel::changeDisplay(const QString& text, const QString& merge,
     });
 }
 
-QComboBox* DisplayPanel::choice(QFormLayout* form, const QString& label, const QString& tip, const QString& key,
-                                const std::vector<std::pair<QString, QString>>& items,
-                                std::string DisplayOptions::* member) {
+QComboBox* DisplayPanel::choice(QFormLayout* form, const QString& label, const QString& tip,
+                                const QString& key, const std::vector<std::pair<QString, QString>>& items,
+                                std::string DisplayOptions::*member) {
     auto* box = new QComboBox(this);
     box->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     box->setMinimumContentsLength(8);
@@ -96,13 +110,12 @@ QComboBox* DisplayPanel::choice(QFormLayout* form, const QString& label, const Q
     described(box, label, tip);
     form->addRow(label, box);
     connect(box, &QComboBox::activated, this, [this, box, member, label] {
-        changeDisplay(tr("change %1").arg(label.toLower()), {},
-                      [&](DisplayOptions& d) {
-                          d.*member = box->currentData().toString().toStdString();
-                          if (member != &DisplayOptions::scale) return;
-                          // A range left over from "fixed" would mean something else to the other scales.
-                          std::tie(d.minimum, d.maximum) = d.scale == "fixed" ? m_seen : std::pair(0.0, 0.0);
-                      });
+        changeDisplay(tr("change %1").arg(label.toLower()), {}, [&](DisplayOptions& d) {
+            d.*member = box->currentData().toString().toStdString();
+            if (member != &DisplayOptions::scale) return;
+            // A range left over from "fixed" would mean something else to the other scales.
+            std::tie(d.minimum, d.maximum) = d.scale == "fixed" ? m_seen : std::pair(0.0, 0.0);
+        });
     });
     m_readers.push_back([box, member](const DisplayOptions& d) {
         box->setCurrentIndex(box->findData(QString::fromStdString(d.*member)));
@@ -110,8 +123,8 @@ QComboBox* DisplayPanel::choice(QFormLayout* form, const QString& label, const Q
     return box;
 }
 
-QSlider* DisplayPanel::percent(QFormLayout* form, const QString& label, const QString& tip, const QString& key,
-                               double DisplayOptions::* member) {
+QSlider* DisplayPanel::percent(QFormLayout* form, const QString& label, const QString& tip,
+                               const QString& key, double DisplayOptions::*member) {
     auto* slider = new QSlider(Qt::Horizontal, this);
     slider->setRange(0, 100);
     slider->setPageStep(10);
@@ -140,7 +153,7 @@ QSlider* DisplayPanel::percent(QFormLayout* form, const QString& label, const QS
 }
 
 QDoubleSpinBox* DisplayPanel::bound(const QString& name, const QString& tip, const QString& key,
-                                    double DisplayOptions::* member) {
+                                    double DisplayOptions::*member) {
     auto* box = new QDoubleSpinBox(this);
     box->setRange(-1e6, 1e6);
     box->setDecimals(5);
@@ -150,7 +163,8 @@ QDoubleSpinBox* DisplayPanel::bound(const QString& name, const QString& tip, con
     box->setMinimumWidth(64);
     described(box, name, tip);
     connect(box, &QDoubleSpinBox::valueChanged, this, [this, box, member, key] {
-        changeDisplay(tr("change range"), "display/" + key, [&](DisplayOptions& d) { d.*member = box->value(); });
+        changeDisplay(tr("change range"), "display/" + key,
+                      [&](DisplayOptions& d) { d.*member = box->value(); });
     });
     m_readers.push_back([box, member](const DisplayOptions& d) {
         const QSignalBlocker quiet(box);
@@ -159,7 +173,8 @@ QDoubleSpinBox* DisplayPanel::bound(const QString& name, const QString& tip, con
     return box;
 }
 
-QCheckBox* DisplayPanel::flag(QFormLayout* form, const QString& label, const QString& tip, bool DisplayOptions::* member) {
+QCheckBox* DisplayPanel::flag(QFormLayout* form, const QString& label, const QString& tip,
+                              bool DisplayOptions::*member) {
     auto* box = new QCheckBox(label, this);
     described(box, label, tip);
     form->addRow(QString(), box);
@@ -178,7 +193,8 @@ void DisplayPanel::showSession() {
     setEnabled(picture != nullptr);
     if (!picture) return;
     for (const auto& reader : m_readers) reader(picture->display);
-    static_cast<QFormLayout*>(layout())->labelForField(m_range)->setVisible(picture->display.scale == "fixed");
+    static_cast<QFormLayout*>(layout())->labelForField(m_range)->setVisible(picture->display.scale ==
+                                                                            "fixed");
     m_range->setVisible(picture->display.scale == "fixed");
 }
 

@@ -25,12 +25,16 @@ public:
 
 private:
     QComboBox* choice(QFormLayout* form, const QString& label, const QString& tip, const QString& key,
-                      const std::vector<std::pair<QString, QString>>& items, std::string DisplayOptions::* member);
+                      const std::vector<std::pair<QString, QString>>& items,
+                      std::string DisplayOptions::*member);
     QSlider* percent(QFormLayout* form, const QString& label, const QString& tip, const QString& key,
-                     double DisplayOptions::* member);
-    QDoubleSpinBox* bound(const QString& name, const QString& tip, const QString& key, double DisplayOptions::* member);
-    QCheckBox* flag(QFormLayout* form, const QString& label, const QString& tip, bool DisplayOptions::* member);
-    void changeDisplay(const QString& text, const QString& merge, const std::function<void(DisplayOptions&)>& edit);
+                     double DisplayOptions::*member);
+    QDoubleSpinBox* bound(const QString& name, const QString& tip, const QString& key,
+                          double DisplayOptions::*member);
+    QCheckBox* flag(QFormLayout* form, const QString& label, const QString& tip,
+                    bool DisplayOptions::*member);
+    void changeDisplay(const QString& text, const QString& merge,
+                       const std::function<void(DisplayOptions&)>& edit);
     void showSession();
 
     SessionController& m_controller;

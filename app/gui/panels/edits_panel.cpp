@@ -14,7 +14,8 @@ namespace fovea::gui {
 
 namespace {
 
-constexpr const char* addTip = QT_TRANSLATE_NOOP("EditsPanel", "Adds an edit of the attention at the end of the list");
+constexpr const char* addTip =
+    QT_TRANSLATE_NOOP("EditsPanel", "Adds an edit of the attention at the end of the list");
 
 QToolButton* button(QWidget* parent, const QString& icon, const QString& name, const QString& tip) {
     auto* made = new QToolButton(parent);
@@ -27,8 +28,13 @@ QToolButton* button(QWidget* parent, const QString& icon, const QString& name, c
 }  // namespace
 
 EditsPanel::EditsPanel(SessionController& controller, const Offer& offer, QWidget* parent)
-    : QWidget(parent), m_controller(controller), m_offer(offer), m_list(offer), m_view(new QListView(this)),
-      m_help(new QLabel(this)), m_form(new ParamForm(this)) {
+    : QWidget(parent),
+      m_controller(controller),
+      m_offer(offer),
+      m_list(offer),
+      m_view(new QListView(this)),
+      m_help(new QLabel(this)),
+      m_form(new ParamForm(this)) {
     m_view->setModel(&m_list);
     m_view->setAlternatingRowColors(true);
     m_view->setMinimumHeight(60);
@@ -55,8 +61,9 @@ EditsPanel::EditsPanel(SessionController& controller, const Offer& offer, QWidge
     connect(m_form, &ParamForm::edited, this, [this](const QString& param) {
         const int at = row();
         if (at < 0) return;
-        m_controller.change(tr("change edit"), QString("edit%1/%2").arg(at).arg(param),
-                            [&](Session& s) { s.edits[static_cast<std::size_t>(at)].params = m_form->values(); });
+        m_controller.change(tr("change edit"), QString("edit%1/%2").arg(at).arg(param), [&](Session& s) {
+            s.edits[static_cast<std::size_t>(at)].params = m_form->values();
+        });
     });
     connect(&m_controller, &SessionController::changed, this, &EditsPanel::showSession);
     showSession();
@@ -70,7 +77,8 @@ void EditsPanel::buildButtons(QBoxLayout* row) {
     auto* menu = new QMenu(m_add);
     menu->setToolTipsVisible(true);
     for (const EntryInfo& entry : m_offer.interventions) {
-        QAction* action = menu->addAction(QString::fromStdString(entry.title), this, [this, id = entry.id] { add(id); });
+        QAction* action =
+            menu->addAction(QString::fromStdString(entry.title), this, [this, id = entry.id] { add(id); });
         action->setToolTip(QString::fromStdString(entry.help));
     }
     m_add->setMenu(menu);
@@ -94,11 +102,14 @@ void EditsPanel::setContext(const FormContext& context) {
     m_add->setToolTip(can ? tr(addTip) : tr("This model's attention cannot be edited"));
 }
 
-int EditsPanel::row() const { return m_view->currentIndex().isValid() ? m_view->currentIndex().row() : -1; }
+int EditsPanel::row() const {
+    return m_view->currentIndex().isValid() ? m_view->currentIndex().row() : -1;
+}
 
 void EditsPanel::add(const std::string& id) {
-    m_controller.change(tr("add edit"), {},
-                        [&](Session& s) { s.edits.push_back({id, nlohmann::json::object(), true}); });
+    m_controller.change(tr("add edit"), {}, [&](Session& s) {
+        s.edits.push_back({id, nlohmann::json::object(), true});
+    });
     m_view->setCurrentIndex(m_list.index(m_list.rowCount() - 1));
 }
 
@@ -128,8 +139,9 @@ void EditsPanel::showForm() {
     const EntryInfo* entry = any ? m_offer.intervention(edits[static_cast<std::size_t>(at)].id) : nullptr;
     m_form->setEntry(entry);
     if (entry) m_form->setValues(edits[static_cast<std::size_t>(at)].params);
-    m_help->setText(entry ? QString::fromStdString(entry->help)
-                          : edits.empty() ? tr("No edits: the model runs as it is.") : tr("Select an edit to change it."));
+    m_help->setText(entry           ? QString::fromStdString(entry->help)
+                    : edits.empty() ? tr("No edits: the model runs as it is.")
+                                    : tr("Select an edit to change it."));
     m_remove->setEnabled(any);
     m_up->setEnabled(any && at > 0);
     m_down->setEnabled(any && at + 1 < static_cast<int>(edits.size()));

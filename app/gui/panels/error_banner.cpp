@@ -12,7 +12,9 @@ namespace fovea::gui {
 ErrorBanner::ErrorBanner(QWidget* parent)
     : QFrame(parent), m_title(new QLabel(this)), m_detail(new QLabel(this)), m_hint(new QLabel(this)) {
     setObjectName("banner");
-    setStyleSheet("#banner { background: #fdecea; border: 1px solid #e0a39c; } #banner QLabel { color: #5c1a14; background: transparent; }");
+    setStyleSheet(
+        "#banner { background: #fdecea; border: 1px solid #e0a39c; } #banner QLabel { color: #5c1a14; "
+        "background: transparent; }");
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(12, 8, 8, 8);
     row->setSpacing(12);
@@ -29,8 +31,10 @@ ErrorBanner::ErrorBanner(QWidget* parent)
     auto* close = new QToolButton(this);
     close->setText(tr("Dismiss"));
     close->setFocusPolicy(Qt::TabFocus);
-    close->setStyleSheet("QToolButton { color: #5c1a14; background: transparent; border: 1px solid #c98a82; border-radius: 3px; padding: 3px 8px; }"
-                         "QToolButton:hover, QToolButton:focus { background: #f8d5d0; }");
+    close->setStyleSheet(
+        "QToolButton { color: #5c1a14; background: transparent; border: 1px solid #c98a82; border-radius: "
+        "3px; padding: 3px 8px; }"
+        "QToolButton:hover, QToolButton:focus { background: #f8d5d0; }");
     described(close, tr("Dismiss the message"), tr("Hides this message"));
     row->addWidget(close, 0, Qt::AlignTop);
     connect(close, &QToolButton::clicked, this, &QWidget::hide);

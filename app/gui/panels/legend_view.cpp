@@ -1,6 +1,7 @@
 #include "panels/legend_view.h"
 
 #include <QPainter>
+#include <QRegion>
 #include <algorithm>
 
 #include "forms/described.h"
@@ -14,7 +15,8 @@ constexpr int margin = 10, bar = 14, tickLength = 4;
 /// The standing bar: one pixel wide, high values on top.
 const viz::RasterMark* colorBar(const viz::Layer& legend) {
     for (const viz::Mark& mark : legend.marks)
-        if (const auto* raster = std::get_if<viz::RasterMark>(&mark); raster && raster->width == 1 && raster->height > 16)
+        if (const auto* raster = std::get_if<viz::RasterMark>(&mark);
+            raster && raster->width == 1 && raster->height > 16)
             return raster;
     return nullptr;
 }
@@ -76,7 +78,8 @@ void LegendView::paintEvent(QPaintEvent*) {
     int top = margin;
     if (!m_caption.isEmpty()) {
         const QString caption = metrics.elidedText(m_caption.join(' '), Qt::ElideRight, width() - 2 * margin);
-        painter.drawText(QRect(margin, top, width() - 2 * margin, metrics.height()), Qt::AlignLeft | Qt::AlignVCenter, caption);
+        painter.drawText(QRect(margin, top, width() - 2 * margin, metrics.height()),
+                         Qt::AlignLeft | Qt::AlignVCenter, caption);
         top += metrics.height() + 2;
     }
     const QRect area(margin, top, width() - 2 * margin, bar);
@@ -85,15 +88,19 @@ void LegendView::paintEvent(QPaintEvent*) {
     painter.setPen(palette().color(QPalette::Mid));
     painter.drawRect(area.adjusted(0, 0, -1, -1));
     painter.setPen(palette().color(QPalette::WindowText));
-    int free = 0;
-    for (const Tick& tick : m_ticks) {
+    // The ends first: they say what the bar spans; those between where there is room.
+    std::vector<Tick> order = m_ticks;
+    if (order.size() > 2) std::rotate(order.begin() + 1, order.end() - 1, order.end());
+    QRegion taken;
+    for (const Tick& tick : order) {
         const int x = area.left() + static_cast<int>(tick.at * (area.width() - 1));
         painter.drawLine(x, area.bottom() + 1, x, area.bottom() + tickLength);
         const int wide = metrics.horizontalAdvance(tick.text);
         const int left = std::clamp(x - wide / 2, margin, width() - margin - wide);
-        if (left < free) continue;
+        const QRect place(left - 4, 0, wide + 8, 1);
+        if (taken.intersects(place)) continue;
+        taken += place;
         painter.drawText(left, area.bottom() + tickLength + metrics.ascent() + 1, tick.text);
-        free = left + wide + 8;
     }
 }
 

@@ -11,8 +11,8 @@
 
 namespace fovea::gui {
 
-/// The colour bar of the picture that is shown, lying down and large enough to read; taken from the picture's own
-/// "legend" layer, so that both say the same. Hidden for pictures without a colour bar.
+/// The colour bar of the picture that is shown, lying down and large enough to read; taken from the picture's
+/// own "legend" layer, so that both say the same. Hidden for pictures without a colour bar.
 class LegendView : public QWidget {
     Q_OBJECT
 

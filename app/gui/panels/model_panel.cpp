@@ -34,14 +34,30 @@ std::string valueOf(const AnalysisRequest& request, const ParamSpec& spec) {
 
 }  // namespace
 
+QString answerText(const std::vector<Answer>& answers) {
+    if (answers.empty()) return {};
+    return QString("%1  %2 %")
+        .arg(QString::fromStdString(answers.front().label))
+        .arg(100 * answers.front().probability, 0, 'f', 1);
+}
+
 ModelPanel::ModelPanel(SessionController& controller, const Offer& offer, QWidget* parent)
-    : QWidget(parent), m_controller(controller), m_offer(offer), m_proxy(new QSortFilterProxyModel(this)),
-      m_title(new QLabel(this)), m_filter(new QLineEdit(this)), m_tree(new QTreeView(this)) {
+    : QWidget(parent),
+      m_controller(controller),
+      m_offer(offer),
+      m_proxy(new QSortFilterProxyModel(this)),
+      m_title(new QLabel(this)),
+      m_answer(new QLabel(this)),
+      m_filter(new QLineEdit(this)),
+      m_tree(new QTreeView(this)) {
     m_title->setWordWrap(true);
     m_title->setText(tr("No model is open."));
+    m_answer->setWordWrap(true);
+    m_answer->hide();
     m_filter->setPlaceholderText(tr("Filter: 11, h0, vision.3 ..."));
     m_filter->setClearButtonEnabled(true);
-    described(m_filter, tr("Filter layers and heads"), tr("Shows only the layers and heads whose name contains this"));
+    described(m_filter, tr("Filter layers and heads"),
+              tr("Shows only the layers and heads whose name contains this"));
     m_proxy->setSourceModel(&m_model);
     m_proxy->setRecursiveFilteringEnabled(true);
     m_proxy->setFilterRole(ModelTree::SearchRole);
@@ -61,6 +77,7 @@ ModelPanel::ModelPanel(SessionController& controller, const Offer& offer, QWidge
     layout->setContentsMargins(8, 6, 8, 8);
     layout->setSpacing(6);
     layout->addWidget(m_title);
+    layout->addWidget(m_answer);
     layout->addWidget(m_filter);
     layout->addWidget(m_tree, 1);
 
@@ -68,7 +85,8 @@ ModelPanel::ModelPanel(SessionController& controller, const Offer& offer, QWidge
         m_proxy->setFilterFixedString(text);
         if (!text.isEmpty()) m_tree->expandAll();
     });
-    connect(m_tree->selectionModel(), &QItemSelectionModel::selectionChanged, this, &ModelPanel::applySelection);
+    connect(m_tree->selectionModel(), &QItemSelectionModel::selectionChanged, this,
+            &ModelPanel::applySelection);
     connect(&m_controller, &SessionController::changed, this, &ModelPanel::showSelection);
 }
 
@@ -81,16 +99,27 @@ void ModelPanel::setContext(const FormContext& context) {
     m_showing = false;
     if (context.spec) {
         const ModelSpec& spec = *context.spec;
-        m_title->setText(tr("%1, %2 M parameters")
-                             .arg(QString::fromStdString(spec.architecture.empty() ? spec.family : spec.architecture))
-                             .arg(static_cast<double>(spec.parameters) / 1e6, 0, 'f', 1));
+        m_title->setText(
+            tr("%1, %2 M parameters")
+                .arg(QString::fromStdString(spec.architecture.empty() ? spec.family : spec.architecture))
+                .arg(static_cast<double>(spec.parameters) / 1e6, 0, 'f', 1));
         m_title->setToolTip(QString::fromStdString(spec.source));
     }
     m_tree->expandToDepth(0);
     showSelection();
 }
 
-void ModelPanel::setSummary(const std::vector<SiteSummary>& summary) { m_model.setSummary(summary); }
+void ModelPanel::setSummary(const std::vector<SiteSummary>& summary) {
+    m_model.setSummary(summary);
+}
+
+void ModelPanel::setAnswers(const std::vector<Answer>& answers) {
+    m_answer->setText(tr("Answer: %1").arg(answerText(answers)));
+    QStringList all;
+    for (const Answer& answer : answers) all << answerText({answer});
+    m_answer->setToolTip(all.join("\n"));
+    m_answer->setVisible(!answers.empty());
+}
 
 void ModelPanel::applySelection() {
     if (m_showing || !m_context.spec) return;
@@ -157,12 +186,16 @@ void ModelPanel::showSelection() {
             const bool everyHead = static_cast<int>(headList.size()) == m_context.heads();
             bool scrolled = false;
             const QModelIndex root = m_model.index(0, 0);
-            if (static_cast<int>(blocks.size()) == count && everyHead) select(root, scrolled);
+            if (static_cast<int>(blocks.size()) == count && everyHead)
+                select(root, scrolled);
             else
                 for (int row = 0; row < m_model.rowCount(root); ++row) {
                     const QModelIndex layer = m_model.index(row, 0, root);
-                    if (!std::binary_search(blocks.begin(), blocks.end(), layer.data(ModelTree::LayerRole).toInt())) continue;
-                    if (everyHead) select(layer, scrolled);
+                    if (!std::binary_search(blocks.begin(), blocks.end(),
+                                            layer.data(ModelTree::LayerRole).toInt()))
+                        continue;
+                    if (everyHead)
+                        select(layer, scrolled);
                     else
                         for (int head : headList) select(m_model.index(head, 0, layer), scrolled);
                 }

@@ -13,7 +13,8 @@ class QTreeView;
 
 namespace fovea::gui {
 
-/// The model as a tree with a filter box; the selected rows set layers and heads of the analysis that is shown.
+/// The model as a tree with a filter box; the selected rows set layers and heads of the analysis that is
+/// shown.
 class ModelPanel : public QWidget {
     Q_OBJECT
 
@@ -21,6 +22,8 @@ public:
     ModelPanel(SessionController& controller, const Offer& offer, QWidget* parent = nullptr);
     void setContext(const FormContext& context);
     void setSummary(const std::vector<SiteSummary>& summary);
+    /// What the model says about the picture.
+    void setAnswers(const std::vector<Answer>& answers);
     QTreeView& tree() { return *m_tree; }
 
 private:
@@ -34,9 +37,13 @@ private:
     ModelTree m_model;
     QSortFilterProxyModel* m_proxy;
     QLabel* m_title;
+    QLabel* m_answer;
     QLineEdit* m_filter;
     QTreeView* m_tree;
     bool m_showing = false;
 };
+
+/// The most probable class and its probability in per cent; empty when there are none.
+QString answerText(const std::vector<Answer>& answers);
 
 }  // namespace fovea::gui

@@ -10,7 +10,8 @@
 
 namespace fovea::gui {
 
-TimelineBar::TimelineBar(QWidget* parent) : QWidget(parent), m_label(new QLabel(this)), m_slider(new QSlider(Qt::Horizontal, this)) {
+TimelineBar::TimelineBar(QWidget* parent)
+    : QWidget(parent), m_label(new QLabel(this)), m_slider(new QSlider(Qt::Horizontal, this)) {
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(10, 4, 10, 4);
     row->addWidget(m_label);
@@ -33,6 +34,8 @@ void TimelineBar::setSteps(const QString& what, int count) {
     setVisible(count > 1);
 }
 
-int TimelineBar::step() const { return m_slider->value(); }
+int TimelineBar::step() const {
+    return m_slider->value();
+}
 
 }  // namespace fovea::gui

@@ -7,8 +7,8 @@ class QSlider;
 
 namespace fovea::gui {
 
-/// The axis of time of runs with several steps (answer token, denoising step, frame), or of several pictures; hidden
-/// where there is only one.
+/// The axis of time of runs with several steps (answer token, denoising step, frame), or of several pictures;
+/// hidden where there is only one.
 class TimelineBar : public QWidget {
     Q_OBJECT
 

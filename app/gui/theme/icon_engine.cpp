@@ -33,8 +33,12 @@ QPixmap IconEngine::pixmap(const QSize& size, QIcon::Mode mode, QIcon::State sta
     return pixmap;
 }
 
-QIconEngine* IconEngine::clone() const { return new IconEngine(m_name); }
+QIconEngine* IconEngine::clone() const {
+    return new IconEngine(m_name);
+}
 
-QIcon themedIcon(const QString& name) { return QIcon(new IconEngine(name)); }
+QIcon themedIcon(const QString& name) {
+    return QIcon(new IconEngine(name));
+}
 
 }  // namespace fovea::gui

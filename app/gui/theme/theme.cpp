@@ -20,15 +20,24 @@ QByteArray resource(const QString& path) {
 QPalette paletteOf(const QString& name) {
     const QJsonObject colors = QJsonDocument::fromJson(resource(":/themes/" + name + ".json")).object();
     static const std::pair<const char*, QPalette::ColorRole> roles[] = {
-        {"window", QPalette::Window},          {"windowText", QPalette::WindowText},
-        {"base", QPalette::Base},              {"alternateBase", QPalette::AlternateBase},
-        {"text", QPalette::Text},              {"button", QPalette::Button},
-        {"buttonText", QPalette::ButtonText},  {"highlight", QPalette::Highlight},
-        {"highlightedText", QPalette::HighlightedText}, {"toolTipBase", QPalette::ToolTipBase},
-        {"toolTipText", QPalette::ToolTipText}, {"placeholderText", QPalette::PlaceholderText},
-        {"link", QPalette::Link},              {"mid", QPalette::Mid},
-        {"midlight", QPalette::Midlight},      {"dark", QPalette::Dark},
-        {"light", QPalette::Light},            {"shadow", QPalette::Shadow},
+        {"window", QPalette::Window},
+        {"windowText", QPalette::WindowText},
+        {"base", QPalette::Base},
+        {"alternateBase", QPalette::AlternateBase},
+        {"text", QPalette::Text},
+        {"button", QPalette::Button},
+        {"buttonText", QPalette::ButtonText},
+        {"highlight", QPalette::Highlight},
+        {"highlightedText", QPalette::HighlightedText},
+        {"toolTipBase", QPalette::ToolTipBase},
+        {"toolTipText", QPalette::ToolTipText},
+        {"placeholderText", QPalette::PlaceholderText},
+        {"link", QPalette::Link},
+        {"mid", QPalette::Mid},
+        {"midlight", QPalette::Midlight},
+        {"dark", QPalette::Dark},
+        {"light", QPalette::Light},
+        {"shadow", QPalette::Shadow},
     };
     QPalette palette;
     for (const auto& [key, role] : roles) palette.setColor(role, QColor(colors.value(key).toString()));
@@ -49,9 +58,12 @@ ThemeChoice themeFromName(const QString& name) {
 
 QString themeName(ThemeChoice choice) {
     switch (choice) {
-        case ThemeChoice::Light: return "light";
-        case ThemeChoice::Dark: return "dark";
-        default: return "system";
+        case ThemeChoice::Light:
+            return "light";
+        case ThemeChoice::Dark:
+            return "dark";
+        default:
+            return "system";
     }
 }
 

@@ -15,7 +15,8 @@ enum class ThemeChoice { System, Light, Dark };
 ThemeChoice themeFromName(const QString& name);
 QString themeName(ThemeChoice choice);
 
-/// Sets style, palette and style sheet of the program. System follows the palette that the platform gave at start.
+/// Sets style, palette and style sheet of the program. System follows the palette that the platform gave at
+/// start.
 void applyTheme(QApplication& application, ThemeChoice choice);
 
 /// Whether the palette is dark.

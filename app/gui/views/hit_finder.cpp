@@ -5,7 +5,9 @@
 
 namespace fovea::gui {
 
-QRectF toQt(const Rect& rect) { return {rect.x, rect.y, rect.width, rect.height}; }
+QRectF toQt(const Rect& rect) {
+    return {rect.x, rect.y, rect.width, rect.height};
+}
 
 int hitAt(const viz::Picture& picture, const QPointF& point) {
     int best = -1;

@@ -14,7 +14,8 @@ int hitAt(const viz::Picture& picture, const QPointF& point);
 /// The hit area of that token that comes first in the picture; -1 when there is none.
 int hitOfToken(const viz::Picture& picture, const std::string& stage, int token);
 
-/// The nearest hit area from `from` in the direction of an arrow key (dx, dy in -1..1); `from` itself when none lies there.
+/// The nearest hit area from `from` in the direction of an arrow key (dx, dy in -1..1); `from` itself when
+/// none lies there.
 int neighbourOf(const viz::Picture& picture, int from, int dx, int dy);
 
 /// Tokens whose hit areas have their middle inside the rectangle.

@@ -9,10 +9,10 @@ namespace fovea::gui {
 
 namespace {
 
-constexpr double side = 448;     // longest side of either panel, picture units
+constexpr double side = 448;  // longest side of either panel, picture units
 constexpr double gap = 40;
 constexpr double margin = 20;
-constexpr double heading = 26;
+constexpr double heading = 30;
 constexpr viz::Color ink{40, 44, 52, 255};
 constexpr viz::Color faint{110, 116, 128, 255};
 constexpr viz::Color gridLine{255, 255, 255, 110};
@@ -39,7 +39,9 @@ viz::TextMark text(double x, double y, std::string words, double size, viz::Colo
     return mark;
 }
 
-std::string sizeText(int width, int height) { return std::to_string(width) + " x " + std::to_string(height); }
+std::string sizeText(int width, int height) {
+    return std::to_string(width) + " x " + std::to_string(height);
+}
 
 const StageTokens* imageStage(const TokenMap& map) {
     for (const StageTokens& stage : map.stages)
@@ -54,17 +56,24 @@ void addSeen(viz::Picture& picture, const Fit& fit, const StageTokens& stage) {
     const double cellH = fit.target.height / std::max(1, stage.gridRows);
     for (int c = 1; c < stage.gridColumns; ++c) {
         const double x = fit.target.x + c * cellW;
-        grid.marks.emplace_back(viz::LineMark{{{x, fit.target.y}, {x, fit.target.y + fit.target.height}}, line, false, false});
+        grid.marks.emplace_back(
+            viz::LineMark{{{x, fit.target.y}, {x, fit.target.y + fit.target.height}}, line, false, false});
     }
     for (int r = 1; r < stage.gridRows; ++r) {
         const double y = fit.target.y + r * cellH;
-        grid.marks.emplace_back(viz::LineMark{{{fit.target.x, y}, {fit.target.x + fit.target.width, y}}, line, false, false});
+        grid.marks.emplace_back(
+            viz::LineMark{{{fit.target.x, y}, {fit.target.x + fit.target.width, y}}, line, false, false});
     }
     picture.layers.push_back(std::move(grid));
     for (const Token& token : stage.tokens) {
         if (token.row < 0) continue;
-        picture.hits.push_back({{fit.target.x + token.column * cellW, fit.target.y + token.row * cellH, cellW, cellH},
-                                token.index, stage.stage, std::numeric_limits<double>::quiet_NaN(), {}, token.rect});
+        picture.hits.push_back(
+            {{fit.target.x + token.column * cellW, fit.target.y + token.row * cellH, cellW, cellH},
+             token.index,
+             stage.stage,
+             std::numeric_limits<double>::quiet_NaN(),
+             {},
+             token.rect});
     }
 }
 
@@ -74,23 +83,25 @@ double addChips(viz::Picture& picture, const StageTokens& stage, double top) {
     for (const Token& token : stage.tokens) {
         if (token.row >= 0) continue;
         const std::string label = token.text.empty() ? tokenKindName(token.kind) : token.text;
-        const double width = 16 + 7.6 * static_cast<double>(label.size());
+        const double width = 18 + 8.6 * static_cast<double>(label.size());
         if (x + width > picture.width - margin) {
             x = margin;
-            top += 30;
+            top += 32;
         }
-        const Rect box{x, top, width, 24};
-        chips.marks.emplace_back(viz::RectMark{box, {{150, 158, 172, 255}, 1, {238, 240, 244, 255}, false}, 4});
-        viz::TextMark mark = text(x + width / 2, top + 16.5, label, 12, ink);
+        const Rect box{x, top, width, 26};
+        chips.marks.emplace_back(
+            viz::RectMark{box, {{150, 158, 172, 255}, 1, {238, 240, 244, 255}, false}, 4});
+        viz::TextMark mark = text(x + width / 2, top + 18, label, 14, ink);
         mark.anchor = viz::Anchor::Middle;
         mark.monospace = true;
         chips.marks.emplace_back(std::move(mark));
-        picture.hits.push_back({box, token.index, stage.stage, std::numeric_limits<double>::quiet_NaN(), label, {}});
+        picture.hits.push_back(
+            {box, token.index, stage.stage, std::numeric_limits<double>::quiet_NaN(), label, {}});
         x += width + 8;
     }
     const bool any = !chips.marks.empty();
     picture.layers.push_back(std::move(chips));
-    return any ? top + 24 : top;
+    return any ? top + 26 : top;
 }
 
 }  // namespace
@@ -130,15 +141,21 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     if (!original.empty()) {
         const Fit fit = fitInto(left, top, original.width, original.height);
         images.marks.emplace_back(rasterOf(original, fit.target, 1200));
-        words.marks.emplace_back(text(left, margin + 12, "Picture  " + sizeText(original.width, original.height), 13, ink));
+        words.marks.emplace_back(
+            text(left, margin + 16, "Picture  " + sizeText(original.width, original.height), 16, ink));
         if (!map.images.empty())
             for (const Rect& rect : map.images.front().unread)
-                areas.marks.emplace_back(viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
+                areas.marks.emplace_back(
+                    viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
         if (stage)
             for (const Token& token : stage->tokens)
                 if (!token.rect.empty())
-                    picture.hits.push_back({fit.map(token.rect), token.index, stage->stage,
-                                            std::numeric_limits<double>::quiet_NaN(), {}, token.rect});
+                    picture.hits.push_back({fit.map(token.rect),
+                                            token.index,
+                                            stage->stage,
+                                            std::numeric_limits<double>::quiet_NaN(),
+                                            {},
+                                            token.rect});
         left += fit.target.width + gap;
         bottom = std::max(bottom, top + fit.target.height);
     }
@@ -149,7 +166,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
         std::string title = "What the model saw  " + sizeText(seen.width, seen.height);
         if (stage && stage->gridRows > 0)
             title += ", " + sizeText(stage->gridColumns, stage->gridRows) + " tokens";
-        words.marks.emplace_back(text(left, margin + 12, title, 13, ink));
+        words.marks.emplace_back(text(left, margin + 16, title, 16, ink));
         left += seenFit->target.width + gap;
         bottom = std::max(bottom, top + seenFit->target.height);
     }
@@ -158,8 +175,8 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     picture.layers.push_back(std::move(areas));
     if (seenFit && stage) addSeen(picture, *seenFit, *stage);
     if (!map.images.empty() && !map.images.front().unread.empty() && !original.empty()) {
-        words.marks.emplace_back(text(margin, bottom + 18, "Dark: pixels that no token reads", 11, faint));
-        bottom += 22;
+        words.marks.emplace_back(text(margin, bottom + 20, "Dark: pixels that no token reads", 14, faint));
+        bottom += 24;
     }
     if (stage) bottom = addChips(picture, *stage, bottom + 14);
     picture.layers.push_back(std::move(words));

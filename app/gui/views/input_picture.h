@@ -5,11 +5,12 @@
 
 namespace fovea::gui {
 
-/// "What the model saw": the original with the area that tokens read, beside the model's own picture with its token
-/// grid; prefix tokens as chips below. Colours suit a white ground.
+/// "What the model saw": the original with the area that tokens read, beside the model's own picture with its
+/// token grid; prefix tokens as chips below. Colours suit a white ground.
 viz::Picture pictureOfInput(const ModelInput& input, int item);
 
-/// The picture's pixels as an opaque RGBA raster, reduced by whole steps to at most `longest` on the long side.
+/// The picture's pixels as an opaque RGBA raster, reduced by whole steps to at most `longest` on the long
+/// side.
 viz::RasterMark rasterOf(const Pixels& pixels, const Rect& target, int longest);
 
 }  // namespace fovea::gui

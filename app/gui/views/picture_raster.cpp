@@ -26,7 +26,9 @@ QImage drawn(const RasterRequest& request) {
 
 }  // namespace
 
-PictureRaster::~PictureRaster() { *m_alive = false; }
+PictureRaster::~PictureRaster() {
+    *m_alive = false;
+}
 
 void PictureRaster::request(const RasterRequest& request) {
     m_next = request;

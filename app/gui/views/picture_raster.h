@@ -17,8 +17,8 @@ struct RasterRequest {
     double ratio = 1;      ///< device pixels per logical pixel
 };
 
-/// Replays display lists into images on the thread pool, so that a large picture never holds up the window. One is
-/// drawn at a time; of those that wait, only the newest counts.
+/// Replays display lists into images on the thread pool, so that a large picture never holds up the window.
+/// One is drawn at a time; of those that wait, only the newest counts.
 class PictureRaster : public QObject {
     Q_OBJECT
 

@@ -29,7 +29,8 @@ PictureView::PictureView(QWidget* parent) : QWidget(parent) {
 }
 
 void PictureView::setPicture(std::shared_ptr<const viz::Picture> picture) {
-    const bool sameShape = m_picture && picture && m_picture->width == picture->width && m_picture->height == picture->height;
+    const bool sameShape =
+        m_picture && picture && m_picture->width == picture->width && m_picture->height == picture->height;
     m_picture = std::move(picture);
     if (!m_picture || m_hover >= static_cast<int>(m_picture->hits.size())) m_hover = -1;
     setAccessibleDescription(m_picture ? QString::fromStdString(m_picture->title) : QString());
@@ -50,7 +51,9 @@ void PictureView::linkToken(const std::string& stage, int token) {
     update();
 }
 
-QTransform PictureView::transform() const { return QTransform::fromScale(m_zoom, m_zoom) * QTransform::fromTranslate(m_offset.x(), m_offset.y()); }
+QTransform PictureView::transform() const {
+    return QTransform::fromScale(m_zoom, m_zoom) * QTransform::fromTranslate(m_offset.x(), m_offset.y());
+}
 
 void PictureView::fit() {
     m_fitted = true;
@@ -63,7 +66,8 @@ void PictureView::place() {
     if (!m_picture || m_picture->width <= 0 || m_picture->height <= 0) return;
     const double roomX = std::max(40.0, width() - 2 * border), roomY = std::max(40.0, height() - 2 * border);
     m_zoom = std::clamp(std::min(roomX / m_picture->width, roomY / m_picture->height), smallestZoom, 3.0);
-    m_offset = QPointF((width() - m_picture->width * m_zoom) / 2, (height() - m_picture->height * m_zoom) / 2);
+    m_offset =
+        QPointF((width() - m_picture->width * m_zoom) / 2, (height() - m_picture->height * m_zoom) / 2);
 }
 
 void PictureView::zoomBy(double factor, const QPointF& around) {
@@ -88,7 +92,8 @@ void PictureView::follow(const PictureView& other) {
 }
 
 void PictureView::redraw() {
-    if (m_picture && width() > 0 && height() > 0) m_raster.request({m_picture, transform(), size(), devicePixelRatioF()});
+    if (m_picture && width() > 0 && height() > 0)
+        m_raster.request({m_picture, transform(), size(), devicePixelRatioF()});
     update();
 }
 
@@ -118,11 +123,13 @@ void PictureView::drawMarks(QPainter& painter) const {
         painter.drawRect(box);
     };
     for (const viz::HitArea& hit : m_picture->hits)
-        if (hit.token >= 0 && m_selected.count(hit.token)) outline(toQt(hit.rect), QColor(0x35, 0xc7, 0xff), 1.6);
+        if (hit.token >= 0 && m_selected.count(hit.token))
+            outline(toQt(hit.rect), QColor(0x35, 0xc7, 0xff), 1.6);
     if (m_hover >= 0) {
         const viz::HitArea& at = m_picture->hits[static_cast<std::size_t>(m_hover)];
         for (const viz::HitArea& hit : m_picture->hits)
-            if (at.token >= 0 && hit.token == at.token && hit.stage == at.stage) outline(toQt(hit.rect), Qt::white, 1.6);
+            if (at.token >= 0 && hit.token == at.token && hit.stage == at.stage)
+                outline(toQt(hit.rect), Qt::white, 1.6);
         outline(toQt(at.rect), Qt::white, 2);
     }
     if (m_boxing) {
@@ -177,7 +184,8 @@ void PictureView::mouseReleaseEvent(QMouseEvent* event) {
     const QPointF at = event->position();
     if (event->button() == Qt::LeftButton && m_picture) {
         if (m_boxing) {
-            const std::set<int> tokens = tokensIn(*m_picture, transform().inverted().mapRect(QRectF(m_press, at).normalized()));
+            const std::set<int> tokens =
+                tokensIn(*m_picture, transform().inverted().mapRect(QRectF(m_press, at).normalized()));
             if (!tokens.empty()) Q_EMIT tokensChosen(tokens);
         } else {
             choose(hitAt(*m_picture, transform().inverted().map(at)));
@@ -187,31 +195,43 @@ void PictureView::mouseReleaseEvent(QMouseEvent* event) {
     update();
 }
 
-void PictureView::mouseDoubleClickEvent(QMouseEvent*) { fit(); }
+void PictureView::mouseDoubleClickEvent(QMouseEvent*) {
+    fit();
+}
 
 void PictureView::keyPressEvent(QKeyEvent* event) {
     const auto step = [&](int dx, int dy) {
         if (m_picture) setHover(neighbourOf(*m_picture, m_hover, dx, dy));
     };
     switch (event->key()) {
-        case Qt::Key_Left: return step(-1, 0);
-        case Qt::Key_Right: return step(1, 0);
-        case Qt::Key_Up: return step(0, -1);
-        case Qt::Key_Down: return step(0, 1);
+        case Qt::Key_Left:
+            return step(-1, 0);
+        case Qt::Key_Right:
+            return step(1, 0);
+        case Qt::Key_Up:
+            return step(0, -1);
+        case Qt::Key_Down:
+            return step(0, 1);
         case Qt::Key_Return:
         case Qt::Key_Enter:
             if (event->modifiers() == Qt::NoModifier) return choose(m_hover);
             break;
         case Qt::Key_Plus:
-        case Qt::Key_Equal: return zoomBy(1.25);
-        case Qt::Key_Minus: return zoomBy(0.8);
-        case Qt::Key_0: return fit();
-        default: break;
+        case Qt::Key_Equal:
+            return zoomBy(1.25);
+        case Qt::Key_Minus:
+            return zoomBy(0.8);
+        case Qt::Key_0:
+            return fit();
+        default:
+            break;
     }
     QWidget::keyPressEvent(event);
 }
 
-void PictureView::leaveEvent(QEvent*) { setHover(-1); }
+void PictureView::leaveEvent(QEvent*) {
+    setHover(-1);
+}
 
 void PictureView::setHover(int hit) {
     if (hit == m_hover) return;

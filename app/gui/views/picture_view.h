@@ -10,8 +10,8 @@
 
 namespace fovea::gui {
 
-/// Shows a Picture: wheel or +/- zooms, middle or right drag pans, 0 fits; hovering and arrow keys read tokens out, a
-/// click or Enter chooses a token, dragging a box chooses the tokens in it.
+/// Shows a Picture: wheel or +/- zooms, middle or right drag pans, 0 fits; hovering and arrow keys read
+/// tokens out, a click or Enter chooses a token, dragging a box chooses the tokens in it.
 class PictureView : public QWidget {
     Q_OBJECT
 

@@ -22,7 +22,8 @@ QString ordinal(int n) {
 const Token* tokenOf(const TokenMap* map, const viz::HitArea& hit) {
     if (!map || hit.token < 0) return nullptr;
     for (const StageTokens& stage : map->stages)
-        if (stage.stage == hit.stage && hit.token < stage.size()) return &stage.tokens[static_cast<std::size_t>(hit.token)];
+        if (stage.stage == hit.stage && hit.token < stage.size())
+            return &stage.tokens[static_cast<std::size_t>(hit.token)];
     return nullptr;
 }
 
@@ -45,8 +46,11 @@ QString readOut(const viz::Picture& picture, int index, const TokenMap* tokens) 
     if (token && token->row >= 0) parts << QObject::tr("row %1 col %2").arg(token->row).arg(token->column);
     const Rect& rect = hit.source.empty() && token ? token->rect : hit.source;
     if (!rect.empty())
-        parts << QObject::tr("px %1,%2-%3,%4").arg(std::lround(rect.x)).arg(std::lround(rect.y))
-                     .arg(std::lround(rect.x + rect.width)).arg(std::lround(rect.y + rect.height));
+        parts << QObject::tr("px %1,%2-%3,%4")
+                     .arg(std::lround(rect.x))
+                     .arg(std::lround(rect.y))
+                     .arg(std::lround(rect.x + rect.width))
+                     .arg(std::lround(rect.y + rect.height));
     if (std::isfinite(hit.value)) {
         QString value = QString::number(hit.value, 'g', 4);
         if (hit.token >= 0) value += QString(" (%1)").arg(ordinal(rankOf(picture, hit.value)));

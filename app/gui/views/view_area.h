@@ -24,6 +24,7 @@ public:
     bool showView(const QString& id);
     ViewPage& page(const QString& id) { return *m_pages.at(id); }
     ViewPage& currentPage() { return page(currentView()); }
+    const ViewPage& currentPage() const { return *m_pages.at(currentView()); }
     const std::map<QString, ViewPage*>& pages() const { return m_pages; }
     /// What the visible tab wants computed; empty for the input view.
     std::vector<ViewWish> wishes() const;

@@ -12,8 +12,18 @@
 
 namespace fovea::gui {
 
+namespace {
+
+constexpr const char* sideNames[] = {QT_TRANSLATE_NOOP("ViewPage", "A"), QT_TRANSLATE_NOOP("ViewPage", "B"),
+                                     QT_TRANSLATE_NOOP("ViewPage", "B - A")};
+
+}  // namespace
+
 ViewPage::ViewPage(const ViewKind& kind, QWidget* parent)
-    : QWidget(parent), m_kind(kind), m_stack(new QStackedLayout(this)), m_message(new QLabel(this)),
+    : QWidget(parent),
+      m_kind(kind),
+      m_stack(new QStackedLayout(this)),
+      m_message(new QLabel(this)),
       m_offer(new QPushButton(this)) {
     auto* panes = new QWidget(this);
     auto* row = new QHBoxLayout(panes);
@@ -42,17 +52,18 @@ ViewPage::ViewPage(const ViewKind& kind, QWidget* parent)
 }
 
 void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
-    static const char* const names[] = {QT_TR_NOOP("A"), QT_TR_NOOP("B"), QT_TR_NOOP("B - A")};
     auto* pane = new QWidget(this);
     auto* column = new QVBoxLayout(pane);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
-    m_captions[side] = new QLabel(tr(names[side]), pane);
+    m_captions[side] = new QLabel(tr(sideNames[side]), pane);
     m_captions[side]->setProperty("role", "heading");
     m_captions[side]->setContentsMargins(10, 4, 10, 4);
     m_views[side] = new PictureView(pane);
-    described(m_views[side], side == 0 ? m_kind.title : tr("%1, %2").arg(m_kind.title, tr(names[side])),
-              m_kind.tip + "\n" + tr("Wheel: zoom, right drag: move, double click: fit, drag: choose tokens, arrows and Enter: choose by key"));
+    described(m_views[side], side == 0 ? m_kind.title : tr("%1, %2").arg(m_kind.title, tr(sideNames[side])),
+              m_kind.tip + "\n" +
+                  tr("Wheel: zoom, right drag: move, double click: fit, drag: choose tokens, arrows and "
+                     "Enter: choose by key"));
     column->addWidget(m_captions[side]);
     column->addWidget(m_views[side], 1);
     row->addWidget(pane, 1);
@@ -84,6 +95,11 @@ void ViewPage::setComparing(bool on) {
     m_captions[0]->setVisible(both);
 }
 
+void ViewPage::setCaption(Side side, const QString& text) {
+    const auto at = static_cast<std::size_t>(side);
+    m_captions[at]->setText(text.isEmpty() ? tr(sideNames[at]) : tr(sideNames[at]) + ":  " + text);
+}
+
 void ViewPage::setTokens(std::shared_ptr<const ModelInput> input, int item) {
     m_input = std::move(input);
     m_item = item;
@@ -97,9 +113,13 @@ void ViewPage::fit() {
     for (PictureView* view : m_views) view->fit();
 }
 
-void ViewPage::zoomBy(double factor) { m_views[0]->zoomBy(factor); }
+void ViewPage::zoomBy(double factor) {
+    m_views[0]->zoomBy(factor);
+}
 
-bool ViewPage::hasPicture() const { return m_views[0]->picture() != nullptr && m_stack->currentIndex() == 0; }
+bool ViewPage::hasPicture() const {
+    return m_views[0]->picture() != nullptr && m_stack->currentIndex() == 0;
+}
 
 bool ViewPage::settled() const {
     return std::all_of(m_views.begin(), m_views.end(), [](const PictureView* v) { return v->settled(); });
@@ -110,13 +130,18 @@ void ViewPage::hover(std::size_t side, int hit) {
     const bool any = picture && hit >= 0;
     for (std::size_t other = 0; other < m_views.size(); ++other) {
         if (other == side) continue;
-        if (any) m_views[other]->linkToken(picture->hits[static_cast<std::size_t>(hit)].stage,
-                                           picture->hits[static_cast<std::size_t>(hit)].token);
-        else m_views[other]->linkToken({}, -1);
+        if (any)
+            m_views[other]->linkToken(picture->hits[static_cast<std::size_t>(hit)].stage,
+                                      picture->hits[static_cast<std::size_t>(hit)].token);
+        else
+            m_views[other]->linkToken({}, -1);
     }
-    const TokenMap* map = m_input && m_item < m_input->count() ? &m_input->maps[static_cast<std::size_t>(m_item)] : nullptr;
+    const TokenMap* map =
+        m_input && m_item < m_input->count() ? &m_input->maps[static_cast<std::size_t>(m_item)] : nullptr;
     const QString text = any ? readOut(*picture, hit, map) : QString();
-    m_views[side]->setAccessibleDescription(any ? text : picture ? QString::fromStdString(picture->title) : QString());
+    m_views[side]->setAccessibleDescription(any       ? text
+                                            : picture ? QString::fromStdString(picture->title)
+                                                      : QString());
     Q_EMIT readOutChanged(text);
 }
 

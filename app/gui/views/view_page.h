@@ -16,8 +16,8 @@ namespace fovea::gui {
 
 class PictureView;
 
-/// One tab: the picture of A, and while comparing those of B and of the difference beside it with linked cursors; or a
-/// sentence that says why there is nothing to see.
+/// One tab: the picture of A, and while comparing those of B and of the difference beside it with linked
+/// cursors; or a sentence that says why there is nothing to see.
 class ViewPage : public QWidget {
     Q_OBJECT
 
@@ -28,6 +28,8 @@ public:
     /// Shows `message`, and a button for an analysis that this view can draw when `offer` is not empty.
     void setMessage(const QString& message, const QString& offer = {});
     void setComparing(bool on);
+    /// What stands above a side while comparing, after its letter.
+    void setCaption(Side side, const QString& text);
     void setTokens(std::shared_ptr<const ModelInput> input, int item);
     void setSelectedTokens(const std::set<int>& tokens);
     void fit();

@@ -12,7 +12,8 @@ namespace fovea::gui {
 struct Actions {
     explicit Actions(QMainWindow* window);
 
-    QAction *openModel, *openModelFile, *openCached, *openImage, *pasteImage, *openSession, *saveSession, *saveSessionAs, *quit;
+    QAction *openModel, *openModelFile, *openCached, *openImage, *pasteImage, *openSession, *saveSession,
+        *saveSessionAs, *quit;
     QAction *run, *stop, *live, *undo, *redo;
     QAction *compare, *present, *exportPicture, *copyCommand;
     QAction *focusPrompt, *focusTree, *focusViews, *focusAnalysis, *focusEdits;

@@ -15,7 +15,9 @@ public:
     QStringList recent(const QString& kind) const;
     /// Puts an entry first; keeps at most ten.
     void addRecent(const QString& kind, const QString& entry);
-    QVariant value(const QString& key, const QVariant& fallback = {}) const { return m_settings->value(key, fallback); }
+    QVariant value(const QString& key, const QVariant& fallback = {}) const {
+        return m_settings->value(key, fallback);
+    }
     void setValue(const QString& key, const QVariant& value) { m_settings->setValue(key, value); }
     void sync() { m_settings->sync(); }
 

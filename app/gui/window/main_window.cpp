@@ -32,13 +32,16 @@ namespace fovea::gui {
 namespace {
 
 constexpr const char* exportFilters =
-    "PNG picture (*.png);;SVG picture (*.svg);;PDF picture (*.pdf);;JSON numbers (*.json);;CSV numbers (*.csv);;"
+    "PNG picture (*.png);;SVG picture (*.svg);;PDF picture (*.pdf);;JSON numbers (*.json);;CSV numbers "
+    "(*.csv);;"
     "NumPy numbers (*.npz);;Safetensors numbers (*.safetensors)";
 
 }  // namespace
 
 MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFile)
-    : m_settings(settingsFile), m_service(std::move(driver)), m_actions(this),
+    : m_settings(settingsFile),
+      m_service(std::move(driver)),
+      m_actions(this),
       m_opener(new Opener(m_controller, m_settings, this)) {
     setAcceptDrops(true);
     setDockNestingEnabled(true);
@@ -58,7 +61,9 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
     m_views->showView(m_settings.value("window/view", "overlay").toString());
     m_actions.live->setChecked(m_settings.value("window/live", true).toBool());
     const ThemeChoice theme = themeFromName(m_settings.value("window/theme").toString());
-    (theme == ThemeChoice::Light ? m_actions.themeLight : theme == ThemeChoice::Dark ? m_actions.themeDark : m_actions.themeSystem)
+    (theme == ThemeChoice::Light  ? m_actions.themeLight
+     : theme == ThemeChoice::Dark ? m_actions.themeDark
+                                  : m_actions.themeSystem)
         ->setChecked(true);
     showTitle();
 }
@@ -118,12 +123,18 @@ void MainWindow::connectResults() {
     connect(&m_service, &ComputeService::outlookReady, m_status, &StatusStrip::setOutlook);
     connect(&m_service, &ComputeService::findingsReady, m_analysisPanel, &AnalysisPanel::setFindings);
     connect(&m_service, &ComputeService::summaryReady, m_modelPanel, &ModelPanel::setSummary);
+    connect(&m_service, &ComputeService::answersReady, this,
+            [this](Side side, const std::vector<Answer>& answers) {
+                if (static_cast<int>(side) == m_controller.active()) m_modelPanel->setAnswers(answers);
+                for (const auto& [id, page] : m_views->pages()) page->setCaption(side, answerText(answers));
+            });
     connect(&m_service, &ComputeService::sitesTouchedReady, m_editsPanel, &EditsPanel::setCounts);
     connect(&m_service, &ComputeService::pictureReady, m_banner, [this] { m_banner->hide(); });
     connect(&m_service, &ComputeService::exported, this,
             [this](const QString& file) { m_status->showMessage(tr("Exported %1").arg(file), 6000); });
     connect(m_opener, &Opener::failed, m_banner, &ErrorBanner::showFailure);
-    connect(m_opener, &Opener::noticed, this, [this](const QString& text) { m_status->showMessage(text, 6000); });
+    connect(m_opener, &Opener::noticed, this,
+            [this](const QString& text) { m_status->showMessage(text, 6000); });
     connect(m_opener, &Opener::sessionOpened, this, [this] {
         const auto view = m_controller.session().views.find("view");
         if (view != m_controller.session().views.end() && view->is_string())
@@ -162,8 +173,9 @@ void MainWindow::showSpec(const ModelSpec& spec) {
     const bool text = std::find(spec.inputs.begin(), spec.inputs.end(), "input_ids") != spec.inputs.end();
     m_prompt->setEnabled(text);
     m_prompt->setPlaceholderText(text ? tr("Prompt") : tr("This model takes no text"));
-    m_prompt->setToolTip(text ? tr("What the model is asked; Return runs it (Alt+P)")
-                              : tr("No prompt: %1 reads pictures only").arg(QString::fromStdString(spec.architecture)));
+    m_prompt->setToolTip(
+        text ? tr("What the model is asked; Return runs it (Alt+P)")
+             : tr("No prompt: %1 reads pictures only").arg(QString::fromStdString(spec.architecture)));
 }
 
 void MainWindow::showTitle() {
@@ -202,7 +214,8 @@ void MainWindow::setTheme(ThemeChoice choice) {
 void MainWindow::chooseExport() {
     const QString folder = m_settings.value("folder/export", QDir::homePath()).toString();
     QString chosen;
-    QString file = QFileDialog::getSaveFileName(this, tr("Export"), QDir(folder).filePath(m_views->currentView() + ".png"),
+    QString file = QFileDialog::getSaveFileName(this, tr("Export"),
+                                                QDir(folder).filePath(m_views->currentView() + ".png"),
                                                 tr(exportFilters), &chosen);
     if (file.isEmpty()) return;
     if (QFileInfo(file).suffix().isEmpty()) file += chosen.section("*", 1).section(")", 0, 0);
@@ -220,11 +233,14 @@ void MainWindow::copyCommand() {
         QApplication::clipboard()->setText(QString::fromStdString(line));
         m_status->showMessage(tr("Copied: %1").arg(QString::fromStdString(line)), 8000);
     } catch (const Error& error) {
-        m_banner->showFailure({tr("There is no command for this"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+        m_banner->showFailure({tr("There is no command for this"), QString::fromStdString(error.what()),
+                               QString::fromStdString(error.hint())});
     }
 }
 
-void MainWindow::resetLayout() { restoreState(m_defaultLayout); }
+void MainWindow::resetLayout() {
+    restoreState(m_defaultLayout);
+}
 
 void MainWindow::closeEvent(QCloseEvent* event) {
     if (m_actions.present->isChecked()) m_actions.present->setChecked(false);

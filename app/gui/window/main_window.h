@@ -4,11 +4,11 @@
 #include <memory>
 
 #include "compute/compute_service.h"
+#include "theme/theme.h"
 #include "window/actions.h"
 #include "window/app_settings.h"
 #include "window/opener.h"
 #include "window/presenter.h"
-#include "theme/theme.h"
 #include "window/session_controller.h"
 
 class QDockWidget;

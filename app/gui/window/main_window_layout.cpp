@@ -3,6 +3,7 @@
 #include <QFileInfo>
 #include <QLabel>
 #include <QLineEdit>
+#include <QListView>
 #include <QMenu>
 #include <QMenuBar>
 #include <QMessageBox>
@@ -10,7 +11,6 @@
 #include <QToolBar>
 #include <QToolButton>
 #include <QTreeView>
-#include <QListView>
 #include <QVBoxLayout>
 
 #include "forms/described.h"
@@ -57,7 +57,8 @@ void MainWindow::buildCentre() {
     m_presenter = new Presenter(m_controller, m_service, *m_views, this);
 }
 
-QDockWidget* MainWindow::dock(const QString& name, const QString& title, QWidget* content, Qt::DockWidgetArea area) {
+QDockWidget* MainWindow::dock(const QString& name, const QString& title, QWidget* content,
+                              Qt::DockWidgetArea area) {
     auto* dock = new QDockWidget(title, this);
     dock->setObjectName(name);
     dock->setWidget(content);
@@ -121,12 +122,14 @@ void MainWindow::buildToolBar() {
     auto* models = new QMenu(this);
     models->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
     models->addAction(tr("Demo model"), m_opener, [this] { m_opener->openModel("demo:vit"); });
-    fillRecent(models->addMenu(tr("Recent models")), "model", [this](const QString& m) { m_opener->openModel(m); });
+    fillRecent(models->addMenu(tr("Recent models")), "model",
+               [this](const QString& m) { m_opener->openModel(m); });
     m_actions.openModel->setIconText(tr("Model"));
     withMenu(m_actions.openModel, tr("Model"), models);
     auto* images = new QMenu(this);
     images->addActions({m_actions.openImage, m_actions.pasteImage});
-    fillRecent(images->addMenu(tr("Recent pictures")), "image", [this](const QString& f) { m_opener->openImages({f}); });
+    fillRecent(images->addMenu(tr("Recent pictures")), "image",
+               [this](const QString& f) { m_opener->openImages({f}); });
     m_actions.openImage->setIconText(tr("Picture"));
     withMenu(m_actions.openImage, tr("Picture"), images);
 
@@ -134,7 +137,7 @@ void MainWindow::buildToolBar() {
     m_prompt->setPlaceholderText(tr("Prompt"));
     m_prompt->setEnabled(false);
     m_prompt->setMinimumWidth(120);
-    m_prompt->setMaximumWidth(420);
+    m_prompt->setMaximumWidth(360);
     described(m_prompt, tr("Prompt"), tr("What the model is asked; open a model that takes text (Alt+P)"));
     connect(m_prompt, &QLineEdit::returnPressed, m_actions.run, &QAction::trigger);
     connect(m_prompt, &QLineEdit::editingFinished, this, [this] {
@@ -168,13 +171,16 @@ void MainWindow::buildToolBar() {
             button->setAccessibleName(action->iconText().isEmpty() ? button->text() : action->iconText());
         }
     for (QAction* action : {m_actions.undo, m_actions.redo})
-        static_cast<QToolButton*>(m_tools->widgetForAction(action))->setToolButtonStyle(Qt::ToolButtonIconOnly);
+        static_cast<QToolButton*>(m_tools->widgetForAction(action))
+            ->setToolButtonStyle(Qt::ToolButtonIconOnly);
 }
 
-void MainWindow::fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open) {
+void MainWindow::fillRecent(QMenu* menu, const QString& kind,
+                            const std::function<void(const QString&)>& open) {
     connect(menu, &QMenu::aboutToShow, this, [this, menu, kind, open] {
         menu->clear();
-        for (const QString& entry : m_settings.recent(kind)) menu->addAction(entry, this, [open, entry] { open(entry); });
+        for (const QString& entry : m_settings.recent(kind))
+            menu->addAction(entry, this, [open, entry] { open(entry); });
         if (menu->isEmpty()) menu->addAction(tr("Nothing yet"))->setEnabled(false);
     });
 }
@@ -182,13 +188,16 @@ void MainWindow::fillRecent(QMenu* menu, const QString& kind, const std::functio
 void MainWindow::buildMenus() {
     QMenu* file = menuBar()->addMenu(tr("&File"));
     file->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
-    fillRecent(file->addMenu(tr("Recent models")), "model", [this](const QString& m) { m_opener->openModel(m); });
+    fillRecent(file->addMenu(tr("Recent models")), "model",
+               [this](const QString& m) { m_opener->openModel(m); });
     file->addSeparator();
     file->addActions({m_actions.openImage, m_actions.pasteImage});
-    fillRecent(file->addMenu(tr("Recent pictures")), "image", [this](const QString& f) { m_opener->openImages({f}); });
+    fillRecent(file->addMenu(tr("Recent pictures")), "image",
+               [this](const QString& f) { m_opener->openImages({f}); });
     file->addSeparator();
     file->addActions({m_actions.openSession, m_actions.saveSession, m_actions.saveSessionAs});
-    fillRecent(file->addMenu(tr("Recent sessions")), "session", [this](const QString& f) { m_opener->openSession(f); });
+    fillRecent(file->addMenu(tr("Recent sessions")), "session",
+               [this](const QString& f) { m_opener->openSession(f); });
     file->addSeparator();
     file->addActions({m_actions.exportPicture, m_actions.copyCommand});
     file->addSeparator();
@@ -204,14 +213,16 @@ void MainWindow::buildMenus() {
     QMenu* view = menuBar()->addMenu(tr("&View"));
     int key = 1;
     for (const QString& id : m_views->viewIds()) {
-        QAction* action = view->addAction(m_views->page(id).kind().title, this, [this, id] { m_views->showView(id); });
+        QAction* action =
+            view->addAction(m_views->page(id).kind().title, this, [this, id] { m_views->showView(id); });
         if (key <= 9) action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(key++)));
     }
     view->addSeparator();
     for (QDockWidget* dock : findChildren<QDockWidget*>()) view->addAction(dock->toggleViewAction());
     view->addAction(m_actions.resetLayout);
     view->addSeparator();
-    view->addActions({m_actions.focusPrompt, m_actions.focusTree, m_actions.focusViews, m_actions.focusAnalysis, m_actions.focusEdits});
+    view->addActions({m_actions.focusPrompt, m_actions.focusTree, m_actions.focusViews,
+                      m_actions.focusAnalysis, m_actions.focusEdits});
     view->addSeparator();
     view->addAction(m_actions.present);
     QMenu* theme = view->addMenu(tr("Theme"));
@@ -219,15 +230,20 @@ void MainWindow::buildMenus() {
     QMenu* help = menuBar()->addMenu(tr("&Help"));
     help->addAction(m_actions.about);
 
-    connect(m_actions.focusPrompt, &QAction::triggered, this, [this] { m_prompt->setFocus(Qt::ShortcutFocusReason); });
-    connect(m_actions.focusTree, &QAction::triggered, this, [this] { m_modelPanel->tree().setFocus(Qt::ShortcutFocusReason); });
-    connect(m_actions.focusEdits, &QAction::triggered, this, [this] { m_editsPanel->view().setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusPrompt, &QAction::triggered, this,
+            [this] { m_prompt->setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusTree, &QAction::triggered, this,
+            [this] { m_modelPanel->tree().setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusEdits, &QAction::triggered, this,
+            [this] { m_editsPanel->view().setFocus(Qt::ShortcutFocusReason); });
     connect(m_actions.focusViews, &QAction::triggered, this,
             [this] { m_views->currentPage().view(Side::A).setFocus(Qt::ShortcutFocusReason); });
-    connect(m_actions.focusAnalysis, &QAction::triggered, this, [this] { m_analysisPanel->setFocus(Qt::ShortcutFocusReason); });
+    connect(m_actions.focusAnalysis, &QAction::triggered, this,
+            [this] { m_analysisPanel->setFocus(Qt::ShortcutFocusReason); });
     connect(m_actions.about, &QAction::triggered, this, [this] {
-        QMessageBox::about(this, tr("About Fovea"), tr("Fovea %1\nSee, measure and edit where a model looks.\nApache License 2.0")
-                                                        .arg(FOVEA_VERSION));
+        QMessageBox::about(this, tr("About Fovea"),
+                           tr("Fovea %1\nSee, measure and edit where a model looks.\nApache License 2.0")
+                               .arg(FOVEA_VERSION));
     });
 }
 

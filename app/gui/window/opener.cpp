@@ -22,13 +22,19 @@ namespace fovea::gui {
 namespace {
 
 constexpr const char* imageSuffixes = "png jpg jpeg webp gif bmp tif tiff ppm";
-constexpr const char* imageFilter = "Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff *.ppm);;All files (*)";
-constexpr const char* sessionFilter = "Sessions and exported pictures (*.fovea.json *.json *.png *.svg *.pdf);;All files (*)";
+constexpr const char* imageFilter =
+    "Pictures (*.png *.jpg *.jpeg *.webp *.gif *.bmp *.tif *.tiff *.ppm);;All files (*)";
+constexpr const char* sessionFilter =
+    "Sessions and exported pictures (*.fovea.json *.json *.png *.svg *.pdf);;All files (*)";
 constexpr const char* modelFilter = "Model files (*.safetensors *.bin *.pth *.pt);;All files (*)";
 
-std::filesystem::path toPath(const QString& file) { return file.toStdU16String(); }
+std::filesystem::path toPath(const QString& file) {
+    return file.toStdU16String();
+}
 
-bool isSession(const QString& path) { return path.endsWith(".json", Qt::CaseInsensitive); }
+bool isSession(const QString& path) {
+    return path.endsWith(".json", Qt::CaseInsensitive);
+}
 
 bool isImage(const QString& path) {
     return QString(imageSuffixes).split(' ').contains(QFileInfo(path).suffix().toLower());
@@ -44,14 +50,16 @@ QString Opener::startFolder(const QString& kind) const {
 }
 
 void Opener::chooseModelFolder() {
-    const QString folder = QFileDialog::getExistingDirectory(m_window, tr("Open model folder"), startFolder("model"));
+    const QString folder =
+        QFileDialog::getExistingDirectory(m_window, tr("Open model folder"), startFolder("model"));
     if (folder.isEmpty()) return;
     m_settings.setValue("folder/model", QFileInfo(folder).path());
     openModel(folder);
 }
 
 void Opener::chooseModelFile() {
-    const QString file = QFileDialog::getOpenFileName(m_window, tr("Open model file"), startFolder("model"), tr(modelFilter));
+    const QString file =
+        QFileDialog::getOpenFileName(m_window, tr("Open model file"), startFolder("model"), tr(modelFilter));
     if (file.isEmpty()) return;
     m_settings.setValue("folder/model", QFileInfo(file).path());
     openModel(file);
@@ -63,14 +71,16 @@ void Opener::chooseCachedModel() {
 }
 
 void Opener::chooseImages() {
-    const QStringList files = QFileDialog::getOpenFileNames(m_window, tr("Open pictures"), startFolder("image"), tr(imageFilter));
+    const QStringList files =
+        QFileDialog::getOpenFileNames(m_window, tr("Open pictures"), startFolder("image"), tr(imageFilter));
     if (files.isEmpty()) return;
     m_settings.setValue("folder/image", QFileInfo(files.front()).path());
     openImages(files);
 }
 
 void Opener::chooseSession() {
-    const QString file = QFileDialog::getOpenFileName(m_window, tr("Open session"), startFolder("session"), tr(sessionFilter));
+    const QString file =
+        QFileDialog::getOpenFileName(m_window, tr("Open session"), startFolder("session"), tr(sessionFilter));
     if (file.isEmpty()) return;
     m_settings.setValue("folder/session", QFileInfo(file).path());
     openSession(file);
@@ -78,8 +88,10 @@ void Opener::chooseSession() {
 
 void Opener::pasteImage() {
     const QMimeData* data = QApplication::clipboard()->mimeData();
-    if (data && accepts(*data)) drop(*data);
-    else Q_EMIT noticed(tr("There is no picture on the clipboard."));
+    if (data && accepts(*data))
+        drop(*data);
+    else
+        Q_EMIT noticed(tr("There is no picture on the clipboard."));
 }
 
 bool Opener::save() {
@@ -90,13 +102,15 @@ bool Opener::save() {
         Q_EMIT noticed(tr("Saved %1").arg(m_controller.file()));
         return true;
     } catch (const Error& error) {
-        Q_EMIT failed({tr("The session could not be saved"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+        Q_EMIT failed({tr("The session could not be saved"), QString::fromStdString(error.what()),
+                       QString::fromStdString(error.hint())});
         return false;
     }
 }
 
 bool Opener::saveAs() {
-    QString file = QFileDialog::getSaveFileName(m_window, tr("Save session"), QDir(startFolder("session")).filePath("untitled.fovea.json"),
+    QString file = QFileDialog::getSaveFileName(m_window, tr("Save session"),
+                                                QDir(startFolder("session")).filePath("untitled.fovea.json"),
                                                 tr("Sessions (*.fovea.json)"));
     if (file.isEmpty()) return false;
     if (!file.endsWith(".json")) file += ".fovea.json";
@@ -113,7 +127,8 @@ void Opener::openModel(const QString& reference) {
         m_controller.open(std::move(session), {});
         return;
     }
-    m_controller.change(tr("open model"), {}, [&](Session& session) { session.model.reference = reference.toStdString(); });
+    m_controller.change(tr("open model"), {},
+                        [&](Session& session) { session.model.reference = reference.toStdString(); });
 }
 
 void Opener::openImages(const QStringList& files) {
@@ -144,7 +159,8 @@ bool Opener::openSession(const QString& file) {
         if (!notices.empty()) Q_EMIT noticed(QString::fromStdString(notices.front()));
         return true;
     } catch (const Error& error) {
-        Q_EMIT failed({tr("The session could not be opened"), QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+        Q_EMIT failed({tr("The session could not be opened"), QString::fromStdString(error.what()),
+                       QString::fromStdString(error.hint())});
     }
     return false;
 }
@@ -159,30 +175,40 @@ bool Opener::openAny(const QString& path) {
     return true;
 }
 
-bool Opener::accepts(const QMimeData& data) const { return data.hasImage() || data.hasUrls(); }
+bool Opener::accepts(const QMimeData& data) const {
+    return data.hasImage() || data.hasUrls();
+}
 
 bool Opener::drop(const QMimeData& data) {
     QStringList images;
     for (const QUrl& url : data.urls()) {
         if (!url.isLocalFile()) continue;
-        if (isImage(url.toLocalFile())) images << url.toLocalFile();
-        else return openAny(url.toLocalFile());
+        if (isImage(url.toLocalFile()))
+            images << url.toLocalFile();
+        else
+            return openAny(url.toLocalFile());
     }
-    if (!images.isEmpty()) openImages(images);
-    else if (data.hasImage()) useImage(qvariant_cast<QImage>(data.imageData()));
-    else Q_EMIT noticed(tr("Only files of this computer can be opened."));
+    if (!images.isEmpty())
+        openImages(images);
+    else if (data.hasImage())
+        useImage(qvariant_cast<QImage>(data.imageData()));
+    else
+        Q_EMIT noticed(tr("Only files of this computer can be opened."));
     return true;
 }
 
 void Opener::useImage(const QImage& image) {
     // A session names pictures by file: a pasted one gets a file of its own, named by its pixels.
     const QImage rgb = image.convertToFormat(QImage::Format_RGB888);
-    const QByteArray hash = QCryptographicHash::hash(
-        QByteArrayView(rgb.constBits(), rgb.sizeInBytes()), QCryptographicHash::Sha256).toHex().left(16);
+    const QByteArray hash = QCryptographicHash::hash(QByteArrayView(rgb.constBits(), rgb.sizeInBytes()),
+                                                     QCryptographicHash::Sha256)
+                                .toHex()
+                                .left(16);
     const QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) + "/pasted");
     const QString file = folder.filePath(QString::fromLatin1(hash) + ".png");
     if (!folder.mkpath(".") || !rgb.save(file)) {
-        Q_EMIT failed({tr("The picture could not be pasted"), tr("\"%1\" cannot be written").arg(file), tr("Free some space, or save the picture yourself and open it")});
+        Q_EMIT failed({tr("The picture could not be pasted"), tr("\"%1\" cannot be written").arg(file),
+                       tr("Free some space, or save the picture yourself and open it")});
         return;
     }
     openImages({file});

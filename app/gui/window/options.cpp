@@ -1,7 +1,7 @@
 #include "window/options.h"
 
-#include <QApplication>
 #include <QCommandLineParser>
+#include <QCoreApplication>
 #include <QFileInfo>
 #include <QRegularExpression>
 #include <cstdio>
@@ -29,29 +29,38 @@ bool isDocument(const QString& path) {
 
 }  // namespace
 
-Options parseOptions(const QApplication& application) {
+Options parseOptions(int argc, char** argv) {
+    QStringList arguments;
+    for (int i = 0; i < argc; ++i) arguments << QString::fromLocal8Bit(argv[i]);
     QCommandLineParser parser;
     parser.setApplicationDescription("See, measure and edit where a vision model looks.");
-    parser.addPositionalArgument("document", "SESSION.fovea.json, a picture that Fovea exported, or MODEL: a folder, a "
-                                             "checkpoint file, org/name of the local Hugging Face cache, demo:NAME", "[SESSION|MODEL]");
+    parser.addPositionalArgument("document",
+                                 "SESSION.fovea.json, a picture that Fovea exported, or MODEL: a folder, a "
+                                 "checkpoint file, org/name of the local Hugging Face cache, demo:NAME",
+                                 "[SESSION|MODEL]");
     const QCommandLineOption help({"h", "help"}, "Shows this help.");
     const QCommandLineOption version("version", "Shows the version.");
-    const QCommandLineOption image("image", "Picture for the model; repeat for several; scene:SEED draws one.", "FILE");
+    const QCommandLineOption image(
+        "image", "Picture for the model; repeat for several; scene:SEED draws one.", "FILE");
     const QCommandLineOption prompt("prompt", "What the model is asked.", "TEXT");
-    const QCommandLineOption screenshot("screenshot", "Writes a picture of the window when everything is drawn.", "FILE");
-    const QCommandLineOption view("view", "The view in front: input, overlay, head_grid, matrix, tree, chart, table, tokens.", "NAME");
+    const QCommandLineOption screenshot("screenshot",
+                                        "Writes a picture of the window when everything is drawn.", "FILE");
+    const QCommandLineOption view(
+        "view", "The view in front: input, overlay, head_grid, matrix, tree, chart, table, tokens.", "NAME");
     const QCommandLineOption size("size", "Size of the window.", "WxH");
     const QCommandLineOption quit("quit", "Ends the program when everything is drawn.");
-    const QCommandLineOption settings("settings", "Keeps settings in this file instead of the user's configuration.", "FILE");
+    const QCommandLineOption settings(
+        "settings", "Keeps settings in this file instead of the user's configuration.", "FILE");
     const QCommandLineOption theme("theme", "system, light or dark.", "NAME");
     parser.addOptions({help, version, image, prompt, screenshot, view, size, quit, settings, theme});
 
     Options options;
-    if (!parser.parse(application.arguments())) {
+    if (!parser.parse(arguments)) {
         fail(options, parser.errorText(), "fovea --help lists what there is");
         return options;
     }
     if (parser.isSet(help)) {
+        QCoreApplication named(argc, argv);  // whose name the help shows; needs no display
         std::printf("%s", qPrintable(parser.helpText()));
         options.exitCode = 0;
     } else if (parser.isSet(version)) {
@@ -70,13 +79,26 @@ Options parseOptions(const QApplication& application) {
     options.view = parser.value(view);
     options.quit = parser.isSet(quit);
     options.theme = parser.value(theme);
-    options.settings = parser.isSet(settings) ? parser.value(settings) : qEnvironmentVariable("FOVEA_SETTINGS");
+    options.settings =
+        parser.isSet(settings) ? parser.value(settings) : qEnvironmentVariable("FOVEA_SETTINGS");
     if (parser.isSet(size)) {
         const auto match = QRegularExpression("^([0-9]{2,5})x([0-9]{2,5})$").match(parser.value(size));
-        if (!match.hasMatch()) fail(options, "--size " + parser.value(size) + " is not a size", "write it as 1360x860");
-        else options.size = QSize(match.captured(1).toInt(), match.captured(2).toInt());
+        if (!match.hasMatch())
+            fail(options, "--size " + parser.value(size) + " is not a size", "write it as 1360x860");
+        else
+            options.size = QSize(match.captured(1).toInt(), match.captured(2).toInt());
     }
     return options;
+}
+
+void useOffscreenWithoutDisplay(const Options& options) {
+#ifdef Q_OS_LINUX
+    const bool display = qEnvironmentVariableIsSet("DISPLAY") || qEnvironmentVariableIsSet("WAYLAND_DISPLAY");
+    if (!options.screenshot.isEmpty() && !display && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM"))
+        qputenv("QT_QPA_PLATFORM", "offscreen");
+#else
+    (void)options;
+#endif
 }
 
 void openAtStart(MainWindow& window, const Options& options) {
@@ -84,7 +106,8 @@ void openAtStart(MainWindow& window, const Options& options) {
         window.opener().openSession(options.document);
     } else {
         const QString model = options.document.isEmpty() ? demoModel : options.document;
-        window.controller().open(startingSession(model.toStdString(), options.images.isEmpty() ? demoImage : ""), {});
+        window.controller().open(
+            startingSession(model.toStdString(), options.images.isEmpty() ? demoImage : ""), {});
     }
     if (!options.images.isEmpty() || !options.prompt.isEmpty())
         window.controller().show([&](Session& session) {

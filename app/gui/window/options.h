@@ -5,8 +5,6 @@
 #include <QStringList>
 #include <optional>
 
-class QApplication;
-
 namespace fovea::gui {
 
 class MainWindow;
@@ -21,8 +19,11 @@ struct Options {
     std::optional<int> exitCode;  ///< set when the program is to end at once
 };
 
-/// Reads the arguments; prints help, version or what is wrong with them.
-Options parseOptions(const QApplication& application);
+/// Reads the arguments; prints help, version or what is wrong with them. Needs no display.
+Options parseOptions(int argc, char** argv);
+
+/// Lets screenshots be taken on machines without a display.
+void useOffscreenWithoutDisplay(const Options& options);
 
 /// Opens what the options name, or the demo model on a procedural scene.
 void openAtStart(MainWindow& window, const Options& options);

@@ -28,18 +28,24 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
     connect(&m_soon, &QTimer::timeout, this, &Presenter::refresh);
     connect(&controller, &SessionController::changed, this, &Presenter::documentChanged);
     connect(&controller, &SessionController::opened, this, [this] { m_item = 0; });
-    connect(&views, &ViewArea::viewChanged, this, [this] { m_soon.start(); });
+    connect(&views, &ViewArea::viewChanged, this, [this] {
+        m_viewLeads = true;
+        m_soon.start();
+    });
+    connect(&service, &ComputeService::findingsReady, this,
+            [this](const std::vector<FindingOffer>& findings) { m_findings = findings; });
     connect(&views, &ViewArea::tokenChosen, this,
             [this](const QString&, int token) { chooseTokens(QString::number(token)); });
     connect(&views, &ViewArea::tokensChosen, this,
             [this](const std::set<int>& tokens) { chooseTokens(indexText(tokens)); });
 
-    connect(&service, &ComputeService::modelReady, this, [this](const std::shared_ptr<const ModelSpec>& spec) {
-        if (spec == m_context.spec) return;
-        m_context.spec = spec;
-        m_context.input = nullptr;
-        Q_EMIT contextChanged(m_context);
-    });
+    connect(&service, &ComputeService::modelReady, this,
+            [this](const std::shared_ptr<const ModelSpec>& spec) {
+                if (spec == m_context.spec) return;
+                m_context.spec = spec;
+                m_context.input = nullptr;
+                Q_EMIT contextChanged(m_context);
+            });
     connect(&service, &ComputeService::inputReady, this, [this](const InputResult& result) {
         m_views.page("input").setPicture(Side::A, result.picture);
         if (result.input == m_context.input && result.item == m_context.item) return;
@@ -67,6 +73,10 @@ void Presenter::setItem(int item) {
 void Presenter::documentChanged() {
     for (const auto& [id, page] : m_views.pages()) page->setComparing(m_controller.comparing());
     showSelection();
+    const AnalysisRequest* request = m_controller.analysis();
+    const std::string analysis = request ? request->id : "";
+    if (analysis != m_analysis) m_viewLeads = false;
+    m_analysis = analysis;
     if (m_live)
         m_soon.start();
     else
@@ -82,6 +92,8 @@ void Presenter::refresh() {
     request.picture = m_controller.pictureIndex();
     request.item = m_item;
     request.other = m_controller.sessionB();
+    suit(request.session);
+    if (request.other) suit(*request.other);
     request.views = m_views.wishes();
     // The painter that the document names comes first where the view can use it.
     if (const PictureRequest* picture = m_controller.picture())
@@ -92,6 +104,15 @@ void Presenter::refresh() {
     m_service.request(std::move(request));
 }
 
+void Presenter::suit(Session& session) const {
+    const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
+    if (index >= session.pictures.size()) return;
+    const auto at = static_cast<std::size_t>(session.pictures[index].analysis);
+    if (at >= session.analyses.size()) return;
+    if (const EntryInfo* entry = m_service.offer().analysis(session.analyses[at].id))
+        applyViewParams(m_views.currentPage().kind(), *entry, session.analyses[at].params);
+}
+
 bool Presenter::settled() const {
     return !m_soon.isActive() && !m_service.busy() && m_views.currentPage().settled();
 }
@@ -100,6 +121,7 @@ Session Presenter::document() const {
     Session session = m_controller.session();
     session.views["picture"] = m_controller.pictureIndex();
     session.views["view"] = m_views.currentView().toStdString();
+    suit(session);
     const auto drawn = m_drawn.find(m_views.currentView());
     if (drawn != m_drawn.end() && !session.pictures.empty()) {
         PictureRequest& picture = session.pictures[static_cast<std::size_t>(m_controller.pictureIndex())];
@@ -114,19 +136,43 @@ void Presenter::deliver(const PictureDelivery& delivery) {
     page.setPicture(delivery.side, delivery.picture());
     if (delivery.side != Side::A) return;
     m_drawn[delivery.view] = delivery;
+    m_analysisOf[delivery.view] = m_analysis;
     if (delivery.view == m_views.currentView()) Q_EMIT shown(delivery.picture());
 }
 
+bool Presenter::followAnalysis() {
+    for (const QString& id : m_views.viewIds())
+        for (const std::string& painter : m_views.page(id).kind().painters) {
+            const auto& kinds = m_service.offer().painter(painter)->kinds;
+            for (const FindingOffer& finding : m_findings)
+                if (std::find(kinds.begin(), kinds.end(), finding.kind) != kinds.end())
+                    return m_views.showView(id);
+        }
+    return false;
+}
+
+bool Presenter::followView(const ViewPage& page) {
+    const auto last = m_analysisOf.find(page.kind().id);
+    const std::string wanted = last != m_analysisOf.end() ? last->second : page.kind().suggestion;
+    if (wanted == m_analysis || !m_service.offer().analysis(wanted)) return false;
+    m_analysis = wanted;  // so that the view still leads
+    m_controller.show(
+        [&](Session& session) { chooseAnalysis(session, m_controller.pictureIndex(), wanted); });
+    return true;
+}
+
 void Presenter::missing(const QString& view) {
+    if (view != m_views.currentView()) return;
     ViewPage& page = m_views.page(view);
     m_drawn.erase(view);
-    const AnalysisRequest* request = m_controller.analysis();
-    const EntryInfo* entry = request ? m_service.offer().analysis(request->id) : nullptr;
+    if (m_viewLeads ? followView(page) : followAnalysis()) return;
+    const EntryInfo* entry = m_service.offer().analysis(m_analysis);
     const EntryInfo* other = m_service.offer().analysis(page.kind().suggestion);
-    page.setMessage(tr("\"%1\" has no result for the view \"%2\".")
-                        .arg(QString::fromStdString(entry ? entry->title : ""), page.kind().title),
-                    other && other != entry ? tr("Show %1").arg(QString::fromStdString(other->title)) : QString());
-    if (view == m_views.currentView()) Q_EMIT shown(nullptr);
+    page.setMessage(
+        tr("\"%1\" has no result for the view \"%2\".")
+            .arg(QString::fromStdString(entry ? entry->title : ""), page.kind().title),
+        other && other != entry ? tr("Show %1").arg(QString::fromStdString(other->title)) : QString());
+    Q_EMIT shown(nullptr);
 }
 
 void Presenter::chooseTokens(const QString& text) {
@@ -134,7 +180,8 @@ void Presenter::chooseTokens(const QString& text) {
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
     if (!spec) return;
     m_controller.change(tr("choose tokens"), "tokens", [&](Session& session) {
-        session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params[spec->name] = text.toStdString();
+        session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params[spec->name] =
+            text.toStdString();
     });
 }
 

@@ -11,13 +11,15 @@
 namespace fovea::gui {
 
 class ViewArea;
+class ViewPage;
 
 /// Turns changes of the document into requests, and results into pictures in the views.
 class Presenter : public QObject {
     Q_OBJECT
 
 public:
-    Presenter(SessionController& controller, ComputeService& service, ViewArea& views, QObject* parent = nullptr);
+    Presenter(SessionController& controller, ComputeService& service, ViewArea& views,
+              QObject* parent = nullptr);
 
     /// Computes what the views need now.
     void refresh();
@@ -39,9 +41,15 @@ Q_SIGNALS:
     void outdated();
 
 private:
+    /// Fills in what the visible view suggests for its analysis.
+    void suit(Session& session) const;
     void documentChanged();
     void deliver(const PictureDelivery& delivery);
+    /// The visible view cannot draw what its analysis found: whoever chose last, view or analysis, the other
+    /// follows.
     void missing(const QString& view);
+    bool followAnalysis();
+    bool followView(const ViewPage& page);
     void chooseTokens(const QString& text);
     void showSelection();
 
@@ -53,6 +61,10 @@ private:
     bool m_live = true;
     int m_item = 0;
     std::map<QString, PictureDelivery> m_drawn;
+    std::map<QString, std::string> m_analysisOf;  ///< what each view drew last
+    std::vector<FindingOffer> m_findings;
+    std::string m_analysis;   ///< that the document showed last
+    bool m_viewLeads = true;  ///< the view was chosen after the analysis
 };
 
 }  // namespace fovea::gui

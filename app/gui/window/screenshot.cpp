@@ -35,7 +35,8 @@ void Screenshot::look() {
         code = 3;
     }
     if (!m_options.screenshot.isEmpty() && !m_window.grab().save(m_options.screenshot)) {
-        std::fprintf(stderr, "error: \"%s\" cannot be written\nhint: name a PNG file in a folder that exists\n",
+        std::fprintf(stderr,
+                     "error: \"%s\" cannot be written\nhint: name a PNG file in a folder that exists\n",
                      qPrintable(m_options.screenshot));
         code = 3;
     }

@@ -7,7 +7,8 @@
 
 namespace fovea::gui {
 
-/// Waits until the window has drawn everything, writes a picture of it and ends the program, as the options ask.
+/// Waits until the window has drawn everything, writes a picture of it and ends the program, as the options
+/// ask.
 class Screenshot : public QObject {
     Q_OBJECT
 

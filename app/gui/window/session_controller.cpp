@@ -16,8 +16,12 @@ constexpr qint64 mergeWithinMs = 1000;
 class SessionController::Step : public QUndoCommand {
 public:
     Step(SessionController& controller, int index, Session after, const QString& text, QString merge)
-        : QUndoCommand(text), m_controller(controller), m_index(index), m_before(controller.m_sessions[index]),
-          m_after(std::move(after)), m_merge(std::move(merge)) {
+        : QUndoCommand(text),
+          m_controller(controller),
+          m_index(index),
+          m_before(controller.m_sessions[index]),
+          m_after(std::move(after)),
+          m_merge(std::move(merge)) {
         m_age.start();
     }
     void undo() override { m_controller.assign(m_index, m_before); }
@@ -25,7 +29,8 @@ public:
     int id() const override { return m_merge.isEmpty() ? -1 : mergeableId; }
     bool mergeWith(const QUndoCommand* other) override {
         const auto* next = static_cast<const Step*>(other);
-        if (next->m_merge != m_merge || next->m_index != m_index || m_age.elapsed() > mergeWithinMs) return false;
+        if (next->m_merge != m_merge || next->m_index != m_index || m_age.elapsed() > mergeWithinMs)
+            return false;
         m_after = next->m_after;
         m_age.restart();
         setObsolete(m_after == m_before);
@@ -65,7 +70,8 @@ const AnalysisRequest* SessionController::analysis() const {
     return &list[static_cast<std::size_t>(shown->analysis)];
 }
 
-void SessionController::change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit) {
+void SessionController::change(const QString& text, const QString& merge,
+                               const std::function<void(Session&)>& edit) {
     Session after = session();
     edit(after);
     if (after == session()) return;
@@ -73,9 +79,15 @@ void SessionController::change(const QString& text, const QString& merge, const 
 }
 
 void SessionController::show(const std::function<void(Session&)>& edit) {
-    Session after = session();
-    edit(after);
-    if (!(after == session())) assign(m_active, after);
+    bool any = false;
+    for (int i = 0; i <= (m_comparing ? 1 : 0); ++i) {
+        Session after = m_sessions[i];
+        edit(after);
+        if (after == m_sessions[i]) continue;
+        m_sessions[i] = std::move(after);
+        any = true;
+    }
+    if (any) Q_EMIT changed();
 }
 
 void SessionController::open(Session session, const QString& file) {
@@ -111,10 +123,22 @@ void SessionController::setActive(int index) {
 
 void SessionController::assign(int index, const Session& session) {
     m_sessions[index] = session;
-    // An undo of a step in B may come after comparing ended: bring the comparison back so that the step shows.
+    // An undo of a step in B may come after comparing ended: bring the comparison back so that the step
+    // shows.
     if (index == 1) m_comparing = true;
     m_active = index;
     Q_EMIT changed();
+}
+
+void chooseAnalysis(Session& session, int picture, const std::string& id) {
+    if (session.pictures.empty()) session.pictures.emplace_back();
+    PictureRequest& drawn = session.pictures[static_cast<std::size_t>(picture)];
+    const auto found = std::find_if(session.analyses.begin(), session.analyses.end(),
+                                    [&](const AnalysisRequest& request) { return request.id == id; });
+    drawn.analysis = static_cast<int>(found - session.analyses.begin());
+    if (found == session.analyses.end()) session.analyses.push_back({id, nlohmann::json::object()});
+    drawn.finding.clear();
+    drawn.painter.clear();
 }
 
 Session startingSession(const std::string& model, const std::string& image) {

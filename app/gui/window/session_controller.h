@@ -10,8 +10,8 @@
 
 namespace fovea::gui {
 
-/// The document of the window: session A, and B while comparing. Every change is an undo step that holds the old and
-/// the new Session; the same kind of change in quick succession (a slider being dragged) is one step.
+/// The document of the window: session A, and B while comparing. Every change is an undo step that holds the
+/// old and the new Session; the same kind of change in quick succession (a slider being dragged) is one step.
 class SessionController : public QObject {
     Q_OBJECT
 
@@ -33,10 +33,11 @@ public:
     const PictureRequest* picture() const;
     const AnalysisRequest* analysis() const;
 
-    /// Applies `edit` to a copy of the active session and pushes it as an undo step called `text`. Steps with the same
-    /// non-empty `merge` key that follow each other within a second become one. Does nothing when nothing changes.
+    /// Applies `edit` to a copy of the active session and pushes it as an undo step called `text`. Steps with
+    /// the same non-empty `merge` key that follow each other within a second become one. Does nothing when
+    /// nothing changes.
     void change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit);
-    /// Changes what is shown, not what is computed (another view of the same result): no undo step.
+    /// Changes what is shown, in both sessions, without an undo step: another view is not another document.
     void show(const std::function<void(Session&)>& edit);
     /// Replaces the document; forgets the undo steps.
     void open(Session session, const QString& file);
@@ -64,6 +65,10 @@ private:
     QUndoStack m_undo;
     QString m_file;
 };
+
+/// Makes analysis `id` the one that picture `picture` draws, with the parameters it had last; a session
+/// without pictures gets one.
+void chooseAnalysis(Session& session, int picture, const std::string& id);
 
 /// The session that a model opens with: one analysis, drawn over the picture.
 Session startingSession(const std::string& model, const std::string& image);
