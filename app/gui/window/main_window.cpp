@@ -10,7 +10,6 @@
 #include <QLineEdit>
 #include <QMenuBar>
 #include <QMimeData>
-#include <QSignalBlocker>
 #include <QToolBar>
 #include <algorithm>
 #include <cmath>
@@ -185,10 +184,10 @@ void MainWindow::showTitle() {
     setWindowTitle(document.isEmpty() ? QString("Fovea") : QString("%1[*] - Fovea").arg(document));
     setWindowModified(!m_controller.undoStack().isClean());
     if (!m_prompt->hasFocus()) m_prompt->setText(QString::fromStdString(session.input.prompt));
-    {
-        const QSignalBlocker quiet(m_actions.compare);
-        m_actions.compare->setChecked(m_controller.comparing());
-    }
+    // Both slots do nothing when the controller is already there; blocked actions would not update their buttons.
+    m_actions.compare->setChecked(m_controller.comparing());
+    m_side->setChecked(m_controller.active() == 1);
+    m_side->setText(m_side->isChecked() ? tr("Editing B") : tr("Editing A"));
     m_side->setVisible(m_controller.comparing());
 }
 

@@ -155,10 +155,7 @@ void MainWindow::buildToolBar() {
     m_side->setCheckable(true);
     m_side->setChecked(true);
     m_side->setToolTip(tr("Which of the two sessions the panels change"));
-    connect(m_side, &QAction::toggled, this, [this](bool b) {
-        m_side->setText(b ? tr("Editing B") : tr("Editing A"));
-        m_controller.setActive(b ? 1 : 0);
-    });
+    connect(m_side, &QAction::toggled, this, [this](bool b) { m_controller.setActive(b ? 1 : 0); });
     m_tools->addAction(m_side);
     m_tools->addAction(m_actions.present);
     m_tools->addSeparator();
