@@ -2,6 +2,7 @@
 #include <QDockWidget>
 #include <QLineEdit>
 #include <QSpinBox>
+#include <QStatusBar>
 
 #include "forms/param_form.h"
 #include "gui/window_fixture.h"
@@ -32,6 +33,8 @@ TEST_CASE_FIXTURE(WindowFixture, "presenting hides the panels and enlarges type;
     window->actions().present->trigger();
     CHECK(find<QDockWidget>("dock_model")->isHidden());
     CHECK(QApplication::font().pointSizeF() > 1.4 * before);
+    CHECK(window->statusBar()->font().pointSizeF() > 1.4 * before);
+    CHECK(window->views().font().pointSizeF() > 1.4 * before);
     window->actions().present->trigger();
     CHECK_FALSE(find<QDockWidget>("dock_model")->isHidden());
     CHECK(QApplication::font().pointSizeF() == doctest::Approx(before));

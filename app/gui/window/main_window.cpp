@@ -196,6 +196,8 @@ void MainWindow::setPresenting(bool on) {
     static const double normal = font.pointSizeF();
     font.setPointSizeF(on ? normal * 1.6 : normal);
     QApplication::setFont(font);
+    // Widgets under a style sheet take a new font only when they are polished again.
+    qApp->setStyleSheet(qApp->styleSheet());
     if (on) {
         m_layoutBeforePresenting = saveState();
         for (QDockWidget* dock : findChildren<QDockWidget*>()) dock->hide();
