@@ -287,8 +287,12 @@ TEST_CASE_FIXTURE(WindowFixture, "comparing edits a copy beside the session and 
     settle();
     ViewPage& page = window->views().currentPage();
     CHECK(page.view(Side::B).isVisibleTo(window.get()));
-    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "70"; });
+    window->controller().change("x", {}, [](Session& s) {
+        s.analyses[0].params["queries"] = "70";
+        s.edits.push_back({"temperature", {}, true});
+    });
     settle();
+    CHECK(window->editsPanel().view().model()->index(0, 0).data().toString().contains("12 sites"));
     CHECK(page.view(Side::A).picture()->title == "Attention from token 0");
     CHECK(page.view(Side::B).picture()->title == "Attention from token 70");
     CHECK(page.view(Side::Difference).picture() != nullptr);

@@ -143,7 +143,8 @@ void ComputeService::extras(const ComputeRequest& request, std::uint64_t generat
     m_runner->submit(
         {extrasLane,
          [this, shared, generation](const JobContext& job) {
-             const auto counts = m_driver->sitesTouched(shared->session, shared->item, job.part(0, 0.3));
+             const Session& edited = shared->other && shared->editsOther ? *shared->other : shared->session;
+             const auto counts = m_driver->sitesTouched(edited, shared->item, job.part(0, 0.3));
              post(generation, [this, counts] { Q_EMIT sitesTouchedReady(counts); });
              const auto answer = [&](Side side, const Session& session) {
                  const auto answers = m_driver->answers(session, shared->item, job.part(0.3, 0.5));
@@ -151,7 +152,7 @@ void ComputeService::extras(const ComputeRequest& request, std::uint64_t generat
              };
              answer(Side::A, shared->session);
              if (shared->other) answer(Side::B, *shared->other);
-             const auto summary = m_driver->summary(shared->session, shared->item, job.part(0.5, 1));
+             const auto summary = m_driver->summary(edited, shared->item, job.part(0.5, 1));
              post(generation, [this, summary] { Q_EMIT summaryReady(summary); });
          },
          [this, generation](const JobOutcome& outcome) {

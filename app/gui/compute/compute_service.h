@@ -24,7 +24,7 @@ struct ComputeRequest {
     int item = 0;
     std::vector<ViewWish> views;
     std::optional<Session> other;  ///< B of Compare A/B
-    bool showInput = true;
+    bool editsOther = false;       ///< the panels show B: summary and counts are about it
 };
 
 /// A failure as the banner shows it.

@@ -92,6 +92,7 @@ void Presenter::refresh() {
     request.picture = m_controller.pictureIndex();
     request.item = m_item;
     request.other = m_controller.sessionB();
+    request.editsOther = m_controller.active() == 1;
     suit(request.session);
     if (request.other) suit(*request.other);
     request.views = m_views.wishes();
