@@ -62,9 +62,8 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     }
     const std::string from = pooling ? "the pooling query" : queries.name;
     return mapFindings(trace, choice, values, params,
-                       {fmt::format("Attention from {}, {}, {}", from, describeSites(spec, choice),
-                                    describeHeads(chosenFusion(params), heads)),
-                        prefixNote(stage, values)});
+                       {fmt::format("Attention from {}, {}", from, describeSites(spec, choice)),
+                        describeHeads(chosenFusion(params), heads), prefixNote(stage, values)});
 }
 
 }  // namespace

@@ -36,8 +36,8 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     }
     return mapFindings(
         trace, choice, values, params,
-        {fmt::format("Attention to {}, {}, {}", keysName(stage, keys), describeSites(spec, choice),
-                     describeHeads(chosenFusion(params), heads)),
+        {fmt::format("Attention to {}, {}", keysName(stage, keys), describeSites(spec, choice)),
+         describeHeads(chosenFusion(params), heads),
          "each value is the share of its own attention that a token spends there; the map does not sum "
          "to 1"});
 }

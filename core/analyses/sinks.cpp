@@ -262,7 +262,7 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     findings.push_back({"table", "Attention sinks, " + where, "", note,
                         tokenTable(sinks, stage, params.at("rows").get<int>())});
     for (Finding& finding :
-         mapFindings(trace, choice, sinks.mass, params, {"Incoming attention, " + where, note}))
+         mapFindings(trace, choice, sinks.mass, params, {"Incoming attention, " + where, "", note}))
         findings.push_back(std::move(finding));
     findings.push_back({"sink_rate", "Sink rate, " + where, "share of layers and heads", note,
                         TokenScores{choice.stage, {sinks.rate.begin(), sinks.rate.end()}}});

@@ -165,17 +165,21 @@ ParamSpec planesParam() {
 std::vector<Finding> mapFindings(const AttentionTrace& trace, const SiteChoice& choice,
                                  const std::vector<TokenValues>& values, const nlohmann::json& params,
                                  const MapCaption& caption) {
+    const std::string fused = caption.heads.empty() ? caption.title : caption.title + ", " + caption.heads;
+    const auto kind = params.at("planes").get<std::string>();
+    const bool apart = (kind == "heads" || kind == "layers_heads") && values.front().perHead.size() > 1;
     std::vector<Finding> findings;
     if (const auto grid = TokenGrid::of(trace.tokens(), choice.stage)) {
         std::vector<std::string> names;
         std::vector<std::vector<float>> planes;
         makePlanes(trace, choice, values, params, names, planes);
-        findings.push_back({"map", caption.title, "probability", caption.note, grid->filled(names, planes)});
+        const std::string title = apart ? caption.title + ", each head" : fused;
+        findings.push_back({"map", title, "probability", caption.note, grid->filled(names, planes)});
     }
     std::vector<const std::vector<float>*> lists;
     for (const TokenValues& site : values) lists.push_back(&site.fused);
     findings.push_back(
-        {"scores", caption.title, "probability", caption.note, TokenScores{choice.stage, meanOf(lists)}});
+        {"scores", fused, "probability", caption.note, TokenScores{choice.stage, meanOf(lists)}});
     return findings;
 }
 

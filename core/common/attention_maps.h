@@ -38,7 +38,10 @@ ParamSpec planesParam();
 
 /// What the findings made of maps are called.
 struct MapCaption {
-    std::string title, note;
+    std::string title;  ///< without a word on heads
+    /// How heads were fused, "mean of 12 heads", or empty; left out where the planes keep heads apart.
+    std::string heads;
+    std::string note;
 };
 
 /// A Grid "map" (where the stage has an image grid) and TokenScores "scores" out of the values of several

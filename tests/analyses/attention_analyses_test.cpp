@@ -113,6 +113,19 @@ TEST_CASE("attention_from is the mean row of the queries") {
     CHECK(scores(most)[7] == largest);
 }
 
+TEST_CASE("a title speaks of fused heads only where heads are fused") {
+    const Toy toy;
+    for (const char* id : {"attention_from", "attention_to"})
+        for (const char* planes : {"fused", "layers", "heads", "layers_heads"}) {
+            const auto findings = toy.run(id, {{"planes", planes}, {"layers", "all"}});
+            const bool apart = std::string(planes).find("heads") != std::string::npos;
+            const std::string title = named(findings, "map").title;
+            CHECK((title.find("mean of 4 heads") == std::string::npos) == apart);
+            CHECK((title.find("each head") != std::string::npos) == apart);
+            CHECK(named(findings, "scores").title.find("mean of 4 heads") != std::string::npos);
+        }
+}
+
 TEST_CASE("attention_to sums the columns of the keys") {
     const Toy toy;
     const Array last = toy.whole(2);
