@@ -12,12 +12,15 @@ function(fovea_header_library package target header)
 endfunction()
 
 fovea_header_library(nlohmann_json nlohmann_json::nlohmann_json nlohmann/json.hpp)
-fovea_header_library(fmt fmt::fmt-header-only fmt/format.h)
 fovea_header_library(CLI11 CLI11::CLI11 CLI/CLI.hpp)
 if(FOVEA_TESTS)
   fovea_header_library(doctest doctest::doctest doctest/doctest.h)
 endif()
-if(TARGET fovea_fmt)
+
+# fmt is linked where its library is installed: its header-only form costs three seconds in every file that formats.
+find_package(fmt QUIET)
+if(NOT TARGET fmt::fmt)
+  fovea_header_library(fmt fmt::fmt fmt/format.h)
   target_compile_definitions(fovea_fmt INTERFACE FMT_HEADER_ONLY=1)
 endif()
 find_package(Threads REQUIRED)

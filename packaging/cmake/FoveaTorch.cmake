@@ -49,6 +49,13 @@ endif()
 message(STATUS "LibTorch ${FOVEA_TORCH_VERSION} in ${FOVEA_TORCH}, CUDA back end: ${FOVEA_WITH_CUDA}")
 
 add_library(fovea_torch INTERFACE)
+# LibTorch brings headers of another fmt: the installed one, which is linked, must be found first.
+if(NOT TARGET fovea_fmt)
+  get_target_property(fmt_include fmt::fmt INTERFACE_INCLUDE_DIRECTORIES)
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/headers")
+  file(CREATE_LINK "${fmt_include}/fmt" "${CMAKE_BINARY_DIR}/headers/fmt" COPY_ON_ERROR SYMBOLIC)
+  target_include_directories(fovea_torch SYSTEM INTERFACE "${CMAKE_BINARY_DIR}/headers")
+endif()
 target_include_directories(fovea_torch SYSTEM INTERFACE
   "${FOVEA_TORCH}/include" "${FOVEA_TORCH}/include/torch/csrc/api/include")
 # Without this, some headers of ATen pull in every operator.

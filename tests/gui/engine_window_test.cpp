@@ -36,7 +36,7 @@ struct EngineFixture {
         window->controller().open(startingSession("demo:vit", "scene:1"), {});
     }
     void settle() {
-        REQUIRE(QTest::qWaitFor([&] { return window->presenter().settled(); }, 120000));
+        REQUIRE(QTest::qWaitFor([&] { return window->presenter().settled(); }, 600000));
         REQUIRE_MESSAGE(window->banner().isHidden(), window->banner().text().toStdString());
     }
 };
