@@ -1,4 +1,5 @@
-// The one precompiled header of core, shared with its tests: tensors and the standard library, no per-operator headers.
+// The one precompiled header of core, shared with its tests: tensors and the standard library, no
+// per-operator headers.
 #pragma once
 
 #include <ATen/TensorOperators.h>

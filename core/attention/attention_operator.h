@@ -22,7 +22,8 @@ struct AttentionCall {
     double softcap = 0;       ///< 0 means none
     bool causal = false;
     std::int64_t queryOffset = 0;  ///< position of query 0 among the keys, for causal calls
-    at::Tensor outputWeight;  // [hidden, heads * value_dim] of the output projection, for value-weighted statistics
+    /// Of the output projection, [hidden, heads * value_dim]; for value-weighted statistics.
+    at::Tensor outputWeight;
 };
 
 /// A block of heads and query rows of a call.
@@ -36,8 +37,8 @@ class AttentionOperator {
 public:
     virtual ~AttentionOperator() = default;
 
-    /// Logits entering the softmax, after scale, soft cap, bias and mask, in fp32 (float64 stays), for a block of rows:
-    /// [heads, rows, key].
+    /// Logits entering the softmax, after scale, soft cap, bias and mask, in fp32 (float64 stays), for a
+    /// block of rows: [heads, rows, key].
     virtual at::Tensor logits(const AttentionCall& call, const RowBlock& block) const = 0;
 };
 

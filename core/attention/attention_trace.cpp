@@ -36,8 +36,9 @@ struct Range {
 std::int64_t resolvedEnd(int begin, int end, std::int64_t size, const char* axis) {
     const std::int64_t last = end < 0 ? size : end;
     if (begin < 0 || begin > last || last > size)
-        throw Error(fmt::format("slice of the {} axis: {}..{} does not fit into 0..{}", axis, begin, end, size), {},
-                    ErrorCode::Usage);
+        throw Error(
+            fmt::format("slice of the {} axis: {}..{} does not fit into 0..{}", axis, begin, end, size), {},
+            ErrorCode::Usage);
     return last;
 }
 
@@ -49,7 +50,8 @@ Range resolve(const Slice& slice, std::int64_t heads, std::int64_t queries, std:
 
 // Calls `use` with the probabilities of successive row blocks, already narrowed to the key range.
 template <typename Use>
-void forRows(const AttentionOperator& op, const SiteRecord& record, const Range& range, Weights weights, Use use) {
+void forRows(const AttentionOperator& op, const SiteRecord& record, const Range& range, Weights weights,
+             Use use) {
     const at::NoGradGuard noGrad;
     const std::int64_t keys = static_cast<std::int64_t>(record.keyTokens.size());
     const std::int64_t step = rowsPerBlock(range.headEnd - range.headBegin, keys);
@@ -154,7 +156,9 @@ const std::string& AttentionTrace::prefix() const { return m_impl->prefix; }
 
 std::uint64_t AttentionTrace::bytes() const {
     std::uint64_t total = 0;
-    const auto add = [&total](const at::Tensor& t) { total += t.defined() ? static_cast<std::uint64_t>(t.nbytes()) : 0; };
+    const auto add = [&total](const at::Tensor& t) {
+        total += t.defined() ? static_cast<std::uint64_t>(t.nbytes()) : 0;
+    };
     for (const auto& [site, record] : m_impl->records) {
         add(record->call.query), add(record->call.key), add(record->call.value), add(record->lse);
         add(record->attentionOutput), add(record->outputGradient), add(record->storedProbs);
@@ -165,14 +169,19 @@ std::uint64_t AttentionTrace::bytes() const {
     return total;
 }
 
-int AttentionTrace::queries(int site) const { return static_cast<int>(m_impl->record(site).queryTokens.size()); }
+int AttentionTrace::queries(int site) const {
+    return static_cast<int>(m_impl->record(site).queryTokens.size());
+}
 int AttentionTrace::keys(int site) const { return static_cast<int>(m_impl->record(site).keyTokens.size()); }
-const std::vector<int>& AttentionTrace::queryTokens(int site) const { return m_impl->record(site).queryTokens; }
+const std::vector<int>& AttentionTrace::queryTokens(int site) const {
+    return m_impl->record(site).queryTokens;
+}
 const std::vector<int>& AttentionTrace::keyTokens(int site) const { return m_impl->record(site).keyTokens; }
 
 Array AttentionTrace::probabilities(int site, const Slice& slice, Weights weights) const {
     const SiteRecord& record = m_impl->record(site);
-    const Range range = resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+    const Range range =
+        resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
     std::vector<at::Tensor> parts;
     forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) { parts.push_back(probs); });
     if (parts.empty())
@@ -183,10 +192,12 @@ Array AttentionTrace::probabilities(int site, const Slice& slice, Weights weight
 Array AttentionTrace::fused(int site, HeadFusion fusion, const std::vector<int>& heads, const Slice& slice,
                             Weights weights) const {
     const SiteRecord& record = m_impl->record(site);
-    const Range range = resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+    const Range range =
+        resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
     std::vector<at::Tensor> parts;
     forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
-        parts.push_back(fuse(heads.empty() ? probs : probs.index_select(0, indexTensor(heads, probs.device())), fusion));
+        parts.push_back(
+            fuse(heads.empty() ? probs : probs.index_select(0, indexTensor(heads, probs.device())), fusion));
     });
     if (parts.empty()) return Array({0, range.keyEnd - range.keyBegin});
     return toArray(joined(parts, 0));
@@ -209,8 +220,10 @@ Array AttentionTrace::columns(int site, const std::vector<int>& chosen, Weights 
     const SiteRecord& record = m_impl->record(site);
     for (const int column : chosen)
         if (column < 0 || column >= keys(site))
-            throw Error(fmt::format("column {} of a site with {} keys", column, keys(site)), {}, ErrorCode::Usage);
-    const Range range = resolve({}, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
+            throw Error(fmt::format("column {} of a site with {} keys", column, keys(site)), {},
+                        ErrorCode::Usage);
+    const Range range =
+        resolve({}, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
     std::vector<at::Tensor> parts;
     forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
         parts.push_back(probs.index_select(2, indexTensor(chosen, probs.device())));
@@ -265,14 +278,19 @@ Array AttentionTrace::probabilityGradient(int site, const Slice& slice) const {
     const at::Tensor gradient = needed(record.outputGradient, "the gradient", site, spec())[0].to(at::kFloat);
     const Range range = resolve(slice, gradient.size(0), queries(site), keys(site));
     at::Tensor values = record.call.value[0].to(at::kFloat);
-    if (values.size(0) != gradient.size(0)) values = values.repeat_interleave(gradient.size(0) / values.size(0), 0);
-    const auto heads = [&range](const at::Tensor& t) { return t.narrow(0, range.headBegin, range.headEnd - range.headBegin); };
+    if (values.size(0) != gradient.size(0))
+        values = values.repeat_interleave(gradient.size(0) / values.size(0), 0);
+    const auto heads = [&range](const at::Tensor& t) {
+        return t.narrow(0, range.headBegin, range.headEnd - range.headBegin);
+    };
     const at::Tensor rows = heads(gradient).narrow(1, range.queryBegin, range.queryEnd - range.queryBegin);
     const at::Tensor columns = heads(values).narrow(1, range.keyBegin, range.keyEnd - range.keyBegin);
     return toArray(at::matmul(rows, columns.transpose(1, 2)));
 }
 
-bool AttentionTrace::hasHidden(const std::string& stage, int i) const { return m_impl->hidden.count({stage, i}) != 0; }
+bool AttentionTrace::hasHidden(const std::string& stage, int i) const {
+    return m_impl->hidden.count({stage, i}) != 0;
+}
 
 Array AttentionTrace::hidden(const std::string& stage, int i) const {
     const auto found = m_impl->hidden.find({stage, i});

@@ -39,14 +39,15 @@ std::vector<int> toInts(const at::Tensor& indices) {
     return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
 }
 
-// The baseline, broadcastable to x: one value, or one per channel of [1, channels, height, width] or of patches
-// [1, patches, pixels * channels].
+// The baseline, broadcastable to x: one value, or one per channel of [1, channels, height, width] or of
+// patches [1, patches, pixels * channels].
 at::Tensor baselineOf(const at::Tensor& x, const Perturbation& change) {
     if (change.channelBaseline.empty()) return at::tensor(change.baseline, at::kDouble).to(x.options());
     const at::Tensor channels = at::tensor(change.channelBaseline, at::kDouble).to(x.options());
     const std::int64_t count = channels.size(0), axis = x.dim() == 4 ? 1 : x.dim() - 1;
     if (x.size(axis) % count != 0)
-        throw Error(fmt::format("a baseline of {} channels does not fit an input axis of size {}", count, x.size(axis)),
+        throw Error(fmt::format("a baseline of {} channels does not fit an input axis of size {}", count,
+                                x.size(axis)),
                     {}, ErrorCode::Usage);
     return x.dim() == 4 ? channels.view({1, count, 1, 1}) : channels.repeat({x.size(axis) / count});
 }
@@ -72,8 +73,8 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
     : m_model(model), m_input(input), m_spec(spec), m_job(job), m_dense(std::move(dense)),
       m_routes(std::make_unique<RouteTable>(spec.route)) {
     const std::string prefix = input.count() > 1 ? fmt::format("image{}/", spec.item) : "";
-    m_recorder = std::make_unique<Recorder>(model, spec, input.maps.at(static_cast<std::size_t>(spec.item)), prefix,
-                                            m_dense);
+    m_recorder = std::make_unique<Recorder>(model, spec, input.maps.at(static_cast<std::size_t>(spec.item)),
+                                            prefix, m_dense);
     m_inputs = input.items.at(static_cast<std::size_t>(spec.item));
     for (const StageSpec& stage : model.stages) m_blocksTotal += stage.layers;
     const auto main = m_inputs.find(input.mainTensor);
@@ -113,8 +114,8 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     return result.output;
 }
 
-// Heads that an edit changes are computed again, from their edited probabilities, and overwrite their slice; the other
-// heads keep the bits of the route.
+// Heads that an edit changes are computed again, from their edited probabilities, and overwrite their slice;
+// the other heads keep the bits of the route.
 at::Tensor Forward::applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain) {
     const std::int64_t heads = call.query.size(1), queries = call.query.size(2);
     const std::int64_t group = heads / call.key.size(1);
@@ -134,14 +135,16 @@ at::Tensor Forward::applyEdit(const AttentionCall& call, const SiteEdit& edit, c
         output = at::index_copy(output, 1, at::tensor({head}, at::kLong).to(output.device()), slice);
     }
     if (!edit.headGain.empty()) {
-        const at::Tensor gain = at::tensor(edit.headGain, at::kDouble).to(output.options()).view({1, -1, 1, 1});
+        const at::Tensor gain =
+            at::tensor(edit.headGain, at::kDouble).to(output.options()).view({1, -1, 1, 1});
         output = output * gain;
     }
     return output;
 }
 
 at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
-    return at::linear(x, weight.weight, weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
+    return at::linear(x, weight.weight,
+                      weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
 }
 
 at::Tensor Forward::tap(std::string_view, const at::Tensor& value) { return value; }
@@ -169,9 +172,11 @@ std::optional<Residual> Forward::resume(const std::string& stage) {
 }
 
 at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Tensor& x) {
-    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0, stage);
+    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0,
+                   stage);
     const auto kept = m_kept.find(stage);
-    // Checkpoints hold the stream before this block's own pruning, so that a run that prunes otherwise can use them.
+    // Checkpoints hold the stream before this block's own pruning, so that a run that prunes otherwise can
+    // use them.
     m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
     const at::Tensor stream = pruned(stage, block, x);
     m_recorder->hidden(stage, block, stream);
@@ -190,8 +195,9 @@ at::Tensor Forward::pruned(const std::string& stage, int block, const at::Tensor
         const at::Tensor stays = at::isin(kept, at::tensor(gone, at::kLong).to(x.device())).logical_not();
         const at::Tensor positions = stays.nonzero().squeeze(1);
         if (positions.numel() == 0)
-            throw Error(fmt::format("pruning before block {} of stage {} would drop every token", block, stage),
-                        "keep at least one token", ErrorCode::Usage);
+            throw Error(
+                fmt::format("pruning before block {} of stage {} would drop every token", block, stage),
+                "keep at least one token", ErrorCode::Usage);
         stream = stream.index_select(1, positions);
         kept = kept.index_select(0, positions);
     }
@@ -222,8 +228,9 @@ RunResult Forward::finish() {
             throw Error("gradients need an objective", "choose a class or an output", ErrorCode::Usage);
         const auto found = m_inputs.find(m_input.mainTensor);
         if (found == m_inputs.end() || !found->second.requires_grad())
-            throw Error("gradients need the tensor " + m_input.mainTensor + ", which this input does not hold",
-                        "give a picture", ErrorCode::Usage);
+            throw Error(
+                "gradients need the tensor " + m_input.mainTensor + ", which this input does not hold",
+                "give a picture", ErrorCode::Usage);
         objective.backward();
         const at::Tensor& main = found->second;
         result.inputTensor = toArray(main, true);
@@ -242,9 +249,10 @@ at::Tensor Forward::resolveObjective(RunResult& result) {
     const Objective& wanted = *m_spec.objective;
     const auto found = m_outputs.find(wanted.output);
     if (found == m_outputs.end())
-        throw Error(fmt::format("the model has no output \"{}\" that an objective could be about", wanted.output),
-                    "a bare model has no classes: choose another objective or a model with a classifier",
-                    ErrorCode::Usage);
+        throw Error(
+            fmt::format("the model has no output \"{}\" that an objective could be about", wanted.output),
+            "a bare model has no classes: choose another objective or a model with a classifier",
+            ErrorCode::Usage);
     const at::Tensor values = found->second.reshape({-1}).to(
         found->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     at::Tensor scalar;
@@ -254,16 +262,19 @@ at::Tensor Forward::resolveObjective(RunResult& result) {
         const std::int64_t count = values.size(0);
         const auto index = [&](int given, std::int64_t rank) {
             if (given >= count)
-                throw Error(fmt::format("class {} of an output with {} entries", given, count), {}, ErrorCode::Usage);
+                throw Error(fmt::format("class {} of an output with {} entries", given, count), {},
+                            ErrorCode::Usage);
             if (given >= 0) return static_cast<std::int64_t>(given);
-            return std::get<1>(at::topk(values.detach(), std::min(rank + 1, count)))[std::min(rank, count - 1)]
+            return std::get<1>(
+                       at::topk(values.detach(), std::min(rank + 1, count)))[std::min(rank, count - 1)]
                 .item<std::int64_t>();
         };
         result.objectiveClass = static_cast<int>(index(wanted.classIndex, 0));
         const at::Tensor scores =
             wanted.kind == Objective::Kind::LogProbability ? at::log_softmax(values, 0) : values;
         scalar = scores[result.objectiveClass];
-        if (wanted.kind == Objective::Kind::LogitDifference) scalar = scalar - scores[index(wanted.otherClass, 1)];
+        if (wanted.kind == Objective::Kind::LogitDifference)
+            scalar = scalar - scores[index(wanted.otherClass, 1)];
     }
     result.objective = scalar.item<double>();
     return scalar;

@@ -20,7 +20,8 @@ struct Linear;
 class Recorder;
 class RouteTable;
 
-/// The tensors of an encoded input under their Hugging Face names, each with its batch axis of size 1, per item.
+/// The tensors of an encoded input under their Hugging Face names, each with its batch axis of size 1, per
+/// item.
 class TensorInput : public ModelInput {
 public:
     std::vector<std::map<std::string, at::Tensor>> items;
@@ -33,18 +34,20 @@ struct Residual {
     at::Tensor x;  // [1, tokens, hidden]
 };
 
-/// The context of one run of one item: the only mutable object of a run. Models pass everything observable through it
-/// and never compute a softmax over attention logits or a weight product themselves.
+/// The context of one run of one item: the only mutable object of a run. Models pass everything observable
+/// through it and never compute a softmax over attention logits or a weight product themselves.
 class Forward {
 public:
-    /// All references must outlive the run; `dense` turns Q and K into logits for edits, traces and the explicit route.
+    /// All references must outlive the run; `dense` turns Q and K into logits for edits, traces and the
+    /// explicit route.
     Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec,
             std::shared_ptr<const AttentionOperator> dense, const JobContext& job);
     ~Forward();
     Forward(const Forward&) = delete;
     Forward& operator=(const Forward&) = delete;
 
-    /// softmax(scale * Q K^T + bias) V by the best eligible route, with this run's edits: [1, heads, query, value_dim].
+    /// softmax(scale * Q K^T + bias) V by the best eligible route, with this run's edits: [1, heads, query,
+    /// value_dim].
     at::Tensor attend(const AttentionCall& call);
 
     /// x W^T + b; where adapters, streamed weights and relevance rules enter.
@@ -56,19 +59,19 @@ public:
     /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.
     at::Tensor input(const std::string& name) const;
 
-    /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the model computes
-    /// its embeddings and begins at block 0.
+    /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the
+    /// model computes its embeddings and begins at block 0.
     std::optional<Residual> resume(const std::string& stage);
 
-    /// Called at the input of every block: records the residual stream, keeps checkpoints, drops pruned tokens. The
-    /// returned stream is what the block works on.
+    /// Called at the input of every block: records the residual stream, keeps checkpoints, drops pruned
+    /// tokens. The returned stream is what the block works on.
     at::Tensor enterBlock(const std::string& stage, int block, const at::Tensor& x);
 
     /// Called with the output of the last block, before the final norm.
     void leaveStage(const std::string& stage, int blocks, const at::Tensor& x);
 
-    /// Indices (int64) of the tokens still in the stage, or an undefined tensor when none was pruned; position-dependent
-    /// parts of a model (rotary tables, relative biases) select by it.
+    /// Indices (int64) of the tokens still in the stage, or an undefined tensor when none was pruned;
+    /// position-dependent parts of a model (rotary tables, relative biases) select by it.
     at::Tensor keptTokens(const std::string& stage) const;
 
     /// Records the output of an attention after its output projection, [1, query, hidden]; returns it.

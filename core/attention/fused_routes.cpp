@@ -1,5 +1,5 @@
-// The only file that calls torch's underscored attention operators: they have no promise of stability and few guards of
-// their own, so every condition they rely on is checked here first (performance reference §6.2).
+// The only file that calls torch's underscored attention operators: they have no promise of stability and few
+// guards of their own, so every condition they rely on is checked here first (performance reference §6.2).
 #include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/_scaled_dot_product_efficient_attention.h>
 #include <ATen/ops/_scaled_dot_product_flash_attention.h>
@@ -39,7 +39,8 @@ std::string cudnnDeclines(const AttentionCall& call) {
     if (std::string reason = common(call, true); !reason.empty()) return reason;
     if (!isHalf(call)) return "needs fp16 or bf16";
     if (call.bias.defined()) return "takes no bias here";
-    if (call.query.size(3) % 8 != 0 || call.query.size(3) > 128) return "needs a head size up to 128 in steps of 8";
+    if (call.query.size(3) % 8 != 0 || call.query.size(3) > 128)
+        return "needs a head size up to 128 in steps of 8";
     if (call.query.size(2) == 1) return "a single query is slow and not reproducible there";
     return "";
 }
@@ -47,8 +48,8 @@ std::string cudnnDeclines(const AttentionCall& call) {
 RouteOutput runCudnn(const AttentionCall& call) {
     const std::int64_t heads = call.query.size(1);
     auto result = at::_scaled_dot_product_cudnn_attention(denseRows(call.query), expanded(call.key, heads),
-                                                          expanded(call.value, heads), {}, true, 0.0, call.causal,
-                                                          false, call.scale);
+                                                          expanded(call.value, heads), {}, true, 0.0,
+                                                          call.causal, false, call.scale);
     at::Tensor lse = std::get<1>(result);
     if (lse.dim() == 4) lse = lse.squeeze(-1);
     return {std::get<0>(result), lse};
@@ -58,15 +59,16 @@ std::string flashDeclines(const AttentionCall& call) {
     if (std::string reason = common(call, true); !reason.empty()) return reason;
     if (!isHalf(call)) return "needs fp16 or bf16";
     if (call.bias.defined()) return "takes no bias";
-    if (call.query.size(3) % 8 != 0 || call.query.size(3) > 256) return "needs a head size up to 256 in steps of 8";
+    if (call.query.size(3) % 8 != 0 || call.query.size(3) > 256)
+        return "needs a head size up to 256 in steps of 8";
     return "";
 }
 
 RouteOutput runFlash(const AttentionCall& call) {
     const std::int64_t heads = call.query.size(1);
     auto result = at::_scaled_dot_product_flash_attention(denseRows(call.query), expanded(call.key, heads),
-                                                          expanded(call.value, heads), 0.0, call.causal, false,
-                                                          call.scale);
+                                                          expanded(call.value, heads), 0.0, call.causal,
+                                                          false, call.scale);
     return {std::get<0>(result), std::get<1>(result)};
 }
 
@@ -91,9 +93,9 @@ RouteOutput runEfficient(const AttentionCall& call) {
     const std::int64_t heads = call.query.size(1);
     std::optional<at::Tensor> bias;
     if (call.bias.defined()) bias = paddedBias(call);
-    auto result = at::_scaled_dot_product_efficient_attention(denseRows(call.query), expanded(call.key, heads),
-                                                              expanded(call.value, heads), bias, true, 0.0,
-                                                              call.causal, call.scale);
+    auto result = at::_scaled_dot_product_efficient_attention(
+        denseRows(call.query), expanded(call.key, heads), expanded(call.value, heads), bias, true, 0.0,
+        call.causal, call.scale);
     return {std::get<0>(result), std::get<1>(result).narrow(2, 0, call.query.size(2))};
 }
 
@@ -111,8 +113,8 @@ RouteOutput runCpuFlash(const AttentionCall& call) {
         bias = mask.expand({1, call.query.size(1), call.query.size(2), call.key.size(2)});
     }
     auto [output, lse] = at::_scaled_dot_product_flash_attention_for_cpu(
-        denseRows(call.query), expanded(call.key, call.query.size(1)), expanded(call.value, call.query.size(1)), 0.0,
-        call.causal, bias, call.scale);
+        denseRows(call.query), expanded(call.key, call.query.size(1)),
+        expanded(call.value, call.query.size(1)), 0.0, call.causal, bias, call.scale);
     return {output, lse};
 }
 

@@ -47,9 +47,9 @@ at::Tensor applyFactor(const at::Tensor& probs, const GroupFactor& factor, const
         const at::Tensor sum = scaled.sum({-1}, true);
         edited = at::where(sum > 0, scaled * (probs.sum({-1}, true) / sum), scaled);
     } else if (factor.rowSum == RowSum::Compensate) {
-        at::Tensor rest = factor.compensateKeys.empty() ? 1 - group
-                                                        : mask(factor.compensateKeys, 0, probs.size(-1), options) *
-                                                              (1 - group);
+        at::Tensor rest = factor.compensateKeys.empty()
+                              ? 1 - group
+                              : mask(factor.compensateKeys, 0, probs.size(-1), options) * (1 - group);
         const at::Tensor groupMass = (probs * group).sum({-1}, true);
         const at::Tensor restMass = (probs * rest).sum({-1}, true);
         // F_R = (m_R + m_g (1 - F)) / m_R; a factor that asks for more mass than there is takes all of it.
@@ -63,7 +63,8 @@ at::Tensor applyFactor(const at::Tensor& probs, const GroupFactor& factor, const
     return at::where(selected > 0, edited, probs);
 }
 
-at::Tensor perHead(const std::vector<double>& values, const RowBlock& block, const at::TensorOptions& options) {
+at::Tensor perHead(const std::vector<double>& values, const RowBlock& block,
+                   const at::TensorOptions& options) {
     const std::vector<double> part(values.begin() + block.headBegin, values.begin() + block.headEnd);
     return at::tensor(part, at::kDouble).to(options).view({-1, 1, 1});
 }
@@ -89,7 +90,8 @@ SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTok
 at::Tensor blockProbabilities(const AttentionOperator& op, const AttentionCall& call, const SiteEdit* edit,
                               const RowBlock& block) {
     at::Tensor logits = op.logits(call, block);
-    if (edit && !edit->temperature.empty()) logits = logits / perHead(edit->temperature, block, logits.options());
+    if (edit && !edit->temperature.empty())
+        logits = logits / perHead(edit->temperature, block, logits.options());
     at::Tensor probs = at::softmax(logits, -1);
     if (!edit) return probs;
     for (const GroupFactor& factor : edit->factors) probs = applyFactor(probs, factor, block);

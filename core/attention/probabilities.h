@@ -9,14 +9,14 @@
 
 namespace fovea {
 
-/// The edit of a site with token indices turned into row and column positions; factors whose tokens were all pruned are
-/// gone.
+/// The edit of a site with token indices turned into row and column positions; factors whose tokens were all
+/// pruned are gone.
 SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTokens,
                           const std::vector<int>& keyTokens);
 
-/// Probabilities of a block of rows, [heads, rows, key], in fp32 (float64 stays): softmax of the logits divided by the
-/// temperature, then the group factors in order, then the head gains. `edit` holds positions and may be null.
-/// Differentiable; nothing is changed in place.
+/// Probabilities of a block of rows, [heads, rows, key], in fp32 (float64 stays): softmax of the logits
+/// divided by the temperature, then the group factors in order, then the head gains. `edit` holds positions
+/// and may be null. Differentiable; nothing is changed in place.
 at::Tensor blockProbabilities(const AttentionOperator& op, const AttentionCall& call, const SiteEdit* edit,
                               const RowBlock& block);
 

@@ -19,7 +19,8 @@ void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::T
                     std::vector<int> queryTokens, std::vector<int> keyTokens) {
     auto record = std::make_shared<SiteRecord>();
     record->call = call;
-    for (at::Tensor* tensor : {&record->call.query, &record->call.key, &record->call.value, &record->call.bias})
+    for (at::Tensor* tensor :
+         {&record->call.query, &record->call.key, &record->call.value, &record->call.bias})
         if (tensor->defined()) *tensor = tensor->detach();
     record->lse = lse.detach();
     if (edit) record->edit = *edit;

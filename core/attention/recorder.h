@@ -16,8 +16,8 @@ public:
 
     bool wants(int site) const { return m_wanted[static_cast<std::size_t>(site)]; }
     /// Records Q, K, V and log-sum-exp of a site; `edit` holds positions and may be null.
-    void site(const AttentionCall& call, const SiteEdit* edit, const at::Tensor& lse, std::vector<int> queryTokens,
-              std::vector<int> keyTokens);
+    void site(const AttentionCall& call, const SiteEdit* edit, const at::Tensor& lse,
+              std::vector<int> queryTokens, std::vector<int> keyTokens);
     /// Keeps the attention output whose gradient will be read after the backward pass.
     void watchGradient(int site, const at::Tensor& output);
     void attentionOutput(int site, const at::Tensor& value);

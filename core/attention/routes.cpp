@@ -22,8 +22,8 @@ std::string shapeText(const at::Tensor& tensor) {
 
 void require(bool fits, const char* what, const AttentionCall& call) {
     if (!fits)
-        throw Error(fmt::format("attention call: {} (query {}, key {}, value {})", what, shapeText(call.query),
-                                shapeText(call.key), shapeText(call.value)),
+        throw Error(fmt::format("attention call: {} (query {}, key {}, value {})", what,
+                                shapeText(call.query), shapeText(call.key), shapeText(call.value)),
                     {}, ErrorCode::Internal);
 }
 

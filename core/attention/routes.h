@@ -16,15 +16,17 @@ struct RouteOutput {
     at::Tensor lse;     // [1, heads, query], fp32 or float64
 };
 
-/// One way to compute softmax(QK^T)V: a name, why it cannot take a call ("" when it can), and the computation.
+/// One way to compute softmax(QK^T)V: a name, why it cannot take a call ("" when it can), and the
+/// computation.
 struct Route {
     const char* name;
     std::string (*declines)(const AttentionCall&);
     RouteOutput (*run)(const AttentionCall&);
 };
 
-/// The eligibility table: routes in order of preference, chosen from device, dtype, head size, mask, bias, soft cap and
-/// grouping alone, never from what is recorded. Remembers which one served how often and why the others declined.
+/// The eligibility table: routes in order of preference, chosen from device, dtype, head size, mask, bias,
+/// soft cap and grouping alone, never from what is recorded. Remembers which one served how often and why the
+/// others declined.
 class RouteTable {
 public:
     explicit RouteTable(RouteChoice choice) : m_choice(choice) {}
@@ -45,8 +47,8 @@ const std::vector<Route>& fusedRoutes();
 /// softmax in fp32 (float64 stays) and the product with V, chunked over query rows: serves every call.
 RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& dense);
 
-/// Throws Error (Internal) when shapes, strides, dtypes or devices of a call do not fit together; the fused operators
-/// crash or are silently wrong on such calls.
+/// Throws Error (Internal) when shapes, strides, dtypes or devices of a call do not fit together; the fused
+/// operators crash or are silently wrong on such calls.
 void checkCall(const AttentionCall& call);
 
 }  // namespace fovea

@@ -21,7 +21,8 @@ const TensorInput& tensorsOf(const ModelInput& input) {
 }
 
 std::string whatWouldFit(const MemoryEstimate& estimate, std::uint64_t budget) {
-    if (estimate.activations > budget) return fmt::format("raise --budget to {}", formatBytes(estimate.run()));
+    if (estimate.activations > budget)
+        return fmt::format("raise --budget to {}", formatBytes(estimate.run()));
     if (estimate.gradients > 0 && estimate.activations + estimate.capture <= budget)
         return "an analysis without gradients would fit, or raise --budget to " + formatBytes(estimate.run());
     return fmt::format("record fewer sites (--sites) or quantities (--keep), or raise --budget to {}",
@@ -48,15 +49,17 @@ RunResult replayed(const RecordedInput& input, RunSpec spec) {
 
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
     if (spec.item < 0 || spec.item >= input.count())
-        throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {}, ErrorCode::Usage);
+        throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {},
+                    ErrorCode::Usage);
     if (const auto* recorded = dynamic_cast<const RecordedInput*>(&input)) return replayed(*recorded, spec);
     const MemoryEstimate estimate = model.estimate(input, spec.capture, spec.gradients.any());
     if (spec.budget > 0 && estimate.run() > spec.budget)
-        throw Error(fmt::format("this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
-                                formatBytes(estimate.run()), formatBytes(estimate.activations),
-                                formatBytes(estimate.capture), formatBytes(estimate.gradients),
-                                formatBytes(spec.budget)),
-                    whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
+        throw Error(
+            fmt::format(
+                "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
+                formatBytes(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
+                formatBytes(estimate.gradients), formatBytes(spec.budget)),
+            whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
     RunSpec run = spec;
     run.edits.dropIdentities();
     const at::AutoGradMode gradients(spec.gradients.any());

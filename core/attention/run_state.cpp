@@ -21,7 +21,8 @@ int firstPruneDifference(const EditPlan& a, const EditPlan& b, const std::string
     int first = blocks;
     const auto compare = [&](const EditPlan& from, const EditPlan& to) {
         for (const TokenPrune& prune : from.prunes)
-            if (prune.stage == stage && std::find(to.prunes.begin(), to.prunes.end(), prune) == to.prunes.end())
+            if (prune.stage == stage &&
+                std::find(to.prunes.begin(), to.prunes.end(), prune) == to.prunes.end())
                 first = std::min(first, prune.block);
     };
     compare(a, b);

@@ -27,8 +27,8 @@ public:
     std::uint64_t bytes = 0;
 };
 
-/// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that must be run
-/// again because something wanted there was not recorded.
+/// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that
+/// must be run again because something wanted there was not recorded.
 int firstDifference(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,
                     const ModelSpec& spec, const std::string& stage, int blocks);
 

@@ -53,7 +53,8 @@ Array toArray(const at::Tensor& tensor, bool dropBatch = false);
 SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& record,
                                  const StatisticsOptions& options);
 
-/// Probabilities of a block of a record: stored ones, or computed from Q and K. [heads, rows, key], fp32 or float64
+/// Probabilities of a block of a record: stored ones, or computed from Q and K. [heads, rows, key], fp32 or
+/// float64
 at::Tensor recordedProbabilities(const AttentionOperator& op, const SiteRecord& record, const RowBlock& block,
                                  Weights weights);
 

@@ -24,7 +24,8 @@ FloatType floatType(const std::string& name) {
     if (name == "float32") return {Dtype::F32, at::kFloat};
     if (name == "float16") return {Dtype::F16, at::kHalf};
     if (name == "bfloat16") return {Dtype::BF16, at::kBFloat16};
-    throw Error("a trace cannot be written as \"" + name + "\"", "use float32, float16 or bfloat16", ErrorCode::Usage);
+    throw Error("a trace cannot be written as \"" + name + "\"", "use float32, float16 or bfloat16",
+                ErrorCode::Usage);
 }
 
 void send(const at::Tensor& tensor, const Sink& sink) {
@@ -73,7 +74,8 @@ private:
         }
         if (keep.lse) addArray(address + "/lse", m_trace.logSumExp(site));
         if (keep.stats) addStatistics(site, address);
-        if (keep.attentionOutput && record.attentionOutput.defined()) add(address + "/output", record.attentionOutput);
+        if (keep.attentionOutput && record.attentionOutput.defined())
+            add(address + "/output", record.attentionOutput);
         if (m_trace.queries(site) > 0 && m_trace.keyTokens(site).back() != m_trace.keys(site) - 1)
             addPrunedIndex(site, address);
     }
@@ -93,7 +95,8 @@ private:
     }
 
     static void sendArray(const Array& array, at::ScalarType type, const Sink& sink) {
-        const at::Tensor view = at::from_blob(const_cast<float*>(array.values.data()), array.shape, at::kFloat);
+        const at::Tensor view =
+            at::from_blob(const_cast<float*>(array.values.data()), array.shape, at::kFloat);
         send(view.to(type), sink);
     }
 
@@ -101,13 +104,14 @@ private:
     void addProbabilities(int site, const std::string& address) {
         const int heads = m_trace.spec().sites[static_cast<std::size_t>(site)].heads;
         const std::vector<std::int64_t> shape = {heads, m_trace.queries(site), m_trace.keys(site)};
-        m_out.push_back({m_trace.prefix() + address + "/probs", m_type.dtype, shape,
-                         [this_ = &m_trace, job = m_job, type = m_type.scalar, heads, site](const Sink& sink) {
-                             for (int head = 0; head < heads; ++head) {
-                                 job.progress(static_cast<double>(head) / heads, "writing probabilities");
-                                 sendArray(this_->probabilities(site, {head, head + 1, 0, -1, 0, -1}), type, sink);
-                             }
-                         }});
+        m_out.push_back(
+            {m_trace.prefix() + address + "/probs", m_type.dtype, shape,
+             [this_ = &m_trace, job = m_job, type = m_type.scalar, heads, site](const Sink& sink) {
+                 for (int head = 0; head < heads; ++head) {
+                     job.progress(static_cast<double>(head) / heads, "writing probabilities");
+                     sendArray(this_->probabilities(site, {head, head + 1, 0, -1, 0, -1}), type, sink);
+                 }
+             }});
     }
 
     void addStatistics(int site, const std::string& address) {
@@ -154,10 +158,11 @@ std::string attentionText(const AttentionTrace& trace) {
     nlohmann::json sites = nlohmann::json::object();
     for (const int site : trace.sites()) {
         const SiteRecord& record = trace.impl()->record(site);
-        sites[trace.spec().sites[static_cast<std::size_t>(site)].address()] = {{"scale", record.call.scale},
-                                                                               {"softcap", record.call.softcap},
-                                                                               {"biased", record.call.bias.defined()},
-                                                                               {"edited", record.edit.has_value()}};
+        sites[trace.spec().sites[static_cast<std::size_t>(site)].address()] = {
+            {"scale", record.call.scale},
+            {"softcap", record.call.softcap},
+            {"biased", record.call.bias.defined()},
+            {"edited", record.edit.has_value()}};
     }
     return sites.dump();
 }
@@ -171,7 +176,8 @@ std::string tokenMapText(const std::vector<std::shared_ptr<const AttentionTrace>
 
 }  // namespace
 
-void writeTraceFile(const std::filesystem::path& path, const std::vector<std::shared_ptr<const AttentionTrace>>& traces,
+void writeTraceFile(const std::filesystem::path& path,
+                    const std::vector<std::shared_ptr<const AttentionTrace>>& traces,
                     const TraceFileOptions& options, const JobContext& job) {
     if (traces.empty()) throw Error("there is no trace to write", {}, ErrorCode::Internal);
     const at::NoGradGuard noGrad;

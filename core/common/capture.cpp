@@ -41,7 +41,8 @@ CaptureRequest CaptureRequest::parse(const std::string& keep) {
             *flag = true;
         } else {
             throw Error("--keep: there is nothing called \"" + word + "\" to keep",
-                        "known: probs, qkv, lse, stats, attention_output, hidden, output, input", ErrorCode::Usage);
+                        "known: probs, qkv, lse, stats, attention_output, hidden, output, input",
+                        ErrorCode::Usage);
         }
         begin = end + 1;
     }

@@ -17,7 +17,9 @@ json rectJson(const Rect& rect) { return json::array({rect.x, rect.y, rect.width
 
 // NaN is written as null: JSON has no other word for "no value".
 struct ToJson {
-    json operator()(const TokenScores& scores) const { return {{"stage", scores.stage}, {"values", scores.values}}; }
+    json operator()(const TokenScores& scores) const {
+        return {{"stage", scores.stage}, {"values", scores.values}};
+    }
     json operator()(const PairMatrix& matrix) const {
         json out = {{"row_stage", matrix.rowStage}, {"column_stage", matrix.columnStage}};
         const int rows = matrix.source ? matrix.source->rows() : 0;
@@ -28,7 +30,8 @@ struct ToJson {
         out["pooled_by"] = block;
         out["values"] = json::array();
         if (rows == 0 || columns == 0) return out;
-        const Array values = block == 1 ? matrix.source->tile(0, rows, 0, columns) : matrix.source->pooled(block);
+        const Array values =
+            block == 1 ? matrix.source->tile(0, rows, 0, columns) : matrix.source->pooled(block);
         for (std::int64_t row = 0; row < values.size(0); ++row) {
             const auto begin = values.values.begin() + row * values.size(1);
             out["values"].push_back(std::vector<float>(begin, begin + values.size(1)));
@@ -47,8 +50,11 @@ struct ToJson {
     json operator()(const Path& path) const {
         json fixations = json::array();
         for (const Path::Fixation& f : path.fixations)
-            fixations.push_back(
-                {{"x", f.x}, {"y", f.y}, {"onset_ms", f.onset}, {"duration_ms", f.duration}, {"mass", f.mass}});
+            fixations.push_back({{"x", f.x},
+                                 {"y", f.y},
+                                 {"onset_ms", f.onset},
+                                 {"duration_ms", f.duration},
+                                 {"mass", f.mass}});
         return {{"image", path.image}, {"fixations", fixations}};
     }
     json operator()(const Series& series) const {
@@ -73,14 +79,19 @@ struct ToJson {
 }  // namespace
 
 const char* findingKindName(const Finding& finding) {
-    static constexpr const char* names[] = {"TokenScores", "PairMatrix", "Grid", "Tree", "Path", "Series", "Table"};
+    static constexpr const char* names[] = {"TokenScores", "PairMatrix", "Grid", "Tree",
+                                            "Path",        "Series",     "Table"};
     static_assert(std::size(names) == std::variant_size_v<Finding::Data>);
     return names[finding.data.index()];
 }
 
 json toJson(const Finding& finding) {
-    return {{"name", finding.name}, {"title", finding.title}, {"unit", finding.unit},
-            {"note", finding.note}, {"kind", findingKindName(finding)}, {"data", std::visit(ToJson{}, finding.data)}};
+    return {{"name", finding.name},
+            {"title", finding.title},
+            {"unit", finding.unit},
+            {"note", finding.note},
+            {"kind", findingKindName(finding)},
+            {"data", std::visit(ToJson{}, finding.data)}};
 }
 
 }  // namespace fovea

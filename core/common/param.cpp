@@ -28,7 +28,9 @@ const char* typeName(ParamType type) {
     return "text";
 }
 
-std::string joined(const std::vector<std::string>& words) { return fmt::format("{}", fmt::join(words, ", ")); }
+std::string joined(const std::vector<std::string>& words) {
+    return fmt::format("{}", fmt::join(words, ", "));
+}
 
 std::string rangeText(const ParamSpec& spec) {
     if (std::isinf(spec.minimum) && std::isinf(spec.maximum)) return "";
@@ -49,8 +51,8 @@ std::string expectation(const ParamSpec& spec) {
 }
 
 [[noreturn]] void reject(const EntryInfo& owner, const ParamSpec& spec, const json& found) {
-    throw Error(fmt::format("{}: parameter \"{}\": expected {}, found {}", owner.id, spec.name, expectation(spec),
-                            found.dump(-1, ' ', false, json::error_handler_t::replace)),
+    throw Error(fmt::format("{}: parameter \"{}\": expected {}, found {}", owner.id, spec.name,
+                            expectation(spec), found.dump(-1, ' ', false, json::error_handler_t::replace)),
                 spec.help, ErrorCode::Usage);
 }
 
@@ -66,7 +68,8 @@ json checked(const EntryInfo& owner, const ParamSpec& spec, const json& value) {
             break;
         case ParamType::Integer:
             if (value.is_number() && inRange(spec, value.get<double>()) &&
-                std::floor(value.get<double>()) == value.get<double>() && std::abs(value.get<double>()) < 0x1p53)
+                std::floor(value.get<double>()) == value.get<double>() &&
+                std::abs(value.get<double>()) < 0x1p53)
                 return static_cast<std::int64_t>(value.get<double>());
             break;
         case ParamType::Number:
@@ -97,7 +100,8 @@ const ParamSpec& specOf(const EntryInfo& owner, const std::string& name) {
     std::vector<std::string> known;
     for (const ParamSpec& spec : owner.params) known.push_back(spec.name);
     throw Error(fmt::format("{} has no parameter \"{}\"", owner.id, name),
-                known.empty() ? "it takes no parameters" : "its parameters: " + joined(known), ErrorCode::Usage);
+                known.empty() ? "it takes no parameters" : "its parameters: " + joined(known),
+                ErrorCode::Usage);
 }
 
 template <typename Number>
@@ -111,8 +115,9 @@ bool parses(const std::string& text, Number& number) {
 
 json checkedParams(const EntryInfo& owner, const json& given) {
     if (!given.is_null() && !given.is_object())
-        throw Error(fmt::format("{}: expected a JSON object of parameters, found {}", owner.id, given.type_name()),
-                    {}, ErrorCode::Usage);
+        throw Error(
+            fmt::format("{}: expected a JSON object of parameters, found {}", owner.id, given.type_name()),
+            {}, ErrorCode::Usage);
     json values = json::object();
     for (const ParamSpec& spec : owner.params) values[spec.name] = spec.defaultValue;
     if (given.is_object())

@@ -58,7 +58,8 @@ std::uint64_t availableMemory() {
     constexpr std::uint64_t fallback = std::uint64_t{4} << 30;
     std::uint64_t bytes = systemMemory();
 #if !defined(_WIN32) && !defined(__APPLE__)
-    if (const std::uint64_t container = containerMemory()) bytes = bytes ? std::min(bytes, container) : container;
+    if (const std::uint64_t container = containerMemory())
+        bytes = bytes ? std::min(bytes, container) : container;
 #endif
     return bytes ? bytes : fallback;
 }

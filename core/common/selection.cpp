@@ -43,8 +43,10 @@ std::optional<int> integer(std::string_view text) {
 }
 
 [[noreturn]] void reject(const std::string& part, const std::string& what, int count) {
-    throw Error(fmt::format("{}: \"{}\" selects nothing that exists (there are {}, counted from 0)", what, part, count),
-                "write \"all\", \"last\", an index, a range like 0-5, or several joined by commas", ErrorCode::Usage);
+    throw Error(fmt::format("{}: \"{}\" selects nothing that exists (there are {}, counted from 0)", what,
+                            part, count),
+                "write \"all\", \"last\", an index, a range like 0-5, or several joined by commas",
+                ErrorCode::Usage);
 }
 
 int resolved(std::string_view text, int count, const std::string& part, const std::string& what) {
@@ -61,8 +63,9 @@ void addRange(const std::string& part, int count, const std::string& what, std::
     }
     const std::size_t dash = part.find('-', 1);  // a leading dash counts from the end
     const int first = resolved(std::string_view(part).substr(0, dash), count, part, what);
-    const int last =
-        dash == std::string::npos ? first : resolved(std::string_view(part).substr(dash + 1), count, part, what);
+    const int last = dash == std::string::npos
+                         ? first
+                         : resolved(std::string_view(part).substr(dash + 1), count, part, what);
     if (last < first) reject(part, what, count);
     for (int i = first; i <= last; ++i) out.insert(i);
 }
@@ -81,10 +84,11 @@ void addCells(const std::string& part, const StageTokens& stage, std::set<int>& 
     const auto from = cell(body.substr(0, dash));
     const auto to = dash == std::string::npos ? from : cell(body.substr(dash + 1));
     const bool inside = from && to && from->first >= 0 && from->second >= 0 && to->first < stage.gridRows &&
-                        to->second < stage.gridColumns && from->first <= to->first && from->second <= to->second;
+                        to->second < stage.gridColumns && from->first <= to->first &&
+                        from->second <= to->second;
     if (!inside)
-        throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)", part,
-                                stage.gridRows, stage.gridColumns),
+        throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)",
+                                part, stage.gridRows, stage.gridColumns),
                     "write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN, counted from 0", ErrorCode::Usage);
     for (const Token& token : stage.tokens)
         if (token.row >= from->first && token.row <= to->first && token.column >= from->second &&

@@ -8,8 +8,9 @@
 
 namespace fovea {
 
-/// A file that appears under its name only when complete: written beside it, flushed to disk, renamed by commit(). An
-/// object destroyed before commit() leaves nothing behind. Throws Error (Input) for every failure of the system.
+/// A file that appears under its name only when complete: written beside it, flushed to disk, renamed by
+/// commit(). An object destroyed before commit() leaves nothing behind. Throws Error (Input) for every
+/// failure of the system.
 class AtomicFile {
 public:
     /// Opens a new file beside path. A path that exists and is a device or pipe is written directly.

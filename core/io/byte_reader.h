@@ -10,7 +10,8 @@
 
 namespace fovea {
 
-/// Reads little-endian numbers and strings from bytes in memory; every access is checked and throws Error (Input).
+/// Reads little-endian numbers and strings from bytes in memory; every access is checked and throws Error
+/// (Input).
 class ByteReader {
 public:
     ByteReader(std::span<const std::byte> bytes, const std::string& source, std::uint64_t position = 0)
@@ -24,7 +25,8 @@ public:
     std::uint64_t number(int bytes) {
         const auto raw = take(static_cast<std::uint64_t>(bytes));
         std::uint64_t value = 0;
-        for (std::size_t i = raw.size(); i-- > 0;) value = value << 8 | std::to_integer<std::uint64_t>(raw[i]);
+        for (std::size_t i = raw.size(); i-- > 0;)
+            value = value << 8 | std::to_integer<std::uint64_t>(raw[i]);
         return value;
     }
     std::uint8_t u8() { return static_cast<std::uint8_t>(number(1)); }
@@ -34,7 +36,8 @@ public:
 
     std::span<const std::byte> take(std::uint64_t count) {
         if (count > remaining()) fail(count);
-        const auto part = m_bytes.subspan(static_cast<std::size_t>(m_position), static_cast<std::size_t>(count));
+        const auto part =
+            m_bytes.subspan(static_cast<std::size_t>(m_position), static_cast<std::size_t>(count));
         m_position += count;
         return part;
     }

@@ -21,7 +21,8 @@ struct CheckpointFile {
 };
 
 /// Maps a safetensors or pickled (.bin, .pt, .pth) file; WeightFormat::None decides by content.
-CheckpointFile openCheckpointFile(const std::filesystem::path& path, WeightFormat format = WeightFormat::None);
+CheckpointFile openCheckpointFile(const std::filesystem::path& path,
+                                  WeightFormat format = WeightFormat::None);
 
 /// The configuration of a model: its config.json, or for a lone weight file what its tensors imply.
 ConfigView readModelConfig(const ResolvedModel& model);

@@ -22,7 +22,8 @@ std::string_view displayName(Dtype dtype);
 std::optional<Dtype> dtypeFromSafetensorsName(std::string_view name);
 /// True for types whose values are real or complex numbers rather than integers or booleans.
 bool isFloating(Dtype dtype);
-/// The value of one 8-bit float; dtype must be one of the F8 types (OCP MX 1.0; "Fnuz": one zero, no infinities).
+/// The value of one 8-bit float; dtype must be one of the F8 types (OCP MX 1.0; "Fnuz": one zero, no
+/// infinities).
 float decodeFloat8(Dtype dtype, std::uint8_t bits);
 
 }  // namespace fovea

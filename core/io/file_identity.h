@@ -27,9 +27,12 @@ struct FileIdentity {
 };
 
 /// Reads a file's identity; throws Error (Input) where it cannot be read.
-FileIdentity identifyFile(const std::filesystem::path& file, HashDepth depth = HashDepth::Header, const JobContext& job = {});
+FileIdentity identifyFile(const std::filesystem::path& file, HashDepth depth = HashDepth::Header,
+                          const JobContext& job = {});
 
-/// The `fovea.model` metadata of a trace: reference, path, revision, and the files with sizes, times and hashes.
-nlohmann::json modelIdentityJson(const ResolvedModel& model, HashDepth depth = HashDepth::Header, const JobContext& job = {});
+/// The `fovea.model` metadata of a trace: reference, path, revision, and the files with sizes, times and
+/// hashes.
+nlohmann::json modelIdentityJson(const ResolvedModel& model, HashDepth depth = HashDepth::Header,
+                                 const JobContext& job = {});
 
 }  // namespace fovea

@@ -24,9 +24,9 @@ struct NumberRange {
     double max = 1e9;
 };
 
-/// A configuration (config.json or a part of it) read with the reference class's defaults: an absent key and null give
-/// the default, a wrong type or a value out of range throws Error (Input) naming file, key, expected and found. Keys may
-/// list spellings, "dtype|torch_dtype": the first that is present counts.
+/// A configuration (config.json or a part of it) read with the reference class's defaults: an absent key and
+/// null give the default, a wrong type or a value out of range throws Error (Input) naming file, key,
+/// expected and found. Keys may list spellings, "dtype|torch_dtype": the first that is present counts.
 class ConfigView {
 public:
     /// Reads a whole file; throws Error (Input) where it is no bounded, strict JSON object.
@@ -45,12 +45,13 @@ public:
                                 NumberRange range = {}) const;
     std::vector<std::string> texts(std::string_view keys, const std::vector<std::string>& fallback) const;
     /// Height and width: one integer for a square, or two in a list, or {"height","width"}.
-    std::pair<std::int64_t, std::int64_t> size(std::string_view keys, std::int64_t fallback, IntegerRange range) const;
+    std::pair<std::int64_t, std::int64_t> size(std::string_view keys, std::int64_t fallback,
+                                               IntegerRange range) const;
     /// A nested configuration ("vision_config"), empty where absent: then everything takes its default.
     ConfigView section(std::string_view keys) const;
 
-    /// Labels by class index from id2label, "LABEL_<i>" for gaps; empty where there is none. Throws where a key is no
-    /// index.
+    /// Labels by class index from id2label, "LABEL_<i>" for gaps; empty where there is none. Throws where a
+    /// key is no index.
     std::vector<std::string> labels() const;
     /// num_labels: the number of id2label entries, else num_labels, else fallback.
     std::int64_t labelCount(std::int64_t fallback) const;
@@ -64,7 +65,8 @@ public:
     [[noreturn]] void fail(std::string_view key, const std::string& expected, const std::string& found) const;
 
 private:
-    /// The first present, non-null value of the spellings and the spelling that matched; null pointer where none is.
+    /// The first present, non-null value of the spellings and the spelling that matched; null pointer where
+    /// none is.
     const nlohmann::json* find(std::string_view keys, std::string* key) const;
 
     std::shared_ptr<const nlohmann::json> m_value;
@@ -76,19 +78,24 @@ private:
 /// What a family needs to know to accept a model: its configuration and how it was recognised.
 struct ModelIdentity {
     ModelFormat format = ModelFormat::Transformers;
-    std::string modelType;     ///< transformers' model_type; "timm" for timm exports; for lone weights what was recognised
+    std::string modelType;  ///< transformers' model_type; "timm" for timm exports; for lone weights what was
+                            ///< recognised
     std::string architecture;  ///< first of architectures, timm's architecture, or diffusers' _class_name
 };
 
-/// Reads the identity of a configuration; refuses auto_map (remote code) and quantised checkpoints with Error (Input).
+/// Reads the identity of a configuration; refuses auto_map (remote code) and quantised checkpoints with Error
+/// (Input).
 ModelIdentity identifyConfig(const ConfigView& config, ModelFormat format);
 
-/// The configuration, in the spelling of transformers' vit or dinov2 families, that a lone weight file implies: read
-/// from names and shapes of its tensors, which must be those of timm's or DINO's vision transformers (their names stay:
-/// "blocks.0.attn.qkv.weight"). Throws Error (Input) where nothing is recognised.
-ConfigView configFromTensors(const std::map<std::string, std::vector<std::int64_t>>& shapes, const std::string& source);
-/// The same for a timm folder: what its config.json says (heads by architecture, classes, labels, sizes, mean and std
-/// under pretrained_cfg) completed by names and shapes.
-ConfigView configFromTimm(const ConfigView& timm, const std::map<std::string, std::vector<std::int64_t>>& shapes);
+/// The configuration, in the spelling of transformers' vit or dinov2 families, that a lone weight file
+/// implies: read from names and shapes of its tensors, which must be those of timm's or DINO's vision
+/// transformers (their names stay: "blocks.0.attn.qkv.weight"). Throws Error (Input) where nothing is
+/// recognised.
+ConfigView configFromTensors(const std::map<std::string, std::vector<std::int64_t>>& shapes,
+                             const std::string& source);
+/// The same for a timm folder: what its config.json says (heads by architecture, classes, labels, sizes, mean
+/// and std under pretrained_cfg) completed by names and shapes.
+ConfigView configFromTimm(const ConfigView& timm,
+                          const std::map<std::string, std::vector<std::int64_t>>& shapes);
 
 }  // namespace fovea

@@ -106,10 +106,11 @@ Size resizedSize(const Settings& s, const Pixels& picture) {
         }
     }
     if (w < 1 || h < 1 || w > kMaxResizedSide || h > kMaxResizedSide) {
-        throw Error(fmt::format("image of {} x {}: expected both sides to stay at 1 pixel or more and below 2^30, "
-                                "found {:.0f} x {:.0f} after the resize of {}",
-                                picture.width, picture.height, w, h, s.className),
-                    "crop the image to a less extreme shape");
+        throw Error(
+            fmt::format("image of {} x {}: expected both sides to stay at 1 pixel or more and below 2^30, "
+                        "found {:.0f} x {:.0f} after the resize of {}",
+                        picture.width, picture.height, w, h, s.className),
+            "crop the image to a less extreme shape");
     }
     return {static_cast<int>(w), static_cast<int>(h)};
 }
@@ -140,10 +141,10 @@ PixelTransform transformOf(const Settings& s, const Pixels& picture) {
     t.shownHeight = t.inputHeight;
     if (s.doPad && s.padWidth > 0) {
         if (s.padWidth < t.inputWidth || s.padHeight < t.inputHeight) {
-            throw Error(fmt::format("image of {} x {}: pad_size: expected at least the {} x {} of the resized image, "
-                                    "found {} x {}",
-                                    picture.width, picture.height, t.inputWidth, t.inputHeight, s.padWidth,
-                                    s.padHeight));
+            throw Error(fmt::format(
+                "image of {} x {}: pad_size: expected at least the {} x {} of the resized image, "
+                "found {} x {}",
+                picture.width, picture.height, t.inputWidth, t.inputHeight, s.padWidth, s.padHeight));
         }
         t.inputWidth = s.padWidth;
         t.inputHeight = s.padHeight;
@@ -249,9 +250,10 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
             m_rescaled[static_cast<std::size_t>(byte)] = value;
             if (s.doNormalize) value = (value - mean) / deviation;
             if (!std::isfinite(value)) {
-                throw Error(fmt::format("{}: rescale_factor, image_mean, image_std: expected finite pixel values, "
-                                        "found {} for a byte of {}",
-                                        s.className, value, byte));
+                throw Error(
+                    fmt::format("{}: rescale_factor, image_mean, image_std: expected finite pixel values, "
+                                "found {} for a byte of {}",
+                                s.className, value, byte));
             }
             m_table[c][static_cast<std::size_t>(byte)] = value;
         }
@@ -263,10 +265,11 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
         throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
                                 picture.height));
     }
-    const std::size_t expected = static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
+    const std::size_t expected =
+        static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
     if (picture.rgb.size() != expected) {
-        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width, picture.height,
-                                expected, picture.rgb.size()),
+        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width,
+                                picture.height, expected, picture.rgb.size()),
                     {}, ErrorCode::Internal);
     }
     const Settings& s = m_settings;
@@ -278,16 +281,19 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
     const Placement place = placementOf(out.transform);
     const std::size_t width = static_cast<std::size_t>(out.width);
     const std::size_t plane = width * static_cast<std::size_t>(out.height);
-    const ResizeRequest request{out.transform.resizedWidth, out.transform.resizedHeight, s.resample, place.window};
+    const ResizeRequest request{out.transform.resizedWidth, out.transform.resizedHeight, s.resample,
+                                place.window};
 
     if (s.doPad || s.doCrop) {
-        // Padding after normalising has the value 0, the mean; a crop beyond the picture has the fill of the crop.
+        // Padding after normalising has the value 0, the mean; a crop beyond the picture has the fill of the
+        // crop.
         for (int y = 0; y < out.height; ++y) {
             for (int x = 0; x < out.width; ++x) {
                 const bool cropped = s.doCrop && x < s.cropWidth && y < s.cropHeight;
                 for (std::size_t c = 0; c < 3; ++c) {
                     const double mean = s.doNormalize ? std::clamp(s.mean[c] * 255.0, 0.0, 255.0) : 0.0;
-                    out.seen.at(x, y)[c] = cropped ? s.cropFill[c] : static_cast<std::uint8_t>(std::lround(mean));
+                    out.seen.at(x, y)[c] =
+                        cropped ? s.cropFill[c] : static_cast<std::uint8_t>(std::lround(mean));
                 }
             }
         }
@@ -311,7 +317,8 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
             const float deviation = static_cast<float>(s.deviation[c]);
             for (int y = 0; y < place.window.height; ++y) {
                 for (int x = 0; x < place.window.width; ++x, ++value) {
-                    valueAt(c, place.x + x, place.y + y) = s.doNormalize ? (*value - mean) / deviation : *value;
+                    valueAt(c, place.x + x, place.y + y) =
+                        s.doNormalize ? (*value - mean) / deviation : *value;
                     const double byte = *value / static_cast<float>(s.rescaleFactor);
                     out.seen.at(place.x + x, place.y + y)[c] =
                         static_cast<std::uint8_t>(std::lround(std::clamp(byte, 0.0, 255.0)));
@@ -322,10 +329,12 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
         const Pixels resized = resizePillow(picture, request);
         for (int y = 0; y < place.window.height; ++y) {
             const std::uint8_t* row = resized.at(0, y);
-            std::copy_n(row, 3 * static_cast<std::size_t>(place.window.width), out.seen.at(place.x, place.y + y));
+            std::copy_n(row, 3 * static_cast<std::size_t>(place.window.width),
+                        out.seen.at(place.x, place.y + y));
             for (std::size_t c = 0; c < 3; ++c) {
                 float* target = &valueAt(c, place.x, place.y + y);
-                for (int x = 0; x < place.window.width; ++x) target[x] = m_table[c][row[3 * x + static_cast<int>(c)]];
+                for (int x = 0; x < place.window.width; ++x)
+                    target[x] = m_table[c][row[3 * x + static_cast<int>(c)]];
             }
         }
     }
@@ -337,14 +346,16 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
 void ImageProcessor::toPatches(ProcessedImage& image) const {
     const int patch = m_settings.patchSize;
     if (image.width % patch != 0 || image.height % patch != 0) {
-        throw Error(fmt::format("image of {} x {}: expected multiples of the patch size {} where do_resize is false",
-                                image.width, image.height, patch));
+        throw Error(
+            fmt::format("image of {} x {}: expected multiples of the patch size {} where do_resize is false",
+                        image.width, image.height, patch));
     }
     const int rows = image.height / patch;
     const int columns = image.width / patch;
     if (std::int64_t{rows} * columns > m_settings.maxPatches) {
-        throw Error(fmt::format("image of {} x {}: expected at most {} patches of {} pixels, found {}", image.width,
-                                image.height, m_settings.maxPatches, patch, std::int64_t{rows} * columns));
+        throw Error(fmt::format("image of {} x {}: expected at most {} patches of {} pixels, found {}",
+                                image.width, image.height, m_settings.maxPatches, patch,
+                                std::int64_t{rows} * columns));
     }
     const std::size_t length = 3 * static_cast<std::size_t>(patch) * static_cast<std::size_t>(patch);
     const std::size_t plane = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);
@@ -371,7 +382,8 @@ void ImageProcessor::toPatches(ProcessedImage& image) const {
 }
 
 std::string ImageProcessor::describe() const {
-    static constexpr std::array<const char*, 6> kFilters{"nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"};
+    static constexpr std::array<const char*, 6> kFilters{"nearest", "lanczos", "bilinear",
+                                                         "bicubic", "box",     "hamming"};
     const Settings& s = m_settings;
     std::string text = s.className + ":";
     const char* filter = kFilters[static_cast<std::size_t>(s.resample)];
@@ -386,8 +398,8 @@ std::string ImageProcessor::describe() const {
                 text += fmt::format(" resize the shorter side to {} ({})", s.height, filter);
                 break;
             case SizeRule::ShortestWithLongest:
-                text += fmt::format(" resize the shorter side to {}, the longer to at most {} ({})", s.height, s.width,
-                                    filter);
+                text += fmt::format(" resize the shorter side to {}, the longer to at most {} ({})", s.height,
+                                    s.width, filter);
                 break;
             case SizeRule::FitInside:
             case SizeRule::FitRounded:
@@ -397,15 +409,16 @@ std::string ImageProcessor::describe() const {
                 text += fmt::format(" resize to cover {} x {} ({})", s.width, s.height, filter);
                 break;
             case SizeRule::MaxPatches:
-                text += fmt::format(" resize to at most {} patches of {} pixels ({})", s.maxPatches, s.patchSize, filter);
+                text += fmt::format(" resize to at most {} patches of {} pixels ({})", s.maxPatches,
+                                    s.patchSize, filter);
                 break;
         }
     }
     if (s.doCrop) text += fmt::format(", centre crop {} x {}", s.cropWidth, s.cropHeight);
     if (s.doRescale) text += fmt::format(", times {:.6g}", s.rescaleFactor);
     if (s.doNormalize) {
-        text += fmt::format(", mean {:.4g} {:.4g} {:.4g}, deviation {:.4g} {:.4g} {:.4g}", s.mean[0], s.mean[1],
-                            s.mean[2], s.deviation[0], s.deviation[1], s.deviation[2]);
+        text += fmt::format(", mean {:.4g} {:.4g} {:.4g}, deviation {:.4g} {:.4g} {:.4g}", s.mean[0],
+                            s.mean[1], s.mean[2], s.deviation[0], s.deviation[1], s.deviation[2]);
     }
     if (s.doPad && s.padWidth > 0) text += fmt::format(", pad to {} x {}", s.padWidth, s.padHeight);
     return text;

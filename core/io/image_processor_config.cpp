@@ -69,7 +69,8 @@ std::vector<ProcessorClass> processorClasses() {
     classes.push_back({square("Siglip2ImageProcessor", 0, Resample::Bilinear, kHalf, kHalf), true, false});
     classes.back().defaults.rule = SizeRule::MaxPatches;
     classes.push_back(
-        {square("DINOv3ViTImageProcessor", 224, Resample::Bilinear, kImageNetMean, kImageNetDeviation), true, false});
+        {square("DINOv3ViTImageProcessor", 224, Resample::Bilinear, kImageNetMean, kImageNetDeviation), true,
+         false});
     classes.back().defaults.backend = Settings::Backend::DinoV3;
     return classes;
 }
@@ -204,7 +205,8 @@ void readBothSides(const Keys& keys, const char* key, int& height, int& width) {
     } else if (value->is_array() && value->size() == 2) {
         height = keys.side(fmt::format("{}[0]", key), (*value)[0]);
         width = keys.side(fmt::format("{}[1]", key), (*value)[1]);
-    } else if (value->is_object() && value->size() == 2 && value->contains("height") && value->contains("width")) {
+    } else if (value->is_object() && value->size() == 2 && value->contains("height") &&
+               value->contains("width")) {
         height = keys.side(fmt::format("{}.height", key), (*value)["height"]);
         width = keys.side(fmt::format("{}.width", key), (*value)["width"]);
     } else {
@@ -278,14 +280,16 @@ ImageProcessor fromTimm(const Keys& keys) {
     s.doCrop = true;
     s.height = static_cast<int>(std::floor(s.cropHeight / part));
     s.width = static_cast<int>(std::floor(s.cropWidth / part));
-    if (s.height < 1 || s.width < 1) keys.fail("crop_pct", "a size of at least 1 pixel", *keys.find("crop_pct"));
+    if (s.height < 1 || s.width < 1)
+        keys.fail("crop_pct", "a size of at least 1 pixel", *keys.find("crop_pct"));
     const std::string mode = keys.text("crop_mode").value_or("center");
     if (mode == "squash") {
         s.rule = SizeRule::Exact;
     } else if (mode == "border") {
         s.rule = SizeRule::FitRounded;
         for (std::size_t c = 0; c < 3; ++c) {
-            s.cropFill[c] = static_cast<std::uint8_t>(std::clamp(std::nearbyint(255 * s.mean[c]), 0.0, 255.0));
+            s.cropFill[c] =
+                static_cast<std::uint8_t>(std::clamp(std::nearbyint(255 * s.mean[c]), 0.0, 255.0));
         }
     } else if (mode == "center") {
         s.rule = s.height == s.width ? SizeRule::ShortestEdge : SizeRule::CoverRounded;
@@ -308,9 +312,10 @@ ProcessorClass classNamed(std::string_view name, std::string_view file) {
         if (c.defaults.className == name) return c;
         known += (known.empty() ? "" : ", ") + c.defaults.className;
     }
-    throw Error(fmt::format("{}: image_processor_type: expected one of {}, found \"{}\"", file, known,
-                            name.substr(0, 60)),
-                "this image processor is not supported; prepare pixel_values yourself and pass them with --tensors");
+    throw Error(
+        fmt::format("{}: image_processor_type: expected one of {}, found \"{}\"", file, known,
+                    name.substr(0, 60)),
+        "this image processor is not supported; prepare pixel_values yourself and pass them with --tensors");
 }
 
 std::string classNameOf(const Keys& keys, std::string_view modelType) {
@@ -325,10 +330,12 @@ std::string classNameOf(const Keys& keys, std::string_view modelType) {
     }
     if (!name.empty()) return name;
     if (const Family* family = familyOf(modelType)) return family->className;
-    throw Error(fmt::format("{}: image_processor_type: expected the name of a class (model type \"{}\" has no default), "
-                            "found nothing",
-                            keys.file(), modelType.substr(0, 60)),
-                "prepare pixel_values yourself and pass them with --tensors");
+    throw Error(
+        fmt::format(
+            "{}: image_processor_type: expected the name of a class (model type \"{}\" has no default), "
+            "found nothing",
+            keys.file(), modelType.substr(0, 60)),
+        "prepare pixel_values yourself and pass them with --tensors");
 }
 
 std::optional<Json> readIfThere(const std::filesystem::path& path) {
@@ -344,7 +351,8 @@ bool isTimm(const Json& config) {
 
 }  // namespace
 
-ImageProcessor ImageProcessor::fromJson(const Json& root, std::string_view modelType, std::string_view fileName) {
+ImageProcessor ImageProcessor::fromJson(const Json& root, std::string_view modelType,
+                                        std::string_view fileName) {
     if (!root.is_object()) Keys(root, fileName).fail("(root)", "an object", root);
     if (isTimm(root)) {
         const auto nested = root.find("pretrained_cfg");
@@ -398,7 +406,8 @@ ImageProcessor ImageProcessor::fromJson(const Json& root, std::string_view model
     return ImageProcessor(std::move(s));
 }
 
-ImageProcessor ImageProcessor::fromText(std::string_view text, std::string_view modelType, std::string_view fileName) {
+ImageProcessor ImageProcessor::fromText(std::string_view text, std::string_view modelType,
+                                        std::string_view fileName) {
     return fromJson(parseJson(text, std::string(fileName)), modelType, fileName);
 }
 
@@ -428,10 +437,11 @@ ImageProcessor ImageProcessor::fromFolder(const std::filesystem::path& folder, s
 ImageProcessor ImageProcessor::forFamily(std::string_view modelType, int imageSize) {
     const Family* family = familyOf(modelType);
     if (!family) {
-        throw Error(fmt::format("preprocessor_config.json: expected a file, since model type \"{}\" has no defaults; "
-                                "found none",
-                                modelType.substr(0, 60)),
-                    "put the preprocessor_config.json of the checkpoint beside its config.json");
+        throw Error(
+            fmt::format("preprocessor_config.json: expected a file, since model type \"{}\" has no defaults; "
+                        "found none",
+                        modelType.substr(0, 60)),
+            "put the preprocessor_config.json of the checkpoint beside its config.json");
     }
     if (imageSize < 0 || imageSize > kMaxSide) {
         throw Error(fmt::format("image_size: expected 1 to {}, found {}", kMaxSide, imageSize));
@@ -448,7 +458,8 @@ ImageProcessor ImageProcessor::forFamily(std::string_view modelType, int imageSi
         s.height = s.width = resized;
         s.cropHeight = s.cropWidth = imageSize;
     }
-    std::string notice = fmt::format("no preprocessor_config.json: using what published {} checkpoints use", modelType);
+    std::string notice =
+        fmt::format("no preprocessor_config.json: using what published {} checkpoints use", modelType);
     return ImageProcessor(std::move(s), {std::move(notice)});
 }
 

@@ -15,8 +15,8 @@ struct JsonLimits {
     std::size_t maxValues = 1'000'000;
 };
 
-/// Parses strict JSON (no comments, NaN or duplicate keys) within the limits, without recursion; throws Error (Input)
-/// whose message starts with source.
+/// Parses strict JSON (no comments, NaN or duplicate keys) within the limits, without recursion; throws Error
+/// (Input) whose message starts with source.
 nlohmann::json parseJson(std::string_view text, const std::string& source, const JsonLimits& limits = {});
 /// Reads and parses a regular file.
 nlohmann::json readJsonFile(const std::filesystem::path& path, const JsonLimits& limits = {});

@@ -8,11 +8,12 @@
 
 namespace fovea {
 
-/// A regular file mapped into memory, private and copy-on-write: writes through data() stay in this process and never
-/// reach the file. The mapping lives as long as anyone holds the pointer.
+/// A regular file mapped into memory, private and copy-on-write: writes through data() stay in this process
+/// and never reach the file. The mapping lives as long as anyone holds the pointer.
 class MappedFile {
 public:
-    /// Maps a whole file; throws Error (Input) where it is missing, not a regular file, or changes size meanwhile.
+    /// Maps a whole file; throws Error (Input) where it is missing, not a regular file, or changes size
+    /// meanwhile.
     static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path);
 
     MappedFile(const MappedFile&) = delete;
@@ -27,7 +28,8 @@ public:
 
     /// Throws Error (Input) where the file on disk has become shorter or longer since it was mapped.
     void requireUnchanged() const;
-    /// Tells the system that the whole pages inside [begin, end) are not needed soon; they are read again on use.
+    /// Tells the system that the whole pages inside [begin, end) are not needed soon; they are read again on
+    /// use.
     void dropPages(std::uint64_t begin, std::uint64_t end) const;
 
 private:

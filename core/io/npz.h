@@ -12,8 +12,9 @@ namespace fovea {
 /// Writes one array as .npy (format 1.0, float32, C order), complete or not at all.
 void writeNpy(const std::filesystem::path& path, const Array& array);
 
-/// Writes arrays as .npz that numpy.load reads: a zip archive with one stored .npy member per name (zip64 where needed),
-/// complete or not at all. Names are unique, without the .npy ending; '/' is allowed.
-void writeNpz(const std::filesystem::path& path, const std::vector<std::pair<std::string, const Array*>>& arrays);
+/// Writes arrays as .npz that numpy.load reads: a zip archive with one stored .npy member per name (zip64
+/// where needed), complete or not at all. Names are unique, without the .npy ending; '/' is allowed.
+void writeNpz(const std::filesystem::path& path,
+              const std::vector<std::pair<std::string, const Array*>>& arrays);
 
 }  // namespace fovea

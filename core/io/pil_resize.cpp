@@ -13,7 +13,8 @@
 namespace fovea {
 namespace {
 
-constexpr int kFractionBits = 22;  // 8-bit values times weights that sum to 1, with two bits to spare for overshoot
+constexpr int kFractionBits =
+    22;  // 8-bit values times weights that sum to 1, with two bits to spare for overshoot
 
 // The reference divides out pi before the cosine; the same order keeps the last bit of the weights.
 double sinc(double x) {
@@ -97,7 +98,8 @@ Taps<std::int32_t> pillowTaps(int in, int out, int begin, int size, Resample res
         }
         std::int32_t* weights = taps.weights.data() + static_cast<std::size_t>(i) * taps.stride;
         for (int j = 0; j < count; ++j) {
-            const double w = exact[static_cast<std::size_t>(j)] / (sum != 0.0 ? sum : 1.0) * (1 << kFractionBits);
+            const double w =
+                exact[static_cast<std::size_t>(j)] / (sum != 0.0 ? sum : 1.0) * (1 << kFractionBits);
             weights[j] = static_cast<std::int32_t>(w < 0 ? w - 0.5 : w + 0.5);
         }
         taps.first[static_cast<std::size_t>(i)] = low;
@@ -114,7 +116,8 @@ void filterRow(const std::uint8_t* source, const Taps<std::int32_t>& taps, std::
     const int size = static_cast<int>(taps.first.size());
     for (int i = 0; i < size; ++i) {
         const std::int32_t* weights = taps.at(i);
-        const std::uint8_t* pixel = source + 3 * static_cast<std::size_t>(taps.first[static_cast<std::size_t>(i)]);
+        const std::uint8_t* pixel =
+            source + 3 * static_cast<std::size_t>(taps.first[static_cast<std::size_t>(i)]);
         std::int32_t r = 1 << (kFractionBits - 1), g = r, b = r;
         for (int j = 0, n = taps.count[static_cast<std::size_t>(i)]; j < n; ++j, pixel += 3) {
             r += pixel[0] * weights[j];
@@ -127,9 +130,11 @@ void filterRow(const std::uint8_t* source, const Taps<std::int32_t>& taps, std::
     }
 }
 
-// Sums whole rows: row(j) is the j-th input row, `bytes` long. Columns in blocks, so that the sums stay in the cache.
+// Sums whole rows: row(j) is the j-th input row, `bytes` long. Columns in blocks, so that the sums stay in
+// the cache.
 template <class RowOf>
-void filterColumns(RowOf&& row, const std::int32_t* weights, int count, std::size_t bytes, std::uint8_t* target) {
+void filterColumns(RowOf&& row, const std::int32_t* weights, int count, std::size_t bytes,
+                   std::uint8_t* target) {
     constexpr std::size_t kBlock = 1024;
     std::array<std::int32_t, kBlock> sums;
     for (std::size_t begin = 0; begin < bytes; begin += kBlock) {
@@ -144,8 +149,8 @@ void filterColumns(RowOf&& row, const std::int32_t* weights, int count, std::siz
     }
 }
 
-// Positions of the nearest input pixel; -1 where the reference leaves black. Steps are added up as it does, since a
-// product would round differently.
+// Positions of the nearest input pixel; -1 where the reference leaves black. Steps are added up as it does,
+// since a product would round differently.
 std::vector<int> nearestPositions(int in, int out, int begin, int size) {
     const double step = static_cast<double>(in) / out;
     double position = step * 0.5;
@@ -177,8 +182,8 @@ Pixels resizeNearest(const Pixels& source, const ResizeRequest& request) {
 ResizeRequest checked(const Pixels& source, ResizeRequest request) {
     if (source.empty()) throw Error("resize: the picture has no pixels");
     if (request.width < 1 || request.height < 1) {
-        throw Error("resize: expected a size of at least 1 x 1, found " + std::to_string(request.width) + " x " +
-                    std::to_string(request.height));
+        throw Error("resize: expected a size of at least 1 x 1, found " + std::to_string(request.width) +
+                    " x " + std::to_string(request.height));
     }
     Window& window = request.window;
     if (window.width == 0) window = {0, 0, request.width, request.height};
@@ -189,7 +194,8 @@ ResizeRequest checked(const Pixels& source, ResizeRequest request) {
     return request;
 }
 
-// Rows of the horizontally resized picture, made when first asked for; only as many are kept as one output row reads.
+// Rows of the horizontally resized picture, made when first asked for; only as many are kept as one output
+// row reads.
 template <class Value>
 class RowRing {
 public:
@@ -239,10 +245,11 @@ Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
         for (int y = 0; y < window.height; ++y) makeRow(window.y + y, result.at(0, y));
         return result;
     }
-    // Rounding between the passes makes their order visible. Pillow 13 was found (by its results on thousands of sizes)
-    // to start with the columns when the picture loses more than twice as many rows as columns.
-    const bool tall = source.height > request.height &&
-                      source.height - request.height > 2LL * (static_cast<long long>(source.width) - request.width);
+    // Rounding between the passes makes their order visible. Pillow 13 was found (by its results on thousands
+    // of sizes) to start with the columns when the picture loses more than twice as many rows as columns.
+    const bool tall =
+        source.height > request.height &&
+        source.height - request.height > 2LL * (static_cast<long long>(source.width) - request.width);
     if (tall && horizontal) {
         std::vector<std::uint8_t> row(3 * static_cast<std::size_t>(source.width));
         for (int y = 0; y < window.height; ++y) {
@@ -270,8 +277,8 @@ Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
 
 namespace {
 
-// Weights in single precision, step by step as torch's CPU kernel computes them: in large pictures the rounding of the
-// centres is far above 1e-6.
+// Weights in single precision, step by step as torch's CPU kernel computes them: in large pictures the
+// rounding of the centres is far above 1e-6.
 Taps<float> torchTaps(int in, int out, int begin, int size, Resample resample) {
     const bool cubic = resample == Resample::Bicubic;
     const float scale = static_cast<float>(in) / static_cast<float>(out);
@@ -288,7 +295,8 @@ Taps<float> torchTaps(int in, int out, int begin, int size, Resample resample) {
     };
     Taps<float> taps;
     taps.begin = begin;
-    taps.stride = static_cast<std::size_t>(std::min(std::ceil(support) * 2.0F + 1.0F, static_cast<float>(in)));
+    taps.stride =
+        static_cast<std::size_t>(std::min(std::ceil(support) * 2.0F + 1.0F, static_cast<float>(in)));
     taps.first.resize(static_cast<std::size_t>(size));
     taps.count.resize(static_cast<std::size_t>(size));
     taps.weights.assign(static_cast<std::size_t>(size) * taps.stride, 0.0F);
@@ -318,7 +326,8 @@ Taps<float> torchNearest(int in, int out, int begin, int size) {
     taps.count.assign(static_cast<std::size_t>(size), 1);
     taps.weights.assign(static_cast<std::size_t>(size), 1.0F);
     for (int i = 0; i < size; ++i) {
-        taps.first.push_back(std::min(static_cast<int>(std::floor(static_cast<float>(begin + i) * scale)), in - 1));
+        taps.first.push_back(
+            std::min(static_cast<int>(std::floor(static_cast<float>(begin + i) * scale)), in - 1));
     }
     return taps;
 }

@@ -21,15 +21,16 @@ struct ResizeRequest {
     int width = 0;
     int height = 0;
     Resample filter = Resample::Bilinear;
-    Window window;  ///< all of the result when its width is 0; computing a part gives the same bytes as cutting it out
+    Window window;  ///< all of the result when its width is 0; computing a part gives the same bytes as
+                    ///< cutting it out
 };
 
 /// Resizes as Pillow's Image.resize does on 8-bit RGB, bit for bit. Throws Error for sizes below 1.
 Pixels resizePillow(const Pixels& source, const ResizeRequest& request);
 
-/// Resizes the values table[byte] (one table for all channels) as torch's interpolate(antialias=True) does on float32,
-/// to about 1e-6 of the largest value; filters nearest, bilinear and bicubic (a = -0.5). Returns planes
-/// [3, window height, window width].
+/// Resizes the values table[byte] (one table for all channels) as torch's interpolate(antialias=True) does on
+/// float32, to about 1e-6 of the largest value; filters nearest, bilinear and bicubic (a = -0.5). Returns
+/// planes [3, window height, window width].
 std::vector<float> resizeAntialiased(const Pixels& source, const std::array<float, 256>& table,
                                      const ResizeRequest& request);
 

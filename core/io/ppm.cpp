@@ -34,7 +34,8 @@ public:
             value = value * 10 + (m_bytes[m_at++] - '0');
         }
         if (m_at == begin || m_at == m_bytes.size() || !isSpace(m_bytes[m_at])) {
-            throw Error(fmt::format("{}: expected the {} as a number of at most 9 digits in the PPM header", m_name, what));
+            throw Error(fmt::format("{}: expected the {} as a number of at most 9 digits in the PPM header",
+                                    m_name, what));
         }
         return value;
     }
@@ -52,15 +53,18 @@ private:
 Pixels decodePpm(std::span<const std::uint8_t> bytes, const std::string& name) {
     if (bytes.size() < 3 || bytes[0] != 'P' || bytes[1] != '6' || !(isSpace(bytes[2]) || bytes[2] == '#')) {
         throw Error(name + ": expected a binary PPM picture (P6)",
-                    "convert it with: magick IN.png OUT.ppm, or use a build with the window, which reads more formats");
+                    "convert it with: magick IN.png OUT.ppm, or use a build with the window, which reads "
+                    "more formats");
     }
     Header header(bytes, name);
     const int width = header.number("width");
     const int height = header.number("height");
     const int most = header.number("largest value");
-    if (most != 255) throw Error(fmt::format("{}: expected a PPM with a largest value of 255, found {}", name, most));
+    if (most != 255)
+        throw Error(fmt::format("{}: expected a PPM with a largest value of 255, found {}", name, most));
     if (width < 1 || height < 1 || std::int64_t{width} * height > kMaxPixels) {
-        throw Error(fmt::format("{}: expected 1 to {} pixels, found {} x {}", name, kMaxPixels, width, height));
+        throw Error(
+            fmt::format("{}: expected 1 to {} pixels, found {} x {}", name, kMaxPixels, width, height));
     }
     const auto pixels = header.rest();
     const std::size_t needed = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;

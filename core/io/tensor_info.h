@@ -26,7 +26,8 @@ struct TensorInfo {
     bool contiguous() const { return strides.empty(); }
 };
 
-/// The product of the sizes times itemBytes, or -1 where a size is negative or the product does not fit in 63 bits.
+/// The product of the sizes times itemBytes, or -1 where a size is negative or the product does not fit in 63
+/// bits.
 std::int64_t checkedBytes(const std::vector<std::int64_t>& shape, std::int64_t itemBytes);
 /// "[2, 3]", for messages; -1 is written as "any".
 std::string shapeText(const std::vector<std::int64_t>& shape);

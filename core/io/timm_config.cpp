@@ -1,4 +1,5 @@
-// Vision transformers whose files do not say their sizes: timm exports and the original DINO and DINOv2 checkpoints.
+// Vision transformers whose files do not say their sizes: timm exports and the original DINO and DINOv2
+// checkpoints.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -24,7 +25,8 @@ std::string prefixOf(const Shapes& shapes, const std::string& source) {
     for (const auto& [name, shape] : shapes)
         if (name.ends_with(key) && shape.size() == 4) return name.substr(0, name.size() - key.size());
     throw Error(source + ": the tensor names are none that Fovea recognises without a config.json",
-                "Lone weight files can be vision transformers from timm, DINO or DINOv2; for others open the model's folder.");
+                "Lone weight files can be vision transformers from timm, DINO or DINOv2; for others open the "
+                "model's folder.");
 }
 
 /// One more than the largest block number, so that a block with a part missing still counts.
@@ -34,7 +36,8 @@ std::int64_t blockCount(const Shapes& shapes, const std::string& prefix) {
     for (auto it = shapes.lower_bound(start); it != shapes.end() && it->first.starts_with(start); ++it) {
         const std::string_view rest = std::string_view(it->first).substr(start.size());
         const std::string digits(rest.substr(0, rest.find('.')));
-        const bool number = !digits.empty() && digits.size() <= 4 && digits.find_first_not_of("0123456789") == std::string::npos;
+        const bool number = !digits.empty() && digits.size() <= 4 &&
+                            digits.find_first_not_of("0123456789") == std::string::npos;
         if (number) count = std::max<std::int64_t>(count, std::stoll(digits) + 1);
     }
     return count;
@@ -42,8 +45,10 @@ std::int64_t blockCount(const Shapes& shapes, const std::string& prefix) {
 
 /// Heads are not stored. All of these models use heads of 64 channels but for the largest.
 std::int64_t headCount(std::int64_t hidden, std::string_view architecture) {
-    if (architecture.find("vit_huge") != std::string_view::npos || architecture.find("vit_giant") != std::string_view::npos ||
-        architecture.find("vit_gigantic") != std::string_view::npos || architecture.find("vit_so") != std::string_view::npos)
+    if (architecture.find("vit_huge") != std::string_view::npos ||
+        architecture.find("vit_giant") != std::string_view::npos ||
+        architecture.find("vit_gigantic") != std::string_view::npos ||
+        architecture.find("vit_so") != std::string_view::npos)
         return 16;
     if (architecture.empty() && (hidden == 1280 || hidden == 1408 || hidden == 1152)) return 16;
     return hidden % 64 == 0 ? hidden / 64 : 1;
@@ -55,7 +60,8 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
     const auto require = [&](const std::string& name, std::size_t rank) -> const std::vector<std::int64_t>& {
         const auto* shape = get(name);
         if (shape == nullptr)
-            throw Error(source + ": expected a tensor \"" + prefix + name + "\" of a vision transformer, found none");
+            throw Error(source + ": expected a tensor \"" + prefix + name +
+                        "\" of a vision transformer, found none");
         if (shape->size() != rank)
             throw Error(source + ": tensor \"" + prefix + name + "\": expected " + std::to_string(rank) +
                         " axes, found shape " + shapeText(*shape));
@@ -81,24 +87,30 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
     std::set<std::int64_t> options{prefixTokens, prefixTokens - registers, 0};
     for (std::int64_t tokens : options) {
         const std::int64_t patches = positions[1] - tokens;
-        const auto side = patches > 0 ? static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches)))) : 0;
+        const auto side =
+            patches > 0 ? static_cast<std::int64_t>(std::llround(std::sqrt(static_cast<double>(patches))))
+                        : 0;
         if (side > 0 && side * side == patches) {
             grid = side;
             covered = tokens;
         }
     }
     if (grid == 0)
-        throw Error(source + ": tensor \"" + prefix + "pos_embed\": expected positions of a square grid, found shape " +
-                    shapeText(positions));
+        throw Error(source + ": tensor \"" + prefix +
+                    "pos_embed\": expected positions of a square grid, found shape " + shapeText(positions));
 
-    const char* type = get("dist_token") ? "deit" : !layerScale ? "vit" : registers > 0 ? "dinov2_with_registers" : "dinov2";
+    const char* type = get("dist_token") ? "deit"
+                       : !layerScale     ? "vit"
+                       : registers > 0   ? "dinov2_with_registers"
+                                         : "dinov2";
     json config = {
         {"model_type", type},
         {"hidden_size", hidden},
         {"num_hidden_layers", layers},
         {"num_attention_heads", headCount(hidden, architecture)},
         {"intermediate_size", intermediate},
-        {"mlp_ratio", gated || hidden == 0 ? 4.0 : static_cast<double>(intermediate) / static_cast<double>(hidden)},
+        {"mlp_ratio",
+         gated || hidden == 0 ? 4.0 : static_cast<double>(intermediate) / static_cast<double>(hidden)},
         {"use_swiglu_ffn", gated},
         {"patch_size", patch[2]},
         {"num_channels", patch[1]},
@@ -110,7 +122,8 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
         {"pos_embed_prefix_tokens", covered},
         {"layer_scale", layerScale},
     };
-    if (const auto* head = get("head.weight"); head != nullptr && head->size() == 2) config["num_labels"] = (*head)[0];
+    if (const auto* head = get("head.weight"); head != nullptr && head->size() == 2)
+        config["num_labels"] = (*head)[0];
     return config;
 }
 
@@ -124,7 +137,8 @@ ConfigView configFromTimm(const ConfigView& timm, const Shapes& shapes) {
     const std::string architecture = timm.text("architecture", "");
     json config = describe(shapes, architecture, timm.source());
     config["architecture"] = architecture;
-    for (const char* key : {"pretrained_cfg", "global_pool", "label_names", "label_descriptions", "num_classes", "model_args"})
+    for (const char* key :
+         {"pretrained_cfg", "global_pool", "label_names", "label_descriptions", "num_classes", "model_args"})
         if (timm.has(key)) config[key] = timm.json().at(key);
     const auto names = timm.texts("label_names", {});
     for (std::size_t i = 0; i < names.size(); ++i) config["id2label"][std::to_string(i)] = names[i];

@@ -16,8 +16,8 @@
 
 namespace fovea {
 
-/// A tensor's name in a trace file taken apart: `step<NNNN>/branch<cond|uncond>/image<N>/tile<N>/` + path, each prefix
-/// only where it applies.
+/// A tensor's name in a trace file taken apart: `step<NNNN>/branch<cond|uncond>/image<N>/tile<N>/` + path,
+/// each prefix only where it applies.
 struct TraceName {
     std::optional<int> step;
     std::optional<std::string> branch;

@@ -15,11 +15,25 @@
 
 namespace fovea {
 
-/// Runs the opcodes of a pickle into a pool of plain values; knows a handful of torch's globals and calls nothing.
-/// Values refer to each other by number, so that depth costs no recursion; texts are views into the file.
+/// Runs the opcodes of a pickle into a pool of plain values; knows a handful of torch's globals and calls
+/// nothing. Values refer to each other by number, so that depth costs no recursion; texts are views into the
+/// file.
 class Unpickler {
 public:
-    enum class Kind : std::uint8_t { None, Bool, Int, BigInt, Float, Text, Tuple, List, Dict, Global, Storage, Tensor };
+    enum class Kind : std::uint8_t {
+        None,
+        Bool,
+        Int,
+        BigInt,
+        Float,
+        Text,
+        Tuple,
+        List,
+        Dict,
+        Global,
+        Storage,
+        Tensor
+    };
     using Id = std::uint32_t;
 
     struct Value {

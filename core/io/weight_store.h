@@ -16,13 +16,14 @@
 
 namespace fovea {
 
-/// Another place a weight may come from: a different name, a block of rows of a fused tensor, or another shape with as
-/// many elements.
+/// Another place a weight may come from: a different name, a block of rows of a fused tensor, or another
+/// shape with as many elements.
 struct WeightSource {
     std::string name;
     std::int64_t part = 0;            ///< which block of rows, 0-based
     std::int64_t parts = 1;           ///< into how many equal blocks of rows the stored tensor is divided
-    std::vector<std::int64_t> shape;  ///< of the stored tensor (all parts); empty: the spec's, first axis times parts
+    std::vector<std::int64_t>
+        shape;  ///< of the stored tensor (all parts); empty: the spec's, first axis times parts
 };
 
 /// One tensor a model needs: its name in the model's own spelling and its shape (-1: any size).
@@ -39,14 +40,17 @@ struct PrefixRule {
     std::string to;
 };
 
-/// One spelling of a family's checkpoints: for each stored name the first rule that matches applies; none leaves it.
+/// One spelling of a family's checkpoints: for each stored name the first rule that matches applies; none
+/// leaves it.
 using KeyLayout = std::vector<PrefixRule>;
 
 /// The weight-name table of a family for one configuration.
 struct WeightPlan {
     std::vector<WeightSpec> specs;
-    std::vector<KeyLayout> layouts;    ///< tried in order, the first that resolves all required names wins; empty: as is
-    std::vector<std::string> ignored;  ///< more names to ignore silently, in the model's spelling; '*' matches any run
+    /// Tried in order, the first that resolves all required names wins; empty: as is.
+    std::vector<KeyLayout> layouts;
+    /// More names to ignore silently, in the model's spelling; '*' matches any run.
+    std::vector<std::string> ignored;
 };
 
 class WeightStore;
@@ -58,8 +62,9 @@ public:
     bool has(const std::string& name) const { return m_bound.count(name) != 0; }
     /// The stored element type of a weight of the plan; throws Error (Internal) for a name that is not bound.
     Dtype dtype(const std::string& name) const;
-    /// The weight in the plan's shape: an alias of the mapping where stored that way, else a copy. Undefined tensor for
-    /// an optional weight that is absent; Error (Input) for a required one. Not thread-safe with itself.
+    /// The weight in the plan's shape: an alias of the mapping where stored that way, else a copy. Undefined
+    /// tensor for an optional weight that is absent; Error (Input) for a required one. Not thread-safe with
+    /// itself.
     at::Tensor get(const std::string& name) const;
     /// As get(), converted; the mapped pages of a converted weight are given back to the system.
     at::Tensor get(const std::string& name, at::ScalarType dtype) const;
@@ -83,7 +88,8 @@ private:
 /// All tensors of a checkpoint: one file or many, safetensors or pickled, mapped and not read.
 class WeightStore : public std::enable_shared_from_this<WeightStore> {
 public:
-    /// Maps the files and checks their headers; throws Error (Input) for damaged, incomplete or quantised checkpoints.
+    /// Maps the files and checks their headers; throws Error (Input) for damaged, incomplete or quantised
+    /// checkpoints.
     static std::shared_ptr<const WeightStore> open(const ResolvedModel& model);
 
     const std::vector<TensorInfo>& tensors() const { return m_tensors; }
@@ -96,13 +102,13 @@ public:
     /// The file a tensor lies in.
     const std::filesystem::path& file(std::size_t tensor) const;
 
-    /// A tensor as stored: an alias of the private mapping that keeps it alive, or a copy where it is not aligned.
-    /// U16 and U32 are widened, 8-bit floats decoded to float32.
+    /// A tensor as stored: an alias of the private mapping that keeps it alive, or a copy where it is not
+    /// aligned. U16 and U32 are widened, 8-bit floats decoded to float32.
     at::Tensor get(const std::string& name) const;
     at::Tensor get(std::size_t tensor) const;
 
-    /// Matches a family's plan with the files: all missing, unexpected and misshaped tensors in the report, nothing
-    /// thrown for them.
+    /// Matches a family's plan with the files: all missing, unexpected and misshaped tensors in the report,
+    /// nothing thrown for them.
     BoundWeights bind(const WeightPlan& plan) const;
 
 private:

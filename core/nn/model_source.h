@@ -28,8 +28,8 @@ public:
     /// The prefix of a base model ("vit.") where the files have it, else nothing. Where they have neither
     /// form, what the architecture says: bare models ("ViTModel") save without it.
     std::string basePrefix(const std::string& prefix, const std::string& probe) const;
-    /// Whether the model is CLASSForImageClassification: as the configuration says, or, where it does not name a class,
-    /// because the files hold a classifier.
+    /// Whether the model is CLASSForImageClassification: as the configuration says, or, where it does not
+    /// name a class, because the files hold a classifier.
     bool classifies(const std::string& className) const;
     /// The file or folder, for messages.
     std::string name() const;

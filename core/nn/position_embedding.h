@@ -20,8 +20,8 @@ struct PositionSpec {
     std::int64_t prefix = 1;  ///< rows before those of the patches
     GridSize grid;            ///< at the configured input size
     PositionResize resize = PositionResize::Bicubic;
-    bool squareTable =
-        false;  ///< the reference reads the table as a square even at the configured size (DINOv2, BEiT)
+    /// The reference reads the table as a square even at the configured size (DINOv2, BEiT).
+    bool squareTable = false;
 };
 
 /// Learned position embeddings for a grid of patches and the tokens before it.

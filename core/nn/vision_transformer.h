@@ -49,8 +49,8 @@ struct VisionTransformerSpec {
     RotaryKind rotary = RotaryKind::None;
     double rotaryTheta = 100;
     std::string sharedRelativeBias;  ///< one table for all blocks
-    double maskRatio =
-        -1;  ///< share of patches that `noise` drops (masked autoencoder); negative: no such input
+    /// Share of patches that `noise` drops (masked autoencoder); negative: no such input.
+    double maskRatio = -1;
     bool attentionMask = false;  ///< the reference accepts `attention_mask` over the tokens
 
     GridSize grid() const { return {imageHeight / patches.height, imageWidth / patches.width}; }

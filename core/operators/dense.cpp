@@ -36,9 +36,10 @@ at::Tensor biasOf(const AttentionCall& call, const RowBlock& block) {
 class Dense final : public AttentionOperator {
 public:
     at::Tensor logits(const AttentionCall& call, const RowBlock& block) const override {
-        const at::Tensor queries = widened(call.query[0]
-                                               .narrow(0, block.headBegin, block.headEnd - block.headBegin)
-                                               .narrow(1, block.queryBegin, block.queryEnd - block.queryBegin));
+        const at::Tensor queries =
+            widened(call.query[0]
+                        .narrow(0, block.headBegin, block.headEnd - block.headBegin)
+                        .narrow(1, block.queryBegin, block.queryEnd - block.queryBegin));
         const at::Tensor keys = widened(keysOf(call, block.headBegin, block.headEnd));
         at::Tensor logits = at::matmul(queries * call.scale, keys.transpose(-2, -1));
         if (call.softcap > 0) logits = at::tanh(logits / call.softcap) * call.softcap;

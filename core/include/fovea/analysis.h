@@ -21,7 +21,8 @@ struct Needs {
     bool classifier = false;  ///< needs logits over classes
 };
 
-/// What an analysis may use: the trace of the main run (with the session's edits), the input, and further runs.
+/// What an analysis may use: the trace of the main run (with the session's edits), the input, and further
+/// runs.
 class AnalysisContext {
 public:
     virtual ~AnalysisContext() = default;
@@ -30,8 +31,8 @@ public:
     /// Which item of the input is analysed.
     virtual int item() const = 0;
     virtual const AttentionTrace& trace() const = 0;
-    /// Runs the model again on the same item; the session's edits are already in `spec.edits` when it comes from
-    /// baseSpec(). Results may come from a cache.
+    /// Runs the model again on the same item; the session's edits are already in `spec.edits` when it comes
+    /// from baseSpec(). Results may come from a cache.
     virtual RunResult run(const RunSpec& spec) = 0;
     /// A RunSpec with the item, edits and budget of the main run and no capture.
     virtual RunSpec baseSpec() const = 0;
@@ -45,10 +46,11 @@ public:
 /// One file of core/analyses.
 struct AnalysisEntry {
     EntryInfo info;
-    /// Sites are narrowed to what `params` (already checked) select; throws Error (Usage) on a selection that does not
-    /// exist.
+    /// Sites are narrowed to what `params` (already checked) select; throws Error (Usage) on a selection that
+    /// does not exist.
     std::function<Needs(const ModelSpec&, const nlohmann::json& params)> needs;
-    /// Computes the findings; `params` are already checked. Throws Error (Usage) on selections that do not exist.
+    /// Computes the findings; `params` are already checked. Throws Error (Usage) on selections that do not
+    /// exist.
     std::function<std::vector<Finding>(AnalysisContext&, const nlohmann::json& params)> compute;
 };
 

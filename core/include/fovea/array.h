@@ -23,7 +23,9 @@ struct Array {
     std::int64_t size(int axis) const { return shape[static_cast<std::size_t>(axis)]; }
 
     float& at(std::int64_t i, std::int64_t j) { return values[static_cast<std::size_t>(i * shape[1] + j)]; }
-    float at(std::int64_t i, std::int64_t j) const { return values[static_cast<std::size_t>(i * shape[1] + j)]; }
+    float at(std::int64_t i, std::int64_t j) const {
+        return values[static_cast<std::size_t>(i * shape[1] + j)];
+    }
     float& at(std::int64_t i, std::int64_t j, std::int64_t k) {
         return values[static_cast<std::size_t>((i * shape[1] + j) * shape[2] + k)];
     }

@@ -44,8 +44,9 @@ struct StatisticsOptions {
     Weights weights = Weights::Base;
 };
 
-/// What one run recorded: Q, K, log-sum-exp and what else was asked for. Probabilities, rows, tiles and statistics are
-/// computed exactly on demand, in tiles under a memory cap. Immutable; safe to read from several threads.
+/// What one run recorded: Q, K, log-sum-exp and what else was asked for. Probabilities, rows, tiles and
+/// statistics are computed exactly on demand, in tiles under a memory cap. Immutable; safe to read from
+/// several threads.
 class AttentionTrace {
 public:
     struct Impl;  // tensors; defined in core/attention/trace_impl.h
@@ -64,7 +65,8 @@ public:
 
     int queries(int site) const;
     int keys(int site) const;
-    /// Token index (in the unpruned sequence) of every query or key row; differs from 0..n-1 only after pruning.
+    /// Token index (in the unpruned sequence) of every query or key row; differs from 0..n-1 only after
+    /// pruning.
     const std::vector<int>& queryTokens(int site) const;
     const std::vector<int>& keyTokens(int site) const;
 
@@ -84,10 +86,12 @@ public:
     Array value(int site) const;            // [kv_heads, tokens, head_dim]
     Array logSumExp(int site) const;        // [heads, query], natural log, of the logits entering the softmax
     Array attentionOutput(int site) const;  // [query, hidden]
-    /// Norm of each token's value vector after the output projection, per head: [heads, key] (sinks reference §0.4).
+    /// Norm of each token's value vector after the output projection, per head: [heads, key] (sinks reference
+    /// §0.4).
     Array valueNorms(int site) const;
 
-    /// Gradient of the objective at the probabilities, dO V^T, [heads, query, key] of a slice (needs gradients).
+    /// Gradient of the objective at the probabilities, dO V^T, [heads, query, key] of a slice (needs
+    /// gradients).
     bool hasGradient(int site) const;
     Array probabilityGradient(int site, const Slice& slice = {}) const;
 
@@ -115,8 +119,10 @@ struct TraceFileOptions {
     std::string model;              ///< model identity JSON for the metadata
 };
 
-/// Writes traces of the items of one run to one safetensors file (PRODUCT.md §4), streaming, complete or not at all.
-void writeTraceFile(const std::filesystem::path& path, const std::vector<std::shared_ptr<const AttentionTrace>>& traces,
+/// Writes traces of the items of one run to one safetensors file (PRODUCT.md §4), streaming, complete or not
+/// at all.
+void writeTraceFile(const std::filesystem::path& path,
+                    const std::vector<std::shared_ptr<const AttentionTrace>>& traces,
                     const TraceFileOptions& options, const JobContext& job = {});
 
 }  // namespace fovea

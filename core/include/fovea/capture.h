@@ -8,7 +8,7 @@ namespace fovea {
 
 /// What a run records; the words of `--keep` (PRODUCT.md §4).
 struct CaptureRequest {
-    bool qkv = false;              ///< Q, K, V of the wanted sites (always kept with any of probs, lse, stats)
+    bool qkv = false;  ///< Q, K, V of the wanted sites (always kept with any of probs, lse, stats)
     bool lse = false;
     bool probs = false;            ///< full probabilities will be asked for: their bytes are estimated, too
     bool stats = false;

@@ -21,7 +21,8 @@ struct ModelEntry {
     EntryInfo info;
     std::vector<std::string> modelTypes;     ///< `model_type` values of config.json that it accepts
     std::vector<std::string> architectures;  ///< class names that it accepts
-    std::function<std::shared_ptr<const Model>(const ModelSource&, const LoadOptions&, const JobContext&)> load;
+    std::function<std::shared_ptr<const Model>(const ModelSource&, const LoadOptions&, const JobContext&)>
+        load;
 };
 
 /// One file of core/operators: how probabilities come from Q and K at a site.

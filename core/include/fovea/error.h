@@ -15,8 +15,8 @@ enum class ErrorCode {
     Memory = 4,    ///< does not fit the budget, the memory or the devices of this machine
 };
 
-/// A failure meant for a person: what() names the file, tensor or flag, what was expected and what was found; hint()
-/// says what to do about it (may be empty).
+/// A failure meant for a person: what() names the file, tensor or flag, what was expected and what was found;
+/// hint() says what to do about it (may be empty).
 class Error : public std::runtime_error {
 public:
     Error(const std::string& what, std::string hint = {}, ErrorCode code = ErrorCode::Input)

@@ -40,7 +40,7 @@ struct PairMatrix {
 struct Grid {
     int image = 0;
     int rows = 0, columns = 0;
-    Rect area;                            ///< part of the upright original picture that the grid covers, pixels
+    Rect area;  ///< part of the upright original picture that the grid covers, pixels
     std::vector<std::string> planes;      ///< names; one entry per plane, "" for a single one
     std::vector<float> values;            // [planes, rows, columns], NaN = no value
     bool pixels = false;                  ///< cells are pixels of the model's input, not tokens
@@ -52,7 +52,8 @@ struct Grid {
     }
 };
 
-/// A forest over tokens: parent index (into `tokens`) of every node, -1 for a root, and the strength of that edge.
+/// A forest over tokens: parent index (into `tokens`) of every node, -1 for a root, and the strength of that
+/// edge.
 struct Tree {
     std::string stage;
     std::vector<int> tokens;     ///< token index of every node

@@ -40,7 +40,8 @@ struct GroupFactor {
     bool operator==(const GroupFactor&) const = default;
 };
 
-/// Everything edited at one attention site, applied in this order: logits / temperature, softmax, factors, head gains.
+/// Everything edited at one attention site, applied in this order: logits / temperature, softmax, factors,
+/// head gains.
 struct SiteEdit {
     int site = 0;                     ///< index into ModelSpec::sites
     std::vector<double> temperature;  ///< per head; empty means 1
@@ -87,7 +88,8 @@ struct InterventionContext {
 /// One file of core/interventions.
 struct InterventionEntry {
     EntryInfo info;
-    /// Adds what `params` (already checked) ask for to `plan`; throws Error (Usage) on a selection that does not exist.
+    /// Adds what `params` (already checked) ask for to `plan`; throws Error (Usage) on a selection that does
+    /// not exist.
     std::function<void(const InterventionContext&, const nlohmann::json& params, EditPlan& plan)> compile;
 };
 

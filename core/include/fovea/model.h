@@ -26,7 +26,8 @@ struct StageSpec {
     int layers = 0;
     int hidden = 0;
     int gridRows = 0, gridColumns = 0;      ///< at the configured input size
-    std::vector<std::string> prefixTokens;  ///< "cls", "distillation", "register0", ... before the image tokens
+    /// "cls", "distillation", "register0", ... before the image tokens.
+    std::vector<std::string> prefixTokens;
     bool operator==(const StageSpec&) const = default;
 };
 
@@ -67,11 +68,13 @@ struct ModelSpec {
 /// The `info --json` object of PRODUCT.md §4.
 nlohmann::json toJson(const ModelSpec& spec);
 
-/// What a user hands to a model: pictures (upright, RGB), text, or raw tensors under their Hugging Face names.
+/// What a user hands to a model: pictures (upright, RGB), text, or raw tensors under their Hugging Face
+/// names.
 struct UserInput {
     std::vector<Pixels> images;
     std::string prompt;
-    std::filesystem::path tensors;  ///< safetensors file; when set, images serve only as pictures under the result
+    /// Safetensors file; when set, images serve only as pictures under the result.
+    std::filesystem::path tensors;
 };
 
 /// An encoded input: tensors plus the provenance of every token. Several pictures are independent items.
@@ -95,14 +98,16 @@ public:
 
     virtual const ModelSpec& spec() const = 0;
 
-    /// Preprocesses the input as the reference does; throws Error (Input) naming the image or tensor at fault.
+    /// Preprocesses the input as the reference does; throws Error (Input) naming the image or tensor at
+    /// fault.
     virtual std::shared_ptr<const ModelInput> encode(const UserInput& input) const = 0;
 
     /// Runs one item of the input through the network; everything observable passes through `forward`.
     virtual void run(const ModelInput& input, int item, Forward& forward) const = 0;
 
     /// Bytes that a run of this input will take with this capture; gradients when they are asked for.
-    virtual MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const = 0;
+    virtual MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture,
+                                    bool gradients) const = 0;
 };
 
 }  // namespace fovea

@@ -39,13 +39,13 @@ struct ModelSearch {
     std::filesystem::path hubCache;   ///< folder with models--org--name entries; may not exist
     std::filesystem::path resources;  ///< folder with demo_models/; may be empty
 
-    /// The cache that HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME or XDG_CACHE_HOME name, or the default place, and
-    /// the program's own resources.
+    /// The cache that HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME or XDG_CACHE_HOME name, or the default
+    /// place, and the program's own resources.
     static ModelSearch fromEnvironment();
 };
 
-/// Finds what MODEL means: an existing folder or file, demo:NAME, or org/name in the local Hugging Face cache. Never
-/// uses the network. Throws Error (Input) that says where it looked, with a hint.
+/// Finds what MODEL means: an existing folder or file, demo:NAME, or org/name in the local Hugging Face
+/// cache. Never uses the network. Throws Error (Input) that says where it looked, with a hint.
 ResolvedModel resolveModel(const std::string& reference, const ModelSearch& search);
 ResolvedModel resolveModel(const std::string& reference);
 
@@ -60,11 +60,12 @@ struct CachedModel {
     std::string problem;  ///< why it cannot be opened, empty when complete
 };
 
-/// Every model of a cache folder, sorted by name; an unreadable entry is listed with its problem, never thrown.
+/// Every model of a cache folder, sorted by name; an unreadable entry is listed with its problem, never
+/// thrown.
 std::vector<CachedModel> listCachedModels(const std::filesystem::path& hubCache);
 
-/// The folder with demo_models/, sessions/, ...: FOVEA_RESOURCES, or found beside the executable, or in the source
-/// tree the program was built from. Throws Error (Input) where none exists.
+/// The folder with demo_models/, sessions/, ...: FOVEA_RESOURCES, or found beside the executable, or in the
+/// source tree the program was built from. Throws Error (Input) where none exists.
 std::filesystem::path resourcesFolder();
 
 }  // namespace fovea

@@ -14,11 +14,12 @@ struct Catalog;
 struct LoadOptions {
     std::string device = "auto";  ///< auto, cpu, cuda, cuda:N
     std::string dtype = "auto";   ///< auto, float32, bfloat16, float16; float64 for verification
-    bool strict = true;           ///< a missing tensor that the model needs is an error; false only for `info`
+    bool strict = true;  ///< a missing tensor that the model needs is an error; false only for `info`
 };
 
-/// Opens MODEL (PRODUCT.md §4): folder, checkpoint file, org/name in the local cache, trace file, or demo:NAME. Throws
-/// Error: Input for files that cannot be read or are not supported, Memory when the device is not there.
+/// Opens MODEL (PRODUCT.md §4): folder, checkpoint file, org/name in the local cache, trace file, or
+/// demo:NAME. Throws Error: Input for files that cannot be read or are not supported, Memory when the device
+/// is not there.
 std::shared_ptr<const Model> openModel(const Catalog& catalog, const std::string& reference,
                                        const LoadOptions& options = {}, const JobContext& job = {});
 

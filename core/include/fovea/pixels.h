@@ -6,7 +6,8 @@
 
 namespace fovea {
 
-/// An 8-bit RGB image in memory, upright (after EXIF orientation), rows top to bottom, three interleaved bytes a pixel.
+/// An 8-bit RGB image in memory, upright (after EXIF orientation), rows top to bottom, three interleaved
+/// bytes a pixel.
 struct Pixels {
     int width = 0;
     int height = 0;

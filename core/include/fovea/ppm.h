@@ -9,7 +9,8 @@
 
 namespace fovea {
 
-/// Decodes a binary PPM (P6, maxval 255, at most 120 million pixels); `name` is for messages. Throws Error for anything else.
+/// Decodes a binary PPM (P6, maxval 255, at most 120 million pixels); `name` is for messages. Throws Error
+/// for anything else.
 Pixels decodePpm(std::span<const std::uint8_t> bytes, const std::string& name);
 /// Reads a PPM file: the only picture format of builds without the codec library.
 Pixels readPpm(const std::filesystem::path& file);

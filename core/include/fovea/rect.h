@@ -9,7 +9,9 @@ struct Rect {
     double width = 0;
     double height = 0;
 
-    bool contains(double px, double py) const { return px >= x && px < x + width && py >= y && py < y + height; }
+    bool contains(double px, double py) const {
+        return px >= x && px < x + width && py >= y && py < y + height;
+    }
     bool empty() const { return width <= 0 || height <= 0; }
     bool operator==(const Rect&) const = default;
 };

@@ -20,7 +20,8 @@ namespace fovea {
 struct Perturbation {
     double scale = 1;
     double baseline = 0;   ///< value of every element of the baseline, in normalised units
-    std::vector<double> channelBaseline;  ///< the same per colour channel; overrides `baseline` when not empty
+    /// The same per colour channel; overrides `baseline` when not empty.
+    std::vector<double> channelBaseline;
     double noise = 0;      ///< standard deviation of added Gaussian noise, in normalised units
     std::uint64_t seed = 0;
     bool operator==(const Perturbation&) const = default;
@@ -56,8 +57,9 @@ struct RunSpec {
     Perturbation perturbation;
     RouteChoice route = RouteChoice::Auto;
     CheckpointPolicy checkpoints;
-    std::uint64_t budget = 0;                 ///< bytes for activations, capture and gradients; 0 means no limit
-    std::shared_ptr<const RunState> resume;   ///< of a run of the same model, item and perturbation, with its edits
+    std::uint64_t budget = 0;  ///< bytes for activations, capture and gradients; 0 means no limit
+    /// Of a run of the same model, item and perturbation, with its edits.
+    std::shared_ptr<const RunState> resume;
 };
 
 /// Which route served how many attention calls, and why the earlier ones in the table declined.
@@ -82,9 +84,11 @@ struct RunResult {
     int blocksResumed = 0;
 };
 
-/// Runs one item. Estimates first and throws Error (Memory) with the estimate and the settings that would fit when it
-/// exceeds the budget; throws Cancelled when the job is stopped. Observation never changes the outputs, bit for bit.
-RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job = {});
+/// Runs one item. Estimates first and throws Error (Memory) with the estimate and the settings that would fit
+/// when it exceeds the budget; throws Cancelled when the job is stopped. Observation never changes the
+/// outputs, bit for bit.
+RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec,
+                   const JobContext& job = {});
 
 /// Bytes of memory that this process may use without swapping (the default budget derives from it).
 std::uint64_t availableMemory();

@@ -20,11 +20,12 @@ struct WeightReport {
     std::vector<std::string> missing;        ///< needed but in no file, in the files' spelling
     std::vector<std::string> unexpected;     ///< in the files but not used
     std::vector<MisshapedWeight> misshaped;  ///< present with a wrong shape
-    std::vector<std::string> notices;        ///< remarks for a person: .bin used, names rewritten, types widened
+    std::vector<std::string> notices;  ///< remarks for a person: .bin used, names rewritten, types widened
 
     /// True when the model can run: nothing missing, nothing misshaped.
     bool complete() const { return missing.empty() && misshaped.empty(); }
-    /// One sentence that names up to a few of the missing and misshaped tensors with expected and found shapes.
+    /// One sentence that names up to a few of the missing and misshaped tensors with expected and found
+    /// shapes.
     std::string problem() const;
 };
 
