@@ -15,6 +15,9 @@ using nlohmann::json;
 constexpr std::array kindNames = {"special", "text",      "image",  "separator", "register",
                                   "padding", "generated", "latent", "region",    "item"};
 constexpr std::size_t maxTokens = 4'000'000;
+constexpr int maxGridSide = 1 << 16;
+constexpr std::int64_t maxGridCells = std::int64_t{1} << 22;
+constexpr int maxImageSide = 1 << 24;
 
 [[noreturn]] void reject(const std::string& field, const char* expected) {
     throw Error("token map: field " + field + ": expected " + expected);
@@ -84,10 +87,13 @@ StageTokens stageOf(const std::string& name, const json& value) {
     for (const json& entry : value) {
         Token token = tokenOf(entry, field + "[" + std::to_string(stage.tokens.size()) + "]");
         if (token.index != stage.size()) reject(field, "tokens in order of their index");
+        if (token.row >= maxGridSide || token.column >= maxGridSide) reject(field, "rows and columns below 65536");
         stage.gridRows = std::max(stage.gridRows, token.row + 1);
         stage.gridColumns = std::max(stage.gridColumns, token.column + 1);
         stage.tokens.push_back(std::move(token));
     }
+    if (std::int64_t{stage.gridRows} * stage.gridColumns > maxGridCells)
+        reject(field, "a grid of at most 4194304 cells");
     return stage;
 }
 
@@ -95,6 +101,7 @@ ImageGeometry imageOf(const json& value, const std::string& field) {
     ImageGeometry image;
     image.width = integer(member(value, "width", field), field + ".width");
     image.height = integer(member(value, "height", field), field + ".height");
+    if (image.width > maxImageSide || image.height > maxImageSide) reject(field, "sides up to 16777216 pixels");
     std::tie(image.gridRows, image.gridColumns) = pairOf(member(value, "grid", field), field + ".grid");
     if (value.contains("unread"))
         for (const json& rect : value["unread"]) image.unread.push_back(rectOf(rect, field + ".unread"));

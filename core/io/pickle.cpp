@@ -11,6 +11,8 @@ namespace fovea {
 namespace {
 
 constexpr const char* kDamaged = "The file is damaged or incomplete; copy or download it again.";
+// A few bytes could otherwise ask for any amount of memory.
+constexpr std::int64_t kMaxExpandedBytes = std::int64_t{64} << 20;
 using Id = Unpickler::Id;
 using Kind = Unpickler::Kind;
 
@@ -91,6 +93,12 @@ TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std:
     return info;
 }
 
+/// Bytes that a tensor takes beyond what lies in the file once its repeated elements (stride 0) are copied.
+std::int64_t expandedBytes(const TensorInfo& tensor) {
+    const std::int64_t all = checkedBytes(tensor.shape, itemSize(tensor.dtype));
+    return std::max<std::int64_t>(0, all - static_cast<std::int64_t>(tensor.end - tensor.begin));
+}
+
 bool holdsTensors(const Unpickler& pickle, const Unpickler::Value& dict) {
     const auto& items = pickle.items(dict);
     for (std::size_t i = 1; i < items.size(); i += 2)
@@ -123,6 +131,7 @@ std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents&
     const auto& items = pickle.items(dict);
     std::vector<TensorInfo> tensors;
     std::unordered_set<std::string_view> seen;
+    std::int64_t expanded = 0;
     for (std::size_t i = 0; i + 1 < items.size(); i += 2) {
         const auto& key = pickle.value(items[i]);
         const auto& value = pickle.value(items[i + 1]);
@@ -136,6 +145,13 @@ std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents&
         if (tensors.size() >= kMaxTensors)
             throw Error(source + ": expected at most " + std::to_string(kMaxTensors) + " tensors");
         tensors.push_back(locate(pickle, pickle.tensor(value), std::string(key.text), extents, source));
+        expanded += expandedBytes(tensors.back());
+        if (expanded > kMaxExpandedBytes)
+            throw Error(source + ": tensor \"" + tensors.back().name + "\": expected at most " +
+                            std::to_string(kMaxExpandedBytes) + " bytes of repeated elements, found shape " +
+                            shapeText(tensors.back().shape) + " with strides " +
+                            shapeText(tensors.back().strides),
+                        kDamaged);
     }
     const auto wrapped = [](const TensorInfo& tensor) { return tensor.name.starts_with("module."); };
     if (std::all_of(tensors.begin(), tensors.end(), wrapped))

@@ -12,6 +12,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;
+constexpr std::size_t kMaxMetadata = 100'000;
 
 /// Reads the header from parser events: no document is built, so a hostile header cannot fill the memory.
 class HeaderReader {
@@ -44,6 +45,8 @@ public:
 
     bool string(std::string& value) {
         if (m_level == Level::Metadata) {
+            if (header.metadata.size() >= kMaxMetadata)
+                fail("expected at most " + std::to_string(kMaxMetadata) + " metadata entries, found more");
             if (!header.metadata.emplace(m_field, std::move(value)).second) failTwice(m_field);
             return true;
         }

@@ -46,6 +46,12 @@ Layout weights(const std::string& bytes) {
 Layout header(const std::string& text, const std::string& data = kData24) {
     return weights(safetensorsFile(text, data));
 }
+/// A header with more metadata entries than are read.
+std::string manyEntries() {
+    std::string text = R"({"__metadata__":{)";
+    for (int i = 0; i < 100'001; ++i) text += (i == 0 ? "\"" : ",\"") + std::to_string(i) + "\":\"\"";
+    return text + R"(},"w":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}})";
+}
 Layout pickled(const std::string& bytes) {
     return {{{"w.pth", bytes}}, {}, "w.pth"};
 }
@@ -139,6 +145,7 @@ std::vector<Damaged> damagedInputs() {
         {"metadata holds a number", "a string for",
          header(R"({"__metadata__":{"a":1},"w":{"dtype":"F32","shape":[6],"data_offsets":[0,24]}})")},
         {"tensor without offsets", "no data_offsets", header(R"({"w":{"dtype":"F32","shape":[6]}})")},
+        {"more metadata than anybody writes", "metadata entries", header(manyEntries())},
         {"tensor with a strange key", "found \"stride\"",
          header(R"({"w":{"dtype":"F32","shape":[6],"data_offsets":[0,24],"stride":[1]}})")},
         {"tensor is a number", "an object", header(R"({"w":3})")},
@@ -191,6 +198,10 @@ std::vector<Damaged> damagedInputs() {
         {"negative offset", "non-negative", zipped(with([](PickledTensor& t) { t.offset = -1; }))},
         {"sizes that overflow behind zero strides", "larger than any file", zipped(with([](PickledTensor& t) {
              t.size = {INT64_MAX, INT64_MAX};
+             t.stride = {0, 0};
+         }))},
+        {"a few bytes repeated to 128 MiB", "repeated elements", zipped(with([](PickledTensor& t) {
+             t.size = {4096, 8192};
              t.stride = {0, 0};
          }))},
         {"more strides than sizes", "strides", zipped(with([](PickledTensor& t) { t.stride = {3, 1, 1}; }))},
