@@ -43,14 +43,12 @@ std::int64_t blockCount(const Shapes& shapes, const std::string& prefix) {
     return count;
 }
 
-/// Heads are not stored. All of these models use heads of 64 channels but for the largest.
+/// Heads are not stored. These models have heads of 64 channels, but for the largest of each line (SO400M, huge,
+/// giant, gigantic: 16 heads; DINOv2's giant has 64 again) and timm's test models.
 std::int64_t headCount(std::int64_t hidden, std::string_view architecture) {
-    if (architecture.find("vit_huge") != std::string_view::npos ||
-        architecture.find("vit_giant") != std::string_view::npos ||
-        architecture.find("vit_gigantic") != std::string_view::npos ||
-        architecture.find("vit_so") != std::string_view::npos)
-        return 16;
-    if (architecture.empty() && (hidden == 1280 || hidden == 1408 || hidden == 1152)) return 16;
+    if (architecture.starts_with("test_vit") && hidden % 32 == 0) return hidden / 32;
+    for (const std::int64_t width : {1152, 1280, 1408, 1664})
+        if (hidden == width) return 16;
     return hidden % 64 == 0 ? hidden / 64 : 1;
 }
 
@@ -77,8 +75,11 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
                                                             : 0;
     const bool layerScale = get("blocks.0.ls1.gamma") != nullptr;
     const std::int64_t hidden = patch[0];
-    const std::int64_t intermediate = gated ? require("blocks.0.mlp.w12.weight", 2)[0] / 2
-                                            : require("blocks.0.mlp.fc1.weight", 2)[0];
+    const auto& inner = require(gated ? "blocks.0.mlp.w12.weight" : "blocks.0.mlp.fc1.weight", 2);
+    // timm packs both halves of a gated feed-forward part into fc1.
+    const auto* back = get("blocks.0.mlp.fc2.weight");
+    const bool packed = !gated && back && back->size() == 2 && inner[0] == 2 * (*back)[1];
+    const std::int64_t intermediate = gated || packed ? inner[0] / 2 : inner[0];
 
     // Position embeddings cover the patches and, unless they come without them, the prefix tokens.
     const std::int64_t prefixTokens = (get("cls_token") ? 1 : 0) + (get("dist_token") ? 1 : 0) + registers;
@@ -110,8 +111,8 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
         {"num_attention_heads", headCount(hidden, architecture)},
         {"intermediate_size", intermediate},
         {"mlp_ratio",
-         gated || hidden == 0 ? 4.0 : static_cast<double>(intermediate) / static_cast<double>(hidden)},
-        {"use_swiglu_ffn", gated},
+         gated || packed || hidden == 0 ? 4.0 : static_cast<double>(intermediate) / static_cast<double>(hidden)},
+        {"use_swiglu_ffn", gated || packed},
         {"patch_size", patch[2]},
         {"num_channels", patch[1]},
         {"image_size", grid * patch[2]},

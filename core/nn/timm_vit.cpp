@@ -55,6 +55,7 @@ void addBlocks(BlockStackSpec& blocks, const ModelSource& source, const std::str
         blocks.names.mlpOut = block + "mlp.w3";
         blocks.mlpBias = biasOf(weights, prefix + "blocks.0.mlp.w12");
     } else {
+        if (source.config().boolean("use_swiglu_ffn", false)) blocks.mlp = MlpKind::FusedSwiGlu;
         blocks.mlpBias = biasOf(weights, prefix + "blocks.0.mlp.fc1");
     }
 }
@@ -82,6 +83,10 @@ VisionModelParts timmParts(const ModelSource& source) {
         arguments.fail("num_heads", fmt::format("a divisor of {}", tower.blocks.hidden),
                        std::to_string(tower.blocks.heads));
     tower.blocks.headDim = static_cast<int>(tower.blocks.hidden / tower.blocks.heads);
+    if (!arguments.has("num_heads") && source.files().format != ModelFormat::Transformers)
+        parts.notices.push_back(fmt::format(
+            "the number of heads is not in the files: {} heads of {} channels are taken, as published models have",
+            tower.blocks.heads, tower.blocks.headDim));
     tower.patches.path = prefix + "patch_embed.proj";
     tower.patches.bias = biasOf(weights, tower.patches.path);
     addTokens(tower, source, prefix);

@@ -146,8 +146,37 @@ TEST_CASE("lone files: what names and shapes of a vision transformer tell") {
     const ConfigView timm = view(
         R"({"architecture":"vit_huge_patch14","num_classes":2,"label_names":["no","yes"],"pretrained_cfg":{"mean":[0,0,0]}})");
     config = configFromTimm(timm, shapes);
-    CHECK(config.integer("num_attention_heads", 0) == 16);
     CHECK(config.labels() == std::vector<std::string>{"no", "yes"});
+
+    const auto widened = [](std::int64_t width, std::int64_t inner, std::int64_t back) {
+        return std::map<std::string, std::vector<std::int64_t>>{
+            {"cls_token", {1, 1, width}},
+            {"pos_embed", {1, 257, width}},
+            {"patch_embed.proj.weight", {width, 3, 14, 14}},
+            {"blocks.0.attn.qkv.weight", {3 * width, width}},
+            {"blocks.0.mlp.fc1.weight", {inner, width}},
+            {"blocks.0.mlp.fc2.weight", {width, back}}};
+    };
+    struct Published {
+        const char* architecture;
+        std::int64_t width, heads;
+    };
+    for (const Published& model :
+         {Published{"vit_huge_patch14_224", 1280, 16}, {"vit_giant_patch14_224", 1408, 16},
+          {"vit_gigantic_patch14_224", 1664, 16}, {"vit_so400m_patch14_siglip_224", 1152, 16},
+          {"vit_so150m_patch16_reg4_gap_256", 896, 14}, {"vit_giant_patch14_dinov2", 1536, 24},
+          {"vit_large_patch14_clip_224", 1024, 16}, {"test_vit", 64, 2}}) {
+        const ConfigView named({{"pretrained_cfg", nlohmann::json::object()}, {"architecture", model.architecture}},
+                               "config.json");
+        config = configFromTimm(named, widened(model.width, 4 * model.width, 4 * model.width));
+        CHECK_MESSAGE(config.integer("num_attention_heads", 0) == model.heads, model.architecture);
+        CHECK_FALSE(config.boolean("use_swiglu_ffn", false));
+    }
+    // Both halves of DINOv2 giant's feed-forward part lie in fc1.
+    config = configFromTimm(view(R"({"pretrained_cfg":{},"architecture":"vit_giant_patch14_dinov2"})"),
+                            widened(1536, 8192, 4096));
+    CHECK(config.boolean("use_swiglu_ffn", false));
+    CHECK(config.integer("intermediate_size", 0) == 4096);
 
     shapes["backbone.pos_embed"] = {1, 200, 384};
     CHECK(messageOf([&] { configFromTensors(shapes, "w.pth"); }).find("square grid") != std::string::npos);
