@@ -47,11 +47,11 @@ void normaliseRows(EdgeScores& scores) {
 
 // Tokens of the picture that are left in every chosen layer.
 std::vector<int> treeTokens(const AttentionTrace& trace, const SiteChoice& choice) {
+    const StageTokens& stage = trace.tokens().stage(choice.stage);
     std::vector<int> tokens;
-    for (const Token& token : trace.tokens().stage(choice.stage).tokens)
-        if (token.kind == TokenKind::Image &&
-            positionsIn(trace.queryTokens(choice.sites.back()), {token.index}).size())
-            tokens.push_back(token.index);
+    for (const int token : trace.queryTokens(choice.sites.back()))
+        if (stage.tokens[static_cast<std::size_t>(token)].kind == TokenKind::Image) tokens.push_back(token);
+    std::sort(tokens.begin(), tokens.end());
     if (tokens.empty()) throw Error("the stage has no image tokens to make a tree of", {}, ErrorCode::Usage);
     if (static_cast<int>(tokens.size()) > maxNodes)
         throw Error(fmt::format("a tree over {} tokens: at most {} fit", tokens.size(), maxNodes),

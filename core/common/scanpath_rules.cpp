@@ -54,7 +54,7 @@ public:
             if (next.row < 0) break;
             next.onset = time;
             next.mass = inhibit(next);
-            next.duration = duration(next);
+            next.duration = duration();
             time += next.duration;
             fade(next.duration);
             path.push_back(next);
@@ -128,7 +128,7 @@ private:
     }
 
     // Provisional for Mass: the longest is known only at the end, so that recovery runs on the mean duration.
-    double duration(const MapFixation&) {
+    double duration() {
         switch (m_rules.duration) {
             case DurationRule::Constant:
             case DurationRule::Mass:

@@ -105,7 +105,8 @@ void addWeights(ResolvedModel& model) {
     for (const auto* list : {&names.safetensors, &names.pickled}) {
         for (const std::string& name : *list) {
             const fs::path file = model.folder / name;
-            const bool dangling = fs::is_symlink(fs::symlink_status(file)) &&
+            std::error_code unreadable;
+            const bool dangling = fs::is_symlink(fs::symlink_status(file, unreadable)) &&
                                   typeOf(file, model.reference) == fs::file_type::not_found;
             if (dangling) {
                 model.missingFiles.push_back(name);

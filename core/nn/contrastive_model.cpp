@@ -104,7 +104,12 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         for (const Pixels& picture : input.images) {
             TokenMap map;
             TensorItem item;
-            addImage(m_input.fromPicture(picture), picture, map, item);
+            EncodedImage image = m_input.fromPicture(picture);
+            if (!m_tower.spec().patches.patchesGiven) {
+                const at::Tensor& pixels = image.tensors.at("pixel_values");
+                m_tower.requireSize(pixels.size(2), pixels.size(3));
+            }
+            addImage(std::move(image), picture, map, item);
             addItem(std::move(map), std::move(item));
         }
         return encoded;

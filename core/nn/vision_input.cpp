@@ -14,6 +14,9 @@
 namespace fovea {
 namespace {
 
+/// Longest sequence of patches: a picture of 4096 x 4096 pixels in patches of 8.
+constexpr std::int64_t kMaxTokens = 1 << 18;
+
 at::Tensor copyOf(const std::vector<float>& values, at::IntArrayRef shape) {
     return at::from_blob(const_cast<float*>(values.data()), shape, at::TensorOptions(at::kFloat)).clone();
 }
@@ -63,10 +66,15 @@ GridSize VisionInput::gridOf(const TensorItem& tensors) const {
 }
 
 EncodedImage VisionInput::describe(const PixelTransform& transform, const TensorItem& tensors) const {
+    const GridSize grid = gridOf(tensors);
+    const std::int64_t padded = m_spec.patches.patchesGiven ? tensors.at("pixel_values").size(1) : 0;
+    if (const std::int64_t count = m_spec.prefixCount() + std::max(grid.cells(), padded); count > kMaxTokens)
+        throw Error(fmt::format("pixel_values: expected at most {} tokens, found {} (patches of {} x {} pixels)",
+                                kMaxTokens, count, m_spec.patches.height, m_spec.patches.width),
+                    "Use a smaller picture.");
     EncodedImage image;
     image.transform = transform;
     image.tensors = tensors;
-    const GridSize grid = gridOf(tensors);
     const double patchHeight = static_cast<double>(m_spec.patches.height);
     const double patchWidth = static_cast<double>(m_spec.patches.width);
     image.geometry = {transform.originalWidth, transform.originalHeight, static_cast<int>(grid.rows),
@@ -118,8 +126,7 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
     } else {
         for (std::int64_t cell = 0; cell < grid.cells(); ++cell) addPatch(cell, true);
     }
-    const std::int64_t rows = m_spec.patches.patchesGiven ? tensors.at("pixel_values").size(1) : 0;
-    for (std::int64_t row = grid.cells(); row < rows; ++row) {
+    for (std::int64_t row = grid.cells(); row < padded; ++row) {
         Token token;
         token.index = image.tokens.size();
         token.kind = TokenKind::Padding;
