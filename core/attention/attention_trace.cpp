@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "attention/probabilities.h"
 #include "attention/trace_impl.h"
@@ -124,6 +125,19 @@ const at::Tensor& SiteRecord::exactLse(const AttentionOperator& op) const {
     return m_exactLse = joined(parts, 1);
 }
 
+bool SiteRecord::usesStored(Weights weights) const {
+    const bool wanted = weights == Weights::Effective || !storedEdited;
+    if (storedProbs.defined() && (wanted || !hasLogits())) {
+        if (wanted) return true;
+        throw Error("the recorded probabilities are those after edits: those of the plain softmax are not there",
+                    "choose weights=effective, or record qkv, too", ErrorCode::Usage);
+    }
+    if (!hasLogits())
+        throw Error("neither probabilities nor the logits they come from were recorded",
+                    "record probs, or qkv with its bias", ErrorCode::Usage);
+    return false;
+}
+
 const SiteRecord& AttentionTrace::Impl::record(int site) const {
     if (const auto found = records.find(site); found != records.end()) return *found->second;
     const bool exists = site >= 0 && site < static_cast<int>(spec.sites.size());
@@ -138,7 +152,7 @@ std::int64_t rowsPerBlock(std::int64_t heads, std::int64_t keys) {
 
 at::Tensor recordedProbabilities(const AttentionOperator& op, const SiteRecord& record, const RowBlock& block,
                                  Weights weights) {
-    if (record.storedProbs.defined())
+    if (record.usesStored(weights))
         return record.storedProbs.narrow(0, block.headBegin, block.headEnd - block.headBegin)
             .narrow(1, block.queryBegin, block.queryEnd - block.queryBegin);
     const SiteEdit* edit = weights == Weights::Effective && record.edit ? &*record.edit : nullptr;
@@ -159,10 +173,15 @@ std::uint64_t AttentionTrace::bytes() const {
     const auto add = [&total](const at::Tensor& t) {
         total += t.defined() ? static_cast<std::uint64_t>(t.nbytes()) : 0;
     };
+    std::set<const void*> biases;  // one bias may serve every layer
     for (const auto& [site, record] : m_impl->records) {
         add(record->call.query), add(record->call.key), add(record->call.value), add(record->lse);
-        add(record->attentionOutput), add(record->outputGradient), add(record->storedProbs);
+        add(record->attentionOutput), add(record->headOutput), add(record->outputGradient);
+        add(record->storedProbs);
+        if (const at::Tensor& bias = record->call.bias; bias.defined() && biases.insert(bias.storage().data()).second)
+            total += bias.storage().nbytes();
     }
+    for (const auto& entry : m_impl->taps) add(entry.second);
     for (const auto& entry : m_impl->hidden) add(entry.second);
     for (const auto& entry : m_impl->outputs) add(entry.second);
     for (const auto& entry : m_impl->inputs) add(entry.second);
@@ -247,12 +266,16 @@ Array AttentionTrace::value(int site) const {
 
 Array AttentionTrace::logSumExp(int site) const {
     const SiteRecord& record = m_impl->record(site);
-    if (!record.call.query.defined()) return toArray(needed(record.lse, "log-sum-exp", site, spec()), true);
+    if (!record.hasLogits()) return toArray(needed(record.lse, "log-sum-exp", site, spec()), true);
     return toArray(record.exactLse(*m_impl->op));
 }
 
 Array AttentionTrace::attentionOutput(int site) const {
     return toArray(needed(m_impl->record(site).attentionOutput, "the attention output", site, spec()), true);
+}
+
+Array AttentionTrace::headOutput(int site) const {
+    return toArray(needed(m_impl->record(site).headOutput, "the output of the heads", site, spec()), true);
 }
 
 Array AttentionTrace::valueNorms(int site) const {
@@ -298,6 +321,11 @@ Array AttentionTrace::hidden(const std::string& stage, int i) const {
         throw Error(fmt::format("the residual stream at block {} of stage {} was not recorded", i, stage),
                     "record it with --keep hidden", ErrorCode::Usage);
     return toArray(found->second, true);
+}
+
+std::vector<std::string> AttentionTrace::tapNames() const { return namesOf(m_impl->taps); }
+Array AttentionTrace::tap(const std::string& name) const {
+    return toArray(named(m_impl->taps, name, "tap"), true);
 }
 
 std::vector<std::string> AttentionTrace::outputNames() const { return namesOf(m_impl->outputs); }

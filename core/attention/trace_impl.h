@@ -20,9 +20,17 @@ struct SiteRecord {
     std::optional<SiteEdit> edit;  ///< with positions, not token indices
     at::Tensor lse;                // [1, heads, query], of the route
     at::Tensor attentionOutput;    // [1, query, hidden], or undefined
+    at::Tensor headOutput;         // [1, heads, query, value_dim], or undefined
     at::Tensor outputGradient;     // [1, heads, query, value_dim], or undefined
-    at::Tensor storedProbs;        // [heads, query, key]: replayed traces that hold no Q and K
+    at::Tensor storedProbs;        // [heads, query, key], of replayed traces, or undefined
+    bool storedEdited = false;     ///< storedProbs are those after edits that the record does not know
+    bool biasMissing = false;      ///< a bias was added to the logits that the record does not hold
     std::vector<int> queryTokens, keyTokens;
+
+    /// Whether Q, K and the bias, if there was one, give the logits.
+    bool hasLogits() const { return call.query.defined() && call.key.defined() && !biasMissing; }
+    /// Whether stored probabilities serve these weights; throws Error (Usage) where nothing does.
+    bool usesStored(Weights weights) const;
 
     /// Log-sum-exp of the logits in fp32 (float64 stays), [heads, query]; computed once, then kept.
     const at::Tensor& exactLse(const AttentionOperator& op) const;
@@ -42,6 +50,7 @@ struct AttentionTrace::Impl {
     std::map<std::pair<std::string, int>, at::Tensor> hidden;  // [1, tokens, hidden]
     std::map<std::string, at::Tensor> outputs;                 // with the batch axis
     std::map<std::string, at::Tensor> inputs;
+    std::map<std::string, at::Tensor> taps;
 
     const SiteRecord& record(int site) const;  ///< throws Error (Usage) when the site was not recorded
 };

@@ -63,6 +63,7 @@ public:
 
 private:
     void addSite(int site, const std::string& address) {
+        m_job.progress(0, address);
         const CaptureRequest& keep = m_options.keep;
         const SiteRecord& record = m_trace.impl()->record(site);
         const AttentionCall& call = record.call;
@@ -70,7 +71,8 @@ private:
         if (keep.qkv && call.query.defined()) {
             add(address + "/q", call.query);
             add(address + "/k", call.key);
-            add(address + "/v", call.value);
+            if (call.value.defined()) add(address + "/v", call.value);
+            if (call.bias.defined()) addBias(address + "/bias", call.bias);
         }
         if (keep.lse) addArray(address + "/lse", m_trace.logSumExp(site));
         if (keep.stats) addStatistics(site, address);
@@ -115,7 +117,6 @@ private:
     }
 
     void addStatistics(int site, const std::string& address) {
-        m_job.progress(0, address);
         SiteStatistics stats = m_trace.statistics(site, m_options.statistics);
         addIndices(address + "/topk_index", stats.topkIndex);
         addArray(address + "/topk_value", std::move(stats.topkValue));
@@ -132,18 +133,31 @@ private:
                          [held](const Sink& sink) { sink(std::as_bytes(std::span(*held))); }});
     }
 
-    // After pruning, columns and rows are no longer tokens 0..n-1: say which they are.
+    // After pruning, columns and rows are no longer tokens 0..n-1: say which they are. All rows are alike, so that
+    // one is kept and written many times.
     void addPrunedIndex(int site, const std::string& address) {
         const std::vector<int>& keys = m_trace.keyTokens(site);
-        Array columns({m_trace.queries(site), static_cast<std::int64_t>(keys.size())});
-        for (std::int64_t row = 0; row < columns.size(0); ++row)
-            for (std::size_t key = 0; key < keys.size(); ++key)
-                columns.at(row, static_cast<std::int64_t>(key)) = static_cast<float>(keys[key]);
-        addIndices(address + "/index", columns);
         const std::vector<int>& queries = m_trace.queryTokens(site);
-        Array rows({static_cast<std::int64_t>(queries.size())});
-        std::copy(queries.begin(), queries.end(), rows.values.begin());
-        addIndices(address + "/query_index", rows);
+        const auto rows = static_cast<std::int64_t>(queries.size());
+        auto row = std::make_shared<std::vector<std::int32_t>>(keys.begin(), keys.end());
+        m_out.push_back({m_trace.prefix() + address + "/index", Dtype::I32,
+                         {rows, static_cast<std::int64_t>(keys.size())}, [row, rows](const Sink& sink) {
+                             for (std::int64_t i = 0; i < rows; ++i) sink(std::as_bytes(std::span(*row)));
+                         }});
+        auto tokens = std::make_shared<std::vector<std::int32_t>>(queries.begin(), queries.end());
+        m_out.push_back({m_trace.prefix() + address + "/query_index", Dtype::I32, {rows},
+                         [tokens](const Sink& sink) { sink(std::as_bytes(std::span(*tokens))); }});
+    }
+
+    // [heads or 1, query or 1, key], so that Q and K give the same probabilities again.
+    void addBias(const std::string& name, at::Tensor bias) {
+        while (bias.dim() < 4) bias = bias.unsqueeze(0);
+        const std::vector<std::int64_t> shape = {bias.size(1), bias.size(2), bias.size(3)};
+        m_out.push_back({m_trace.prefix() + name, m_type.dtype, shape,
+                         [bias, type = m_type.scalar](const Sink& sink) {
+                             for (std::int64_t head = 0; head < bias.size(1); ++head)
+                                 send(bias[0][head].to(type), sink);
+                         }});
     }
 
     const AttentionTrace& m_trace;
@@ -161,8 +175,8 @@ std::string attentionText(const AttentionTrace& trace) {
         sites[trace.spec().sites[static_cast<std::size_t>(site)].address()] = {
             {"scale", record.call.scale},
             {"softcap", record.call.softcap},
-            {"biased", record.call.bias.defined()},
-            {"edited", record.edit.has_value()}};
+            {"biased", record.call.bias.defined() || record.biasMissing},
+            {"edited", record.edit.has_value() || record.storedEdited}};
     }
     return sites.dump();
 }

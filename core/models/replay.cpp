@@ -18,6 +18,8 @@ public:
     std::vector<std::shared_ptr<const AttentionTrace>> traces;
 };
 
+constexpr std::size_t kMaxRecords = 1'000'000;
+
 /// A trace file in the place of a model: its one input is the one that was recorded.
 class Replay final : public Model {
 public:
@@ -27,6 +29,13 @@ public:
         m_tensors = source.weights().shared_from_this();
         m_spec = readRecordedSpec(*m_file);
         m_maps = readRecordedMaps(*m_file);
+        m_attention = readRecordedAttentions(*m_file);
+        if (m_maps.size() * m_spec.sites.size() > kMaxRecords)
+            throw Error(path.string() + ": expected at most " + std::to_string(kMaxRecords) +
+                        " recorded sites of all items, found " + std::to_string(m_maps.size()) + " x " +
+                        std::to_string(m_spec.sites.size()));
+        for (const TensorInfo& tensor : m_file->tensors())
+            m_named[TraceName::parse(tensor.name).prefix()].push_back(&tensor);
     }
 
     const ModelSpec& spec() const override { return m_spec; }
@@ -42,8 +51,12 @@ public:
             input->originals.push_back(pictureOf(user, item));
             input->seen.emplace_back();
             input->transforms.emplace_back();
-            const ReplaySource source{m_file, m_tensors, m_spec, m_maps[item],
-                                      m_maps.size() > 1 ? "image" + std::to_string(item) + "/" : ""};
+            const std::string prefix = m_maps.size() > 1 ? "image" + std::to_string(item) + "/" : "";
+            static const std::vector<const TensorInfo*> none;
+            const auto named = m_named.find(prefix);
+            const ReplaySource source{m_file,        m_tensors, m_spec,
+                                      m_attention,   m_maps[item], prefix,
+                                      named == m_named.end() ? none : named->second};
             input->traces.push_back(replayTrace(source, input->notices));
         }
         return input;
@@ -76,6 +89,8 @@ private:
     std::shared_ptr<const WeightStore> m_tensors;
     ModelSpec m_spec;
     std::vector<TokenMap> m_maps;
+    RecordedAttentions m_attention;
+    std::map<std::string, std::vector<const TensorInfo*>> m_named;  // by the prefix of the item
 };
 
 }  // namespace

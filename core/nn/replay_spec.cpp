@@ -13,12 +13,30 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxBlocks = 100'000;
+constexpr std::size_t kMaxSites = 10'000;
+constexpr std::size_t kMaxStages = 1'000;
+constexpr std::size_t kMaxItems = 10'000;
+
+/// The sites of a trace with a set of their addresses, so that a file of many names is read in linear time.
+struct SiteTable {
+    const std::string& source;
+    ModelSpec& spec;
+    std::set<std::string> known;
+
+    void add(AttentionSite site) {
+        if (!known.insert(site.address()).second) return;
+        if (spec.sites.size() >= kMaxSites)
+            throw Error(source + ": expected at most " + std::to_string(kMaxSites) +
+                        " attention sites, found more");
+        spec.sites.push_back(std::move(site));
+    }
+};
 
 json metadataJson(const TraceFile& file, const std::string& key) {
     const std::string text = file.metadata(key);
     if (text.empty()) return json::object();
     return parseJson(text, file.path().string() + ": metadata " + key,
-                     {std::size_t{256} << 20, 16, 50'000'000});
+                     {std::size_t{100} << 20, 16, 8'000'000});
 }
 
 std::string textOf(const json& object, const char* name) {
@@ -50,19 +68,18 @@ SiteKind kindOf(const std::string& word, const std::string& address, const std::
                 "\"");
 }
 
-void readSites(const json& spec, const std::string& source, ModelSpec& out) {
+void readSites(const json& spec, const std::string& source, SiteTable& out) {
     const auto sites = spec.find("sites");
     if (sites == spec.end() || !sites->is_array()) return;
     for (const json& value : *sites) {
         if (!value.is_object()) continue;
         AttentionSite site = siteFromAddress(textOf(value, "address"), source);
-        if (out.siteIndex(site.address()) >= 0) continue;
         site.heads = countOf(value, "heads", 1);
         site.keyValueHeads = countOf(value, "key_value_heads", site.heads);
         site.headDim = countOf(value, "head_dim", 1);
         site.causal = value.value("causal", json(false)) == json(true);
         site.module = textOf(value, "module");
-        out.sites.push_back(std::move(site));
+        out.add(std::move(site));
     }
 }
 
@@ -82,19 +99,22 @@ void readStages(const json& spec, ModelSpec& out) {
             stage.gridColumns = std::clamp<int>(grid->at(1).get<int>(), 0, 1 << 16);
         }
         stage.prefixTokens = textsOf(value, "prefix_tokens");
+        if (out.stages.size() >= kMaxStages)
+            throw Error(out.source + ": metadata fovea.spec: stages: expected at most " +
+                        std::to_string(kMaxStages) + ", found more");
         out.stages.push_back(std::move(stage));
     }
 }
 
 // Sites and stages that the tensors tell of; a file from elsewhere may have no fovea.spec.
-void addFromTensors(const TraceFile& file, ModelSpec& out) {
+void addFromTensors(const TraceFile& file, SiteTable& table) {
     static const std::set<std::string> quantities = {"probs", "q", "k", "v", "lse", "output", "colsum"};
     for (const TensorInfo& tensor : file.tensors()) {
         const std::string path = TraceName::parse(tensor.name).path;
         const std::size_t slash = path.find('/');
         if (slash == std::string::npos || !quantities.count(path.substr(slash + 1))) continue;
         const std::string address = path.substr(0, slash);
-        if (address == "output" || address == "input" || address == "hidden" || out.siteIndex(address) >= 0)
+        if (address == "output" || address == "input" || address == "hidden" || table.known.count(address))
             continue;
         AttentionSite site =
             siteFromAddress(address, file.path().string() + ": tensor \"" + tensor.name + "\"");
@@ -102,8 +122,9 @@ void addFromTensors(const TraceFile& file, ModelSpec& out) {
                          ? 1
                          : static_cast<int>(std::clamp<std::int64_t>(tensor.shape[0], 1, 1 << 16));
         site.keyValueHeads = site.heads;
-        out.sites.push_back(std::move(site));
+        table.add(std::move(site));
     }
+    ModelSpec& out = table.spec;
     for (const AttentionSite& site : out.sites) {
         auto stage = std::find_if(out.stages.begin(), out.stages.end(),
                                   [&](const StageSpec& candidate) { return candidate.id == site.stage; });
@@ -140,6 +161,7 @@ AttentionSite siteFromAddress(const std::string& address, const std::string& sou
 
 ModelSpec readRecordedSpec(const TraceFile& file) {
     ModelSpec out;
+    out.source = file.path().string();
     const json spec = metadataJson(file, "fovea.spec");
     if (!spec.is_object()) throw Error(file.path().string() + ": metadata fovea.spec: expected an object");
     out.family = "replay";
@@ -148,9 +170,10 @@ ModelSpec readRecordedSpec(const TraceFile& file) {
     out.storedDtype = textOf(spec, "dtype");
     out.labels = textsOf(spec, "labels");
     readStages(spec, out);
-    readSites(spec, file.path().string() + ": metadata fovea.spec", out);
-    addFromTensors(file, out);
-    out.source = file.path().string();
+    const std::string source = file.path().string() + ": metadata fovea.spec";
+    SiteTable sites{source, out, {}};
+    readSites(spec, source, sites);
+    addFromTensors(file, sites);
     out.computeDtype = "float32";
     out.device = "cpu";
     out.capabilities = {false, false, false, false, false};
@@ -171,23 +194,26 @@ std::vector<TokenMap> readRecordedMaps(const TraceFile& file) {
     if (!map["items"].is_array() || map["items"].empty())
         throw Error(file.path().string() +
                     ": metadata fovea.token_map: items: expected a list of token maps");
+    if (map["items"].size() > kMaxItems)
+        throw Error(file.path().string() + ": metadata fovea.token_map: items: expected at most " +
+                    std::to_string(kMaxItems) + " token maps, found " + std::to_string(map["items"].size()));
     for (const json& item : map["items"]) maps.push_back(tokenMapFromJson(item));
     return maps;
 }
 
-RecordedAttention readRecordedAttention(const TraceFile& file, const std::string& address) {
-    RecordedAttention out;
+RecordedAttentions readRecordedAttentions(const TraceFile& file) {
     const json all = metadataJson(file, "fovea.attention");
-    const auto found = all.find(address);
-    if (found == all.end() || !found->is_object()) return out;
-    const auto number = [&](const char* name) {
-        const auto value = found->find(name);
-        return value != found->end() && value->is_number() ? value->get<double>() : 0.0;
-    };
-    out.scale = number("scale");
-    out.softcap = number("softcap");
-    out.biased = found->value("biased", json(false)) == json(true);
-    out.edited = found->value("edited", json(false)) == json(true);
+    RecordedAttentions out;
+    if (!all.is_object()) return out;
+    for (const auto& [address, how] : all.items()) {
+        if (!how.is_object()) continue;
+        const auto number = [&how = how](const char* name) {
+            const auto value = how.find(name);
+            return value != how.end() && value->is_number() ? value->get<double>() : 0.0;
+        };
+        const auto flag = [&how = how](const char* name) { return how.value(name, json(false)) == json(true); };
+        out[address] = {number("scale"), number("softcap"), flag("biased"), flag("edited")};
+    }
     return out;
 }
 

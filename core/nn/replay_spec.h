@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace fovea {
 struct RecordedAttention {
     double scale = 0;  ///< 0: not written, 1 / sqrt(head_dim) is assumed
     double softcap = 0;
-    bool biased = false;  ///< a bias or mask was added that the file does not hold
+    bool biased = false;  ///< a bias or mask was added; the tensor SITE/bias where the file holds it
     bool edited = false;  ///< probabilities are those after edits
 };
 
@@ -24,7 +25,9 @@ ModelSpec readRecordedSpec(const TraceFile& file);
 /// The token map of every item; throws Error (Input) when it is missing or damaged.
 std::vector<TokenMap> readRecordedMaps(const TraceFile& file);
 
-RecordedAttention readRecordedAttention(const TraceFile& file, const std::string& address);
+/// The same for every site of the file, by address; one that is not named there has the defaults.
+using RecordedAttentions = std::map<std::string, RecordedAttention>;
+RecordedAttentions readRecordedAttentions(const TraceFile& file);
 
 /// Splits "stage.block.kind[.name]"; throws Error (Input) for anything else.
 AttentionSite siteFromAddress(const std::string& address, const std::string& source);

@@ -53,13 +53,18 @@ private:
     }
 
     void readProjections(SiteRecord& record) {
+        const auto found = m_source.attention.find(m_address);
+        const RecordedAttention how =
+            found == m_source.attention.end() ? RecordedAttention{} : found->second;
+        record.storedEdited = how.edited;
         const at::Tensor q = tensor("q", 3), k = tensor("k", 3), v = tensor("v", 3);
         if (!q.defined() || !k.defined()) return;
         if (q.size(2) != k.size(2) || q.size(0) % k.size(0) != 0)
             fail("k", "the head size of q and a divisor of its " + std::to_string(q.size(0)) + " heads", k);
-        const RecordedAttention how = readRecordedAttention(*m_source.file, m_address);
+        readBias(record, q, k);
+        record.biasMissing = how.biased && !record.call.bias.defined();
         if (!record.storedProbs.defined()) {
-            if (how.biased) {
+            if (record.biasMissing) {
                 m_notices.push_back(m_address +
                                     ": its bias was not recorded, so its probabilities cannot be computed "
                                     "again (record probs)");
@@ -75,6 +80,17 @@ private:
         if (!v.defined()) return;
         if (v.size(0) != k.size(0) || v.size(1) != k.size(1)) fail("v", "the heads and tokens of k", v);
         record.call.value = v.unsqueeze(0);
+    }
+
+    void readBias(SiteRecord& record, const at::Tensor& q, const at::Tensor& k) {
+        const at::Tensor bias = tensor("bias", 3);
+        if (!bias.defined()) return;
+        const auto fits = [&](std::int64_t axis, std::int64_t size) {
+            return bias.size(axis) == 1 || bias.size(axis) == size;
+        };
+        if (!fits(0, q.size(0)) || !fits(1, q.size(1)) || bias.size(2) != k.size(1))
+            fail("bias", "the heads, queries and keys of q and k, or 1 for all", bias);
+        record.call.bias = bias.unsqueeze(0);
     }
 
     // Indices that the file gives, checked against `count`; 0..n-1 where it gives none.
@@ -156,18 +172,20 @@ std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source,
     if (values)
         notices.emplace_back(
             "norms of values are those before the output projection: a trace does not hold its weights");
-    for (const TensorInfo& info : source.file->tensors()) {
-        const TraceName name = TraceName::parse(info.name);
-        if (name.prefix() != source.prefix) continue;
+    for (const TensorInfo* info : source.named) {
+        const std::string path = info->name.substr(source.prefix.size());
         std::string stage;
         int boundary = 0;
-        if (parseHidden(name.path, stage, boundary)) {
-            const at::Tensor hidden = source.tensors->get(info.name).to(at::kFloat);
-            if (hidden.dim() == 2) impl->hidden[{stage, boundary}] = hidden.unsqueeze(0);
-        } else if (name.path.starts_with("output/")) {
-            impl->outputs[name.path.substr(7)] = source.tensors->get(info.name).unsqueeze(0);
-        } else if (name.path.starts_with("input/")) {
-            impl->inputs[name.path.substr(6)] = source.tensors->get(info.name).unsqueeze(0);
+        if (parseHidden(path, stage, boundary)) {
+            const at::Tensor hidden = source.tensors->get(info->name).to(at::kFloat);
+            if (hidden.dim() != 2)
+                throw Error(source.file->path().string() + ": tensor \"" + info->name +
+                            "\": expected 2 axes, found shape " + shapeText(info->shape));
+            impl->hidden[{stage, boundary}] = hidden.unsqueeze(0);
+        } else if (path.starts_with("output/")) {
+            impl->outputs[path.substr(7)] = source.tensors->get(info->name).unsqueeze(0);
+        } else if (path.starts_with("input/")) {
+            impl->inputs[path.substr(6)] = source.tensors->get(info->name).unsqueeze(0);
         }
     }
     return std::make_shared<const AttentionTrace>(std::move(impl));

@@ -42,13 +42,14 @@ class Recorder:
         keys = key.repeat_interleave(groups, 1) if groups > 1 else key
         values = value.repeat_interleave(groups, 1) if groups > 1 else value
         logits = torch.matmul(query, keys.transpose(2, 3)) * scale
-        if attention_mask is not None:
-            logits = logits + attention_mask[..., : keys.size(2)]
+        bias = None if attention_mask is None else attention_mask[..., : keys.size(2)]
+        if bias is not None:
+            logits = logits + bias
         probs = torch.softmax(logits, dim=-1, dtype=torch.float32)
         output = torch.matmul(probs.to(values.dtype), values)
         self.calls.append({
             "module": self.names.get(module, ""), "q": query, "k": key, "v": value, "probs": probs,
-            "lse": torch.logsumexp(logits.float(), -1), "scale": float(scale), "biased": attention_mask is not None,
+            "lse": torch.logsumexp(logits.float(), -1), "scale": float(scale), "biased": bias is not None, "bias": bias,
         })
         return output.transpose(1, 2).contiguous(), probs
 
@@ -185,6 +186,8 @@ def main():
         if "qkv" in keep and "q" in call:
             for part in "qkv":
                 tensors[f"{address}/{part}"] = call[part][0]
+            if call["biased"]:
+                tensors[f"{address}/bias"] = call["bias"].expand(1, *call["bias"].shape[-3:])[0].float()
         if "lse" in keep and "lse" in call:
             tensors[f"{address}/lse"] = call["lse"][0]
     hidden = getattr(outputs, "hidden_states", None) or ()

@@ -86,6 +86,7 @@ public:
     Array value(int site) const;            // [kv_heads, tokens, head_dim]
     Array logSumExp(int site) const;        // [heads, query], natural log, of the logits entering the softmax
     Array attentionOutput(int site) const;  // [query, hidden]
+    Array headOutput(int site) const;       // [heads, query, value_dim], before the output projection
     /// Norm of each token's value vector after the output projection, per head: [heads, key] (sinks reference
     /// §0.4).
     Array valueNorms(int site) const;
@@ -98,6 +99,10 @@ public:
     /// Residual stream at block boundary i (0 = input of block 0), [tokens, hidden].
     bool hasHidden(const std::string& stage, int i) const;
     Array hidden(const std::string& stage, int i) const;
+
+    /// Values that taps saw, under their names; Error (Usage) for a name that was not recorded.
+    std::vector<std::string> tapNames() const;
+    Array tap(const std::string& name) const;
 
     std::vector<std::string> outputNames() const;
     Array output(const std::string& name) const;
