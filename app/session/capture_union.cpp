@@ -16,7 +16,7 @@ bool listsAll(const std::vector<std::string>& have, const std::vector<std::strin
 CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
     CaptureRequest out = a;
     out.qkv |= b.qkv, out.lse |= b.lse, out.probs |= b.probs, out.stats |= b.stats;
-    out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden, out.output |= b.output,
+    out.headOutput |= b.headOutput, out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden, out.output |= b.output,
         out.input |= b.input;
     if (!a.wantsSites()) {
         out.sites = b.sites;
@@ -30,6 +30,9 @@ CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
         }
     }
     std::sort(out.sites.begin(), out.sites.end());
+    for (const std::string& pattern : b.taps)
+        if (!listsAll(out.taps, {pattern})) out.taps.push_back(pattern);
+    std::sort(out.taps.begin(), out.taps.end());
     return out;
 }
 
@@ -37,9 +40,11 @@ bool covers(const CaptureRequest& have, const CaptureRequest& want) {
     const auto has = [](bool mine, bool wanted) { return mine || !wanted; };
     if (!has(have.hidden, want.hidden) || !has(have.output, want.output) || !has(have.input, want.input))
         return false;
+    if (!listsAll(have.taps, want.taps)) return false;
     if (!want.wantsSites()) return true;
     const bool sites = have.sites.empty() || (!want.sites.empty() && listsAll(have.sites, want.sites));
-    return have.wantsSites() && sites && has(have.attentionOutput, want.attentionOutput);
+    return have.wantsSites() && sites && has(have.attentionOutput, want.attentionOutput) &&
+           has(have.headOutput, want.headOutput);
 }
 
 Needs united(const Needs& a, const Needs& b) {

@@ -20,13 +20,12 @@
 #include "attention/probabilities.h"
 #include "attention/recorder.h"
 #include "attention/routes.h"
+#include "attention/run_state.h"
 #include "fovea/error.h"
 #include "nn/linear.h"
 
 namespace fovea {
 namespace {
-
-const AttentionOperator& denseOperator(const std::shared_ptr<const AttentionOperator>& op) { return *op; }
 
 std::vector<int> identity(std::int64_t count) {
     std::vector<int> list(static_cast<std::size_t>(count));
@@ -77,10 +76,16 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
                                             prefix, m_dense);
     m_inputs = input.items.at(static_cast<std::size_t>(spec.item));
     for (const StageSpec& stage : model.stages) m_blocksTotal += stage.layers;
-    const auto main = m_inputs.find(input.mainTensor);
-    if (main == m_inputs.end()) return;
-    main->second = perturbed(main->second, spec.perturbation);
-    if (spec.gradients.any()) main->second = main->second.detach().clone().requires_grad_(true);
+    if (const auto main = m_inputs.find(input.mainTensor); main != m_inputs.end()) {
+        const bool differentiable = main->second.is_floating_point();
+        if (!differentiable && (spec.gradients.any() || !(spec.perturbation == Perturbation{})))
+            throw Error(fmt::format("{} holds whole numbers: it has no gradient and cannot be perturbed",
+                                    input.mainTensor),
+                        "give a picture, or choose an analysis without gradients", ErrorCode::Usage);
+        main->second = perturbed(main->second, spec.perturbation);
+        if (spec.gradients.any()) main->second = main->second.detach().clone().requires_grad_(true);
+    }
+    if (spec.resume && !spec.gradients.any()) requireSameRun(*spec.resume, model, m_inputs, spec.route);
 }
 
 Forward::~Forward() = default;
@@ -89,7 +94,7 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     const AttentionSite& site = m_model.sites.at(static_cast<std::size_t>(call.site));
     m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0,
                    site.address());
-    RouteOutput result = m_routes->run(call, denseOperator(m_dense));
+    RouteOutput result = m_routes->run(call, *m_dense);
     const auto edit = std::find_if(m_spec.edits.sites.begin(), m_spec.edits.sites.end(),
                                    [&](const SiteEdit& e) { return e.site == call.site; });
     const bool edited = edit != m_spec.edits.sites.end() && !edit->identity();
@@ -108,6 +113,7 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     }
     if (m_recorder->wants(call.site)) {
         m_recorder->site(call, resolved ? &*resolved : nullptr, result.lse, queryTokens, keyTokens);
+        m_recorder->headOutput(call.site, result.output);
         if (m_spec.gradients.attention && result.output.requires_grad())
             m_recorder->watchGradient(call.site, result.output);
     }
@@ -147,7 +153,10 @@ at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
                       weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
 }
 
-at::Tensor Forward::tap(std::string_view, const at::Tensor& value) { return value; }
+at::Tensor Forward::tap(std::string_view name, const at::Tensor& value) {
+    m_recorder->tap(name, value);
+    return value;
+}
 
 at::Tensor Forward::input(const std::string& name) const {
     const auto found = m_inputs.find(name);
@@ -180,6 +189,11 @@ at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Te
     m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
     const at::Tensor stream = pruned(stage, block, x);
     m_recorder->hidden(stage, block, stream);
+    // The backward pass has no other place to stop at. It may run on a thread of the device: nothing is reported.
+    if (stream.requires_grad())
+        stream.register_hook([stop = m_job.stopToken()](const at::Tensor&) {
+            if (stop.stop_requested()) throw Cancelled();
+        });
     ++m_blocksRun;
     return stream;
 }
@@ -237,7 +251,7 @@ RunResult Forward::finish() {
         if (main.grad().defined()) result.inputGradient = toArray(main.grad(), true);
     }
     result.trace = m_recorder->finish(m_outputs, m_inputs);
-    result.state = m_recorder->state(result.trace);
+    result.state = m_recorder->state(result.trace, m_inputs);
     result.routes = m_routes->reports();
     result.blocksRun = m_blocksRun;
     result.blocksResumed = m_blocksResumed;

@@ -11,8 +11,9 @@ Recorder::Recorder(const ModelSpec& spec, const RunSpec& run, TokenMap tokens, s
     m_impl->tokens = std::move(tokens);
     m_impl->prefix = std::move(prefix);
     m_impl->op = std::move(op);
-    for (const AttentionSite& site : spec.sites)
-        m_wanted.push_back(run.capture.wants(site.address()) || run.gradients.attention);
+    CaptureRequest capture = run.capture;
+    capture.qkv = capture.qkv || run.gradients.attention;
+    for (const AttentionSite& site : spec.sites) m_wanted.push_back(capture.wants(site.address()));
 }
 
 void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::Tensor& lse,
@@ -38,6 +39,15 @@ void Recorder::watchGradient(int site, const at::Tensor& output) {
 void Recorder::attentionOutput(int site, const at::Tensor& value) {
     if (const auto found = m_open.find(site); m_run.capture.attentionOutput && found != m_open.end())
         found->second->attentionOutput = value.detach();
+}
+
+void Recorder::headOutput(int site, const at::Tensor& value) {
+    if (const auto found = m_open.find(site); m_run.capture.headOutput && found != m_open.end())
+        found->second->headOutput = value.detach();
+}
+
+void Recorder::tap(std::string_view name, const at::Tensor& value) {
+    if (m_run.capture.wantsTap(name)) m_impl->taps[std::string(name)] = value.detach();
 }
 
 void Recorder::hidden(const std::string& stage, int i, const at::Tensor& x) {
@@ -73,7 +83,7 @@ void Recorder::adopt(const RunState& state, const std::string& stage, int block)
 }
 
 std::shared_ptr<const AttentionTrace> Recorder::finish(std::map<std::string, at::Tensor> outputs,
-                                                       std::map<std::string, at::Tensor> inputs) {
+                                                       const std::map<std::string, at::Tensor>& inputs) {
     for (auto& [site, output] : m_watched)
         if (const auto found = m_open.find(site); found != m_open.end() && output.grad().defined())
             found->second->outputGradient = output.grad().detach();
@@ -82,15 +92,18 @@ std::shared_ptr<const AttentionTrace> Recorder::finish(std::map<std::string, at:
     for (auto& [name, tensor] : outputs) tensor = tensor.detach();
     m_impl->outputs = std::move(outputs);
     if (m_run.capture.input)
-        for (auto& [name, tensor] : inputs) m_impl->inputs[name] = tensor.detach();
+        for (const auto& [name, tensor] : inputs) m_impl->inputs[name] = tensor.detach();
     return std::make_shared<AttentionTrace>(m_impl);
 }
 
-std::shared_ptr<const RunState> Recorder::state(const std::shared_ptr<const AttentionTrace>& trace) const {
+std::shared_ptr<const RunState> Recorder::state(const std::shared_ptr<const AttentionTrace>& trace,
+                                                const std::map<std::string, at::Tensor>& inputs) const {
     if (m_run.checkpoints.everyBlocks <= 0) return nullptr;
     auto state = std::make_shared<RunState>();
     state->edits = m_run.edits;
     state->capture = m_run.capture;
+    state->route = m_run.route;
+    for (const auto& [name, tensor] : inputs) state->inputs[name] = tensor.detach();
     state->checkpoints = m_checkpoints;
     state->trace = trace->impl();
     state->bytes = m_checkpointBytes;

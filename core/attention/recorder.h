@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "attention/run_state.h"
@@ -21,6 +22,8 @@ public:
     /// Keeps the attention output whose gradient will be read after the backward pass.
     void watchGradient(int site, const at::Tensor& output);
     void attentionOutput(int site, const at::Tensor& value);
+    void headOutput(int site, const at::Tensor& value);
+    void tap(std::string_view name, const at::Tensor& value);
     void hidden(const std::string& stage, int i, const at::Tensor& x);
     void checkpoint(const std::string& stage, int block, const at::Tensor& x, const at::Tensor& kept);
     /// Takes over what an earlier run recorded before `block` of a stage.
@@ -28,9 +31,10 @@ public:
 
     /// Closes the recording; gradients are read from the watched outputs.
     std::shared_ptr<const AttentionTrace> finish(std::map<std::string, at::Tensor> outputs,
-                                                 std::map<std::string, at::Tensor> inputs);
+                                                 const std::map<std::string, at::Tensor>& inputs);
     /// The checkpoints with the finished trace; null when none were asked for.
-    std::shared_ptr<const RunState> state(const std::shared_ptr<const AttentionTrace>& trace) const;
+    std::shared_ptr<const RunState> state(const std::shared_ptr<const AttentionTrace>& trace,
+                                          const std::map<std::string, at::Tensor>& inputs) const;
 
 private:
     const ModelSpec& m_spec;

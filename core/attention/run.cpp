@@ -3,7 +3,10 @@
 #include <ATen/core/grad_mode.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "attention/forward.h"
+#include "attention/probabilities.h"
 #include "attention/recorded_input.h"
 #include "attention/run_state.h"
 #include "fovea/error.h"
@@ -45,6 +48,76 @@ RunResult replayed(const RecordedInput& input, RunSpec spec) {
     return result;
 }
 
+std::uint64_t elementBytes(const ModelSpec& spec) {
+    if (spec.computeDtype == "float64") return 8;
+    return spec.computeDtype == "float16" || spec.computeDtype == "bfloat16" ? 2 : 4;
+}
+
+std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& stage) {
+    for (const StageTokens& tokens : input.maps[static_cast<std::size_t>(item)].stages)
+        if (tokens.stage == stage) return static_cast<std::uint64_t>(tokens.size());
+    return 0;
+}
+
+// Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps these
+// maps: the softmax, what multiplies the values, and up to three per factor.
+void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& spec, MemoryEstimate& estimate) {
+    constexpr std::uint64_t scratch = std::uint64_t{32} << 20, maps = 5;
+    std::uint64_t working = 0;
+    for (const SiteEdit& edit : spec.edits.sites) {
+        const AttentionSite& site = model.sites[static_cast<std::size_t>(edit.site)];
+        const auto heads = static_cast<std::uint64_t>(recomputedHeads(edit, site.heads).size());
+        const std::uint64_t tokens = tokensOf(input, spec.item, site.stage);
+        const std::uint64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
+        const std::uint64_t cells = queries * tokens * 4;
+        if (heads == 0) continue;
+        working = std::max(working, maps * std::min(cells, scratch));
+        if (spec.gradients.any()) estimate.gradients += heads * cells * (2 + 3 * edit.factors.size());
+    }
+    estimate.activations += working;
+}
+
+// What a run takes beside what its model knows of: edits, gradients at the attention, and, where they fit into what
+// is left of the budget, checkpoints (`run` is changed accordingly).
+MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& run) {
+    CaptureRequest capture = run.capture;
+    capture.qkv = capture.qkv || run.gradients.attention;
+    MemoryEstimate estimate = model.estimate(input, capture, run.gradients.any());
+    const ModelSpec& spec = model.spec();
+    const std::uint64_t element = elementBytes(spec);
+    addEdits(spec, input, run, estimate);
+    if (run.gradients.attention)
+        for (const AttentionSite& site : spec.sites)
+            if (capture.wants(site.address()))
+                estimate.gradients += tokensOf(input, run.item, site.stage) * element *
+                                      static_cast<std::uint64_t>(site.heads) *
+                                      static_cast<std::uint64_t>(site.headDim);
+    if (run.checkpoints.everyBlocks <= 0) return estimate;
+    if (run.budget > 0) {
+        const std::uint64_t left = run.budget > estimate.run() ? run.budget - estimate.run() : 0;
+        const std::uint64_t most = run.checkpoints.maxBytes;
+        run.checkpoints.maxBytes = most > 0 ? std::min(most, left) : left;
+        if (left == 0) run.checkpoints.everyBlocks = 0;
+    }
+    if (run.checkpoints.everyBlocks <= 0 || run.capture.hidden) return estimate;  // hidden states are the same tensors
+    std::uint64_t kept = 0;
+    for (const StageSpec& stage : spec.stages)
+        kept += (static_cast<std::uint64_t>(stage.layers + run.checkpoints.everyBlocks - 1) /
+                 static_cast<std::uint64_t>(run.checkpoints.everyBlocks)) *
+                tokensOf(input, run.item, stage.id) * static_cast<std::uint64_t>(stage.hidden) * element;
+    estimate.capture += run.checkpoints.maxBytes > 0 ? std::min(kept, run.checkpoints.maxBytes) : kept;
+    return estimate;
+}
+
+void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
+    for (const std::string& glob : capture.taps)
+        if (std::none_of(spec.taps.begin(), spec.taps.end(),
+                         [&](const std::string& name) { return matchesGlob(glob, name); }))
+            throw Error(fmt::format("tap \"{}\" matches none of this model", glob),
+                        spec.taps.empty() ? "the model has no taps" : "its taps look like " + spec.taps.front(),
+                        ErrorCode::Usage);
+}
+
 }  // namespace
 
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
@@ -52,7 +125,10 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
         throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {},
                     ErrorCode::Usage);
     if (const auto* recorded = dynamic_cast<const RecordedInput*>(&input)) return replayed(*recorded, spec);
-    const MemoryEstimate estimate = model.estimate(input, spec.capture, spec.gradients.any());
+    requireTaps(model.spec(), spec.capture);
+    RunSpec run = spec;
+    run.edits.dropIdentities();
+    const MemoryEstimate estimate = estimateOf(model, input, run);
     if (spec.budget > 0 && estimate.run() > spec.budget)
         throw Error(
             fmt::format(
@@ -60,8 +136,6 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
                 formatBytes(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
                 formatBytes(estimate.gradients), formatBytes(spec.budget)),
             whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
-    RunSpec run = spec;
-    run.edits.dropIdentities();
     const at::AutoGradMode gradients(spec.gradients.any());
     Forward forward(model.spec(), tensorsOf(input), run, makeDenseOperator(), job);
     model.run(input, spec.item, forward);

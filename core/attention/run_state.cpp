@@ -1,6 +1,10 @@
 #include "attention/run_state.h"
 
+#include <ATen/ops/equal.h>
+
 #include <algorithm>
+
+#include "fovea/error.h"
 
 namespace fovea {
 namespace {
@@ -34,13 +38,35 @@ bool recorded(const RunState& state, const CaptureRequest& wanted, int site, con
     if (!wanted.wants(address)) return true;
     const auto found = state.trace->records.find(site);
     if (found == state.trace->records.end()) return false;
-    return !wanted.attentionOutput || found->second->attentionOutput.defined();
+    return (!wanted.attentionOutput || found->second->attentionOutput.defined()) &&
+           (!wanted.headOutput || found->second->headOutput.defined());
 }
 
 }  // namespace
 
+void requireSameRun(const RunState& state, const ModelSpec& spec,
+                    const std::map<std::string, at::Tensor>& inputs, RouteChoice route) {
+    const auto fail = [](const std::string& what) {
+        throw Error("a run cannot resume from checkpoints of another " + what, "run it from the beginning",
+                    ErrorCode::Usage);
+    };
+    const ModelSpec& earlier = state.trace->spec;
+    if (earlier.source != spec.source || earlier.sites != spec.sites ||
+        earlier.computeDtype != spec.computeDtype || earlier.device != spec.device)
+        fail("model");
+    if (state.route != route) fail("attention route");
+    const bool same = std::equal(
+        inputs.begin(), inputs.end(), state.inputs.begin(), state.inputs.end(),
+        [](const auto& now, const auto& then) {
+            const at::Tensor &a = now.second, &b = then.second;
+            return now.first == then.first && a.scalar_type() == b.scalar_type() && at::equal(a, b);
+        });
+    if (!same) fail("input");
+}
+
 int firstDifference(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,
                     const ModelSpec& spec, const std::string& stage, int blocks) {
+    if (!capture.taps.empty()) return 0;  // what taps saw is not kept with the checkpoints
     int first = firstPruneDifference(state.edits, edits, stage, blocks);
     for (std::size_t i = 0; i < spec.sites.size(); ++i) {
         const AttentionSite& site = spec.sites[i];

@@ -22,10 +22,16 @@ class RunState {
 public:
     EditPlan edits;
     CaptureRequest capture;
+    RouteChoice route = RouteChoice::Auto;
+    std::map<std::string, at::Tensor> inputs;  ///< what went in, perturbed
     std::map<std::string, std::vector<Checkpoint>> checkpoints;  // per stage, by ascending block
     std::shared_ptr<const AttentionTrace::Impl> trace;           ///< what it recorded
     std::uint64_t bytes = 0;
 };
+
+/// Throws Error (Usage) unless a run of this model with these inputs and this route can resume from `state`.
+void requireSameRun(const RunState& state, const ModelSpec& spec,
+                    const std::map<std::string, at::Tensor>& inputs, RouteChoice route);
 
 /// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that
 /// must be run again because something wanted there was not recorded.

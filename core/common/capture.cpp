@@ -29,6 +29,11 @@ bool CaptureRequest::wants(const std::string& address) const {
            });
 }
 
+bool CaptureRequest::wantsTap(std::string_view name) const {
+    return std::any_of(taps.begin(), taps.end(),
+                       [&](const std::string& glob) { return matchesGlob(glob, name); });
+}
+
 CaptureRequest CaptureRequest::parse(const std::string& keep) {
     CaptureRequest request;
     request.output = false;

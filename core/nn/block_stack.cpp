@@ -21,6 +21,10 @@ at::Tensor splitHeads(const at::Tensor& x, std::int64_t heads, std::int64_t dim)
     return x.view({x.size(0), x.size(1), heads, dim}).transpose(1, 2);
 }
 
+std::string tapName(const std::string& stage, int block, const char* what) {
+    return stage + "." + std::to_string(block) + "." + what;
+}
+
 at::Tensor scaled(const at::Tensor& x, const at::Tensor& scale) {
     return scale.defined() ? at::mul(x, scale) : x;
 }
@@ -63,6 +67,11 @@ void BlockStack::addSites(std::vector<AttentionSite>& sites) {
         site.module = blockPath(m_spec.names.module, i);
         sites.push_back(std::move(site));
     }
+}
+
+void BlockStack::addTaps(std::vector<std::string>& taps) const {
+    for (int i = 0; i < m_spec.layers; ++i)
+        for (const char* what : {"attention", "mlp"}) taps.push_back(tapName(m_spec.stage, i, what));
 }
 
 void BlockStack::visit(WeightVisitor& weights) {
@@ -139,8 +148,11 @@ at::Tensor BlockStack::run(const std::function<at::Tensor()>& embed, const Block
     for (int i = resumed ? resumed->block : 0; i < m_spec.layers; ++i) {
         const Block& block = m_blocks[static_cast<std::size_t>(i)];
         x = forward.enterBlock(m_spec.stage, i, x);
-        x = at::add(x, scaled(attention(i, block.norm1(x), context, forward), block.scale1));
-        x = at::add(x, scaled(block.mlp(block.norm2(x), forward), block.scale2));
+        const auto tapped = [&](const char* what, const at::Tensor& added) {
+            return forward.tap(tapName(m_spec.stage, i, what), added);
+        };
+        x = at::add(x, tapped("attention", scaled(attention(i, block.norm1(x), context, forward), block.scale1)));
+        x = at::add(x, tapped("mlp", scaled(block.mlp(block.norm2(x), forward), block.scale2)));
     }
     forward.leaveStage(m_spec.stage, m_spec.layers, x);
     return x;

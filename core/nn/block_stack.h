@@ -65,6 +65,9 @@ public:
     const BlockStackSpec& spec() const { return m_spec; }
     /// Appends one self-attention site a block and remembers where they begin.
     void addSites(std::vector<AttentionSite>& sites);
+    /// Appends the taps of every block: what its attention ("vision.3.attention") and its feed-forward part
+    /// ("vision.3.mlp") add to the residual stream.
+    void addTaps(std::vector<std::string>& taps) const;
     void visit(WeightVisitor& weights);
     /// The type of the weights, once they are loaded.
     at::ScalarType dtype() const { return m_blocks.front().norm1.weight.scalar_type(); }

@@ -34,6 +34,7 @@ void TextTransformer::describe(ModelSpec& model) {
     stage.hidden = static_cast<int>(m_spec.blocks.hidden);
     model.stages.push_back(std::move(stage));
     m_blocks.addSites(model.sites);
+    m_blocks.addTaps(model.taps);
 }
 
 void TextTransformer::visit(WeightVisitor& weights) {

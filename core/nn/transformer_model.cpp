@@ -23,6 +23,14 @@ std::int64_t longest(const ModelInput& input, const std::string& stage) {
     return tokens;
 }
 
+/// Values of all statistics of one head with the default options: columns, rows, the largest keys and pooled cells.
+std::int64_t statisticsOf(std::int64_t queries, std::int64_t keys) {
+    const StatisticsOptions options;
+    const auto cells = [&](std::int64_t n) { return (n + options.pooledBlock - 1) / options.pooledBlock; };
+    return 2 * (queries + keys) + 2 * queries * std::min<std::int64_t>(options.topk, keys) +
+           cells(queries) * cells(keys);
+}
+
 }  // namespace
 
 void TransformerModel::load(const std::string& family, const ModelSource& source, const LoadOptions& options,
@@ -95,6 +103,9 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
             estimate.capture += static_cast<std::uint64_t>(stage.layers + 1) * vectors(stage.hidden);
             shared += static_cast<std::uint64_t>(stage.layers) * vectors(stage.hidden);
         }
+        for (const std::string& tap : m_spec.taps)
+            if (tap.starts_with(stage.stage + ".") && capture.wantsTap(tap))
+                estimate.capture += vectors(stage.hidden);
         if (gradients) {
             const std::uint64_t block = vectors(2 * stage.hidden + 4 * stage.attentionWidth + stage.mlpWidth);
             estimate.gradients += static_cast<std::uint64_t>(stage.layers) * block +
@@ -115,8 +126,9 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
                 shared += bytesOf(cells, element);
             }
             if (capture.probs) estimate.capture += bytesOf(cells, 4);
-            if (capture.stats) estimate.capture += bytesOf(site.heads * (2 * queries + 2 * tokens), 4);
+            if (capture.stats) estimate.capture += bytesOf(site.heads * statisticsOf(queries, tokens), 4);
             if (capture.attentionOutput) estimate.capture += bytesOf(queries * stage.hidden, element);
+            if (capture.headOutput) estimate.capture += bytesOf(queries * width, element);
         }
     }
     if (capture.input) estimate.capture += inputs;

@@ -87,6 +87,7 @@ void VisionTransformer::describe(ModelSpec& model) {
     for (const PrefixToken& token : m_spec.prefixTokens()) stage.prefixTokens.push_back(token.id);
     model.stages.push_back(std::move(stage));
     m_blocks.addSites(model.sites);
+    m_blocks.addTaps(model.taps);
 }
 
 void VisionTransformer::visit(WeightVisitor& weights) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fovea {
@@ -16,11 +17,14 @@ struct CaptureRequest {
     bool hidden = false;           ///< residual stream at every block boundary
     bool output = true;
     bool input = false;
+    bool headOutput = false;  ///< what every head adds up, before the output projection; no word of `--keep`
     std::vector<std::string> sites;  ///< globs over addresses; empty means all sites
+    std::vector<std::string> taps;   ///< globs over ModelSpec::taps; empty means none
 
     /// Whether any attention site is recorded at all.
-    bool wantsSites() const { return qkv || lse || probs || stats || attentionOutput; }
+    bool wantsSites() const { return qkv || lse || probs || stats || attentionOutput || headOutput; }
     bool wants(const std::string& address) const;
+    bool wantsTap(std::string_view name) const;
 
     /// Reads a comma separated `--keep` list; throws Error (Usage) naming the unknown word.
     static CaptureRequest parse(const std::string& keep);

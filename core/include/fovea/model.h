@@ -55,6 +55,8 @@ struct ModelSpec {
     std::vector<AttentionSite> sites;
     std::vector<std::string> labels;  ///< id2label in order; empty without a classifier
     std::vector<std::string> inputs;  ///< Hugging Face names of the tensors that `--tensors` may hold
+    /// Intermediate values that a run can record besides, "stage.block.what", each [tokens, hidden].
+    std::vector<std::string> taps;
     Capabilities capabilities;
     WeightReport weights;
 

@@ -30,7 +30,7 @@ struct Perturbation {
 /// Which gradients of the objective are wanted.
 struct GradientRequest {
     bool input = false;      ///< with respect to the model's input tensor
-    bool attention = false;  ///< with respect to every recorded site's probabilities
+    bool attention = false;  ///< with respect to the probabilities of the sites that the capture lists
     bool any() const { return input || attention; }
     bool operator==(const GradientRequest&) const = default;
 };
@@ -40,8 +40,8 @@ enum class RouteChoice { Auto, Explicit };
 
 /// Where runs can resume: the residual stream of a stage at a block boundary. Held by RunState.
 struct CheckpointPolicy {
-    int everyBlocks = 0;          ///< 0 keeps none
-    std::uint64_t maxBytes = 0;   ///< 0 means no limit of its own
+    int everyBlocks = 0;         ///< 0 keeps none
+    std::uint64_t maxBytes = 0;  ///< 0 means no limit of its own; never more than the run's budget leaves
     bool operator==(const CheckpointPolicy&) const = default;
 };
 
@@ -57,8 +57,9 @@ struct RunSpec {
     Perturbation perturbation;
     RouteChoice route = RouteChoice::Auto;
     CheckpointPolicy checkpoints;
-    std::uint64_t budget = 0;  ///< bytes for activations, capture and gradients; 0 means no limit
-    /// Of a run of the same model, item and perturbation, with its edits.
+    /// Bytes for activations, capture, gradients and checkpoints; 0 means no limit.
+    std::uint64_t budget = 0;
+    /// Of a run of the same model on the same (perturbed) input by the same route, with its own edits.
     std::shared_ptr<const RunState> resume;
 };
 
@@ -72,7 +73,7 @@ struct RouteReport {
 /// What a run gives back.
 struct RunResult {
     std::shared_ptr<const AttentionTrace> trace;
-    std::shared_ptr<const RunState> state;  ///< null unless checkpoints were asked for
+    std::shared_ptr<const RunState> state;  ///< null unless checkpoints were asked for and fit
     double objective = 0;
     int objectiveClass = -1;  ///< the class that the objective resolved to
     Array inputGradient;      ///< shape of the model's input tensor without the batch axis
