@@ -80,13 +80,14 @@ std::string efficientDeclines(const AttentionCall& call) {
     return "";
 }
 
-// The operator wants a full bias whose rows start at multiples of 8 elements.
+// The operator wants a full bias whose rows start at multiples of 8 elements; axes of size 1 stay views of one row.
 at::Tensor paddedBias(const AttentionCall& call) {
     const std::int64_t keys = call.key.size(2), padding = (8 - keys % 8) % 8;
     at::Tensor bias = call.bias.to(call.query.scalar_type());
     while (bias.dim() < 4) bias = bias.unsqueeze(0);
-    bias = bias.expand({1, call.query.size(1), call.query.size(2), keys});
-    return at::constant_pad_nd(bias, {0, padding}).narrow(3, 0, keys);
+    if (bias.size(3) != keys) bias = bias.expand({-1, -1, -1, keys});
+    bias = padding > 0 ? at::constant_pad_nd(bias, {0, padding}).narrow(3, 0, keys) : denseRows(bias);
+    return bias.expand({1, call.query.size(1), call.query.size(2), keys});
 }
 
 RouteOutput runEfficient(const AttentionCall& call) {

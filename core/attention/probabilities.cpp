@@ -1,6 +1,7 @@
 #include "attention/probabilities.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/amax.h>
 #include <ATen/ops/clamp_min.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
@@ -87,12 +88,20 @@ SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTok
     return resolved;
 }
 
+at::Tensor maskedSoftmax(const AttentionCall& call, const at::Tensor& logits) {
+    const bool maySeeNothing = call.bias.defined() || (call.causal && call.queryOffset < 0);
+    if (!maySeeNothing) return at::softmax(logits, -1);
+    const at::Tensor empty = at::amax(logits, {-1}, true).isneginf();
+    // Replaced before the softmax, too: its gradient would be NaN otherwise.
+    return at::where(empty, 0.0, at::softmax(at::where(empty, 0.0, logits), -1));
+}
+
 at::Tensor blockProbabilities(const AttentionOperator& op, const AttentionCall& call, const SiteEdit* edit,
                               const RowBlock& block) {
     at::Tensor logits = op.logits(call, block);
     if (edit && !edit->temperature.empty())
         logits = logits / perHead(edit->temperature, block, logits.options());
-    at::Tensor probs = at::softmax(logits, -1);
+    at::Tensor probs = maskedSoftmax(call, logits);
     if (!edit) return probs;
     for (const GroupFactor& factor : edit->factors) probs = applyFactor(probs, factor, block);
     if (!edit->headGain.empty()) probs = probs * perHead(edit->headGain, block, probs.options());

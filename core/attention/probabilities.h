@@ -20,6 +20,10 @@ SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTok
 at::Tensor blockProbabilities(const AttentionOperator& op, const AttentionCall& call, const SiteEdit* edit,
                               const RowBlock& block);
 
+/// Softmax over the keys; a row whose keys are all masked is zero, as in the fused routes, instead of NaN.
+/// Differentiable.
+at::Tensor maskedSoftmax(const AttentionCall& call, const at::Tensor& logits);
+
 /// The heads of a call that an edit recomputes through its probabilities (temperature or factors), sorted.
 std::vector<std::int64_t> recomputedHeads(const SiteEdit& edit, std::int64_t heads);
 

@@ -4,11 +4,11 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/repeat_interleave.h>
-#include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 
 #include <sstream>
 
+#include "attention/probabilities.h"
 #include "fovea/error.h"
 
 namespace fovea {
@@ -45,6 +45,15 @@ void checkCall(const AttentionCall& call) {
     require(q.size(3) > 0 && q.size(3) == k.size(3), "query and key differ in head size", call);
     require(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type(), "dtypes differ", call);
     require(q.device() == k.device() && q.device() == v.device(), "devices differ", call);
+    if (!call.bias.defined()) return;
+    const at::Tensor& bias = call.bias;
+    const std::int64_t sizes[] = {1, q.size(1), q.size(2), k.size(2)};
+    require(bias.dim() <= 4 && bias.is_floating_point() && bias.device() == q.device(),
+            "the bias must be floats of rank 4 at most on the same device", call);
+    for (std::int64_t axis = 0; axis < bias.dim(); ++axis) {
+        const std::int64_t size = bias.size(bias.dim() - 1 - axis);
+        require(size == sizes[3 - axis] || size == 1, "the bias does not fit heads, queries and keys", call);
+    }
 }
 
 RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& dense) {
@@ -57,7 +66,7 @@ RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& de
     for (std::int64_t begin = 0; begin < queries; begin += step) {
         const at::Tensor logits = dense.logits(call, {0, heads, begin, std::min(begin + step, queries)});
         lses.push_back(at::logsumexp(logits.detach(), {-1}));
-        outputs.push_back(at::matmul(at::softmax(logits, -1).to(values.scalar_type()), values));
+        outputs.push_back(at::matmul(maskedSoftmax(call, logits).to(values.scalar_type()), values));
     }
     return {at::cat(outputs, 1).unsqueeze(0), at::cat(lses, 1).unsqueeze(0)};
 }

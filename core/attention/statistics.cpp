@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/softmax.h>
 
 #include <algorithm>
 #include <cmath>
@@ -177,7 +176,7 @@ SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& 
     if (options.topk < 1 || options.topk > maxTopk || options.pooledBlock < 1)
         throw Error("statistics: top-k must be 1 to 64 and the pooled block at least 1", {}, ErrorCode::Usage);
     const at::NoGradGuard noGrad;
-    const bool stored = record.storedProbs.defined();
+    const bool stored = record.usesStored(options.weights);
     const bool edited = options.weights == Weights::Effective && record.edit.has_value();
     const std::int64_t heads = stored ? record.storedProbs.size(0) : record.call.query.size(1);
     const Shape shape = shapeOf(record, heads, options);
@@ -192,7 +191,7 @@ SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& 
             probs = recordedProbabilities(op, record, block, options.weights);
         } else {
             logits = op.logits(record.call, block);
-            probs = at::softmax(logits, -1);
+            probs = maskedSoftmax(record.call, logits);
             logits = logits.to(at::kCPU, at::kFloat).contiguous();
         }
         reduction.add(probs.to(at::kCPU, at::kFloat).contiguous(), logits, begin);
