@@ -28,6 +28,7 @@ public:
             site.keyValueHeads = options.keyValueHeads;
             site.headDim = options.headDim;
             m_spec.sites.push_back(site);
+            m_spec.taps.push_back("vision." + std::to_string(block) + ".mlp");
             m_blocks.push_back({random(hidden(), hidden()), random(kvWidth(), hidden()), random(kvWidth(), hidden()),
                                 random(hidden(), hidden()), random(2 * hidden(), hidden()),
                                 random(hidden(), 2 * hidden())});
@@ -91,7 +92,8 @@ private:
             call.bias = m_bias.index_select(2, kept).index_select(3, kept);
         const at::Tensor attended = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), hidden()});
         const at::Tensor y = x + forward.attentionOutput(index, forward.linear(block.output, attended));
-        return y + forward.linear(block.down, at::gelu(forward.linear(block.up, norm(y))));
+        return y + forward.tap(m_spec.taps[static_cast<std::size_t>(index)],
+                               forward.linear(block.down, at::gelu(forward.linear(block.up, norm(y)))));
     }
 
     ToyOptions m_options;
