@@ -208,10 +208,11 @@ std::string toText(const Verification& v) {
     }
     text += "attention of the fused run against float64 loops on its own Q, K and V\n";
     for (const CheckedSite& site : v.sites)
-        text += fmt::format("  {:<32} probabilities {:.1e}, log-sum-exp {:.1e}{}{}\n", site.name,
-                            site.check.probabilities, site.check.logSumExp,
-                            site.check.output ? fmt::format(", output {:.1e} relative", *site.check.output) : "",
-                            site.check.finite ? "" : "  NOT FINITE");
+        text +=
+            fmt::format("  {:<32} probabilities {:.1e}, log-sum-exp {:.1e}{}{}\n", site.name,
+                        site.check.probabilities, site.check.logSumExp,
+                        site.check.output ? fmt::format(", output {:.1e} relative", *site.check.output) : "",
+                        site.check.finite ? "" : "  NOT FINITE");
     text += listText("attention probabilities against float64", v.probabilities);
     text += listText("hidden states against float64", v.hidden);
     text += listText("outputs against float64", v.outputs);

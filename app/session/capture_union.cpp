@@ -16,8 +16,8 @@ bool listsAll(const std::vector<std::string>& have, const std::vector<std::strin
 CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
     CaptureRequest out = a;
     out.qkv |= b.qkv, out.lse |= b.lse, out.probs |= b.probs, out.stats |= b.stats;
-    out.headOutput |= b.headOutput, out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden, out.output |= b.output,
-        out.input |= b.input;
+    out.headOutput |= b.headOutput, out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden,
+        out.output |= b.output, out.input |= b.input;
     if (!a.wantsSites()) {
         out.sites = b.sites;
     } else if (b.wantsSites()) {

@@ -129,8 +129,9 @@ bool SiteRecord::usesStored(Weights weights) const {
     const bool wanted = weights == Weights::Effective || !storedEdited;
     if (storedProbs.defined() && (wanted || !hasLogits())) {
         if (wanted) return true;
-        throw Error("the recorded probabilities are those after edits: those of the plain softmax are not there",
-                    "choose weights=effective, or record qkv, too", ErrorCode::Usage);
+        throw Error(
+            "the recorded probabilities are those after edits: those of the plain softmax are not there",
+            "choose weights=effective, or record qkv, too", ErrorCode::Usage);
     }
     if (!hasLogits())
         throw Error("neither probabilities nor the logits they come from were recorded",
@@ -178,7 +179,8 @@ std::uint64_t AttentionTrace::bytes() const {
         add(record->call.query), add(record->call.key), add(record->call.value), add(record->lse);
         add(record->attentionOutput), add(record->headOutput), add(record->outputGradient);
         add(record->storedProbs);
-        if (const at::Tensor& bias = record->call.bias; bias.defined() && biases.insert(bias.storage().data()).second)
+        if (const at::Tensor& bias = record->call.bias;
+            bias.defined() && biases.insert(bias.storage().data()).second)
             total += bias.storage().nbytes();
     }
     for (const auto& entry : m_impl->taps) add(entry.second);

@@ -189,7 +189,8 @@ at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Te
     m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
     const at::Tensor stream = pruned(stage, block, x);
     m_recorder->hidden(stage, block, stream);
-    // The backward pass has no other place to stop at. It may run on a thread of the device: nothing is reported.
+    // The backward pass has no other place to stop at. It may run on a thread of the device: nothing is
+    // reported.
     if (stream.requires_grad())
         stream.register_hook([stop = m_job.stopToken()](const at::Tensor&) {
             if (stop.stop_requested()) throw Cancelled();

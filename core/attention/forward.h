@@ -53,7 +53,8 @@ public:
     /// x W^T + b; where adapters, streamed weights and relevance rules enter.
     at::Tensor linear(const Linear& weight, const at::Tensor& x);
 
-    /// Records an intermediate value under a name of ModelSpec::taps where the capture asks for it; returns it.
+    /// Records an intermediate value under a name of ModelSpec::taps where the capture asks for it; returns
+    /// it.
     at::Tensor tap(std::string_view name, const at::Tensor& value);
 
     /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.

@@ -80,7 +80,8 @@ std::string efficientDeclines(const AttentionCall& call) {
     return "";
 }
 
-// The operator wants a full bias whose rows start at multiples of 8 elements; axes of size 1 stay views of one row.
+// The operator wants a full bias whose rows start at multiples of 8 elements; axes of size 1 stay views of
+// one row.
 at::Tensor paddedBias(const AttentionCall& call) {
     const std::int64_t keys = call.key.size(2), padding = (8 - keys % 8) % 8;
     at::Tensor bias = call.bias.to(call.query.scalar_type());

@@ -70,7 +70,8 @@ double largest(const at::Tensor& values, const std::vector<double>& reference, b
 struct OutputCheck {
     double apart = 0, magnitude = 0;
 
-    void add(const HeadReference& reference, const at::Tensor& values, const at::Tensor& output, bool& finite) {
+    void add(const HeadReference& reference, const at::Tensor& values, const at::Tensor& output,
+             bool& finite) {
         const at::Tensor v = wide(values), o = wide(output);
         const std::int64_t keys = v.size(0), width = v.size(1), queries = o.size(0);
         const double *from = v.const_data_ptr<double>(), *found = o.const_data_ptr<double>();
@@ -83,7 +84,8 @@ struct OutputCheck {
                     row[static_cast<std::size_t>(d)] += p * from[key * width + d];
             }
             for (std::int64_t d = 0; d < width; ++d) {
-                const double difference = std::abs(found[query * width + d] - row[static_cast<std::size_t>(d)]);
+                const double difference =
+                    std::abs(found[query * width + d] - row[static_cast<std::size_t>(d)]);
                 finite = finite && std::isfinite(difference);
                 apart = std::max(apart, difference);
                 magnitude = std::max(magnitude, std::abs(row[static_cast<std::size_t>(d)]));
@@ -114,7 +116,8 @@ ReferenceCheck checkAgainstReference(const AttentionTrace& trace, int site, cons
         const at::Tensor probs = recordedProbabilities(*trace.impl()->op, record, block, Weights::Base);
         check.probabilities = std::max(check.probabilities, largest(probs[0], reference.probs, check.finite));
         if (record.lse.defined())
-            check.logSumExp = std::max(check.logSumExp, largest(record.lse[0][head], reference.lse, check.finite));
+            check.logSumExp =
+                std::max(check.logSumExp, largest(record.lse[0][head], reference.lse, check.finite));
         if (outputs)
             output.add(reference, call.value[0][head / group], record.headOutput[0][head], check.finite);
     }

@@ -59,9 +59,10 @@ std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& sta
     return 0;
 }
 
-// Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps these
-// maps: the softmax, what multiplies the values, and up to three per factor.
-void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& spec, MemoryEstimate& estimate) {
+// Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps
+// these maps: the softmax, what multiplies the values, and up to three per factor.
+void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& spec,
+              MemoryEstimate& estimate) {
     constexpr std::uint64_t scratch = std::uint64_t{32} << 20, maps = 5;
     std::uint64_t working = 0;
     for (const SiteEdit& edit : spec.edits.sites) {
@@ -77,8 +78,8 @@ void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& sp
     estimate.activations += working;
 }
 
-// What a run takes beside what its model knows of: edits, gradients at the attention, and, where they fit into what
-// is left of the budget, checkpoints (`run` is changed accordingly).
+// What a run takes beside what its model knows of: edits, gradients at the attention, and, where they fit
+// into what is left of the budget, checkpoints (`run` is changed accordingly).
 MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& run) {
     CaptureRequest capture = run.capture;
     capture.qkv = capture.qkv || run.gradients.attention;
@@ -99,7 +100,8 @@ MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& 
         run.checkpoints.maxBytes = most > 0 ? std::min(most, left) : left;
         if (left == 0) run.checkpoints.everyBlocks = 0;
     }
-    if (run.checkpoints.everyBlocks <= 0 || run.capture.hidden) return estimate;  // hidden states are the same tensors
+    if (run.checkpoints.everyBlocks <= 0 || run.capture.hidden)
+        return estimate;  // hidden states are the same tensors
     std::uint64_t kept = 0;
     for (const StageSpec& stage : spec.stages)
         kept += (static_cast<std::uint64_t>(stage.layers + run.checkpoints.everyBlocks - 1) /
@@ -113,9 +115,10 @@ void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
     for (const std::string& glob : capture.taps)
         if (std::none_of(spec.taps.begin(), spec.taps.end(),
                          [&](const std::string& name) { return matchesGlob(glob, name); }))
-            throw Error(fmt::format("tap \"{}\" matches none of this model", glob),
-                        spec.taps.empty() ? "the model has no taps" : "its taps look like " + spec.taps.front(),
-                        ErrorCode::Usage);
+            throw Error(
+                fmt::format("tap \"{}\" matches none of this model", glob),
+                spec.taps.empty() ? "the model has no taps" : "its taps look like " + spec.taps.front(),
+                ErrorCode::Usage);
 }
 
 }  // namespace

@@ -133,8 +133,8 @@ private:
                          [held](const Sink& sink) { sink(std::as_bytes(std::span(*held))); }});
     }
 
-    // After pruning, columns and rows are no longer tokens 0..n-1: say which they are. All rows are alike, so that
-    // one is kept and written many times.
+    // After pruning, columns and rows are no longer tokens 0..n-1: say which they are. All rows are alike, so
+    // that one is kept and written many times.
     void addPrunedIndex(int site, const std::string& address) {
         const std::vector<int>& keys = m_trace.keyTokens(site);
         const std::vector<int>& queries = m_trace.queryTokens(site);

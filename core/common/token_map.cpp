@@ -87,7 +87,8 @@ StageTokens stageOf(const std::string& name, const json& value) {
     for (const json& entry : value) {
         Token token = tokenOf(entry, field + "[" + std::to_string(stage.tokens.size()) + "]");
         if (token.index != stage.size()) reject(field, "tokens in order of their index");
-        if (token.row >= maxGridSide || token.column >= maxGridSide) reject(field, "rows and columns below 65536");
+        if (token.row >= maxGridSide || token.column >= maxGridSide)
+            reject(field, "rows and columns below 65536");
         stage.gridRows = std::max(stage.gridRows, token.row + 1);
         stage.gridColumns = std::max(stage.gridColumns, token.column + 1);
         stage.tokens.push_back(std::move(token));
@@ -101,7 +102,8 @@ ImageGeometry imageOf(const json& value, const std::string& field) {
     ImageGeometry image;
     image.width = integer(member(value, "width", field), field + ".width");
     image.height = integer(member(value, "height", field), field + ".height");
-    if (image.width > maxImageSide || image.height > maxImageSide) reject(field, "sides up to 16777216 pixels");
+    if (image.width > maxImageSide || image.height > maxImageSide)
+        reject(field, "sides up to 16777216 pixels");
     std::tie(image.gridRows, image.gridColumns) = pairOf(member(value, "grid", field), field + ".grid");
     if (value.contains("unread"))
         for (const json& rect : value["unread"]) image.unread.push_back(rectOf(rect, field + ".unread"));

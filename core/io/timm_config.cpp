@@ -43,8 +43,8 @@ std::int64_t blockCount(const Shapes& shapes, const std::string& prefix) {
     return count;
 }
 
-/// Heads are not stored. These models have heads of 64 channels, but for the largest of each line (SO400M, huge,
-/// giant, gigantic: 16 heads; DINOv2's giant has 64 again) and timm's test models.
+/// Heads are not stored. These models have heads of 64 channels, but for the largest of each line (SO400M,
+/// huge, giant, gigantic: 16 heads; DINOv2's giant has 64 again) and timm's test models.
 std::int64_t headCount(std::int64_t hidden, std::string_view architecture) {
     if (architecture.starts_with("test_vit") && hidden % 32 == 0) return hidden / 32;
     for (const std::int64_t width : {1152, 1280, 1408, 1664})
@@ -110,8 +110,9 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
         {"num_hidden_layers", layers},
         {"num_attention_heads", headCount(hidden, architecture)},
         {"intermediate_size", intermediate},
-        {"mlp_ratio",
-         gated || packed || hidden == 0 ? 4.0 : static_cast<double>(intermediate) / static_cast<double>(hidden)},
+        {"mlp_ratio", gated || packed || hidden == 0
+                          ? 4.0
+                          : static_cast<double>(intermediate) / static_cast<double>(hidden)},
         {"use_swiglu_ffn", gated || packed},
         {"patch_size", patch[2]},
         {"num_channels", patch[1]},

@@ -151,7 +151,8 @@ at::Tensor BlockStack::run(const std::function<at::Tensor()>& embed, const Block
         const auto tapped = [&](const char* what, const at::Tensor& added) {
             return forward.tap(tapName(m_spec.stage, i, what), added);
         };
-        x = at::add(x, tapped("attention", scaled(attention(i, block.norm1(x), context, forward), block.scale1)));
+        x = at::add(
+            x, tapped("attention", scaled(attention(i, block.norm1(x), context, forward), block.scale1)));
         x = at::add(x, tapped("mlp", scaled(block.mlp(block.norm2(x), forward), block.scale2)));
     }
     forward.leaveStage(m_spec.stage, m_spec.layers, x);

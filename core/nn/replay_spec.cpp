@@ -211,7 +211,9 @@ RecordedAttentions readRecordedAttentions(const TraceFile& file) {
             const auto value = how.find(name);
             return value != how.end() && value->is_number() ? value->get<double>() : 0.0;
         };
-        const auto flag = [&how = how](const char* name) { return how.value(name, json(false)) == json(true); };
+        const auto flag = [&how = how](const char* name) {
+            return how.value(name, json(false)) == json(true);
+        };
         out[address] = {number("scale"), number("softcap"), flag("biased"), flag("edited")};
     }
     return out;

@@ -84,9 +84,10 @@ VisionModelParts timmParts(const ModelSource& source) {
                        std::to_string(tower.blocks.heads));
     tower.blocks.headDim = static_cast<int>(tower.blocks.hidden / tower.blocks.heads);
     if (!arguments.has("num_heads") && source.files().format != ModelFormat::Transformers)
-        parts.notices.push_back(fmt::format(
-            "the number of heads is not in the files: {} heads of {} channels are taken, as published models have",
-            tower.blocks.heads, tower.blocks.headDim));
+        parts.notices.push_back(
+            fmt::format("the number of heads is not in the files: {} heads of {} channels are taken, as "
+                        "published models have",
+                        tower.blocks.heads, tower.blocks.headDim));
     tower.patches.path = prefix + "patch_embed.proj";
     tower.patches.bias = biasOf(weights, tower.patches.path);
     addTokens(tower, source, prefix);

@@ -23,7 +23,8 @@ std::int64_t longest(const ModelInput& input, const std::string& stage) {
     return tokens;
 }
 
-/// Values of all statistics of one head with the default options: columns, rows, the largest keys and pooled cells.
+/// Values of all statistics of one head with the default options: columns, rows, the largest keys and pooled
+/// cells.
 std::int64_t statisticsOf(std::int64_t queries, std::int64_t keys) {
     const StatisticsOptions options;
     const auto cells = [&](std::int64_t n) { return (n + options.pooledBlock - 1) / options.pooledBlock; };

@@ -69,9 +69,10 @@ EncodedImage VisionInput::describe(const PixelTransform& transform, const Tensor
     const GridSize grid = gridOf(tensors);
     const std::int64_t padded = m_spec.patches.patchesGiven ? tensors.at("pixel_values").size(1) : 0;
     if (const std::int64_t count = m_spec.prefixCount() + std::max(grid.cells(), padded); count > kMaxTokens)
-        throw Error(fmt::format("pixel_values: expected at most {} tokens, found {} (patches of {} x {} pixels)",
-                                kMaxTokens, count, m_spec.patches.height, m_spec.patches.width),
-                    "Use a smaller picture.");
+        throw Error(
+            fmt::format("pixel_values: expected at most {} tokens, found {} (patches of {} x {} pixels)",
+                        kMaxTokens, count, m_spec.patches.height, m_spec.patches.width),
+            "Use a smaller picture.");
     EncodedImage image;
     image.transform = transform;
     image.tensors = tensors;

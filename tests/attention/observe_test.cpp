@@ -38,7 +38,8 @@ EditPlan muted() {
 }
 
 // A record like another, with its route's results replaced.
-std::shared_ptr<const AttentionTrace> tampered(const AttentionTrace& trace, int site, double lse, double output) {
+std::shared_ptr<const AttentionTrace> tampered(const AttentionTrace& trace, int site, double lse,
+                                               double output) {
     auto impl = std::make_shared<AttentionTrace::Impl>(*trace.impl());
     const SiteRecord& from = trace.impl()->record(site);
     auto record = std::make_shared<SiteRecord>();
@@ -104,7 +105,8 @@ TEST_CASE("what a route computed is checked against float64 loops on the same Q,
             REQUIRE(check.output);
             CHECK(*check.output < 1e-5);
         }
-        CHECK(checkAgainstReference(*tampered(*trace, 0, 0.01, 1), 0).logSumExp == doctest::Approx(0.01).epsilon(0.01));
+        CHECK(checkAgainstReference(*tampered(*trace, 0, 0.01, 1), 0).logSumExp ==
+              doctest::Approx(0.01).epsilon(0.01));
         CHECK(*checkAgainstReference(*tampered(*trace, 0, 0, 1.5), 0).output > 0.1);
         CHECK_FALSE(checkAgainstReference(*tampered(*trace, 0, std::nan(""), 1), 0).finite);
         spec.edits = muted();
@@ -230,16 +232,19 @@ TEST_CASE("whole numbers have no gradient, and a sequence has an end") {
 
     VisionTransformerSpec tower;
     tower.patches.height = tower.patches.width = 1;
-    CHECK(codeOf([&] { VisionInput(tower, ImageProcessor::forFamily("vit", 600)).fromPicture(Pixels(8, 8)); }) ==
-          ErrorCode::Input);
-    CHECK(VisionInput(tower, ImageProcessor::forFamily("vit", 20)).fromPicture(Pixels(8, 8)).tokens.size() == 400);
+    CHECK(codeOf([&] {
+              VisionInput(tower, ImageProcessor::forFamily("vit", 600)).fromPicture(Pixels(8, 8));
+          }) == ErrorCode::Input);
+    CHECK(VisionInput(tower, ImageProcessor::forFamily("vit", 20)).fromPicture(Pixels(8, 8)).tokens.size() ==
+          400);
 }
 
 TEST_CASE("a bias that all layers share is counted once") {
     ToyOptions options;
     RunSpec spec;
     spec.capture.qkv = true;
-    const std::uint64_t without = runModel(*makeToyModel(options), *makeToyInput(options), spec).trace->bytes();
+    const std::uint64_t without =
+        runModel(*makeToyModel(options), *makeToyInput(options), spec).trace->bytes();
     options.bias = true;
     const std::uint64_t with = runModel(*makeToyModel(options), *makeToyInput(options), spec).trace->bytes();
     CHECK(with >= without + 4 * 7 * 7 * 4);

@@ -105,7 +105,8 @@ TEST_CASE("Q, K and the bias of a biased site give its probabilities again") {
     for (const int site : again.trace->sites()) {
         CHECK(largestDifference(again.trace->probabilities(site), trace->probabilities(site)) < 1e-6);
         CHECK(largestDifference(again.trace->logSumExp(site), trace->logSumExp(site)) < 1e-5);
-        CHECK(largestDifference(again.trace->statistics(site).entropy, trace->statistics(site).entropy) < 1e-5);
+        CHECK(largestDifference(again.trace->statistics(site).entropy, trace->statistics(site).entropy) <
+              1e-5);
     }
 }
 
@@ -121,10 +122,11 @@ TEST_CASE("a trace without the bias answers from what was recorded, never from h
     for (int i = 0; i < 7; ++i) map["stages"]["vision"].push_back({{"i", i}, {"kind", "latent"}});
     map["images"] = nlohmann::json::array();
     const nlohmann::json how = {{"vision.0.self", {{"scale", 0.5}, {"softcap", 0.0}, {"biased", true}}}};
-    writeSafetensors(file.path,
-                     {floats("vision.0.self/probs", probs), floats("vision.0.self/q", q),
-                      floats("vision.0.self/k", k), floats("vision.0.self/lse", lse)},
-                     {{"fovea.version", "1"}, {"fovea.token_map", map.dump()}, {"fovea.attention", how.dump()}});
+    writeSafetensors(
+        file.path,
+        {floats("vision.0.self/probs", probs), floats("vision.0.self/q", q), floats("vision.0.self/k", k),
+         floats("vision.0.self/lse", lse)},
+        {{"fovea.version", "1"}, {"fovea.token_map", map.dump()}, {"fovea.attention", how.dump()}});
     const Replayed again = replay(file.path);
     CHECK(largestDifference(again.trace->probabilities(0), probs) == 0);
     CHECK(largestDifference(again.trace->logSumExp(0), lse) == 0);
@@ -149,17 +151,20 @@ TEST_CASE("plain and edited probabilities of a replayed trace are told apart") {
 TEST_CASE("hostile trace files are refused at once") {
     nlohmann::json sites = nlohmann::json::array();
     for (int i = 0; i < 20'000; ++i) sites.push_back({{"address", "vision." + std::to_string(i) + ".self"}});
-    CHECK(refusal({{"fovea.spec", nlohmann::json{{"sites", sites}}.dump()}}).find("at most 10000 attention") !=
-          std::string::npos);
+    CHECK(
+        refusal({{"fovea.spec", nlohmann::json{{"sites", sites}}.dump()}}).find("at most 10000 attention") !=
+        std::string::npos);
     nlohmann::json items = nlohmann::json::array();
     for (int i = 0; i < 20'000; ++i) items.push_back(nlohmann::json::object());
-    CHECK(refusal({{"fovea.token_map", nlohmann::json{{"items", items}}.dump()}}).find("at most 10000 token") !=
-          std::string::npos);
+    CHECK(
+        refusal({{"fovea.token_map", nlohmann::json{{"items", items}}.dump()}}).find("at most 10000 token") !=
+        std::string::npos);
     const auto map = [](const std::string& token, const std::string& image = "1") {
-        return R"({"stages":{"vision":[{"i":0,"kind":"image",)" + token + R"(}]},"images":[{"width":)" + image +
-               R"(,"height":1,"grid":[1,1]}]})";
+        return R"({"stages":{"vision":[{"i":0,"kind":"image",)" + token + R"(}]},"images":[{"width":)" +
+               image + R"(,"height":1,"grid":[1,1]}]})";
     };
-    for (const char* grid : {R"("grid":[2147483647,0])", R"("grid":[0,2147483647])", R"("grid":[65535,65535])"})
+    for (const char* grid :
+         {R"("grid":[2147483647,0])", R"("grid":[0,2147483647])", R"("grid":[65535,65535])"})
         CHECK(refusal({{"fovea.token_map", map(grid)}}).find("token map") != std::string::npos);
     CHECK(refusal({{"fovea.token_map", map(R"("grid":[0,0])", "2000000000")}}).find("images[0]") !=
           std::string::npos);

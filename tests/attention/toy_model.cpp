@@ -29,16 +29,20 @@ public:
             site.headDim = options.headDim;
             m_spec.sites.push_back(site);
             m_spec.taps.push_back("vision." + std::to_string(block) + ".mlp");
-            m_blocks.push_back({random(hidden(), hidden()), random(kvWidth(), hidden()), random(kvWidth(), hidden()),
-                                random(hidden(), hidden()), random(2 * hidden(), hidden()),
-                                random(hidden(), 2 * hidden())});
+            m_blocks.push_back({random(hidden(), hidden()), random(kvWidth(), hidden()),
+                                random(kvWidth(), hidden()), random(hidden(), hidden()),
+                                random(2 * hidden(), hidden()), random(hidden(), 2 * hidden())});
         }
         m_head = random(2, hidden());
-        if (options.bias) m_bias = at::randn({1, options.heads, options.tokens, options.tokens}, m_generator, options.dtype);
+        if (options.bias)
+            m_bias =
+                at::randn({1, options.heads, options.tokens, options.tokens}, m_generator, options.dtype);
     }
 
     const ModelSpec& spec() const override { return m_spec; }
-    std::shared_ptr<const ModelInput> encode(const UserInput&) const override { return makeToyInput(m_options); }
+    std::shared_ptr<const ModelInput> encode(const UserInput&) const override {
+        return makeToyInput(m_options);
+    }
     MemoryEstimate estimate(const ModelInput&, const CaptureRequest& capture, bool gradients) const override {
         return {0, 1000, capture.wantsSites() ? 500ULL : 0ULL, gradients ? 2000ULL : 0ULL};
     }
@@ -127,14 +131,17 @@ TokenMap toyTokens(const ToyOptions& options) {
 
 }  // namespace
 
-std::shared_ptr<const Model> makeToyModel(const ToyOptions& options) { return std::make_shared<ToyModel>(options); }
+std::shared_ptr<const Model> makeToyModel(const ToyOptions& options) {
+    return std::make_shared<ToyModel>(options);
+}
 
 std::shared_ptr<const ModelInput> makeToyInput(const ToyOptions& options, int items) {
     auto input = std::make_shared<TensorInput>();
     at::Generator generator = at::detail::createCPUGenerator(options.seed + 100);
     for (int item = 0; item < items; ++item) {
-        input->items.push_back({{"pixel_values", at::randn({1, options.tokens, options.heads * options.headDim},
-                                                           generator, options.dtype)}});
+        input->items.push_back(
+            {{"pixel_values",
+              at::randn({1, options.tokens, options.heads * options.headDim}, generator, options.dtype)}});
         input->maps.push_back(toyTokens(options));
         input->originals.emplace_back();
         input->seen.emplace_back();
