@@ -219,12 +219,43 @@ private:
     std::vector<int> m_held;
 };
 
+// Columns of the window that are worked on at once: the rows that one output row reads stay within 64 MiB,
+// however much shorter the result is than the picture.
+int stripWidth(const Pixels& source, const ResizeRequest& request, std::size_t valueBytes) {
+    constexpr double widestReach = 3;
+    const double shrink = std::max(1.0, static_cast<double>(source.height) / request.height);
+    const double rows = std::min(2 * std::ceil(widestReach * shrink) + 1, static_cast<double>(source.height));
+    const double most = (1 << 26) / (rows * 3 * static_cast<double>(valueBytes));
+    return std::clamp(static_cast<int>(std::min(most, 1e9)), 1, request.window.width);
+}
+
+// The window in strips of that width, left to right.
+template <class Use>
+void forStrips(const ResizeRequest& request, int width, Use use) {
+    for (int x = 0; x < request.window.width; x += width) {
+        ResizeRequest strip = request;
+        strip.window.x += x;
+        strip.window.width = std::min(width, request.window.width - x);
+        use(strip, static_cast<std::size_t>(x));
+    }
+}
+
 }  // namespace
 
 Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
     const ResizeRequest request = checked(source, unchecked);
     const Window& window = request.window;
     if (request.filter == Resample::Nearest) return resizeNearest(source, request);
+    if (const int width = stripWidth(source, request, 1); width < window.width) {
+        Pixels result(window.width, window.height);
+        forStrips(request, width, [&](const ResizeRequest& strip, std::size_t x) {
+            const Pixels part = resizePillow(source, strip);
+            for (int y = 0; y < part.height; ++y)
+                std::copy_n(part.at(0, y), 3 * static_cast<std::size_t>(part.width),
+                            result.at(static_cast<int>(x), y));
+        });
+        return result;
+    }
 
     const bool horizontal = request.width != source.width;
     const bool vertical = request.height != source.height;
@@ -345,9 +376,19 @@ std::vector<float> resizeAntialiased(const Pixels& source, const std::array<floa
     const auto tapsOf = [&](int in, int out, int begin, int size) {
         return nearest ? torchNearest(in, out, begin, size) : torchTaps(in, out, begin, size, request.filter);
     };
+    const std::size_t width = static_cast<std::size_t>(window.width);
+    if (const int part = stripWidth(source, request, sizeof(float)); part < window.width) {
+        std::vector<float> result(3 * width * static_cast<std::size_t>(window.height));
+        forStrips(request, part, [&](const ResizeRequest& strip, std::size_t x) {
+            const std::vector<float> values = resizeAntialiased(source, table, strip);
+            const auto columns = static_cast<std::size_t>(strip.window.width);
+            for (std::size_t row = 0; row < 3 * static_cast<std::size_t>(window.height); ++row)
+                std::copy_n(values.data() + row * columns, columns, result.data() + row * width + x);
+        });
+        return result;
+    }
     const Taps<float> columns = tapsOf(source.width, request.width, window.x, window.width);
     const Taps<float> rows = tapsOf(source.height, request.height, window.y, window.height);
-    const std::size_t width = static_cast<std::size_t>(window.width);
     const auto makeRow = [&](int y, float* target) {
         for (std::size_t x = 0; x < width; ++x) {
             const float* weights = columns.at(static_cast<int>(x));

@@ -11,6 +11,10 @@
 #include "images/fixtures.h"
 #include "io/pil_resize.h"
 
+#ifndef _WIN32
+#include <sys/resource.h>
+#endif
+
 using namespace fovea;
 using nlohmann::json;
 
@@ -52,7 +56,8 @@ double largestDifference(const std::vector<float>& a, const std::vector<float>& 
 Pixels noise(int width, int height) {
     Pixels p(width, height);
     std::uint32_t state = 12345;
-    for (std::uint8_t& byte : p.rgb) byte = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
+    for (std::uint8_t& byte : p.rgb)
+        byte = static_cast<std::uint8_t>((state = state * 1664525U + 1013904223U) >> 24);
     return p;
 }
 
@@ -65,13 +70,25 @@ std::string refusal(const json& config, std::string_view modelType = "vit") {
     return "";
 }
 
+/// Peak memory of the process; 0 where it is not known.
+long peakKilobytes() {
+#ifdef _WIN32
+    return 0;
+#else
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss;
+#endif
+}
+
 }  // namespace
 
 TEST_CASE("resizing on bytes equals Pillow bit for bit") {
     std::size_t compared = 0;
     for (const json& entry : fixtures().index["resize"]) {
         if (entry["kind"] != "bytes") continue;
-        const ResizeRequest request{entry["to"][0], entry["to"][1], static_cast<Resample>(entry["filter"].get<int>()), {}};
+        const ResizeRequest request{
+            entry["to"][0], entry["to"][1], static_cast<Resample>(entry["filter"].get<int>()), {}};
         const Pixels result = resizePillow(fixtures().picture(entry), request);
         CAPTURE(entry.dump());
         CHECK(std::memcmp(result.rgb.data(), fixtures().at(entry["expected"]), result.rgb.size()) == 0);
@@ -82,11 +99,13 @@ TEST_CASE("resizing on bytes equals Pillow bit for bit") {
 
 TEST_CASE("resizing on floats equals torch with antialiasing") {
     std::array<float, 256> table;
-    for (int i = 0; i < 256; ++i) table[static_cast<std::size_t>(i)] = static_cast<float>(i) * (1.0F / 255.0F);
+    for (int i = 0; i < 256; ++i)
+        table[static_cast<std::size_t>(i)] = static_cast<float>(i) * (1.0F / 255.0F);
     double largest = 0;
     for (const json& entry : fixtures().index["resize"]) {
         if (entry["kind"] != "floats") continue;
-        const ResizeRequest request{entry["to"][0], entry["to"][1], static_cast<Resample>(entry["filter"].get<int>()), {}};
+        const ResizeRequest request{
+            entry["to"][0], entry["to"][1], static_cast<Resample>(entry["filter"].get<int>()), {}};
         const auto result = resizeAntialiased(fixtures().picture(entry), table, request);
         const auto expected = fixtures().floats(entry["expected"]);
         REQUIRE(result.size() == expected.size());
@@ -108,7 +127,8 @@ TEST_CASE("a window of a resize is that part of the whole resize") {
             const Pixels part = resizePillow(source, {width, height, code, window});
             bool same = part.width == window.width && part.height == window.height;
             for (int y = 0; y < window.height; ++y) {
-                same = same && std::equal(part.at(0, y), part.at(0, y) + 3 * window.width, whole.at(7, 11 + y));
+                same =
+                    same && std::equal(part.at(0, y), part.at(0, y) + 3 * window.width, whole.at(7, 11 + y));
             }
             CAPTURE(filter);
             CHECK(same);
@@ -116,18 +136,48 @@ TEST_CASE("a window of a resize is that part of the whole resize") {
     }
 }
 
+TEST_CASE("a very tall picture made very wide is resized in strips: same bytes, little memory") {
+    Pixels tall(5, 20000);
+    for (std::size_t i = 0; i < tall.rgb.size(); ++i)
+        tall.rgb[i] = static_cast<std::uint8_t>(i * 2654435761U >> 24);
+    const Window window{8100, 0, 40, 1};  // across the border of two strips
+    const ResizeRequest request{16384, 1, Resample::Bicubic, {}};
+    ResizeRequest narrow = request;
+    narrow.window = window;
+    std::array<float, 256> table{};
+    for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(i) / 255;
+    const Pixels part = resizePillow(tall, narrow);
+    const std::vector<float> floats = resizeAntialiased(tall, table, narrow);
+    const long before = peakKilobytes();
+    const Pixels whole = resizePillow(tall, request);
+    const std::vector<float> wholeFloats = resizeAntialiased(tall, table, request);
+    const long grown = peakKilobytes() - before;
+    for (int x = 0; x < window.width; ++x)
+        for (std::size_t c = 0; c < 3; ++c) {
+            CHECK(part.at(x, 0)[c] == whole.at(window.x + x, 0)[c]);
+            CHECK(floats[c * 40 + static_cast<std::size_t>(x)] ==
+                  wholeFloats[c * 16384 + static_cast<std::size_t>(window.x + x)]);
+        }
+    INFO("peak memory grew by ", grown / 1024, " MiB");
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    CHECK(grown < 256 * 1024);
+#endif
+}
+
 TEST_CASE("processed pictures equal transformers, torch and timm") {
     std::size_t exact = 0;
     for (const json& entry : fixtures().index["processor"]) {
         CAPTURE(entry["name"].dump());
         CAPTURE(entry["config"].dump());
-        const auto processor = ImageProcessor::fromJson(entry["config"], entry["model_type"].get<std::string>());
+        const auto processor =
+            ImageProcessor::fromJson(entry["config"], entry["model_type"].get<std::string>());
         const ProcessedImage result = processor.process(fixtures().picture(entry));
         const std::vector<float> expected = fixtures().floats(entry["expected"]);
         REQUIRE(result.values.size() == expected.size());
         if (result.isPatches()) {
             CHECK(json(result.spatialShape) == entry["spatial_shape"]);
-            CHECK(std::memcmp(result.patchMask.data(), fixtures().at(entry["mask"]), result.patchMask.size()) == 0);
+            CHECK(std::memcmp(result.patchMask.data(), fixtures().at(entry["mask"]),
+                              result.patchMask.size()) == 0);
         } else {
             CHECK(json({3, result.height, result.width}) == entry["shape"]);
         }
@@ -142,7 +192,8 @@ TEST_CASE("processed pictures equal transformers, torch and timm") {
 }
 
 TEST_CASE("the picture that was seen matches the values") {
-    const json config{{"size", 40}, {"do_center_crop", true}, {"crop_size", 52}, {"do_pad", true}, {"pad_size", 60}};
+    const json config{
+        {"size", 40}, {"do_center_crop", true}, {"crop_size", 52}, {"do_pad", true}, {"pad_size", 60}};
     const ProcessedImage out = ImageProcessor::fromJson(config, "vit").process(noise(90, 50));
     REQUIRE(out.width == 60);
     for (int y = 0; y < 60; ++y) {
@@ -161,7 +212,8 @@ TEST_CASE("rectangles of the input map to the original picture") {
     const PixelTransform t = ImageProcessor::fromJson(config, "clip").process(noise(640, 480)).transform;
     CHECK(t.toOriginal({0, 0, 10, 20}) == Rect{120, 40, 20, 40});
     CHECK(t.read() == Rect{120, 40, 400, 400});
-    CHECK(t.unread() == std::vector<Rect>{{0, 0, 640, 40}, {0, 40, 120, 400}, {520, 40, 120, 400}, {0, 440, 640, 40}});
+    CHECK(t.unread() ==
+          std::vector<Rect>{{0, 0, 640, 40}, {0, 40, 120, 400}, {520, 40, 120, 400}, {0, 440, 640, 40}});
     CHECK(t.toInput({120, 40, 20, 40}) == Rect{0, 0, 10, 20});
     CHECK(t.toInput({0, 0, 640, 480}) == Rect{0, 0, 200, 200});
 
@@ -176,8 +228,10 @@ TEST_CASE("rectangles of the input map to the original picture") {
 
 TEST_CASE("read and unread parts cover the picture once") {
     for (int i = 1; i < 60; ++i) {
-        const json config{{"size", {{"shortest_edge", 30 + i % 7}}}, {"crop_size", {20 + i % 23, 50 - i % 31}}};
-        const PixelTransform t = ImageProcessor::fromJson(config, "dinov2").process(noise(3 * i, 100 - i)).transform;
+        const json config{{"size", {{"shortest_edge", 30 + i % 7}}},
+                          {"crop_size", {20 + i % 23, 50 - i % 31}}};
+        const PixelTransform t =
+            ImageProcessor::fromJson(config, "dinov2").process(noise(3 * i, 100 - i)).transform;
         const Rect r = t.read();
         double area = r.width * r.height;
         for (const Rect& u : t.unread()) area += u.width * u.height;
@@ -228,7 +282,8 @@ TEST_CASE("settings that make no sense are refused by key") {
         {{{"image_processor_type", "DINOv3ViTImageProcessor"}, {"do_rescale", false}}, "do_rescale"},
         {{{"image_processor_type", "DINOv3ViTImageProcessor"}, {"resample", 1}}, "resample"},
         {{{"image_processor_type", "Siglip2ImageProcessor"}, {"patch_size", 0}}, "patch_size"},
-        {{{"image_processor_type", "Siglip2ImageProcessor"}, {"max_num_patches", 1000000}}, "max_num_patches"},
+        {{{"image_processor_type", "Siglip2ImageProcessor"}, {"max_num_patches", 1000000}},
+         "max_num_patches"},
         {{{"pretrained_cfg", {{"input_size", {1, 28, 28}}}}}, "input_size"},
         {{{"pretrained_cfg", {{"input_size", {3, 0, 28}}}}}, "input_size"},
         {{{"pretrained_cfg", {{"crop_pct", -1}}}}, "crop_pct"},
@@ -244,14 +299,15 @@ TEST_CASE("settings that make no sense are refused by key") {
         CHECK(message.find(key) != std::string::npos);
     }
     CHECK(refusal({{"size", "224"}}) ==
-          "dir/preprocessor_config.json: size: expected a number, [height, width] or {\"height\", \"width\"}, found "
+          "dir/preprocessor_config.json: size: expected a number, [height, width] or {\"height\", "
+          "\"width\"}, found "
           "\"224\"");
     CHECK(refusal(json::object(), "bert").find("bert") != std::string::npos);
 }
 
 TEST_CASE("texts that are not strict JSON are refused") {
-    for (const char* text : {"", "{", "{\"size\": NaN}", "{\"image_std\": [Infinity,1,1]}", "{\"size\": 1e999}", "[1]",
-                             "\xff\xfe", "{\"a\": \"\xc3\"}"}) {
+    for (const char* text : {"", "{", "{\"size\": NaN}", "{\"image_std\": [Infinity,1,1]}",
+                             "{\"size\": 1e999}", "[1]", "\xff\xfe", "{\"a\": \"\xc3\"}"}) {
         CAPTURE(text);
         CHECK_THROWS_AS(ImageProcessor::fromText(text, "vit"), Error);
     }
@@ -314,9 +370,11 @@ TEST_CASE("PPM pictures are read and written, and others refused") {
     const auto decode = [](const std::string& text) {
         return decodePpm({reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}, "text");
     };
-    CHECK(decode("P6#c\n#d\n 2 # w\n1\t255\nabcdef").rgb == std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
-    for (const char* text : {"", "P6", "P5 1 1 255\na", "P6 1 1 65535\nabcdef", "P6 1 1 255\nab", "P6 0 1 255\n", "P6 -1 1 255\nabc",
-                             "P6 99999999999 1 255\n", "P6 60000 60000 255\nabc", "P6 1 1 255", "P6 1 1", "P6 #", "P6 1x1 255 abc"}) {
+    CHECK(decode("P6#c\n#d\n 2 # w\n1\t255\nabcdef").rgb ==
+          std::vector<std::uint8_t>{'a', 'b', 'c', 'd', 'e', 'f'});
+    for (const char* text : {"", "P6", "P5 1 1 255\na", "P6 1 1 65535\nabcdef", "P6 1 1 255\nab",
+                             "P6 0 1 255\n", "P6 -1 1 255\nabc", "P6 99999999999 1 255\n",
+                             "P6 60000 60000 255\nabc", "P6 1 1 255", "P6 1 1", "P6 #", "P6 1x1 255 abc"}) {
         CAPTURE(text);
         CHECK_THROWS_AS(decode(text), Error);
     }
