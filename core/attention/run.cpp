@@ -60,8 +60,9 @@ std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& sta
 }
 
 // Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps
-// these maps: the softmax, what multiplies the values, and up to three per factor.
-void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& spec,
+// these maps: the softmax, what multiplies the values, and up to three per factor. The explicit route keeps
+// two.
+void addMaps(const ModelSpec& model, const ModelInput& input, const RunSpec& spec,
               MemoryEstimate& estimate) {
     constexpr std::uint64_t scratch = std::uint64_t{32} << 20, maps = 5;
     std::uint64_t working = 0;
@@ -75,6 +76,13 @@ void addEdits(const ModelSpec& model, const ModelInput& input, const RunSpec& sp
         working = std::max(working, maps * std::min(cells, scratch));
         if (spec.gradients.any()) estimate.gradients += heads * cells * (2 + 3 * edit.factors.size());
     }
+    if (spec.route == RouteChoice::Explicit)
+        for (const AttentionSite& site : model.sites) {
+            const std::uint64_t tokens = tokensOf(input, spec.item, site.stage);
+            const std::uint64_t cells = static_cast<std::uint64_t>(site.heads) * tokens * tokens * 4;
+            working = std::max(working, maps * std::min(cells, scratch));
+            if (spec.gradients.any()) estimate.gradients += 2 * cells;
+        }
     estimate.activations += working;
 }
 
@@ -86,7 +94,7 @@ MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& 
     MemoryEstimate estimate = model.estimate(input, capture, run.gradients.any());
     const ModelSpec& spec = model.spec();
     const std::uint64_t element = elementBytes(spec);
-    addEdits(spec, input, run, estimate);
+    addMaps(spec, input, run, estimate);
     if (run.gradients.attention)
         for (const AttentionSite& site : spec.sites)
             if (capture.wants(site.address()))

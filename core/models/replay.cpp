@@ -35,7 +35,9 @@ public:
                         " recorded sites of all items, found " + std::to_string(m_maps.size()) + " x " +
                         std::to_string(m_spec.sites.size()));
         for (const TensorInfo& tensor : m_file->tensors())
-            m_named[TraceName::parse(tensor.name).prefix()].push_back(&tensor);
+            if (const std::string prefix = TraceName::parse(tensor.name).prefix();
+                tensor.name.starts_with(prefix))
+                m_named[prefix].push_back(&tensor);
     }
 
     const ModelSpec& spec() const override { return m_spec; }
