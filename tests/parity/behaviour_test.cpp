@@ -2,8 +2,10 @@
 // observation.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
+#include "fovea/catalog.h"
 #include "parity/fixtures.h"
 
 using namespace fovea;
@@ -100,6 +102,55 @@ TEST_CASE("observation does not change the output by a bit") {
         const RunResult observed = runModel(*model, *input, recordAll());
         for (const std::string& output : unobserved.trace->outputNames())
             checkSame(unobserved.trace->output(output), observed.trace->output(output));
+    }
+}
+
+TEST_CASE("a trace of Q, K and V alone gives the probabilities of every family again") {
+    const auto path = std::filesystem::path(FOVEA_PARITY_FOLDER) / "replayed.safetensors";
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto trace = runModel(*model, *inputsOf(c, *model), recordAll()).trace;
+        TraceFileOptions options;
+        options.keep = CaptureRequest::parse("qkv");
+        writeTraceFile(path, {trace}, options);
+        const auto recorded = openModel(makeCatalog(), path.string());
+        const auto again = runModel(*recorded, *recorded->encode({}), {}).trace;
+        REQUIRE(again->sites() == trace->sites());
+        for (const int site : trace->sites()) {
+            const Array expected = trace->probabilities(site), found = again->probabilities(site);
+            REQUIRE(found.shape == expected.shape);
+            double apart = 0;
+            for (std::size_t i = 0; i < found.values.size(); ++i)
+                apart = std::max(apart, std::abs(static_cast<double>(found.values[i] - expected.values[i])));
+            CHECK(apart < 1e-6);
+        }
+    }
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("what the taps of a block saw is what it added to the stream") {
+    for (const char* name : kOneOfEach) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        const auto model = open(c, "float64");
+        RunSpec spec = recordAll();
+        spec.capture.taps = {"vision.*"};
+        const auto trace = runModel(*model, *inputsOf(c, *model), spec).trace;
+        const int layers = model->spec().stage("vision").layers;
+        REQUIRE(trace->tapNames().size() == static_cast<std::size_t>(2 * layers));
+        for (int block = 0; block < layers; ++block) {
+            const std::string at = "vision." + std::to_string(block);
+            const Array before = trace->hidden("vision", block), after = trace->hidden("vision", block + 1);
+            const Array attention = trace->tap(at + ".attention"), mlp = trace->tap(at + ".mlp");
+            REQUIRE(attention.shape == before.shape);
+            double apart = 0;
+            for (std::size_t i = 0; i < after.values.size(); ++i)
+                apart = std::max(apart, std::abs(static_cast<double>(after.values[i]) - before.values[i] -
+                                                 attention.values[i] - mlp.values[i]));
+            CHECK(apart < 1e-5);
+        }
     }
 }
 

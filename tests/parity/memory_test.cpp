@@ -91,3 +91,34 @@ TEST_CASE("memory estimates are within a quarter of the measured peak" *
         }
     }
 }
+
+TEST_CASE("edits under gradients are counted, since the backward pass keeps their maps" *
+          doctest::skip(testDevice() != "cpu")) {
+    const Case& c = caseNamed("vit-class-0");
+    const auto model = open(c);
+    const auto input = largeInput(*model, c);
+    for (const RowSum rowSum : {RowSum::Free, RowSum::Compensate, RowSum::Renormalise}) {
+        RunSpec spec;
+        spec.objective = Objective{};
+        spec.gradients.input = true;
+        for (std::size_t site = 0; site < model->spec().sites.size(); ++site) {
+            GroupFactor factor;
+            factor.keys = {0, 5};
+            factor.factor = 0.5;
+            factor.rowSum = rowSum;
+            spec.edits.at(static_cast<int>(site)).factors = {factor};
+        }
+        auto meter = std::make_shared<Meter>();
+        RunResult result;
+        {
+            const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
+            result = runModel(*model, *input, spec);
+        }
+        const double ratio = static_cast<double>(result.estimate.run()) / static_cast<double>(meter->peak());
+        INFO("estimate ", result.estimate.run(), ", measured ", meter->peak());
+        CHECK(ratio > 0.9);
+        CHECK(ratio < 1.6);
+        fmt::print("memory estimate / measured, edits under gradients, row sum {} {:>17.2f}\n",
+                   static_cast<int>(rowSum), ratio);
+    }
+}

@@ -95,6 +95,23 @@ def timm(f):
     inputs = {"pixel_values": pixels(317, 32, 32)}
     f.add("timm-from-transformers", "vit", reference(model, inputs), inputs)
 
+    # A gated feed-forward part, both halves in fc1, as in timm's DINOv2 giant.
+    folder = f.folder("timm-packed-swiglu")
+    sizes = dict(SIZES, hidden_size=32, num_attention_heads=4, num_hidden_layers=2)
+    gated = randomise(Dinov2Model(Dinov2Config(**sizes, use_swiglu_ffn=True, layerscale_value=0.5)), 318)
+    state = from_transformers(saved(gated, folder / "hf"), 2)
+    state = {k.replace("mlp.w12", "mlp.fc1").replace("mlp.w3", "mlp.fc2"): v for k, v in state.items()}
+    save_file(state, folder / "model" / "model.safetensors")
+    (folder / "model" / "config.json").write_text(json.dumps(config))
+    inputs2 = {"pixel_values": pixels(318, 32, 32)}
+
+    def run(dtype):
+        tensors = reference(gated, inputs2)(dtype)
+        tensors["output/pooler_output"] = tensors["output/last_hidden_state"][:, 0]
+        return tensors
+
+    f.add("timm-packed-swiglu", "vit", run, inputs2)
+
 
 def lone(f):
     # Heads are not stored: lone files are taken to have heads of 64 channels.
