@@ -55,6 +55,13 @@ class Describe(CliTest):
 
     def test_verify(self):
         report = self.ok("verify", "demo:vit", "--json").json()
+        loops = report["float64_loops"]
+        self.assertEqual([site["name"] for site in loops], [f"vision.{i}.self" for i in range(len(loops))])
+        self.assertGreater(len(loops), 0)
+        for site in loops:
+            self.assertTrue(site["finite"])
+            self.assertLess(max(site["probabilities"], site["log_sum_exp"], site["output"]), 1e-4)
+            self.assertGreater(site["output"], 0)
         self.assertTrue(report["passed"])
         self.assertLess(report["largest"]["relative"], 1e-4)
         self.assertGreater(report["largest"]["absolute"], 0)  # two routes, not one twice
