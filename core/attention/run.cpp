@@ -60,7 +60,7 @@ std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& sta
 }
 
 // Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps
-// these maps: the softmax, what multiplies the values, and up to three per factor. The explicit route keeps
+// these maps: the softmax, what multiplies the values, and one to three per factor. The explicit route keeps
 // two.
 void addMaps(const ModelSpec& model, const ModelInput& input, const RunSpec& spec,
               MemoryEstimate& estimate) {
@@ -74,7 +74,10 @@ void addMaps(const ModelSpec& model, const ModelInput& input, const RunSpec& spe
         const std::uint64_t cells = queries * tokens * 4;
         if (heads == 0) continue;
         working = std::max(working, maps * std::min(cells, scratch));
-        if (spec.gradients.any()) estimate.gradients += heads * cells * (2 + 3 * edit.factors.size());
+        std::uint64_t kept = 2;
+        for (const GroupFactor& factor : edit.factors)
+            kept += factor.rowSum == RowSum::Free ? 1 : factor.rowSum == RowSum::Renormalise ? 2 : 3;
+        if (spec.gradients.any()) estimate.gradients += heads * cells * kept;
     }
     if (spec.route == RouteChoice::Explicit)
         for (const AttentionSite& site : model.sites) {
