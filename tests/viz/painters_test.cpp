@@ -151,6 +151,55 @@ TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     }
 }
 
+TEST_CASE("fixations at the edge of the picture stay on the page, clear of title and legend") {
+    const Pixels photo = samples::photo(90, 60);
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("scanpath");
+    for (const double duration : {250.0, 0.0}) {
+        Path path;
+        for (const double x : {0.0, 45.0, 90.0})
+            for (const double y : {0.0, 30.0, 60.0}) path.fixations.push_back({x, y, 0, duration, 0.1});
+        Finding finding;
+        finding.name = "path";
+        finding.title = "A path";
+        finding.data = path;
+        const auto draw = [&](int until) {
+            return entry.paint({finding, tokens, photo, {}, "recipe", {}, {}},
+                               checkedParams(entry.info, {{"until", until}}));
+        };
+        const Picture picture = draw(0);
+        double titleEnd = 0, legendStart = picture.height;
+        const Layer* marks = nullptr;
+        for (const Layer& layer : picture.layers) {
+            if (layer.name == "marks") marks = &layer;
+            for (const Mark& mark : layer.marks) {
+                const auto* text = std::get_if<TextMark>(&mark);
+                if (text && layer.name == "title") titleEnd = std::max(titleEnd, text->position.y);
+                if (const auto* dot = std::get_if<EllipseMark>(&mark); dot && layer.name == "legend")
+                    legendStart = std::min(legendStart, dot->rect.y);
+            }
+        }
+        REQUIRE(marks);
+        int circles = 0;
+        for (const Mark& mark : marks->marks)
+            if (const auto* circle = std::get_if<EllipseMark>(&mark)) {
+                ++circles;
+                CHECK(circle->rect.x >= 0);
+                CHECK(circle->rect.x + circle->rect.width <= picture.width);
+                CHECK(circle->rect.y > titleEnd);
+                CHECK(circle->rect.y + circle->rect.height < legendStart);
+            }
+        CHECK(circles == 9);
+        // Step by step nothing moves.
+        const Picture some = draw(4);
+        CHECK(some.hits.size() == 4);
+        for (std::size_t i = 0; i < some.hits.size(); ++i) CHECK(some.hits[i].rect == picture.hits[i].rect);
+        CHECK(some.width == picture.width);
+        CHECK(allText(some).find("4 of 9 fixations") != std::string::npos);
+    }
+}
+
 TEST_CASE("a sink that is left out is named, and a missing value has its legend") {
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
     const PainterCatalog catalog = makePainterCatalog();

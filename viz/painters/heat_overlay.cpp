@@ -149,7 +149,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
     const double barWidth = colorBarWidth(figure, bar);
     const ImageFrame frame =
-        placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, barWidth);
+        placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, {0, barWidth, 0, 0});
     double bottom = frame.bottom();
     if (view.rows > 0 && view.columns > 0) {
         const Rect area = frame.map(view.area);

@@ -55,6 +55,53 @@ void legendDurations(Figure& figure, const Radii& radii) {
     figure.legend(std::move(marks), x, text + " (area grows with duration)", height);
 }
 
+/// A fixation's circle and its number, which stands beside the circle where it does not fit inside.
+struct Spot {
+    Point center;
+    double radius = 0;
+    bool inside = false;
+    Point label;   ///< middle of the number's baseline
+    Rect backing;  ///< behind a number outside
+    Rect reach() const {
+        Rect all{center.x - radius, center.y - radius, 2 * radius, 2 * radius};
+        if (inside) return all;
+        const double right = std::max(all.x + all.width, backing.x + backing.width);
+        const double bottom = std::max(all.y + all.height, backing.y + backing.height);
+        all.y = std::min(all.y, backing.y);
+        return {all.x, all.y, right - all.x, bottom - all.y};
+    }
+};
+
+Spot spotOf(const Path::Fixation& fixation, std::size_t index, const ImageFrame& frame, const Radii& radii,
+            double size) {
+    Spot spot;
+    spot.center = frame.map(fixation.x, fixation.y);
+    spot.radius = radii.of(fixation.duration);
+    const double width = textWidth(std::to_string(index + 1), size, Face::Bold);
+    spot.inside = width < 1.7 * spot.radius && size < 1.8 * spot.radius;
+    spot.label = spot.inside ? Point{spot.center.x, spot.center.y + size * 0.36}
+                             : Point{spot.center.x + spot.radius + 2 + width / 2,
+                                     spot.center.y - spot.radius * 0.4};
+    spot.backing = {spot.label.x - width / 2 - 1.5, spot.label.y - size * 0.82, width + 3, size * 1.02};
+    return spot;
+}
+
+/// Where the picture has to lie so that circles and numbers near its edge stay on the page. A smaller picture
+/// has smaller circles, so one look at the largest one is enough.
+Placement placeFor(const Figure& figure, const Rect& extent, const std::vector<Path::Fixation>& fixations,
+                   double size) {
+    Placement place;
+    const ImageFrame frame = imageFrame(figure, extent, place);
+    const Radii radii(fixations, frame.target);
+    for (std::size_t i = 0; i < fixations.size(); ++i) {
+        const Rect reach = spotOf(fixations[i], i, frame, radii, size).reach();
+        place.left = std::max(place.left, figure.left() - reach.x);
+        place.right = std::max(place.right, reach.x + reach.width - figure.right());
+        place.top = std::max(place.top, figure.top() - reach.y);
+    }
+    return place;
+}
+
 Picture paint(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "scanpath");
     const Path& scan = std::get<Path>(in.finding.data);
@@ -62,26 +109,41 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     for (const Path::Fixation& f : scan.fixations)
         if (std::isfinite(f.x) && std::isfinite(f.y)) fixations.push_back(f);
     const std::size_t skipped = scan.fixations.size() - fixations.size();
+    const int until = params.value("until", 0);
+    const std::size_t shown =
+        until > 0 ? std::min(fixations.size(), static_cast<std::size_t>(until)) : fixations.size();
     double total = 0;
-    for (const Path::Fixation& f : fixations) total += std::isfinite(f.duration) ? f.duration : 0;
-    Figure figure(in,
-                  fmt::format("{} fixation{}{}", fixations.size(), fixations.size() == 1 ? "" : "s",
-                              total > 0 ? fmt::format(", {} ms in all", valueText(total)) : std::string()));
+    for (std::size_t i = 0; i < shown; ++i)
+        total += std::isfinite(fixations[i].duration) ? fixations[i].duration : 0;
+    const std::string of = shown < fixations.size() ? fmt::format(" of {}", fixations.size()) : "";
+    Figure figure(in, fmt::format("{}{} fixation{}{}", shown, of, fixations.size() == 1 ? "" : "s",
+                                  total > 0 ? fmt::format(", {} ms in all", valueText(total))
+                                            : std::string()));
     Rect reach{0, 0, 1, 1};
     for (const Path::Fixation& f : fixations) {
         reach.width = std::max(reach.width, f.x + 1);
         reach.height = std::max(reach.height, f.y + 1);
     }
-    const ImageFrame frame =
-        placeImage(figure, in, imageExtent(in, scan.image, reach), scan.image, 0, params.value("fade", 0.25));
+    // The layout is that of all fixations, so that nothing moves from step to step.
+    const double size = figure.fontSize() * 0.9;
+    const Rect extent = imageExtent(in, scan.image, reach);
+    Placement place = placeFor(figure, extent, fixations, size);
+    place.fade = params.value("fade", 0.25);
+    const ImageFrame frame = placeImage(figure, in, extent, scan.image, place);
     const Radii radii(fixations, frame.target);
+    double bottom = frame.bottom();
+    std::vector<Spot> spots;
+    for (std::size_t i = 0; i < fixations.size(); ++i) {
+        spots.push_back(spotOf(fixations[i], i, frame, radii, size));
+        bottom = std::max(bottom, spots.back().reach().y + spots.back().reach().height);
+    }
     LineMark line;
     line.style = {path, 1.5, ink::none, false};
-    for (const Path::Fixation& f : fixations) line.points.push_back(frame.map(f.x, f.y));
+    for (std::size_t i = 0; i < shown; ++i) line.points.push_back(spots[i].center);
     addHaloLine(figure, "marks", line, Color{255, 255, 255, 200}, 1.6);
-    for (std::size_t i = 0; i < fixations.size(); ++i) {
-        const Point p = frame.map(fixations[i].x, fixations[i].y);
-        const double r = radii.of(fixations[i].duration);
+    for (std::size_t i = 0; i < shown; ++i) {
+        const Point p = spots[i].center;
+        const double r = spots[i].radius;
         figure.add("marks", EllipseMark{{p.x - r, p.y - r, 2 * r, 2 * r},
                                         {i == 0 ? first : rim, i == 0 ? 2.2 : 1.0, disc, false}});
         HitArea hit{{p.x - r, p.y - r, 2 * r, 2 * r}, -1, {}, fixations[i].mass, {}, {}};
@@ -90,21 +152,12 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
                                 valueText(fixations[i].duration), valueText(fixations[i].mass));
         figure.hit(std::move(hit));
     }
-    const double size = figure.fontSize() * 0.9;
-    for (std::size_t i = 0; i < std::min(fixations.size(), maximumNumbers); ++i) {
-        const Point p = frame.map(fixations[i].x, fixations[i].y);
-        const std::string number = std::to_string(i + 1);
-        const double r = radii.of(fixations[i].duration);
-        const bool inside = textWidth(number, size, Face::Bold) < 1.7 * r && size < 1.8 * r;
-        const Point at = inside ? Point{p.x, p.y + size * 0.36}
-                                : Point{p.x + r + 2 + textWidth(number, size, Face::Bold) / 2, p.y - r * 0.4};
-        if (!inside) {
-            const double w = textWidth(number, size, Face::Bold);
-            figure.add("labels", RectMark{{at.x - w / 2 - 1.5, at.y - size * 0.82, w + 3, size * 1.02},
-                                          {ink::none, 0, Color{255, 255, 255, 200}, false},
-                                          2});
-        }
-        figure.add("labels", TextMark{at, number, size, ink::text, Anchor::Middle, true, false, 0});
+    for (std::size_t i = 0; i < std::min(shown, maximumNumbers); ++i) {
+        if (!spots[i].inside)
+            figure.add("labels",
+                       RectMark{spots[i].backing, {ink::none, 0, Color{255, 255, 255, 200}, false}, 2});
+        figure.add("labels", TextMark{spots[i].label, std::to_string(i + 1), size, ink::text, Anchor::Middle,
+                                      true, false, 0});
     }
     if (fixations.empty())
         figure.notice("There are no fixations to draw.");
@@ -119,10 +172,10 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     if (outside > 0)
         figure.notice(fmt::format("{} fixations outside the picture are drawn at its edge.", outside));
     if (skipped > 0) figure.notice(fmt::format("{} fixations without a position are not drawn.", skipped));
-    if (fixations.size() > maximumNumbers)
+    if (shown > maximumNumbers)
         figure.notice(fmt::format("Only the first {} fixations are numbered.", maximumNumbers));
     in.job.progress(1, "scanpath");
-    return figure.finish(frame.bottom());
+    return figure.finish(bottom);
 }
 
 }  // namespace
@@ -133,7 +186,15 @@ void add_scanpath(PainterCatalog& catalog) {
         "scanpath",
         "Scanpath",
         "Numbered fixations over the picture, circle area linear in duration",
-        {{"fade", ParamType::Number, 0.25, "how far the picture is mixed with white", 0, 1, {}, ""}}};
+        {{"fade", ParamType::Number, 0.25, "how far the picture is mixed with white", 0, 1, {}, ""},
+         {"until",
+          ParamType::Integer,
+          0,
+          "draws only so many fixations from the first on; 0 draws all",
+          0,
+          1e6,
+          {},
+          ""}}};
     entry.kinds = {"Path"};
     entry.priority = 10;
     entry.paint = paint;

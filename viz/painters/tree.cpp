@@ -124,7 +124,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     // Nodes that are no part of the picture stand in a row above it.
     const double size = figure.fontSize(), row = outside > 0 ? size * 2.6 : 0;
     const ImageFrame frame =
-        placeImage(figure, in, imageExtent(in, image), image, 0, params.value("fade", 0.55), row);
+        placeImage(figure, in, imageExtent(in, image), image, {0, 0, row, params.value("fade", 0.55)});
     const Places places = placesOf(tree, stage, frame, figure.top() + size * 1.9, 64);
     const ColorMap& map = colorMap("viridis");
     std::vector<Color> depthColors;

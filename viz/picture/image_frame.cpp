@@ -44,9 +44,8 @@ Rect imageExtent(const PaintInput& input, int image, const Rect& area) {
     return {0, 0, 1, 1};
 }
 
-ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
-                      double rightReserve, double fade, double topReserve) {
-    const double available = std::max(60.0, figure.bodyWidth() - rightReserve);
+ImageFrame imageFrame(const Figure& figure, const Rect& extent, const Placement& place) {
+    const double available = std::max(60.0, figure.bodyWidth() - place.left - place.right);
     double width = available, height = width * extent.height / extent.width;
     if (height > highest * available) {
         height = highest * available;
@@ -54,18 +53,25 @@ ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& exten
     }
     width = std::max(width, shortestSide);
     height = std::max(height, shortestSide);
-    ImageFrame frame{{figure.left() + (available - width) / 2, figure.top() + topReserve, width, height},
-                     extent.width,
-                     extent.height};
+    const double x = figure.left() + place.left + (available - width) / 2;
+    return {{x, figure.top() + place.top, width, height}, extent.width, extent.height};
+}
+
+ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
+                      const Placement& place) {
+    const ImageFrame frame = imageFrame(figure, extent, place);
     if (input.image.empty()) {
         figure.add("image", RectMark{frame.target, {ink::line, 0.8, Color{245, 245, 245, 255}, false}, 0});
     } else {
-        const Pixels base = reduced(input.image, static_cast<int>(std::ceil(width * embeddedPixelsPerUnit)),
-                                    static_cast<int>(std::ceil(height * embeddedPixelsPerUnit)));
+        const auto pixels = [](double units) {
+            return static_cast<int>(std::ceil(units * embeddedPixelsPerUnit));
+        };
+        const Pixels base =
+            reduced(input.image, pixels(frame.target.width), pixels(frame.target.height));
         auto rgba = std::make_shared<std::vector<std::uint8_t>>();
         rgba->reserve(base.rgb.size() / 3 * 4);
         const auto faded = [&](std::uint8_t v) {
-            return static_cast<std::uint8_t>(std::lround(v + (255 - v) * fade));
+            return static_cast<std::uint8_t>(std::lround(v + (255 - v) * place.fade));
         };
         for (std::size_t i = 0; i + 2 < base.rgb.size(); i += 3)
             rgba->insert(rgba->end(),

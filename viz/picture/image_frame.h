@@ -23,11 +23,19 @@ struct ImageFrame {
 /// the image itself, else `area`'s far corner.
 Rect imageExtent(const PaintInput& input, int image, const Rect& area = {});
 
-/// Places the original between left and right - rightReserve, topReserve below the figure's top, not higher
-/// than 1.1 times its width, and draws it (reduced when it is large; white when there is none) with a veil
-/// over the parts that no token reads. `fade` 0..1 mixes it with white.
+/// Room kept free around an original, picture units, and how far it is mixed with white, 0..1.
+struct Placement {
+    double left = 0, right = 0, top = 0, fade = 0;
+};
+
+/// Where an original of `extent` lies between the figure's margins, not higher than 1.1 times the width that
+/// is left.
+ImageFrame imageFrame(const Figure& figure, const Rect& extent, const Placement& place);
+
+/// Draws the original in its frame (reduced when it is large; white when there is none) with a veil over the
+/// parts that no token reads.
 ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
-                      double rightReserve, double fade = 0, double topReserve = 0);
+                      const Placement& place);
 
 /// The stage whose image grid has that many rows and columns, or null.
 const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns);
