@@ -74,6 +74,29 @@ TEST_CASE("signed values are scaled symmetrically around the middle") {
     }
 }
 
+TEST_CASE("a threshold hides small values; of signed ones those around 0, on either side") {
+    const std::vector<float> values = {-0.2f, 0, 0.5f};
+    const ValueScale plain(ofKind(Scale::Kind::Picture), values, false);
+    CHECK_FALSE(plain.shows(plain.position(-0.1), 0.3));
+    CHECK(plain.shows(plain.position(0.1), 0.3));
+    CHECK(plain.hiddenText(0.5) == "below 0.15");
+    const ValueScale both(ofKind(Scale::Kind::Picture), values, true);
+    for (const double value : {-0.5, -0.2, 0.2, 0.5}) CHECK(both.shows(both.position(value), 0.3));
+    for (const double value : {-0.1, 0.0, 0.1}) CHECK_FALSE(both.shows(both.position(value), 0.3));
+    CHECK(both.hiddenText(0.3) == "between -0.15 and 0.15");
+    Scale lopsided = ofKind(Scale::Kind::Fixed);
+    lopsided.minimum = -1;
+    lopsided.maximum = 3;
+    const ValueScale fixed(lopsided, values, true);
+    CHECK_FALSE(fixed.shows(fixed.position(-0.5), 0.3));
+    CHECK(fixed.shows(fixed.position(-0.95), 0.3));
+    CHECK(fixed.hiddenText(0.3) == "between -0.9 and 0.9");
+    for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Log, Scale::Kind::Rank})
+        for (const bool isSigned : {false, true})
+            for (const double at : {0.0, 0.5, 1.0})
+                CHECK(ValueScale(ofKind(kind), values, isSigned).shows(at, 0));
+}
+
 TEST_CASE("position and value are inverse, and ticks lie on the scale in order") {
     for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log})
         for (const bool isSigned : {false, true}) {

@@ -185,9 +185,9 @@ std::shared_ptr<std::vector<std::uint8_t>> thumbnail(const std::vector<float>& v
     for (const float value : values) {
         const double position = scale.position(value);
         missing = missing || std::isnan(position);
-        const Color c = std::isnan(position)   ? ink::missing
-                        : position < threshold ? ink::white
-                                               : map.at(position);
+        const Color c = std::isnan(position)               ? ink::missing
+                        : scale.shows(position, threshold) ? map.at(position)
+                                                           : ink::white;
         rgba->insert(rgba->end(), {c.r, c.g, c.b, 255});
     }
     return rgba;

@@ -22,7 +22,7 @@ std::shared_ptr<std::vector<std::uint8_t>> colored(const std::vector<float>& val
     const auto alpha = static_cast<std::uint8_t>(std::lround(255 * std::clamp(opacity, 0.0, 1.0)));
     for (std::size_t i = 0; i < values.size(); ++i) {
         const double position = scale.position(values[i]);
-        if (std::isnan(position) || position < threshold) continue;
+        if (std::isnan(position) || !scale.shows(position, threshold)) continue;
         const Color c = map.at(position);
         std::copy_n(std::initializer_list<std::uint8_t>{c.r, c.g, c.b, alpha}.begin(), 4,
                     rgba->begin() + 4 * i);
@@ -164,9 +164,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     }
     legendSelections(figure, in, view.stage);
     if (in.display.threshold > 0)
-        figure.notice(fmt::format("Not drawn: values below {} ({:.0f} % of the scale).",
-                                  valueText(scale.valueAt(in.display.threshold)),
-                                  100 * in.display.threshold));
+        figure.notice(fmt::format("Not drawn: values {} ({:.0f} % of the scale).",
+                                  scale.hiddenText(in.display.threshold), 100 * in.display.threshold));
     in.job.progress(1, "heat");
     return figure.finish(bottom);
 }

@@ -210,9 +210,9 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     for (const float value : view.values) {
         const double position = scale.position(value);
         missing = missing || std::isnan(position);
-        const Color c = std::isnan(position)              ? ink::missing
-                        : position < in.display.threshold ? ink::white
-                                                          : map.at(position);
+        const Color c = std::isnan(position)                          ? ink::missing
+                        : scale.shows(position, in.display.threshold) ? map.at(position)
+                                                                      : ink::white;
         rgba->insert(rgba->end(), {c.r, c.g, c.b, 255});
     }
     figure.add("heat", RasterMark{area, view.cellColumns, view.cellRows, std::move(rgba), false, 1});

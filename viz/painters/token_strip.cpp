@@ -79,7 +79,7 @@ private:
     Color colorOf(int token) {
         const double position = m_scale.position(m_values[token]);
         if (std::isnan(position)) return ink::missing;
-        return position < m_in.display.threshold ? ink::white : m_map.at(position);
+        return m_scale.shows(position, m_in.display.threshold) ? m_map.at(position) : ink::white;
     }
 
     void addHit(int token, const Rect& rect) {
@@ -208,9 +208,8 @@ Picture paint(const PaintInput& in, const nlohmann::json&) {
     if (strip.missing()) legendMissing(figure);
     legendSelections(figure, in, stage);
     if (in.display.threshold > 0)
-        figure.notice(fmt::format("Not coloured: values below {} ({:.0f} % of the scale).",
-                                  valueText(scale.valueAt(in.display.threshold)),
-                                  100 * in.display.threshold));
+        figure.notice(fmt::format("Not coloured: values {} ({:.0f} % of the scale).",
+                                  scale.hiddenText(in.display.threshold), 100 * in.display.threshold));
     in.job.progress(1, "tokens");
     return figure.finish(bottom);
 }

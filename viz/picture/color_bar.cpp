@@ -64,7 +64,7 @@ double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, doub
     auto rgba = std::make_shared<std::vector<std::uint8_t>>();
     for (int i = 255; i >= 0; --i) {
         const Color c = bar.map.colors[i];
-        const bool drawn = i / 255.0 >= bar.threshold;
+        const bool drawn = bar.scale.shows(i / 255.0, bar.threshold);
         rgba->insert(rgba->end(), {c.r, c.g, c.b, static_cast<std::uint8_t>(drawn ? 255 : 0)});
     }
     figure.add("legend", RasterMark{whole, 1, 256, std::move(rgba), false, 1});
@@ -79,7 +79,8 @@ double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, doub
     if (bar.scale.cutsBelow())
         figure.add("legend",
                    LineMark{{{whole.x, bottom}, {middle, bottom + cap}, {right, bottom}},
-                            {ink::faint, 0.7, bar.threshold > 0 ? ink::white : bar.map.colors.front(), false},
+                            {ink::faint, 0.7,
+                             bar.scale.shows(0, bar.threshold) ? bar.map.colors.front() : ink::white, false},
                             true,
                             false});
     figure.add("legend", RectMark{whole, outline, 0});

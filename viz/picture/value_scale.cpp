@@ -167,6 +167,23 @@ double ValueScale::valueAt(double position) const {
     return position == 0.5 ? 0 : std::copysign(magnitude(std::abs(2 * position - 1)), position - 0.5);
 }
 
+double ValueScale::zero() const {
+    return m_kind == Scale::Kind::Log ? 0.5 : position(0);
+}
+
+bool ValueScale::shows(double position, double threshold) const {
+    if (!aroundZero()) return position >= threshold;
+    const double middle = zero();
+    return std::abs(position - middle) >= threshold * std::max(middle, 1 - middle);
+}
+
+std::string ValueScale::hiddenText(double threshold) const {
+    if (!aroundZero()) return "below " + valueText(valueAt(threshold));
+    const double middle = zero(), reach = threshold * std::max(middle, 1 - middle);
+    const double limit = std::abs(valueAt(middle >= 0.5 ? middle - reach : middle + reach));
+    return fmt::format("between {} and {}", valueText(-limit), valueText(limit));
+}
+
 std::vector<Tick> ValueScale::ticks(int count) const {
     if (m_kind == Scale::Kind::Rank) {
         std::vector<Tick> ticks;

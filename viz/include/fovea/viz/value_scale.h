@@ -32,6 +32,11 @@ public:
     /// 0..1, clamped; NaN for NaN.
     double position(double value) const;
     double valueAt(double position) const;
+    /// Whether a value at `position` is drawn under a threshold: a share of the range or, for signed values,
+    /// of the largest magnitude, so that what is hidden lies around 0.
+    bool shows(double position, double threshold) const;
+    /// The values that the threshold hides: "below 0.01", "between -0.2 and 0.2".
+    std::string hiddenText(double threshold) const;
     double minimum() const { return m_minimum; }
     double maximum() const { return m_maximum; }
     bool isSigned() const { return m_signed; }
@@ -45,6 +50,8 @@ public:
 private:
     void setRange(double low, double high);
     double logShare(double magnitude) const;
+    bool aroundZero() const { return m_signed && m_kind != Scale::Kind::Rank; }
+    double zero() const;
 
     Scale::Kind m_kind;
     bool m_signed = false, m_cutsBelow = false, m_cutsAbove = false;
