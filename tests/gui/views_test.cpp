@@ -53,6 +53,9 @@ TEST_CASE("the read-out names token, text, place, pixels, raw value and rank") {
     CHECK(readOut(picture, 8, nullptr).toStdString() == "token 8   0.8 (1st)");
     CHECK(readOut(picture, 9, &map).toStdString() == "frame");
     CHECK(readOut(picture, -1, &map).isEmpty());
+    // A matrix cell belongs to two tokens and to no pixels: its label says both, and the unit.
+    picture.hits.push_back({{0, 0, 5, 5}, 5, "vision", 0.25, "query 1, key 5: 0.25 probability", {}});
+    CHECK(readOut(picture, 10, &map).toStdString() == "query 1, key 5: 0.25 probability");
 }
 
 TEST_CASE("the input picture shows the original, what the model saw, its grid, and pixels nobody reads") {

@@ -39,6 +39,9 @@ int rankOf(const viz::Picture& picture, double value) {
 QString readOut(const viz::Picture& picture, int index, const TokenMap* tokens) {
     if (index < 0 || index >= static_cast<int>(picture.hits.size())) return {};
     const viz::HitArea& hit = picture.hits[static_cast<std::size_t>(index)];
+    // What is no part of the picture (a matrix cell, a fixation, a point of a curve) has its name and unit in
+    // its label alone.
+    if (hit.source.empty() && !hit.label.empty()) return QString::fromStdString(hit.label);
     QStringList parts;
     if (hit.token >= 0) parts << QObject::tr("token %1").arg(hit.token);
     const Token* token = tokenOf(tokens, hit);
@@ -56,7 +59,6 @@ QString readOut(const viz::Picture& picture, int index, const TokenMap* tokens) 
         if (hit.token >= 0) value += QString(" (%1)").arg(ordinal(rankOf(picture, hit.value)));
         parts << value;
     }
-    if (parts.isEmpty() && !hit.label.empty()) parts << QString::fromStdString(hit.label);
     return parts.join("   ");
 }
 
