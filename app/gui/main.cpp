@@ -25,6 +25,13 @@ int main(int argc, char** argv) {
     QHashSeed::setDeterministicGlobalSeed();  // the order of fonts in a PDF follows a hash table
     const Options options = parseOptions(argc, argv);
     if (options.exitCode) return *options.exitCode;
+    if (lacksDisplay(options)) {
+        std::fprintf(stderr,
+                     "error: expected a display (DISPLAY or WAYLAND_DISPLAY), found none\n"
+                     "hint: fovea-cli demo draws the demo to files; fovea --screenshot FILE.png --quit draws "
+                     "the window\n");
+        return 3;
+    }
     useOffscreenWithoutDisplay(options);
     qInstallMessageHandler(quietMessages);
     QApplication application(argc, argv);

@@ -6,6 +6,7 @@
 
 #include "forms/param_form.h"
 #include "gui/window_fixture.h"
+#include "window/options.h"
 
 namespace fovea::gui {
 
@@ -38,6 +39,22 @@ TEST_CASE_FIXTURE(WindowFixture, "presenting hides the panels and enlarges type;
     window->actions().present->trigger();
     CHECK_FALSE(find<QDockWidget>("dock_model")->isHidden());
     CHECK(QApplication::font().pointSizeF() == doctest::Approx(before));
+}
+
+TEST_CASE("without a display only screenshots can be made") {
+    const QByteArray platform = qgetenv("QT_QPA_PLATFORM"), display = qgetenv("DISPLAY"),
+                     wayland = qgetenv("WAYLAND_DISPLAY");
+    for (const char* name : {"QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"}) qunsetenv(name);
+    Options options;
+    CHECK(lacksDisplay(options));
+    options.screenshot = "window.png";
+    CHECK_FALSE(lacksDisplay(options));
+    options.screenshot.clear();
+    qputenv("QT_QPA_PLATFORM", platform.isEmpty() ? "offscreen" : platform);
+    CHECK_FALSE(lacksDisplay(options));
+    if (platform.isEmpty()) qunsetenv("QT_QPA_PLATFORM");
+    if (!display.isEmpty()) qputenv("DISPLAY", display);
+    if (!wayland.isEmpty()) qputenv("WAYLAND_DISPLAY", wayland);
 }
 
 TEST_CASE("recent entries: newest first, no repeats, at most ten") {

@@ -21,6 +21,17 @@ void fail(Options& options, const QString& what, const QString& hint) {
     options.exitCode = 2;
 }
 
+/// A display, or a Qt platform that the user chose.
+bool displayIsThere() {
+#ifdef Q_OS_LINUX
+    for (const char* name : {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"})
+        if (!qEnvironmentVariable(name).isEmpty()) return true;
+    return false;
+#else
+    return true;
+#endif
+}
+
 bool isDocument(const QString& path) {
     static const QStringList suffixes = {"json", "png", "svg", "pdf"};
     const QFileInfo info(path);
@@ -92,13 +103,11 @@ Options parseOptions(int argc, char** argv) {
 }
 
 void useOffscreenWithoutDisplay(const Options& options) {
-#ifdef Q_OS_LINUX
-    const bool display = qEnvironmentVariableIsSet("DISPLAY") || qEnvironmentVariableIsSet("WAYLAND_DISPLAY");
-    if (!options.screenshot.isEmpty() && !display && !qEnvironmentVariableIsSet("QT_QPA_PLATFORM"))
-        qputenv("QT_QPA_PLATFORM", "offscreen");
-#else
-    (void)options;
-#endif
+    if (!options.screenshot.isEmpty() && !displayIsThere()) qputenv("QT_QPA_PLATFORM", "offscreen");
+}
+
+bool lacksDisplay(const Options& options) {
+    return options.screenshot.isEmpty() && !displayIsThere();
 }
 
 void openAtStart(MainWindow& window, const Options& options) {

@@ -25,6 +25,9 @@ Options parseOptions(int argc, char** argv);
 /// Lets screenshots be taken on machines without a display.
 void useOffscreenWithoutDisplay(const Options& options);
 
+/// Whether the program needs a display and there is none: Qt would abort.
+bool lacksDisplay(const Options& options);
+
 /// Opens what the options name, or the demo model on a procedural scene.
 void openAtStart(MainWindow& window, const Options& options);
 
