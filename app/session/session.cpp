@@ -168,6 +168,18 @@ Session sessionFromText(const std::string& text, std::vector<std::string>* notic
     return sessionFromJson(parseJson(text, source), notices, source);
 }
 
+std::optional<Session> comparedWith(const Session& session, const std::string& source) {
+    const auto found = session.views.find("compare");
+    if (found == session.views.end()) return {};
+    return sessionFromJson(*found, nullptr, source + ": /views/compare");
+}
+
+Session comparing(Session session, Session other) {
+    other.views.erase("compare");
+    session.views["compare"] = json(toJson(other));
+    return session;
+}
+
 std::uint64_t hashOf(const Session& session) {
     std::uint64_t hash = 0xcbf29ce484222325U;  // FNV-1a
     for (const char c : toJson(session).dump(-1, ' ', false, json::error_handler_t::replace)) {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -98,6 +99,13 @@ void writeSession(const std::filesystem::path& file, const Session& session);
 
 /// The session with the same meaning in every folder: paths absolute, forward slashes.
 Session withAbsolutePaths(Session session);
+
+/// The session that this one is compared with, kept in its views as "compare"; nothing when there is none.
+/// Throws Error (Input) when what stands there is no session. `source` begins messages.
+std::optional<Session> comparedWith(const Session& session, const std::string& source = "session");
+
+/// The session with `other` to be compared with; what `other` itself is compared with is left out.
+Session comparing(Session session, Session other);
 
 /// A stable 64-bit hash of the JSON.
 std::uint64_t hashOf(const Session& session);

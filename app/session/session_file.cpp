@@ -19,30 +19,33 @@ bool isThere(const fs::path& path) {
     return fs::exists(path, error);
 }
 
-template <typename Change>
-void changePaths(Session& session, Change change) {
+std::string absolute(const std::string& path) {
+    return fs::absolute(path).lexically_normal().generic_string();
+}
+
+// The session with every path changed, also in the session that it is compared with. A name such as org/name
+// or demo:NAME is a path only where `isPath` says so.
+template <typename Change, typename IsPath>
+Session withPaths(Session session, const std::string& source, Change change, IsPath isPath) {
     for (std::string& image : session.input.images)
         if (!image.empty() && !isScene(image)) image = change(image);
     if (!session.input.tensors.empty()) session.input.tensors = change(session.input.tensors);
-}
-
-std::string absolute(const std::string& path) {
-    return fs::absolute(path).lexically_normal().generic_string();
+    std::string& model = session.model.reference;
+    if (!model.empty() && isPath(model)) model = change(model);
+    if (const auto other = comparedWith(session, source))
+        return comparing(session, withPaths(*other, source, change, isPath));
+    return session;
 }
 
 }  // namespace
 
 Session readSession(const fs::path& file, std::vector<std::string>* notices) {
-    Session session = sessionFromJson(readJsonFile(file), notices, file.string());
     const fs::path folder = file.parent_path();
     const auto fromFile = [&](const std::string& path) {
         return fs::path(path).is_absolute() ? path : (folder / path).lexically_normal().generic_string();
     };
-    changePaths(session, fromFile);
-    // A name such as org/name or demo:NAME is a path only where one is there.
-    std::string& model = session.model.reference;
-    if (!model.empty() && isThere(folder / model)) model = fromFile(model);
-    return session;
+    return withPaths(sessionFromJson(readJsonFile(file), notices, file.string()), file.string(), fromFile,
+                     [&](const std::string& name) { return isThere(folder / name); });
 }
 
 void writeSession(const fs::path& file, const Session& session) {
@@ -52,19 +55,13 @@ void writeSession(const fs::path& file, const Session& session) {
         const fs::path relative = whole.lexically_relative(folder);
         return (relative.empty() ? whole : relative).generic_string();
     };
-    Session local = session;
-    changePaths(local, fromFolder);
-    if (!local.model.reference.empty() && isThere(local.model.reference))
-        local.model.reference = fromFolder(local.model.reference);
+    const Session local = withPaths(session, file.string(), fromFolder, isThere);
     viz::writePictureFile(file,
                           toJson(local).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
 Session withAbsolutePaths(Session session) {
-    changePaths(session, absolute);
-    std::string& model = session.model.reference;
-    if (!model.empty() && isThere(model)) model = absolute(model);
-    return session;
+    return withPaths(std::move(session), "session", absolute, isThere);
 }
 
 }  // namespace fovea

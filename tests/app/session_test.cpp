@@ -206,6 +206,29 @@ TEST_CASE("paths in a file are relative to it") {
     CHECK(readSession(root / "elsewhere.fovea.json") == session);
 }
 
+TEST_CASE("what a session is compared with is kept beside it, with paths of its own") {
+    const test::TemporaryFolder folder;
+    const auto root = folder.path();
+    Session a = sample(), b = sample();
+    a.views = nlohmann::json::object();
+    b.input.images = {(root / "sessions/b.png").generic_string(), "scene:4"};
+    b.seed = 99;
+    CHECK_FALSE(comparedWith(a));
+    const Session both = comparing(a, comparing(b, a));
+    REQUIRE(comparedWith(both));
+    CHECK(*comparedWith(both) == b);
+    std::filesystem::create_directories(root / "sessions");
+    writeSession(root / "sessions/s.fovea.json", both);
+    const auto written = nlohmann::json::parse(test::readBytes(root / "sessions/s.fovea.json"));
+    CHECK(written["views"]["compare"]["input"]["images"][0] == "b.png");
+    const Session again = readSession(root / "sessions/s.fovea.json");
+    REQUIRE(comparedWith(again));
+    CHECK(comparedWith(again)->input.images == b.input.images);
+    CHECK(comparedWith(again)->seed == 99);
+    test::writeBytes(root / "bad.fovea.json", R"({"schema":1,"views":{"compare":{"schema":1,"seed":-1}}})");
+    CHECK_THROWS_WITH_AS(readSession(root / "bad.fovea.json"), doctest::Contains("/views/compare"), Error);
+}
+
 TEST_CASE("names of demos and of the cache are no paths") {
     const test::TemporaryFolder folder;
     test::writeBytes(folder.path() / "s.fovea.json",
