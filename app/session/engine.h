@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fovea/analysis.h"
@@ -31,6 +32,8 @@ struct PictureResult {
     std::string document;  ///< the session JSON that makes this picture again
     std::string finding;   ///< name of the finding that was drawn
     std::string painter;   ///< id of the painter that drew it
+    std::pair<double, double> linked{0, 0};  ///< range of a linked scale; both 0 when nothing is scaled so
+    std::vector<std::string> notices;        ///< what the run did otherwise than one might expect
 };
 
 /// Plans and executes sessions: loads, encodes, runs, analyses and paints, keeping results by content key so

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine_state.h"
 #include "fovea/error.h"
@@ -70,6 +71,12 @@ std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, c
     return tokens;
 }
 
+// Whether the finding's values become colours, so that a scale is about it.
+bool isMap(const Finding& finding) {
+    return std::holds_alternative<Grid>(finding.data) || std::holds_alternative<TokenScores>(finding.data) ||
+           std::holds_alternative<PairMatrix>(finding.data);
+}
+
 // A picture's inputs that the painter and the recipe need, for one item.
 struct Subject {
     const Session& session;
@@ -85,8 +92,7 @@ RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::D
     parts.dtype = subject.model->spec().computeDtype;
     parts.item = subject.item;
     parts.items = subject.input->count();
-    parts.scaled =
-        !std::holds_alternative<Path>(finding.data) && !std::holds_alternative<Table>(finding.data);
+    parts.scaled = isMap(finding);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
     parts.sinks = static_cast<int>(display.sinkTokens.size());
     return parts;
@@ -167,9 +173,15 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     const Subject subject{session, picture, item, model(session, job), input(session, job)};
 
     viz::Display display = displayOf(request.display);
-    if (display.scale.kind == viz::Scale::Kind::Linked) {
-        const auto range =
+    if (display.scale.kind == viz::Scale::Kind::Linked && isMap(finding)) {
+        auto range =
             linkedRange(*this, session, request, finding, subject.input->count(), job.part(0.8, 0.9));
+        const auto* grid = std::get_if<Grid>(&finding.data);
+        // Signed maps are drawn symmetrically around 0: the recipe names what the colour bar shows.
+        if (grid && grid->signedValues) {
+            const double limit = std::max(std::abs(range.first), std::abs(range.second));
+            range = {-limit, limit};
+        }
         display.scale.linkedMinimum = range.first;
         display.scale.linkedMaximum = range.second;
     }
@@ -189,6 +201,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     const RecipeParts parts = partsOf(subject, finding, display);
     auto painted = std::make_shared<PictureResult>();
     painted->recipe = recipeOf(*this, subject, parts);
+    painted->linked = parts.linked;
+    painted->notices = result->notices;
     painted->document =
         toJson(reproducing(session, picture, parts)).dump(-1, ' ', false, json::error_handler_t::replace);
     paintInto(*painted, *this, subject, finding, std::move(display), job.part(0.95, 1));
@@ -213,6 +227,8 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     RecipeParts left = partsOf(before, change, display), right = partsOf(after, change, display);
     left.scaled = right.scaled = false;
     auto painted = std::make_shared<PictureResult>();
+    painted->notices = first->notices;
+    painted->notices.insert(painted->notices.end(), second->notices.begin(), second->notices.end());
     // No document: one session cannot say what a difference is of.
     painted->recipe = "B - A, scale of this picture | A: " + recipeOf(*this, before, left) +
                       " | B: " + recipeOf(*this, after, right);

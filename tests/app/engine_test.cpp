@@ -103,6 +103,26 @@ TEST_CASE("pictures say how they were made, and their document makes them again"
     CHECK(e.paint(session, 1, 1, job)->recipe != picture->recipe);
 }
 
+TEST_CASE("a recipe names a scale where values become colours, and the one that is drawn") {
+    Engine e = engine();
+    const JobContext job;
+    Session session = demo();
+    session.pictures.resize(1);
+    for (const char* id : {"dependency_tree", "head_statistics", "scanpath"}) {
+        session.analyses = {{id, nlohmann::json::object()}};
+        session.pictures[0].analysis = 0;
+        const auto picture = e.paint(session, 0, 0, job);
+        INFO(id);
+        CHECK(picture->recipe.find("scale") == std::string::npos);
+        CHECK(picture->linked == std::pair(0.0, 0.0));
+    }
+    session.analyses = {{"gradient_x_input", nlohmann::json::object()}};
+    const auto signedMap = e.paint(session, 0, 0, job);
+    CHECK(signedMap->linked.first == -signedMap->linked.second);
+    CHECK(signedMap->linked.second > 0);
+    CHECK(signedMap->recipe.find("linked scale -") != std::string::npos);
+}
+
 TEST_CASE("requests that cannot be served are errors of the right kind") {
     Engine e = engine();
     const JobContext job;
