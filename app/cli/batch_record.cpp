@@ -49,7 +49,9 @@ std::optional<BatchRecord> readRecord(const fs::path& folder) {
         record.input = json.at("input").get<std::string>();
         record.prediction.label = json.at("prediction").get<std::string>();
         record.prediction.index = json.at("class").get<int>();
-        record.prediction.probability = json.at("probability").get<double>();
+        const nlohmann::json& probability = json.at("probability");
+        record.prediction.probability = probability.is_null() ? std::nan("") : probability.get<double>();
+        record.files = json.at("files").get<std::vector<std::string>>();
         for (const auto& metric : json.at("metrics"))
             record.metrics.emplace_back(metric.at(0).get<std::string>(), metric.at(1).get<double>());
         return record;
@@ -66,7 +68,8 @@ void writeRecord(const fs::path& folder, const BatchRecord& record) {
                                {"prediction", record.prediction.label},
                                {"class", record.prediction.index},
                                {"probability", record.prediction.probability},
-                               {"metrics", std::move(metrics)}};
+                               {"metrics", std::move(metrics)},
+                               {"files", record.files}};
     writeFileAtomically(folder / kRecordName,
                         json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }

@@ -11,12 +11,13 @@
 
 namespace fovea::cli {
 
-/// What is kept of a finished item of a batch; its presence says that all files of the item are complete.
+/// What is kept of a finished item of a batch; its presence says that all files of the item were complete.
 struct BatchRecord {
     std::string key;  ///< resumeKey() of the item's session
     std::string input;
     Prediction prediction;
     std::vector<std::pair<std::string, double>> metrics;  ///< "attention_from.map mean", ...
+    std::vector<std::string> files;                       ///< what was written, relative to the item's folder
 };
 
 /// The record of an item's folder; nothing when there is none or it cannot be read.

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 
 #include "batch_record.h"
@@ -53,14 +54,21 @@ struct Tally {
 
 bool finished(const BatchItem& item, const fs::path& folder) {
     const std::optional<BatchRecord> record = readRecord(folder / item.name);
-    return record && record->key == resumeKey(item.session);
+    std::error_code error;
+    return record && record->key == resumeKey(item.session) &&
+           std::all_of(record->files.begin(), record->files.end(), [&](const std::string& file) {
+               return fs::is_regular_file(folder / item.name / file, error);
+           });
 }
 
 void computeItem(Toolbox& toolbox, const BatchItem& item, const fs::path& folder, const JobContext& job) {
     std::error_code ignored;
     fs::remove(folder / item.name / "item.json", ignored);  // not finished until everything is written again
-    writeOutputs(toolbox, item.session, {folder / item.name, {}}, job.part(0, 0.95));
-    writeRecord(folder / item.name, measured(toolbox, item, job.part(0.95, 1)));
+    const auto files = writeOutputs(toolbox, item.session, {folder / item.name, {}}, job.part(0, 0.95));
+    BatchRecord record = measured(toolbox, item, job.part(0.95, 1));
+    for (const fs::path& file : files)
+        record.files.push_back(file.lexically_relative(folder / item.name).generic_string());
+    writeRecord(folder / item.name, record);
 }
 
 Tally computeAll(Toolbox& toolbox, const std::vector<BatchItem>& items, const Options& options) {

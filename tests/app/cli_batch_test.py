@@ -44,6 +44,11 @@ class Batch(CliTest):
         after = self.stamps()
         changed = {p.parent.name for p in before if before[p] != after[p]}
         self.assertEqual(changed, {"p1", "p2", "p3"})
+        # A picture that went away is made again.
+        (self.folder / "out/p0/map.svg").unlink()
+        report = self.ok("run", self.path, "--images", "in", "-o", "out", "--resume", "--json").json()
+        self.assertEqual((report["done"], report["skipped"]), (1, 3))
+        self.assertTrue((self.folder / "out/p0/map.svg").exists())
         # Another session makes everything stale.
         other = self.session("other.fovea.json", input={}, seed=5)
         report = self.ok("run", other, "--images", "in", "-o", "out", "--resume", "--json").json()
