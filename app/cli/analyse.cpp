@@ -19,7 +19,10 @@ struct Options {
 
 int run(Toolbox& toolbox, const Options& options) {
     const bool toStdout = options.output == "-";
-    if (!toStdout) requireSuffix(options.output, {".json", ".csv", ".npz", ".safetensors"});
+    if (!toStdout) {
+        requireSuffix(options.output, {".json", ".csv", ".npz", ".safetensors"});
+        requirePlace(options.output);
+    }
     Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const EntryInfo& info = toolbox.catalog()->analyses.get(options.analysis).info;
     session.analyses.push_back({options.analysis, parseParams(info, options.params, "--param")});

@@ -119,6 +119,8 @@ Session opened(Toolbox& toolbox, const std::string& file) {
     if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
     if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;
     if (!toolbox.options().budget.empty()) parseBytes(session.budget = toolbox.options().budget);
+    for (const std::string& edit : toolbox.options().edits)
+        session.edits.push_back(parseEdit(edit, toolbox.catalog()->interventions));
     return session;
 }
 
@@ -128,10 +130,22 @@ Session withPicture(Session session) {
     return session;
 }
 
+// Analyses are compared where both sessions have the same one in the same place.
+void warnOfRest(Toolbox& toolbox, const Session& a, const Session& b) {
+    const auto idAt = [](const Session& session, std::size_t i) {
+        return i < session.analyses.size() ? session.analyses[i].id : std::string("none");
+    };
+    for (std::size_t i = 0; i < std::max(a.analyses.size(), b.analyses.size()); ++i)
+        if (idAt(a, i) != idAt(b, i))
+            toolbox.warn(fmt::format("analysis {} is {} in A and {} in B: it is not compared", i, idAt(a, i),
+                                     idAt(b, i)));
+}
+
 int run(Toolbox& toolbox, const Options& options) {
     const bool picture =
         !options.output.empty() && options.output != "-" && suffixOf(options.output) != ".json";
     if (picture) checkPictureName(options.output);
+    if (!options.output.empty() && options.output != "-") requirePlace(options.output);
     const Session a = opened(toolbox, options.a), b = opened(toolbox, options.b);
     Engine& engine = toolbox.engine();
     const JobContext job = toolbox.job();
@@ -139,11 +153,17 @@ int run(Toolbox& toolbox, const Options& options) {
         const auto result =
             engine.paintDifference(withPicture(a), withPicture(b), options.picture, 0, job.part(0, 0.9));
         const Session shown = withPicture(b);
+        for (const std::string& notice : result->notices) toolbox.warn(notice);
         writePicture(options.output, result->picture,
                      shown.pictures[static_cast<std::size_t>(options.picture)].dpi);
         toolbox.note("wrote " + options.output);
     }
-    const int count = std::min(engine.input(a, job)->count(), engine.input(b, job)->count());
+    warnOfRest(toolbox, a, b);
+    const int left = engine.input(a, job)->count(), right = engine.input(b, job)->count();
+    const int count = std::min(left, right);
+    if (left != right)
+        toolbox.warn(
+            fmt::format("A has {} pictures and B has {}: the first {} are compared", left, right, count));
     ordered_json items = ordered_json::array();
     for (int item = 0; item < count; ++item)
         items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));

@@ -9,8 +9,9 @@ namespace {
 // A handler may do no more than set such a flag; a thread turns it into a stop request.
 volatile std::sig_atomic_t interrupted = 0;
 
-extern "C" void onInterrupt(int) {
+extern "C" void onInterrupt(int signal) {
     interrupted = 1;
+    std::signal(signal, SIG_DFL);  // a second one ends a program that cannot obey the first
 }
 
 }  // namespace

@@ -33,6 +33,18 @@ void refuseMovies(const std::filesystem::path& file) {
         "write a .png; for several pictures repeat --image, which gives a numbered PNG sequence");
 }
 
+void requirePlace(const std::filesystem::path& file) {
+    std::error_code error;
+    const auto fail = [&](const std::string& found, const char* hint) {
+        throw Error(fmt::format("{}: expected a file that can be written, found {}", file.string(), found),
+                    hint);
+    };
+    if (std::filesystem::is_directory(file, error)) fail("a folder", "name a file in it");
+    const std::filesystem::path folder = file.parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder, error))
+        fail("no folder " + folder.string(), "make the folder first");
+}
+
 std::filesystem::path numberedName(const std::filesystem::path& file, int number) {
     return file.parent_path() /
            fmt::format("{}-{}{}", file.stem().string(), number, file.extension().string());

@@ -54,6 +54,7 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
 
 int run(Toolbox& toolbox, const Options& options) {
     checkPictureName(options.output);
+    requirePlace(options.output);
     const Session session = sessionOf(toolbox, options);
     const JobContext job = toolbox.job();
     const int count = toolbox.engine().input(session, job.part(0, 0.2))->count();
@@ -65,6 +66,7 @@ int run(Toolbox& toolbox, const Options& options) {
             count == 1 ? std::filesystem::path(options.output) : numberedName(options.output, item);
         writePicture(file, result->picture, options.dpi);
         files.push_back(file.generic_string());
+        for (const std::string& notice : result->notices) toolbox.warn(notice);
         toolbox.note("wrote " + file.string());
     }
     if (toolbox.options().json) toolbox.printJson({{"files", std::move(files)}});

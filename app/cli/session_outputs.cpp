@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
 
 #include "fovea/error.h"
@@ -54,8 +55,15 @@ void checkOutputs(Toolbox& toolbox, const Session& session) {
         checkedParams(catalog.analyses.get(request.id).info, request.params);
     for (const Intervention& edit : session.edits)
         checkedParams(catalog.interventions.get(edit.id).info, edit.params);
+    std::map<fs::path, std::size_t> names;
     for (std::size_t i = 0; i < session.pictures.size(); ++i) {
-        checkPictureName(pictureName(session, i));
+        const fs::path name = pictureName(session, i);
+        checkPictureName(name);
+        if (const auto [first, fresh] = names.emplace(name, i); !fresh)
+            throw Error(fmt::format("/pictures/{}/file: expected a name of its own, found {}, which "
+                                    "/pictures/{} has",
+                                    i, name.string(), first->second),
+                        "two pictures in one file: the second would replace the first");
         const PictureRequest& picture = session.pictures[i];
         if (!picture.painter.empty())
             checkedParams(toolbox.painters()->get(picture.painter).info, picture.params);
@@ -84,6 +92,7 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
             const fs::path file = plan.folder / itemName(pictureName(session, i), item, count);
             fs::create_directories(file.parent_path());
             writePicture(file, result->picture, session.pictures[i].dpi);
+            for (const std::string& notice : result->notices) toolbox.warn(notice);
             written.push_back(file);
             for (const std::string& suffix : plan.alsoAs) {
                 if (suffix == suffixOf(file)) continue;

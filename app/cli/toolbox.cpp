@@ -52,7 +52,7 @@ void Toolbox::note(const std::string& text) {
 }
 
 void Toolbox::warn(const std::string& text) {
-    note("warning: " + text);
+    if (m_warned.insert(text).second) note("warning: " + text);
 }
 
 std::shared_ptr<const Model> Toolbox::openedModel(const std::string& reference, bool strict) {

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,7 @@ public:
     void printJson(const nlohmann::ordered_json& json);
     /// Remarks, on standard error unless --quiet.
     void note(const std::string& text);
+    /// The same warning is given once.
     void warn(const std::string& text);
 
     /// Opens MODEL with the common options.
@@ -41,6 +43,7 @@ private:
     const CommonOptions& m_options;
     const Interrupt& m_interrupt;
     ProgressBar m_bar;
+    std::set<std::string> m_warned;
     std::shared_ptr<const Catalog> m_catalog;
     std::shared_ptr<const viz::PainterCatalog> m_painters;
     std::unique_ptr<Engine> m_engine;

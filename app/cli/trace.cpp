@@ -33,6 +33,7 @@ void checkSites(const ModelSpec& spec, const std::vector<std::string>& globs) {
 
 int run(Toolbox& toolbox, const Options& options) {
     requireSuffix(options.output, {".safetensors"});
+    requirePlace(options.output);
     TraceFileOptions file;
     file.keep = CaptureRequest::parse(options.keep);
     file.keep.sites = options.sites;
@@ -40,14 +41,18 @@ int run(Toolbox& toolbox, const Options& options) {
     file.statistics.pooledBlock = options.pooledBlock;
     if (toolbox.options().dtype != "auto") file.dtype = toolbox.options().dtype;
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
-    file.session = toJson(withAbsolutePaths(session)).dump();
+    // Names of files need not be UTF-8.
+    const auto textOf = [](const nlohmann::ordered_json& json) {
+        return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    };
+    file.session = textOf(toJson(withAbsolutePaths(session)));
 
     Engine& engine = toolbox.engine();
     const JobContext job = toolbox.job();
     const auto model = engine.model(session, job.part(0, 0.1));
     checkSites(model->spec(), options.sites);
     file.model =
-        modelIdentityJson(resolveModel(options.model), HashDepth::Header, job.part(0.1, 0.15)).dump();
+        textOf(modelIdentityJson(resolveModel(options.model), HashDepth::Header, job.part(0.1, 0.15)));
     const int count = engine.input(session, job.part(0.15, 0.2))->count();
     std::vector<std::shared_ptr<const AttentionTrace>> traces;
     std::vector<std::shared_ptr<const RunResult>> runs;
@@ -59,7 +64,8 @@ int run(Toolbox& toolbox, const Options& options) {
     writeTraceFile(options.output, traces, file, job.part(0.7, 1));
 
     const std::uint64_t bytes = std::filesystem::file_size(options.output);
-    for (const std::string& notice : runs.front()->notices) toolbox.warn(notice);
+    for (const auto& run : runs)
+        for (const std::string& notice : run->notices) toolbox.warn(notice);
     if (toolbox.options().json) {
         nlohmann::ordered_json routes = nlohmann::ordered_json::array();
         for (const RouteReport& route : runs.front()->routes)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
 #include "finding_table.h"
 #include "fovea/error.h"
@@ -120,7 +121,9 @@ std::string numbersCsv(const Numbers& numbers) {
 }
 
 void writeNumbers(const std::filesystem::path& file, const Numbers& numbers) {
-    const std::string suffix = file.extension().string();
+    std::string suffix = file.extension().string();
+    std::transform(suffix.begin(), suffix.end(), suffix.begin(),
+                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     if (suffix == ".json") {
         writeFileAtomically(file, jsonText(numbersJson(numbers)) + "\n");
     } else if (suffix == ".csv") {

@@ -84,6 +84,23 @@ class Input(CliTest):
         (self.folder / "x.fovea.json").write_text(text)
         return self.fails(3, "run", "x.fovea.json").err
 
+    def test_outputs_are_looked_at_before_computing(self):
+        (self.folder / "folder.png").mkdir()
+        base = ("demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o")
+        for command, output in (("render", "none/a.png"), ("render", "folder.png"), ("analyse", "none/a.json")):
+            # The budget would refuse the run: the place comes first.
+            result = self.fails(3, command, *base, output, "--budget", "1KiB", "--json")
+            self.assertIn(output, result.json()["error"]["what"])
+        two = self.session(pictures=[{"analysis": 0, "file": "a.svg"}, {"analysis": 0, "file": "./a.svg"}])
+        self.assertIn("/pictures/1/file", self.fails(3, "run", two, "-o", "out").err)
+        self.assertFalse((self.folder / "out").exists())
+
+    def test_file_names_in_any_bytes(self):
+        name = os.fsencode(str(self.folder)) + b"/caf\xe9.ppm"
+        write_ppm(os.fsdecode(name), 40, 40)
+        self.ok("trace", "demo:vit", "--image", os.fsdecode(name), "--keep", "output", "-o", "x.safetensors")
+        self.ok("render", "demo:vit", "--image", os.fsdecode(name), "--analysis", "rollout", "-o", "x.svg")
+
     def test_session_names_stay_in_the_folder(self):
         for name in ("../up.svg", "/tmp/abs.svg", "a/../../b.svg"):
             with self.subTest(name):

@@ -270,6 +270,14 @@ class More(CliTest):
         other = self.ok("compare", a, b, "--json").json()["items"][0]
         self.assertGreater(other["outputs"][0]["absolute"], 0)
         self.assertTrue(other["analyses"][0]["findings"])
+        # --edit is for both sides: the same heads muted, nothing is left to differ.
+        edit = 'mute_heads{"heads":"all","layers":"all"}'
+        edited = self.ok("compare", a, b, "--edit", edit, "--json").json()["items"][0]
+        self.assertEqual(edited["outputs"][0]["absolute"], 0)
+        c = self.session("c.fovea.json", input={"images": ["scene:7", "scene:8"]}, analyses=[{"id": "rollout"}], pictures=[])
+        rest = self.ok("compare", a, c).err
+        self.assertIn("analysis 0 is attention_from in A and rollout in B", rest)
+        self.assertIn("B has 2", rest)
         self.ok("compare", a, b, "-o", "d.svg")
         self.assertIn("Difference", (self.folder / "d.svg").read_text())
         self.assertIn("B - A, scale of this picture", (self.folder / "d.svg").read_text())
