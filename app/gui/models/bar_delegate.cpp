@@ -8,6 +8,12 @@
 
 namespace fovea::gui {
 
+namespace {
+
+constexpr int smallestBar = 10;  // pixels; a shorter one says nothing
+
+}  // namespace
+
 QSize BarDelegate::sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const {
     return QStyledItemDelegate::sizeHint(option, index) + QSize(0, option.fontMetrics.height() / 2);
 }
@@ -37,9 +43,12 @@ void BarDelegate::paint(QPainter* painter, const QStyleOptionViewItem& option,
     QColor ink = option.palette.color(selected ? QPalette::HighlightedText : QPalette::Highlight);
     QColor ground = ink;
     ground.setAlpha(40);
-    painter->fillRect(track, ground);
-    track.setWidth(static_cast<int>(room * std::clamp(fraction.toDouble(), 0.0, 1.0)));
-    painter->fillRect(track, ink);
+    if (room >= smallestBar) {
+        painter->fillRect(track, ground);
+        const double share = fraction.toDouble();
+        track.setWidth(static_cast<int>(room * (share > 0 ? std::min(share, 1.0) : 0)));
+        painter->fillRect(track, ink);
+    }
     painter->setPen(option.palette.color(selected ? QPalette::HighlightedText : QPalette::Text));
     painter->drawText(area, Qt::AlignRight | Qt::AlignVCenter, number);
     painter->restore();
