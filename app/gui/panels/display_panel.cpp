@@ -9,6 +9,7 @@
 #include <QPainter>
 #include <QSignalBlocker>
 #include <QSlider>
+#include <algorithm>
 #include <cmath>
 #include <tuple>
 
@@ -17,6 +18,8 @@
 namespace fovea::gui {
 
 namespace {
+
+constexpr int fewestDecimals = 5, mostDecimals = 16;
 
 QIcon stripOf(const ColormapOffer& map) {
     const int width = static_cast<int>(map.samples.size());
@@ -155,19 +158,29 @@ QSlider* DisplayPanel::percent(QFormLayout* form, const QString& label, const QS
 QDoubleSpinBox* DisplayPanel::bound(const QString& name, const QString& tip, const QString& key,
                                     double DisplayOptions::*member) {
     auto* box = new QDoubleSpinBox(this);
-    box->setRange(-1e6, 1e6);
-    box->setDecimals(5);
-    box->setSingleStep(0.001);
+    box->setRange(-1e9, 1e9);
+    box->setDecimals(fewestDecimals);
+    box->setStepType(QAbstractSpinBox::AdaptiveDecimalStepType);
     box->setKeyboardTracking(false);
     box->setObjectName("display_" + key);
     box->setMinimumWidth(64);
     described(box, name, tip);
     connect(box, &QDoubleSpinBox::valueChanged, this, [this, box, member, key] {
+        const PictureRequest* picture = m_controller.picture();
+        if (!picture) return;
+        DisplayOptions wanted = picture->display;
+        wanted.*member = box->value();
+        // A range without extent can be neither drawn nor opened again.
+        if (!(wanted.minimum < wanted.maximum)) return showSession();
         changeDisplay(tr("change range"), "display/" + key,
                       [&](DisplayOptions& d) { d.*member = box->value(); });
     });
     m_readers.push_back([box, member](const DisplayOptions& d) {
         const QSignalBlocker quiet(box);
+        const double limit = std::max(std::abs(d.minimum), std::abs(d.maximum));
+        // Gradients live at 1e-7: four digits of the larger end are shown.
+        const int decimals = limit > 0 ? 4 - static_cast<int>(std::floor(std::log10(limit))) : fewestDecimals;
+        box->setDecimals(std::clamp(decimals, fewestDecimals, mostDecimals));
         box->setValue(d.*member);
     });
     return box;
