@@ -10,11 +10,13 @@
 #include <QLineEdit>
 #include <QMenu>
 #include <QMenuBar>
+#include <QScrollArea>
 #include <QSet>
 #include <QSlider>
 #include <QTabBar>
 #include <QToolBar>
 #include <QToolButton>
+#include <QTreeView>
 
 #include "dialogs/cached_dialog.h"
 #include "gui/window_fixture.h"
@@ -108,6 +110,34 @@ TEST_CASE_FIXTURE(WindowFixture, "no text of the window is cut off, small or lar
         QTest::qWait(50);
         checkTexts(*window);
     }
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "at twice the size of type nothing is cut off either") {
+    const QFont before = QApplication::font();
+    QFont large = before;
+    large.setPointSizeF(2 * before.pointSizeF());
+    QApplication::setFont(large);
+    start();
+    openDemo();
+    for (const EntryInfo& entry : window->service().offer().analyses) {
+        window->analysisPanel().choose(entry.id);
+        settle();
+        QTest::qWait(50);
+        checkTexts(*window);
+        for (const QScrollArea* scroll : window->findChildren<QScrollArea*>())
+            CHECK(scroll->viewport()->width() >= scroll->widget()->minimumSizeHint().width());
+    }
+    QTreeView& tree = window->modelPanel().tree();
+    tree.expandAll();
+    const QModelIndex head =
+        tree.model()->index(0, 0, tree.model()->index(11, 0, tree.model()->index(0, 0)));
+    tree.scrollTo(head);
+    const QRect name = tree.visualRect(head);
+    CHECK(name.width() >= tree.fontMetrics().horizontalAdvance("h0"));
+    for (const int column : {1, 2})
+        CHECK(tree.columnWidth(column) >= tree.fontMetrics().horizontalAdvance("0.000"));
+    window.reset();
+    QApplication::setFont(before);
 }
 
 TEST_CASE("the dialog of cached models has tooltips, names and keyboard paths") {

@@ -6,6 +6,7 @@
 #include <QElapsedTimer>
 #include <QFile>
 #include <QProcess>
+#include <QSlider>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTimer>
@@ -16,6 +17,7 @@
 #include "panels/analysis_panel.h"
 #include "panels/error_banner.h"
 #include "panels/model_panel.h"
+#include "panels/timeline_bar.h"
 #include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
@@ -31,6 +33,7 @@ struct EngineFixture {
         std::make_unique<MainWindow>(std::make_unique<EngineDriver>(), folder.filePath("settings.ini"));
 
     EngineFixture() {
+        window->askUnsaved = [] { return MainWindow::Unsaved::Discard; };
         window->resize(1360, 860);
         window->show();
         window->controller().open(startingSession("demo:vit", "scene:1"), {});
@@ -108,6 +111,49 @@ TEST_CASE_FIXTURE(EngineFixture, "the window and fovea-cli give the same bytes f
         const QByteArray ours = bytesOf(mine), theirs = bytesOf(folder.filePath(QString("theirs.") + suffix));
         CHECK_MESSAGE(ours == theirs, suffix, ": ", ours.size(), " and ", theirs.size(), " bytes");
     }
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "side by side, a linked scale is one for both sides, also in the file") {
+    settle();
+    window->actions().compare->trigger();
+    window->controller().change("x", {}, [](Session& s) {
+        s.edits.push_back({"temperature", {{"temperature", 4.0}}, true});
+    });
+    settle();
+    ViewPage& page = window->views().currentPage();
+    const auto scaleOf = [&](Side side) {
+        const std::string& recipe = page.view(side).picture()->recipe;
+        const std::size_t at = recipe.find("linked scale");
+        REQUIRE(at != std::string::npos);
+        return recipe.substr(at, recipe.find(" |", at) - at);
+    };
+    CHECK(scaleOf(Side::A) == scaleOf(Side::B));
+    CHECK(page.view(Side::A).picture()->recipe != page.view(Side::B).picture()->recipe);
+    const Session drawn = window->presenter().document();
+    CHECK(drawn.pictures[0].display.minimum < drawn.pictures[0].display.maximum);
+    CHECK(window->presenter().wholeDocument().pictures[0].display.maximum == 0);
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "a scanpath is stepped through fixation by fixation") {
+    settle();
+    window->analysisPanel().choose("scanpath");
+    settle();
+    const auto bars = window->findChildren<TimelineBar*>();
+    const auto visible = std::find_if(bars.begin(), bars.end(),
+                                      [&](const TimelineBar* bar) { return bar->isVisibleTo(window.get()); });
+    REQUIRE(visible != bars.end());
+    const auto hits = [&] { return window->views().currentPage().view(Side::A).picture()->hits.size(); };
+    const std::size_t all = hits();
+    REQUIRE(all > 3);
+    CHECK((*visible)->step() == static_cast<int>(all) - 1);
+    (*visible)->findChild<QSlider*>()->setValue(2);
+    settle();
+    CHECK(hits() == 3);
+    CHECK(window->controller().undoStack().count() == 1);
+    CHECK(window->presenter().document().pictures[0].params == nlohmann::json{{"until", 3}});
+    window->analysisPanel().choose("rollout");
+    settle();
+    CHECK_FALSE((*visible)->isVisibleTo(window.get()));
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "numbers are exported by suffix") {

@@ -192,14 +192,22 @@ std::shared_ptr<const ModelSpec> FakeDriver::model(const Session& session, const
 }
 
 std::shared_ptr<const ModelInput> FakeDriver::input(const Session&, const JobContext&) {
-    return m_input;
+    if (m_script->items == m_input->count()) return m_input;
+    auto several = std::make_shared<ModelInput>(*m_input);
+    several->maps.resize(static_cast<std::size_t>(m_script->items), m_input->maps.front());
+    several->originals.resize(several->maps.size(), m_input->originals.front());
+    several->seen.resize(several->maps.size(), m_input->seen.front());
+    return several;
 }
 
 MemoryOutlook FakeDriver::outlook(const Session&, const JobContext&) {
     return {{m_spec->weightBytes, 9u << 20, 3u << 20, 0}, 12ull << 30};
 }
 
-std::vector<FindingOffer> FakeDriver::findings(const Session& session, int analysis, int, const JobContext&) {
+std::vector<FindingOffer> FakeDriver::findings(const Session& session, int analysis, int item,
+                                               const JobContext&) {
+    if (item >= m_script->items)
+        throw Error("there is no item " + std::to_string(item), {}, ErrorCode::Usage);
     const std::string id = session.analyses[static_cast<std::size_t>(analysis)].id;
     if (kindOf(id) == "Tree") return {{"tree", "Tree", "Tree"}};
     return {{"map", "Map", "Grid"}, {"scores", "Scores per token", "TokenScores"}};
@@ -224,6 +232,8 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
     if (m_script->failPaint)
         throw Error("needs 6.0 GiB, 4.0 GiB are there", "choose fewer layers", ErrorCode::Memory);
 
+    for (const auto& [name, value] : session.pictures[static_cast<std::size_t>(picture)].params.items())
+        throw Error("the painter has no parameter \"" + name + "\"", {}, ErrorCode::Usage);
     const TokenMap& map = m_input->maps.front();
     const int query = queryOf(session, picture, map);
     const DisplayOptions& display = session.pictures[static_cast<std::size_t>(picture)].display;

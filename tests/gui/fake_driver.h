@@ -11,6 +11,7 @@ namespace fovea::gui {
 struct FakeScript {
     std::atomic<int> paintMs{0};         ///< how long every paint() works, reporting progress
     std::atomic<bool> failPaint{false};  ///< paint() throws
+    std::atomic<int> items{1};           ///< pictures of the input
     std::atomic<int> paints{0}, models{0}, stopped{0}, saved{0};
 };
 

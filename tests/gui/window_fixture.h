@@ -11,6 +11,7 @@
 #include "panels/error_banner.h"
 #include "panels/model_panel.h"
 #include "panels/status_strip.h"
+#include "panels/timeline_bar.h"
 #include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
@@ -33,6 +34,7 @@ struct WindowFixture {
     void start() {
         window.reset();
         window = std::make_unique<MainWindow>(std::make_unique<FakeDriver>(script), settingsFile());
+        window->askUnsaved = [] { return MainWindow::Unsaved::Discard; };
         window->resize(1360, 860);
         window->show();
     }

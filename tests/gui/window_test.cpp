@@ -341,6 +341,139 @@ TEST_CASE_FIXTURE(WindowFixture, "sessions are saved and opened again") {
     CHECK(window->banner().isVisibleTo(window.get()));
 }
 
+TEST_CASE_FIXTURE(WindowFixture, "saving while comparing keeps both sessions, each in its place") {
+    openDemo();
+    window->actions().compare->trigger();
+    CHECK_FALSE(window->isWindowModified());
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "70"; });
+    settle();
+    CHECK(window->isWindowModified());
+    const QString file = folder.filePath("both.fovea.json");
+    REQUIRE(window->opener().saveTo(file));
+    CHECK_FALSE(window->isWindowModified());
+    const Session saved = readSession(file.toStdString());
+    CHECK_FALSE(saved.analyses[0].params.contains("queries"));
+    REQUIRE(comparedWith(saved));
+    CHECK(comparedWith(saved)->analyses[0].params.at("queries") == "70");
+    window->actions().compare->trigger();
+    CHECK(window->isWindowModified());
+    openDemo();
+    CHECK_FALSE(window->controller().comparing());
+    REQUIRE(window->opener().openSession(file));
+    settle();
+    CHECK(window->controller().comparing());
+    ViewPage& page = window->views().currentPage();
+    CHECK(page.view(Side::A).picture()->title == "Attention from token 0");
+    CHECK(page.view(Side::B).picture()->title == "Attention from token 70");
+    CHECK_FALSE(window->controller().sessionA().views.contains("compare"));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "unsaved changes are asked about, and a save that fails changes nothing") {
+    openDemo();
+    int asked = 0;
+    auto answer = MainWindow::Unsaved::Cancel;
+    window->askUnsaved = [&] { return ++asked, answer; };
+    const QString file = folder.filePath("one.fovea.json");
+    REQUIRE(window->opener().saveTo(file));
+    window->controller().change("x", {}, [](Session& s) { s.seed = 5; });
+    CHECK_FALSE(window->opener().saveTo(folder.filePath("no such folder/two.fovea.json")));
+    CHECK(window->isWindowModified());
+    CHECK(window->controller().file() == file);
+    CHECK_FALSE(window->opener().openSession(file));
+    CHECK(session().seed == 5);
+    CHECK_FALSE(window->close());
+    CHECK(asked == 2);
+    answer = MainWindow::Unsaved::Save;
+    CHECK(window->close());
+    CHECK(readSession(file.toStdString()).seed == 5);
+    CHECK(window->opener().openSession(file));
+    CHECK(asked == 3);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "other pictures begin with the first; the timeline steps and plays") {
+    script->items = 3;
+    openDemo();
+    auto* slider = window->findChildren<TimelineBar*>().front()->findChild<QSlider*>();
+    auto* bar = static_cast<TimelineBar*>(slider->parentWidget());
+    CHECK(bar->isVisibleTo(window.get()));
+    slider->setValue(2);
+    settle();
+    CHECK(window->presenter().item() == 2);
+    CHECK(window->presenter().context().item == 2);
+    script->items = 1;
+    window->opener().openImages({"scene:9"});
+    settle();
+    CHECK(window->presenter().item() == 0);
+    CHECK(window->banner().isHidden());
+    CHECK(bar->step() == 0);
+    CHECK_FALSE(bar->isVisibleTo(window.get()));
+
+    script->items = 3;
+    window->actions().run->trigger();
+    settle();
+    auto* play = bar->findChild<QToolButton*>();
+    play->click();
+    CHECK(bar->playing());
+    REQUIRE(QTest::qWaitFor([&] { return !bar->playing(); }, 10000));
+    settle();
+    CHECK(window->presenter().item() == 2);
+    CHECK_FALSE(play->isChecked());
+}
+
+TEST_CASE_FIXTURE(WindowFixture,
+                  "in the head grid form and tree show what is drawn, and defaults can be chosen") {
+    openDemo();
+    auto* layers = find<QLineEdit>("param_layers");
+    CHECK(layers->text() == "last");
+    window->views().showView("head_grid");
+    settle();
+    CHECK(layers->text() == "all");
+    CHECK(find<QComboBox>("param_planes")->currentData() == "layers_heads");
+    QTreeView& tree = window->modelPanel().tree();
+    CHECK(tree.selectionModel()->isSelected(tree.model()->index(0, 0)));
+    layers->clear();
+    QTest::keyClicks(layers, "last");
+    QTest::keyClick(layers, Qt::Key_Return);
+    settle();
+    CHECK(session().analyses[0].params == nlohmann::json{{"layers", "last"}});
+    CHECK(window->presenter().document().analyses[0].params.at("layers") == "last");
+    CHECK_FALSE(tree.selectionModel()->isSelected(tree.model()->index(0, 0)));
+    layers->clear();
+    QTest::keyClicks(layers, "all");
+    QTest::keyClick(layers, Qt::Key_Return);
+    CHECK(session().analyses[0].params.empty());
+    window->views().showView("overlay");
+    settle();
+    CHECK(layers->text() == "last");
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a fixed range keeps small numbers and never becomes empty") {
+    openDemo();
+    window->controller().change("x", {}, [](Session& s) {
+        s.pictures[0].display.scale = "fixed";
+        s.pictures[0].display.minimum = 0;
+        s.pictures[0].display.maximum = 3.25e-7;
+    });
+    auto* maximum = find<QDoubleSpinBox>("display_maximum");
+    CHECK(maximum->value() == doctest::Approx(3.25e-7));
+    maximum->setValue(2e-7);
+    CHECK(session().pictures[0].display.maximum == doctest::Approx(2e-7));
+    find<QDoubleSpinBox>("display_minimum")->setValue(1);
+    CHECK(session().pictures[0].display.minimum == 0);
+    CHECK(find<QDoubleSpinBox>("display_minimum")->value() == 0);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "painter parameters of the document do not trouble other views") {
+    openDemo();
+    window->controller().change("x", {}, [](Session& s) {
+        s.pictures[0].painter = "heat_overlay";
+        s.pictures[0].params = {{"rows", 5}};
+    });
+    settle();
+    CHECK(window->banner().isHidden());
+    CHECK(window->presenter().document().pictures[0].params.empty());
+}
+
 TEST_CASE_FIXTURE(WindowFixture, "copy as command puts the fovea-cli line on the clipboard") {
     openDemo();
     window->actions().copyCommand->trigger();

@@ -36,6 +36,20 @@ std::string painterForWish(const Offer& offer, const ViewWish& wish,
     return {};
 }
 
+/// Parameters that the painter declares: those of a document's painter mean nothing to the painters of other
+/// views.
+nlohmann::json declaredParams(const EntryInfo& painter, const nlohmann::json& params) {
+    nlohmann::json kept = nlohmann::json::object();
+    for (const ParamSpec& spec : painter.params)
+        if (const auto found = params.find(spec.name); found != params.end()) kept[spec.name] = *found;
+    return kept;
+}
+
+/// Whether the picture's range comes from its session.
+bool ownRange(const DisplayOptions& display) {
+    return display.scale == "linked" && !(display.minimum < display.maximum);
+}
+
 }  // namespace
 
 ComputeService::ComputeService(std::unique_ptr<Driver> driver, QObject* parent)
@@ -124,16 +138,32 @@ void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
         post(generation, [this, id = wish.view] { Q_EMIT pictureMissing(id); });
         return;
     }
+    const EntryInfo& painter = m_driver->offer().painter(drawn.painter)->info;
+    drawn.params = declaredParams(painter, drawn.params);
     const auto show = [&](Side side, std::shared_ptr<const PictureResult> result) {
         const PictureDelivery delivery{wish.view, side, std::move(result)};
         post(generation, [this, delivery] { Q_EMIT pictureReady(delivery); });
     };
-    show(Side::A, m_driver->paint(a, request.picture, request.item, job.part(0, 0.4)));
+    const auto first = m_driver->paint(a, request.picture, request.item, job.part(0, 0.3));
+    show(Side::A, first);
     if (!request.other || index >= request.other->pictures.size()) return;
     Session b = *request.other;
-    b.pictures[index].painter = drawn.painter;
-    b.pictures[index].finding = drawn.finding;
-    show(Side::B, m_driver->paint(b, request.picture, request.item, job.part(0.4, 0.8)));
+    PictureRequest& beside = b.pictures[index];
+    beside.painter = drawn.painter;
+    beside.finding = drawn.finding;
+    beside.params = declaredParams(painter, beside.params);
+    const auto second = m_driver->paint(b, request.picture, request.item, job.part(0.3, 0.6));
+    if (ownRange(drawn.display) && ownRange(beside.display) && first->linked != second->linked) {
+        // Side by side, equal colours have to stand for equal values.
+        for (PictureRequest* side : {&drawn, &beside}) {
+            side->display.minimum = std::min(first->linked.first, second->linked.first);
+            side->display.maximum = std::max(first->linked.second, second->linked.second);
+        }
+        show(Side::A, m_driver->paint(a, request.picture, request.item, job.part(0.6, 0.7)));
+        show(Side::B, m_driver->paint(b, request.picture, request.item, job.part(0.7, 0.8)));
+    } else {
+        show(Side::B, second);
+    }
     show(Side::Difference, m_driver->paintDifference(a, b, request.picture, request.item, job.part(0.8, 1)));
 }
 

@@ -17,6 +17,7 @@ namespace fovea::gui {
 /// What an analysis offers to draw.
 struct FindingOffer {
     std::string name, title, kind;
+    int steps = 0;  ///< of its time axis (fixations of a path); 0 where it has none
 };
 
 /// Per head of one attention site: mean entropy of its rows in nats and mean share of a row on prefix tokens.

@@ -1,5 +1,6 @@
 #include "compute/engine_driver.h"
 
+#include <QString>
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -39,7 +40,8 @@ SiteSummary summaryOf(const AttentionTrace& trace, int site) {
 
 bool isPicture(const std::filesystem::path& file) {
     static const char* const numbers[] = {".json", ".csv", ".npz", ".safetensors"};
-    return std::find(std::begin(numbers), std::end(numbers), file.extension().string()) == std::end(numbers);
+    const QString suffix = QString::fromStdString(file.extension().string()).toLower();
+    return std::find(std::begin(numbers), std::end(numbers), suffix.toStdString()) == std::end(numbers);
 }
 
 Offer makeOffer(const Catalog& catalog, const viz::PainterCatalog& painters) {
@@ -82,8 +84,11 @@ MemoryOutlook EngineDriver::outlook(const Session& session, const JobContext& jo
 std::vector<FindingOffer> EngineDriver::findings(const Session& session, int analysis, int item,
                                                  const JobContext& job) {
     std::vector<FindingOffer> offers;
-    for (const Finding& finding : m_engine.analyse(session, analysis, item, job)->findings)
-        offers.push_back({finding.name, finding.title, findingKindName(finding)});
+    for (const Finding& finding : m_engine.analyse(session, analysis, item, job)->findings) {
+        const auto* path = std::get_if<Path>(&finding.data);
+        offers.push_back({finding.name, finding.title, findingKindName(finding),
+                          path ? static_cast<int>(path->fixations.size()) : 0});
+    }
     return offers;
 }
 

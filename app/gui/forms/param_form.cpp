@@ -47,6 +47,18 @@ void ParamForm::setContext(const FormContext& context) {
     for (ParamEditor* editor : m_editors) editor->setContext(context);
 }
 
+nlohmann::json ParamForm::value(const std::string& name) const {
+    for (const ParamEditor* editor : m_editors)
+        if (editor->spec().name == name) return editor->value();
+    return nullptr;
+}
+
+nlohmann::json ParamForm::standard(const std::string& name) const {
+    for (const ParamEditor* editor : m_editors)
+        if (editor->spec().name == name) return editor->spec().defaultValue;
+    return nullptr;
+}
+
 nlohmann::json ParamForm::values() const {
     nlohmann::json values = nlohmann::json::object();
     for (const ParamEditor* editor : m_editors) {

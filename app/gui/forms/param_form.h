@@ -25,6 +25,9 @@ public:
     /// Shows values: the defaults, overridden by the object `given`.
     void setValues(const nlohmann::json& given);
     void setContext(const FormContext& context);
+    /// What the form says for a parameter, and its default; null for a name that is none.
+    nlohmann::json value(const std::string& name) const;
+    nlohmann::json standard(const std::string& name) const;
     /// Only what differs from the defaults.
     nlohmann::json values() const;
 

@@ -72,8 +72,16 @@ AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, 
         const PictureRequest* picture = m_controller.picture();
         if (!picture) return;
         const auto at = static_cast<std::size_t>(picture->analysis);
-        m_controller.change(tr("change %1").arg(param), "param/" + param,
-                            [&](Session& s) { s.analyses[at].params = m_form->values(); });
+        m_controller.change(tr("change %1").arg(param), "param/" + param, [&](Session& s) {
+            // Only what differs from what would be drawn without it, be it a default or the view's choice.
+            AnalysisRequest& request = s.analyses[at];
+            const std::string name = param.toStdString();
+            request.params.erase(name);
+            const nlohmann::json drawn = asDrawn(request);
+            const nlohmann::json value = m_form->value(name);
+            if (value != (drawn.contains(name) ? drawn.at(name) : m_form->standard(name)))
+                request.params[name] = value;
+        });
     });
     connect(&m_controller, &SessionController::changed, this, &AnalysisPanel::showSession);
     showSession();
@@ -135,7 +143,7 @@ void AnalysisPanel::showSession() {
     m_analysis->setCurrentIndex(entry ? m_analysis->findData(QString::fromStdString(entry->id)) : -1);
     m_help->setText(entry ? QString::fromStdString(entry->help) : tr("Choose what to compute."));
     m_form->setEntry(entry);
-    if (request) m_form->setValues(request->params);
+    if (request) m_form->setValues(asDrawn(*request));
     showFindings();
 }
 

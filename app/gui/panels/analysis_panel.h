@@ -1,6 +1,7 @@
 #pragma once
 
 #include <QWidget>
+#include <functional>
 
 #include "compute/driver.h"
 #include "forms/form_context.h"
@@ -21,6 +22,13 @@ public:
     AnalysisPanel(SessionController& controller, const Offer& offer, QWidget* parent = nullptr);
     void setContext(const FormContext& context);
     void setFindings(const std::vector<FindingOffer>& findings);
+    /// The parameters that a request is drawn with: its own and what the visible view adds. The form shows
+    /// these.
+    std::function<nlohmann::json(const AnalysisRequest&)> asDrawn = [](const AnalysisRequest& request) {
+        return request.params;
+    };
+    /// Shows the session again: what is drawn may be another.
+    void refresh() { showSession(); }
     /// Makes analysis `id` the one that is shown, with the parameters it had last.
     void choose(const std::string& id);
 

@@ -1,5 +1,6 @@
 #include "panels/model_panel.h"
 
+#include <QEvent>
 #include <QHeaderView>
 #include <QLabel>
 #include <QLineEdit>
@@ -26,9 +27,9 @@ const ParamSpec* paramOfType(const EntryInfo* entry, ParamType type) {
     return nullptr;
 }
 
-std::string valueOf(const AnalysisRequest& request, const ParamSpec& spec) {
-    const auto found = request.params.find(spec.name);
-    const nlohmann::json& value = found != request.params.end() ? *found : spec.defaultValue;
+std::string valueOf(const nlohmann::json& params, const ParamSpec& spec) {
+    const auto found = params.find(spec.name);
+    const nlohmann::json& value = found != params.end() ? *found : spec.defaultValue;
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
@@ -67,9 +68,7 @@ ModelPanel::ModelPanel(SessionController& controller, const Offer& offer, QWidge
     m_tree->setItemDelegate(new BarDelegate(this));
     m_tree->setUniformRowHeights(true);
     m_tree->header()->setStretchLastSection(false);
-    m_tree->header()->setSectionResizeMode(ModelTree::Name, QHeaderView::Stretch);
-    m_tree->header()->resizeSection(ModelTree::Entropy, fontMetrics().horizontalAdvance("0.000") + 52);
-    m_tree->header()->resizeSection(ModelTree::PrefixMass, fontMetrics().horizontalAdvance("0.000") + 52);
+    m_tree->viewport()->installEventFilter(this);
     described(m_tree, tr("Layers and heads of the model"),
               tr("Select layers and heads: the analysis uses them. Ctrl and Shift select several."));
 
@@ -88,6 +87,23 @@ ModelPanel::ModelPanel(SessionController& controller, const Offer& offer, QWidge
     connect(m_tree->selectionModel(), &QItemSelectionModel::selectionChanged, this,
             &ModelPanel::applySelection);
     connect(&m_controller, &SessionController::changed, this, &ModelPanel::showSelection);
+}
+
+bool ModelPanel::eventFilter(QObject* object, QEvent* event) {
+    if (object == m_tree->viewport() && event->type() == QEvent::Resize) fitColumns();
+    return QWidget::eventFilter(object, event);
+}
+
+void ModelPanel::fitColumns() {
+    const QFontMetrics metrics = m_tree->fontMetrics();
+    // Two steps of indentation and an arrow stand before the name of a head.
+    const int name = 3 * m_tree->indentation() + metrics.horizontalAdvance("h00") + 8;
+    const int number = metrics.horizontalAdvance("0.000") + 12;
+    const int room = m_tree->viewport()->width();
+    const int bars = std::clamp((room - name) / 2 - number, 0, 44);
+    m_tree->header()->resizeSection(ModelTree::Entropy, number + bars);
+    m_tree->header()->resizeSection(ModelTree::PrefixMass, number + bars);
+    m_tree->header()->resizeSection(ModelTree::Name, std::max(name, room - 2 * (number + bars)));
 }
 
 void ModelPanel::setContext(const FormContext& context) {
@@ -179,8 +195,9 @@ void ModelPanel::showSelection() {
     try {
         if (layers) {
             const int count = m_context.stage()->layers;
-            const std::string text = valueOf(*request, *layers);
-            const std::string headText = heads ? valueOf(*request, *heads) : "all";
+            const nlohmann::json params = asDrawn(*request);
+            const std::string text = valueOf(params, *layers);
+            const std::string headText = heads ? valueOf(params, *heads) : "all";
             const std::vector<int> blocks = parseIndices(text, count, "layer");
             const std::vector<int> headList = parseIndices(headText, m_context.heads(), "head");
             const bool everyHead = static_cast<int>(headList.size()) == m_context.heads();

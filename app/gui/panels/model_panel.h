@@ -1,6 +1,7 @@
 #pragma once
 
 #include <QWidget>
+#include <functional>
 
 #include "forms/form_context.h"
 #include "models/model_tree.h"
@@ -25,8 +26,19 @@ public:
     /// What the model says about the picture.
     void setAnswers(const std::vector<Answer>& answers);
     QTreeView& tree() { return *m_tree; }
+    /// The parameters that a request is drawn with; the tree marks their layers and heads.
+    std::function<nlohmann::json(const AnalysisRequest&)> asDrawn = [](const AnalysisRequest& request) {
+        return request.params;
+    };
+    /// Marks the layers and heads that are drawn.
+    void refresh() { showSelection(); }
+
+protected:
+    bool eventFilter(QObject* object, QEvent* event) override;
 
 private:
+    /// Names and numbers always have room; the bars take what is left.
+    void fitColumns();
     void applySelection();
     void showSelection();
     void select(const QModelIndex& source, bool& scrolled);

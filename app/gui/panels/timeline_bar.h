@@ -1,30 +1,40 @@
 #pragma once
 
+#include <QTimer>
 #include <QWidget>
 
 class QLabel;
 class QSlider;
+class QToolButton;
 
 namespace fovea::gui {
 
-/// The axis of time of runs with several steps (answer token, denoising step, frame), or of several pictures;
-/// hidden where there is only one.
+/// One axis to step or play through: pictures, fixations, and what else comes in steps; hidden where there is
+/// only one.
 class TimelineBar : public QWidget {
     Q_OBJECT
 
 public:
-    explicit TimelineBar(QWidget* parent = nullptr);
-    /// Names what is stepped through ("Picture") and how many there are; one or none hides the bar.
-    void setSteps(const QString& what, int count);
+    /// `what` names a step ("Picture").
+    explicit TimelineBar(const QString& what, QWidget* parent = nullptr);
+    /// How many steps there are and which one is shown, without announcing it; one or none hides the bar.
+    void setSteps(int count, int step);
     int step() const;
+    bool playing() const;
 
 Q_SIGNALS:
     void stepChosen(int step);
 
 private:
+    void setPlaying(bool on);
+    void advance();
+    void showStep();
+
+    QString m_what;
+    QToolButton* m_play;
     QLabel* m_label;
     QSlider* m_slider;
-    QString m_what;
+    QTimer m_next;
 };
 
 }  // namespace fovea::gui

@@ -9,6 +9,7 @@
 #include <QFileInfo>
 #include <QLineEdit>
 #include <QMenuBar>
+#include <QMessageBox>
 #include <QMimeData>
 #include <QToolBar>
 #include <algorithm>
@@ -35,6 +36,16 @@ constexpr const char* exportFilters =
     "(*.csv);;"
     "NumPy numbers (*.npz);;Safetensors numbers (*.safetensors)";
 
+MainWindow::Unsaved askAboutUnsaved(QWidget* parent) {
+    const auto answer = QMessageBox::warning(
+        parent, QObject::tr("Unsaved changes"),
+        QObject::tr("The session has changes that are not saved. Without saving they are lost."),
+        QMessageBox::Save | QMessageBox::Discard | QMessageBox::Cancel, QMessageBox::Save);
+    return answer == QMessageBox::Save      ? MainWindow::Unsaved::Save
+           : answer == QMessageBox::Discard ? MainWindow::Unsaved::Discard
+                                            : MainWindow::Unsaved::Cancel;
+}
+
 }  // namespace
 
 MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFile)
@@ -50,7 +61,9 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
     buildDocks();
     buildToolBar();
     buildMenus();
-    m_opener->document = [this] { return m_presenter->document(); };
+    m_opener->document = [this] { return m_presenter->wholeDocument(); };
+    m_opener->mayReplace = [this] { return mayLeave(); };
+    askUnsaved = [this] { return askAboutUnsaved(this); };
     connectActions();
     connectResults();
     resize(1360, 860);
@@ -117,7 +130,7 @@ void MainWindow::connectResults() {
     connect(&m_service, &ComputeService::modelReady, this,
             [this](const std::shared_ptr<const ModelSpec>& spec) { showSpec(*spec); });
     connect(&m_service, &ComputeService::inputReady, this, [this](const InputResult& result) {
-        m_timeline->setSteps(tr("Picture"), result.input->count());
+        m_timeline->setSteps(result.input->count(), result.item);
     });
     connect(&m_service, &ComputeService::outlookReady, m_status, &StatusStrip::setOutlook);
     connect(&m_service, &ComputeService::findingsReady, m_analysisPanel, &AnalysisPanel::setFindings);
@@ -146,6 +159,8 @@ void MainWindow::connectResults() {
     });
     connect(m_presenter, &Presenter::shown, this, [this](const std::shared_ptr<const viz::Picture>& picture) {
         m_legend->setPicture(picture);
+        const auto [steps, step] = m_presenter->steps();
+        m_fixations->setSteps(steps, step);
         double low = INFINITY, high = -INFINITY;
         if (picture)
             for (const viz::HitArea& hit : picture->hits)
@@ -162,6 +177,11 @@ void MainWindow::connectResults() {
             [this](const QString& id) { m_analysisPanel->choose(id.toStdString()); });
     connect(m_status, &StatusStrip::cancelled, &m_service, &ComputeService::stop);
     connect(m_timeline, &TimelineBar::stepChosen, m_presenter, &Presenter::setItem);
+    connect(m_fixations, &TimelineBar::stepChosen, m_presenter, &Presenter::setStep);
+    connect(&m_service, &ComputeService::pictureReady, this, [this](const PictureDelivery& delivery) {
+        for (const std::string& notice : delivery.result->notices)
+            m_status->showMessage(QString::fromStdString(notice), 10000);
+    });
     connect(&m_controller, &SessionController::changed, this, &MainWindow::showTitle);
     connect(&m_controller, &SessionController::fileChanged, this, &MainWindow::showTitle);
     connect(&m_controller.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
@@ -182,7 +202,7 @@ void MainWindow::showTitle() {
     const QString document = m_controller.file().isEmpty() ? QString::fromStdString(session.model.reference)
                                                            : QFileInfo(m_controller.file()).fileName();
     setWindowTitle(document.isEmpty() ? QString("Fovea") : QString("%1[*] - Fovea").arg(document));
-    setWindowModified(!m_controller.undoStack().isClean());
+    setWindowModified(m_controller.modified());
     if (!m_prompt->hasFocus()) m_prompt->setText(QString::fromStdString(session.input.prompt));
     // Both slots do nothing when the controller is already there; blocked actions would not update their buttons.
     m_actions.compare->setChecked(m_controller.comparing());
@@ -243,7 +263,14 @@ void MainWindow::resetLayout() {
     restoreState(m_defaultLayout);
 }
 
+bool MainWindow::mayLeave() {
+    if (!m_controller.modified()) return true;
+    const Unsaved answer = askUnsaved();
+    return answer == Unsaved::Discard || (answer == Unsaved::Save && m_opener->save());
+}
+
 void MainWindow::closeEvent(QCloseEvent* event) {
+    if (!mayLeave()) return event->ignore();
     if (m_actions.present->isChecked()) m_actions.present->setChecked(false);
     m_settings.setValue("window/geometry", saveGeometry());
     m_settings.setValue("window/layout", saveState());

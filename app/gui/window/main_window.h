@@ -1,6 +1,7 @@
 #pragma once
 
 #include <QMainWindow>
+#include <functional>
 #include <memory>
 
 #include "compute/compute_service.h"
@@ -47,6 +48,10 @@ public:
     ErrorBanner& banner() { return *m_banner; }
     StatusStrip& status() { return *m_status; }
     Actions& actions() { return m_actions; }
+    /// What is to become of changes that were not saved, when the document is about to be replaced or closed.
+    enum class Unsaved { Save, Discard, Cancel };
+    /// Asks the user; tests answer themselves.
+    std::function<Unsaved()> askUnsaved;
     /// Writes the picture in front to `file`, in the background.
     void exportTo(const QString& file);
 
@@ -64,6 +69,7 @@ private:
     void connectResults();
     QDockWidget* dock(const QString& name, const QString& title, QWidget* content, Qt::DockWidgetArea area);
     void fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open);
+    bool mayLeave();
     void showSpec(const ModelSpec& spec);
     void showTitle();
     void setPresenting(bool on);
@@ -80,7 +86,7 @@ private:
     ViewArea* m_views = nullptr;
     Presenter* m_presenter = nullptr;
     ErrorBanner* m_banner = nullptr;
-    TimelineBar* m_timeline = nullptr;
+    TimelineBar *m_timeline = nullptr, *m_fixations = nullptr;
     StatusStrip* m_status = nullptr;
     ModelPanel* m_modelPanel = nullptr;
     EditsPanel* m_editsPanel = nullptr;

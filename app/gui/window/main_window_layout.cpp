@@ -1,5 +1,6 @@
 // What the window is built of and where it stands.
 #include <QDockWidget>
+#include <QEvent>
 #include <QFileInfo>
 #include <QLabel>
 #include <QLineEdit>
@@ -8,10 +9,12 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QToolBar>
 #include <QToolButton>
 #include <QTreeView>
 #include <QVBoxLayout>
+#include <algorithm>
 
 #include "forms/described.h"
 #include "panels/analysis_panel.h"
@@ -38,6 +41,22 @@ QLabel* heading(const QString& text, QWidget* parent) {
     return label;
 }
 
+/// Scrolls up and down only: as wide as its content and the scroll bar need, whatever the size of type.
+class PanelScroll : public QScrollArea {
+public:
+    QSize minimumSizeHint() const override {
+        const int bar = verticalScrollBar()->sizeHint().width();
+        const int content = widget() ? widget()->minimumSizeHint().width() : 0;
+        return {content + bar + 2 * frameWidth(), QScrollArea::minimumSizeHint().height()};
+    }
+
+protected:
+    bool eventFilter(QObject* object, QEvent* event) override {
+        if (object == widget() && event->type() == QEvent::LayoutRequest) updateGeometry();
+        return QScrollArea::eventFilter(object, event);
+    }
+};
+
 }  // namespace
 
 void MainWindow::buildCentre() {
@@ -47,10 +66,12 @@ void MainWindow::buildCentre() {
     column->setSpacing(0);
     m_banner = new ErrorBanner(centre);
     m_views = new ViewArea(m_service.offer(), centre);
-    m_timeline = new TimelineBar(centre);
+    m_timeline = new TimelineBar(tr("Picture"), centre);
+    m_fixations = new TimelineBar(tr("Fixation"), centre);
     column->addWidget(m_banner);
     column->addWidget(m_views, 1);
     column->addWidget(m_timeline);
+    column->addWidget(m_fixations);
     setCentralWidget(centre);
     m_status = new StatusStrip(this);
     setStatusBar(m_status);
@@ -74,6 +95,17 @@ void MainWindow::buildDocks() {
     m_displayPanel = new DisplayPanel(m_controller, m_service.offer());
     m_legend = new LegendView;
 
+    const auto asDrawn = [this](const AnalysisRequest& request) {
+        nlohmann::json params = request.params;
+        if (const EntryInfo* entry = m_service.offer().analysis(request.id))
+            applyViewParams(m_views->currentPage().kind(), *entry, params);
+        return params;
+    };
+    m_modelPanel->asDrawn = asDrawn;
+    m_analysisPanel->asDrawn = asDrawn;
+    connect(m_views, &ViewArea::viewChanged, m_modelPanel, &ModelPanel::refresh);
+    connect(m_views, &ViewArea::viewChanged, m_analysisPanel, &AnalysisPanel::refresh);
+
     auto* right = new QWidget;
     auto* column = new QVBoxLayout(right);
     column->setContentsMargins(0, 0, 0, 0);
@@ -82,12 +114,11 @@ void MainWindow::buildDocks() {
     column->addWidget(heading(tr("Display"), right));
     column->addWidget(m_displayPanel);
     column->addStretch(1);
-    auto* scroll = new QScrollArea;
+    auto* scroll = new PanelScroll;
     scroll->setWidgetResizable(true);
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setFocusPolicy(Qt::NoFocus);
     scroll->setWidget(right);
-    scroll->setMinimumWidth(right->minimumSizeHint().width() + 20);
     auto* analysis = new QWidget;
     auto* whole = new QVBoxLayout(analysis);
     whole->setContentsMargins(0, 0, 0, 0);
@@ -107,7 +138,8 @@ void MainWindow::buildToolBar() {
     m_tools->setObjectName("tools");
     m_tools->setMovable(false);
     m_tools->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
-    m_tools->setIconSize(QSize(18, 18));
+    const int icon = std::max(18, fontMetrics().height());
+    m_tools->setIconSize(QSize(icon, icon));
 
     const auto withMenu = [this](QAction* action, const QString& text, QMenu* menu) {
         auto* button = new QToolButton(m_tools);

@@ -13,6 +13,7 @@
 
 #include "compute/compute_service.h"
 #include "dialogs/cached_dialog.h"
+#include "fovea/compute_runtime.h"
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
 #include "fovea/viz/picture_file.h"
@@ -34,6 +35,11 @@ std::filesystem::path toPath(const QString& file) {
 
 bool isSession(const QString& path) {
     return path.endsWith(".json", Qt::CaseInsensitive);
+}
+
+/// What names the same file wherever the next program is started; other names as they are.
+QString lasting(const QString& name) {
+    return QFileInfo::exists(name) ? QFileInfo(name).absoluteFilePath() : name;
 }
 
 bool isImage(const QString& path) {
@@ -95,17 +101,22 @@ void Opener::pasteImage() {
 }
 
 bool Opener::save() {
-    if (m_controller.file().isEmpty()) return saveAs();
+    return m_controller.file().isEmpty() ? saveAs() : saveTo(m_controller.file());
+}
+
+bool Opener::saveTo(const QString& file) {
     try {
-        writeSession(toPath(m_controller.file()), document());
-        m_controller.setFile(m_controller.file());
-        Q_EMIT noticed(tr("Saved %1").arg(m_controller.file()));
-        return true;
-    } catch (const Error& error) {
+        writeSession(toPath(file), document());
+    } catch (...) {
+        const Error error = translated(std::current_exception());
         Q_EMIT failed({tr("The session could not be saved"), QString::fromStdString(error.what()),
                        QString::fromStdString(error.hint())});
         return false;
     }
+    m_settings.addRecent("session", file);
+    m_controller.setFile(file);
+    Q_EMIT noticed(tr("Saved %1").arg(file));
+    return true;
 }
 
 bool Opener::saveAs() {
@@ -115,12 +126,11 @@ bool Opener::saveAs() {
     if (file.isEmpty()) return false;
     if (!file.endsWith(".json")) file += ".fovea.json";
     m_settings.setValue("folder/session", QFileInfo(file).path());
-    m_controller.setFile(file);
-    return save();
+    return saveTo(file);
 }
 
 void Opener::openModel(const QString& reference) {
-    m_settings.addRecent("model", reference);
+    m_settings.addRecent("model", lasting(reference));
     if (m_controller.session().analyses.empty()) {
         Session session = startingSession(reference.toStdString(), {});
         session.input = m_controller.session().input;
@@ -132,7 +142,7 @@ void Opener::openModel(const QString& reference) {
 }
 
 void Opener::openImages(const QStringList& files) {
-    for (auto it = files.rbegin(); it != files.rend(); ++it) m_settings.addRecent("image", *it);
+    for (auto it = files.rbegin(); it != files.rend(); ++it) m_settings.addRecent("image", lasting(*it));
     m_controller.change(tr("open pictures"), {}, [&](Session& session) {
         session.input.images.clear();
         session.input.tensors.clear();
@@ -153,12 +163,14 @@ bool Opener::openSession(const QString& file) {
                             "open a *.fovea.json file, or a picture that Fovea exported with its recipe");
             session = sessionFromText(*text, &notices, file.toStdString());
         }
-        m_settings.addRecent("session", file);
-        m_controller.open(std::move(session), isSession(file) ? file : QString());
+        if (mayReplace && !mayReplace()) return false;
+        m_controller.open(std::move(session), isSession(file) ? lasting(file) : QString());
+        m_settings.addRecent("session", lasting(file));
         Q_EMIT sessionOpened();
         if (!notices.empty()) Q_EMIT noticed(QString::fromStdString(notices.front()));
         return true;
-    } catch (const Error& error) {
+    } catch (...) {
+        const Error error = translated(std::current_exception());
         Q_EMIT failed({tr("The session could not be opened"), QString::fromStdString(error.what()),
                        QString::fromStdString(error.hint())});
     }

@@ -30,6 +30,9 @@ public:
     void pasteImage();
     bool save();
     bool saveAs();
+    /// Writes the document; it is in this file from then on. False when it cannot be written; `failed` says
+    /// why.
+    bool saveTo(const QString& file);
 
     /// A folder, file, org/name or demo:NAME; the picture of the document stays.
     void openModel(const QString& reference);
@@ -42,6 +45,8 @@ public:
     bool drop(const QMimeData& data);
     /// The document as it is to be saved.
     std::function<Session()> document;
+    /// Whether another document may replace this one: asks what is to become of unsaved changes.
+    std::function<bool()> mayReplace;
 
 Q_SIGNALS:
     void failed(const fovea::gui::Failure& failure);

@@ -1,6 +1,7 @@
 #include "window/presenter.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "fovea/error.h"
 #include "fovea/selection.h"
@@ -11,6 +12,9 @@
 namespace fovea::gui {
 
 namespace {
+
+constexpr const char* scanpathPainter = "scanpath";
+constexpr const char* untilParam = "until";
 
 const ParamSpec* tokensParam(const EntryInfo* entry) {
     if (entry)
@@ -70,8 +74,40 @@ void Presenter::setItem(int item) {
     m_soon.start();
 }
 
+std::pair<int, int> Presenter::steps() const {
+    const auto drawn = m_drawn.find(m_views.currentView());
+    const PictureRequest* picture = m_controller.picture();
+    if (drawn == m_drawn.end() || drawn->second.result->painter != scanpathPainter || !picture) return {0, 0};
+    for (const FindingOffer& finding : m_findings) {
+        if (finding.name != drawn->second.result->finding || finding.steps == 0) continue;
+        const auto until = picture->params.find(untilParam);
+        const bool some = until != picture->params.end() && until->is_number_integer() && *until > 0;
+        const int shown = some ? std::clamp(until->get<int>(), 1, finding.steps) : finding.steps;
+        return {finding.steps, shown - 1};
+    }
+    return {0, 0};
+}
+
+void Presenter::setStep(int step) {
+    const auto [count, now] = steps();
+    if (count == 0 || step == now) return;
+    const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
+    // Which step is shown is no other document.
+    m_controller.show([&, count = count](Session& session) {
+        if (index >= session.pictures.size()) return;
+        nlohmann::json& params = session.pictures[index].params;
+        if (step + 1 < count)
+            params[untilParam] = step + 1;
+        else
+            params.erase(untilParam);
+    });
+}
+
 void Presenter::documentChanged() {
     for (const auto& [id, page] : m_views.pages()) page->setComparing(m_controller.comparing());
+    // Other pictures have other numbers.
+    if (m_controller.sessionA().input != m_shownInput) m_item = 0;
+    m_shownInput = m_controller.sessionA().input;
     showSelection();
     const AnalysisRequest* request = m_controller.analysis();
     const std::string analysis = request ? request->id : "";
@@ -119,15 +155,40 @@ bool Presenter::settled() const {
 }
 
 Session Presenter::document() const {
-    Session session = m_controller.session();
+    Session session = asDrawn(m_controller.session());
+    const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
+    const auto drawn = m_drawn.find(m_views.currentView());
+    if (!m_controller.comparing() || drawn == m_drawn.end() || index >= session.pictures.size())
+        return session;
+    // While comparing, a linked scale spans both sides.
+    DisplayOptions& display = session.pictures[index].display;
+    if (display.scale == "linked" && !(display.minimum < display.maximum))
+        std::tie(display.minimum, display.maximum) = drawn->second.result->linked;
+    return session;
+}
+
+Session Presenter::wholeDocument() const {
+    const std::optional<Session> other = m_controller.sessionB();
+    const Session session = asDrawn(m_controller.sessionA());
+    return other ? comparing(session, asDrawn(*other)) : session;
+}
+
+Session Presenter::asDrawn(Session session) const {
     session.views["picture"] = m_controller.pictureIndex();
     session.views["view"] = m_views.currentView().toStdString();
     suit(session);
     const auto drawn = m_drawn.find(m_views.currentView());
-    if (drawn != m_drawn.end() && !session.pictures.empty()) {
-        PictureRequest& picture = session.pictures[static_cast<std::size_t>(m_controller.pictureIndex())];
+    const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
+    if (drawn != m_drawn.end() && index < session.pictures.size()) {
+        PictureRequest& picture = session.pictures[index];
         picture.painter = drawn->second.result->painter;
         picture.finding = drawn->second.result->finding;
+        const PainterOffer* painter = m_service.offer().painter(picture.painter);
+        nlohmann::json params = nlohmann::json::object();
+        if (painter)
+            for (const ParamSpec& spec : painter->info.params)
+                if (picture.params.contains(spec.name)) params[spec.name] = picture.params[spec.name];
+        picture.params = std::move(params);
     }
     return session;
 }

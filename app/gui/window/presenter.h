@@ -27,10 +27,18 @@ public:
     void setLive(bool on);
     void setItem(int item);
     int item() const { return m_item; }
+    /// Steps of the time axis of what the visible view shows (fixations of a scanpath), 0 without one, and
+    /// the step that is drawn, counted from 0.
+    std::pair<int, int> steps() const;
+    /// Draws the time axis up to `step`.
+    void setStep(int step);
     /// Nothing is running or about to run, and the visible picture is drawn.
     bool settled() const;
-    /// The document as it is drawn: with the painter that the visible view uses and the name of that view.
+    /// The session that the panels edit, as it is drawn: with the painter that the visible view uses and the
+    /// name of that view.
     Session document() const;
+    /// The document as it is to be saved: A as it is drawn and, while comparing, B beside it.
+    Session wholeDocument() const;
     const FormContext& context() const { return m_context; }
 
 Q_SIGNALS:
@@ -43,6 +51,7 @@ Q_SIGNALS:
 private:
     /// Fills in what the visible view suggests for its analysis.
     void suit(Session& session) const;
+    Session asDrawn(Session session) const;
     void documentChanged();
     void deliver(const PictureDelivery& delivery);
     /// The visible view cannot draw what its analysis found: whoever chose last, view or analysis, the other
@@ -60,6 +69,7 @@ private:
     QTimer m_soon;
     bool m_live = true;
     int m_item = 0;
+    SessionInput m_shownInput;
     std::map<QString, PictureDelivery> m_drawn;
     std::map<QString, std::string> m_analysisOf;  ///< what each view drew last
     std::vector<FindingOffer> m_findings;

@@ -91,11 +91,13 @@ void SessionController::show(const std::function<void(Session&)>& edit) {
 }
 
 void SessionController::open(Session session, const QString& file) {
-    m_comparing = false;
-    m_active = 0;
+    const std::optional<Session> other = comparedWith(session);
+    session.views.erase("compare");
+    m_comparing = other.has_value();
+    m_active = m_comparing ? 1 : 0;
     m_undo.clear();
     m_sessions[0] = std::move(session);
-    m_sessions[1] = {};
+    m_sessions[1] = other.value_or(Session());
     setFile(file);
     Q_EMIT opened();
     Q_EMIT changed();
@@ -103,8 +105,15 @@ void SessionController::open(Session session, const QString& file) {
 
 void SessionController::setFile(const QString& file) {
     m_file = file;
+    m_savedComparing = m_comparing;
     m_undo.setClean();
     Q_EMIT fileChanged();
+}
+
+bool SessionController::modified() const {
+    if (!m_undo.isClean()) return true;
+    // A copy that nothing was changed in is no loss.
+    return m_savedComparing != m_comparing && (m_savedComparing || m_sessions[0] != m_sessions[1]);
 }
 
 void SessionController::setComparing(bool on) {

@@ -39,9 +39,13 @@ public:
     void change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit);
     /// Changes what is shown, in both sessions, without an undo step: another view is not another document.
     void show(const std::function<void(Session&)>& edit);
-    /// Replaces the document; forgets the undo steps.
+    /// Replaces the document, with the session that it is compared with; forgets the undo steps. Throws Error
+    /// when what it is compared with is no session.
     void open(Session session, const QString& file);
+    /// The document is in this file now, as it is.
     void setFile(const QString& file);
+    /// Whether something would be lost if the document were replaced now.
+    bool modified() const;
 
     /// Starts comparing with a copy of A as B, or ends it.
     void setComparing(bool on);
@@ -61,7 +65,7 @@ private:
 
     Session m_sessions[2];
     int m_active = 0;
-    bool m_comparing = false;
+    bool m_comparing = false, m_savedComparing = false;
     QUndoStack m_undo;
     QString m_file;
 };
