@@ -4,21 +4,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fovea/kernels/status.h"
+
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/// What became of a call; every status other than FV_OK leaves the outputs untouched.
-typedef enum fv_status {
-    FV_OK = 0,
-    FV_NULL_POINTER = 1,     ///< a required pointer is null
-    FV_BAD_SIZE = 2,         ///< a size is zero or negative, or heads are no multiple of key-value heads
-    FV_NO_DEVICE = 3,        ///< no CUDA device, or the program was built without CUDA
-    FV_DEVICE_ERROR = 4,     ///< the CUDA runtime reported an error
-} fv_status;
-
-/// A short English sentence for a status; never null.
-const char* fv_status_text(fv_status status);
 
 /// One attention problem in float64, contiguous, for references: queries [heads, tq, d], keys [kv_heads, tk, d],
 /// additive bias [heads, tq, tk] or null; logits are scale * q.k + bias; causal masks keys after query + q_offset.
