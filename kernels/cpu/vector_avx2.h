@@ -1,0 +1,64 @@
+// AVX2 with FMA and F16C: 8 lanes, 4 lines x 3 vectors in registers. Included only by a unit compiled for them.
+#pragma once
+
+#include <immintrin.h>
+
+#include "cpu/level.h"
+
+namespace fovea::kernels::cpu {
+namespace {
+
+struct Avx2 {
+    using F = __m256;
+    using M = __m256;
+    static constexpr int kWidth = 8, kRows = 4, kVectors = 3;
+
+    static F set(float x) { return _mm256_set1_ps(x); }
+    static F load(const float* p) { return _mm256_loadu_ps(p); }
+    static F loadPart(const float* p, int n) {
+        const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+        return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
+    }
+    static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
+    static F add(F a, F b) { return _mm256_add_ps(a, b); }
+    static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
+    static F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+    static F div(F a, F b) { return _mm256_div_ps(a, b); }
+    static F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+    static F shift(F a, F b, F c) { return _mm256_fmsub_ps(a, b, c); }
+    static F max(F a, F b) { return _mm256_max_ps(a, b); }
+    static F min(F a, F b) { return _mm256_min_ps(a, b); }
+    static M greater(F a, F b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
+    static F select(M m, F yes, F no) { return _mm256_blendv_ps(no, yes, m); }
+    static unsigned bits(M m) { return static_cast<unsigned>(_mm256_movemask_ps(m)); }
+    static F round(F x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+    // poly * 2^n by the exponent bits in two steps (n reaches 128), and 0 where x is below the normal range.
+    static F timesPower(F poly, F n, F x) {
+        const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(n, _mm256_set1_ps(128)));
+        const __m256i half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
+        const __m256i rest = _mm256_sub_epi32(whole, half);
+        const F first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
+        const F second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
+        return _mm256_and_ps(_mm256_mul_ps(_mm256_mul_ps(poly, first), second),
+                             _mm256_cmp_ps(x, _mm256_set1_ps(-126), _CMP_NLT_UQ));
+    }
+    static float sumLanes(F x) {
+        __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+        s = _mm_add_ps(s, _mm_movehl_ps(s, s));
+        return _mm_cvtss_f32(_mm_add_ss(s, _mm_movehdup_ps(s)));
+    }
+    static float largestLane(F x) {
+        __m128 s = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
+        s = _mm_max_ps(s, _mm_movehl_ps(s, s));
+        return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
+    }
+    static F widen(const void* p, fv_dtype dtype) {
+        if (dtype == FV_F32) return _mm256_loadu_ps(static_cast<const float*>(p));
+        const __m128i half = _mm_loadu_si128(static_cast<const __m128i*>(p));
+        if (dtype == FV_F16) return _mm256_cvtph_ps(half);
+        return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+    }
+};
+
+}  // namespace
+}  // namespace fovea::kernels::cpu
