@@ -1,0 +1,163 @@
+// What must hold without a reference: determinism, identities, independence of what else is asked.
+#include <cmath>
+#include <doctest/doctest.h>
+#include <memory>
+#include <numeric>
+
+#include "kernels/support.h"
+
+using namespace kernel_tests;
+using namespace fovea::kernels;
+
+namespace {
+
+bool sameBytes(const StatsOutputs& a, const StatsOutputs& b) {
+    return a.lse.sameBytes(b.lse) && a.colSum.sameBytes(b.colSum) && a.colMax.sameBytes(b.colMax) &&
+           a.colArgmax.sameBytes(b.colArgmax) && a.rowMax.sameBytes(b.rowMax) && a.rowEntropy.sameBytes(b.rowEntropy) &&
+           a.rowSum.sameBytes(b.rowSum) && a.rowArgmax.sameBytes(b.rowArgmax) && a.topValue.sameBytes(b.topValue) &&
+           a.topIndex.sameBytes(b.topIndex) && a.colTopValue.sameBytes(b.colTopValue) &&
+           a.colTopIndex.sameBytes(b.colTopIndex) && a.pooledMean.sameBytes(b.pooledMean) &&
+           a.pooledMax.sameBytes(b.pooledMax) && a.mass.sameBytes(b.mass);
+}
+
+StatsOutputs run(const Case& test, const Runner& runner, unsigned parts = StatsOutputs::All) {
+    StatsOutputs outputs(test.problem, parts, 4, 64, 3);
+    REQUIRE(outputs.run(test.problem, runner) == FV_OK);
+    return outputs;
+}
+
+Case* longCase(fv_dtype dtype) {
+    Case* test = new Case({.dtype = dtype, .qHeads = 4, .kvHeads = 2, .tq = 1370, .tk = 1370, .d = 32});
+    test->problem.causal = 1;
+    return test;
+}
+
+}  // namespace
+
+TEST_CASE("determinism: 1, 2, 3 and 7 threads and repeats give the same bytes") {
+    for (fv_dtype dtype : {FV_F32, FV_BF16}) {
+        const std::unique_ptr<Case> test(longCase(dtype));
+        const StatsOutputs one = run(*test, {});
+        for (int threads : {1, 2, 3, 7, 2, 7}) CHECK(sameBytes(one, run(*test, {FV_LEVEL_BEST, threads})));
+    }
+}
+
+TEST_CASE("determinism: an output does not depend on which others are asked for") {
+    const std::unique_ptr<Case> test(longCase(FV_F32));
+    const StatsOutputs all = run(*test, {FV_LEVEL_BEST, 2});
+    CHECK(all.colSum.sameBytes(run(*test, {}, StatsOutputs::Columns).colSum));
+    CHECK(all.colMax.sameBytes(run(*test, {}, StatsOutputs::Columns).colMax));
+    CHECK(all.colArgmax.sameBytes(run(*test, {}, StatsOutputs::ColumnArgmax).colArgmax));
+    CHECK(all.rowMax.sameBytes(run(*test, {}, StatsOutputs::Rows).rowMax));
+    CHECK(all.rowEntropy.sameBytes(run(*test, {}, StatsOutputs::Rows).rowEntropy));
+    CHECK(all.topIndex.sameBytes(run(*test, {}, StatsOutputs::Top).topIndex));
+    CHECK(all.topValue.sameBytes(run(*test, {}, StatsOutputs::Top).topValue));
+    CHECK(all.colTopIndex.sameBytes(run(*test, {}, StatsOutputs::ColumnTop).colTopIndex));
+    CHECK(all.pooledMean.sameBytes(run(*test, {}, StatsOutputs::Pool).pooledMean));
+    CHECK(all.mass.sameBytes(run(*test, {}, StatsOutputs::Groups).mass));
+    CHECK(all.lse.sameBytes(run(*test, {}, StatsOutputs::Sums).lse));
+}
+
+TEST_CASE("invariants at a length no reference reaches") {
+    Case test({.dtype = FV_BF16, .tq = 4608, .tk = 4608, .d = 64});
+    const StatsOutputs o = run(test, {FV_LEVEL_BEST, 2});
+    const double rows = 4608;
+    CHECK(std::accumulate(o.colSum.data(), o.colSum.data() + 4608, 0.0) == doctest::Approx(rows).epsilon(1e-6));
+    const double cells = std::accumulate(o.pooledMean.data(), o.pooledMean.data() + 72 * 72, 0.0) * 64 * 64;
+    CHECK(cells == doctest::Approx(rows).epsilon(1e-6));
+    int wrong = 0;
+    for (int64_t i = 0; i < 4608; ++i) {
+        wrong += std::abs(o.rowSum[i] - 1) > 2e-5;
+        wrong += o.rowEntropy[i] < 0 || o.rowEntropy[i] > std::log(rows) + 1e-5;
+        wrong += o.rowMax[i] < std::exp(-o.rowEntropy[i]) * (1 - 1e-5);
+        wrong += o.topIndex[i * 4] != o.rowArgmax[i] || o.topValue[i * 4] != o.rowMax[i];
+        wrong += o.colTopValue[i * 4] < o.colMax[i] * (1 - 1e-5) || o.colTopValue[i * 4] > o.colMax[i] * (1 + 1e-5);
+    }
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("identity: permuting the keys permutes the columns exactly") {
+    Case test({.tq = 300, .tk = 500, .d = 16}), shuffled({.tq = 300, .tk = 500, .d = 16});
+    // Normalisers add in another order: they are given, so that a column does not depend on its place.
+    const DenseAttention dense = denseAttention(test.problem);
+    test.giveLse(dense, false);
+    shuffled.giveLse(dense, false);
+    for (int64_t j = 0; j < 500; ++j) {
+        for (int64_t c = 0; c < 16; ++c) {
+            shuffled.setElement(shuffled.problem.key, 0, 0, j * 7 % 500, c,
+                                static_cast<float>(denseElement(test.problem.key, FV_F32, 0, 0, j, c)));
+        }
+    }
+    const StatsOutputs a = run(test, {}), b = run(shuffled, {});
+    for (int64_t j = 0; j < 500; ++j) {
+        CHECK(a.colSum[j] == b.colSum[j * 7 % 500]);
+        CHECK(a.colMax[j] == b.colMax[j * 7 % 500]);
+        CHECK(a.colArgmax[j] == b.colArgmax[j * 7 % 500]);
+    }
+}
+
+TEST_CASE("identity: grouped heads equal heads with copies of their keys, byte for byte") {
+    Case grouped({.qHeads = 4, .kvHeads = 2, .tq = 140, .tk = 400, .d = 16}), expanded({.qHeads = 4, .kvHeads = 4, .tq = 140, .tk = 400, .d = 16});
+    for (int64_t at = 0; at < 4 * 400 * 16; ++at) {
+        const int64_t h = at / 6400, j = at / 16 % 400, c = at % 16;
+        expanded.setElement(expanded.problem.key, 0, h, j, c, static_cast<float>(denseElement(grouped.problem.key, FV_F32, 0, h / 2, j, c)));
+        if (j < 140) {
+            expanded.setElement(expanded.problem.query, 0, h, j, c, static_cast<float>(denseElement(grouped.problem.query, FV_F32, 0, h, j, c)));
+        }
+    }
+    CHECK(sameBytes(run(grouped, {}), run(expanded, {})));
+}
+
+TEST_CASE("identity: under causal, later tokens change nothing for earlier rows") {
+    Case whole({.tq = 400, .tk = 400, .d = 16});
+    whole.problem.causal = 1;
+    Case part({.tq = 400, .tk = 400, .d = 16});
+    part.problem.causal = 1;
+    part.problem.tq = part.problem.tk = 250;
+    const StatsOutputs a = run(whole, {}), b = run(part, {});
+    for (int64_t i = 0; i < 250; ++i) {
+        CHECK(a.rowEntropy[i] == b.rowEntropy[i]);
+        CHECK(a.rowMax[i] == b.rowMax[i]);
+        CHECK(a.lse[i] == b.lse[i]);
+    }
+}
+
+TEST_CASE("identity: a constant added to the logits of a row changes nothing") {
+    Case plain({.tq = 100, .tk = 200, .d = 16}), moved({.tq = 100, .tk = 200, .d = 16});
+    plain.addBias(false);
+    moved.addBias(false);
+    for (int64_t i = 0; i < 100 * 200; ++i) {
+        plain.bias[i] = 0;
+        moved.bias[i] = static_cast<float>(i / 200 % 7) - 3;
+    }
+    const StatsOutputs a = run(plain, {}), b = run(moved, {});
+    for (int64_t j = 0; j < 200; ++j) CHECK(a.colSum[j] == doctest::Approx(b.colSum[j]).epsilon(1e-5));
+    for (int64_t i = 0; i < 100; ++i) CHECK(a.rowEntropy[i] == doctest::Approx(b.rowEntropy[i]).epsilon(1e-5));
+}
+
+TEST_CASE("identity: a pooled map is the tile of the same cells, and a tile the mean of its exact cells") {
+    Case test({.tq = 512, .tk = 768, .d = 16});
+    const StatsOutputs o = run(test, {});
+    std::vector<float> pooled(8 * 12), exact(512 * 768);
+    fv_tile_request request{sizeof(fv_tile_request), 0, 512, 0, 768, 8, 12, FV_TILE_MEAN, FV_HEADS_NONE, {pooled.data(), 96, 96}};
+    REQUIRE(call<fv_tile_request>(fv_tile_workspace, fv_tile_run, test.problem, request, {}) == FV_OK);
+    request.height = 512;
+    request.width = 768;
+    request.out.data = exact.data();
+    REQUIRE(call<fv_tile_request>(fv_tile_workspace, fv_tile_run, test.problem, request, {}) == FV_OK);
+    for (int64_t cell = 0; cell < 96; ++cell) {
+        double sum = 0;
+        for (int64_t k = 0; k < 4096; ++k) sum += exact[(cell / 12 * 64 + k / 64) * 768 + cell % 12 * 64 + k % 64];
+        CHECK(pooled[cell] == doctest::Approx(sum / 4096).epsilon(1e-6));
+        CHECK(pooled[cell] == doctest::Approx(o.pooledMean[cell]).epsilon(1e-6));
+    }
+}
+
+TEST_CASE("levels agree within rounding") {
+    Case test({.dtype = FV_BF16, .tq = 200, .tk = 300, .d = 64});
+    const StatsOutputs scalar = run(test, {FV_LEVEL_SCALAR});
+    for (int level : levels()) {
+        const StatsOutputs other = run(test, {level});
+        for (int64_t j = 0; j < 300; ++j) CHECK(other.colSum[j] == doctest::Approx(scalar.colSum[j]).epsilon(1e-5));
+    }
+}
