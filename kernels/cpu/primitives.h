@@ -47,10 +47,9 @@ struct Primitives {
         return V::select(V::greater(V::set(0.65f), size), small, sign);
     }
 
-    // max keeps NaN in its second operand: a NaN score stays visible in the sums.
     static F logit(F score, Factor factor, F high, F low) {
         const F coarse = V::shift(score, V::set(factor.high), high);
-        return V::max(V::set(-127), V::add(coarse, V::sub(V::mul(score, V::set(factor.low)), low)));
+        return V::add(coarse, V::fma(score, V::set(factor.low), low));
     }
 
     static void readRow(const Source& rows, int64_t index, float* out) {
@@ -198,9 +197,19 @@ FOVEA_UNROLL
         return V::largestLane(most);
     }
 
+    // most[lane] grows to the largest of its lane.
+    static void raise(const float* row, int begin, int end, float* most) {
+        F lanes = V::load(most);
+        for (int i = begin; i < end; i += W) lanes = V::max(V::load(row + i), lanes);
+        V::store(most, lanes);
+    }
+
     static int find(const float* row, int begin, int end, float value) {
-        for (int i = begin; i < end; ++i) {
-            if (row[i] == value) return i;
+        for (int i = begin; i < end; i += W) {
+            const F cells = V::load(row + i), wanted = V::set(value);
+            const unsigned other = V::bits(V::greater(cells, wanted)) | V::bits(V::greater(wanted, cells));
+            const unsigned same = ~other & ((1u << W) - 1);
+            if (same) return i + __builtin_ctz(same);
         }
         return end;
     }
@@ -218,29 +227,37 @@ FOVEA_UNROLL
         return count;
     }
 
-    static RowSums probs(float* row, int begin, int end, Factor factor, Shift shift) {
-        const F high = V::set(shift.high), low = V::set(shift.low);
-        F sum = V::set(0), entropy = V::set(0);
+    static void probLanes(float* row, int begin, int end, Factor factor, Shift shift, float* lanes) {
+        const F high = V::set(shift.high), low = V::set(-shift.low);
+        F sum = V::load(lanes), entropy = V::load(lanes + W);
         for (int i = begin; i < end; i += W) {
             const F x = logit(V::load(row + i), factor, high, low), p = exp2(x);
             V::store(row + i, p);
             sum = V::add(sum, p);
             entropy = V::fma(p, x, entropy);
         }
-        return {V::sumLanes(sum), V::sumLanes(entropy)};
+        V::store(lanes, sum);
+        V::store(lanes + W, entropy);
+    }
+
+    static RowSums probs(float* row, int begin, int end, Factor factor, Shift shift) {
+        alignas(64) float lanes[2 * W] = {};
+        probLanes(row, begin, end, factor, shift, lanes);
+        return {V::sumLanes(V::load(lanes)), V::sumLanes(V::load(lanes + W))};
     }
 
     static void columnLogs(float* row, int begin, int end, Factor factor, const float* high, const float* low) {
         for (int i = begin; i < end; i += W) {
-            const F score = V::load(row + i);
-            const F x = logit(score, factor, V::load(high + i), V::load(low + i));
+            const F score = V::load(row + i), minus = V::sub(V::set(0), V::load(low + i));
+            const F x = V::max(V::set(-1e29f), logit(score, factor, V::load(high + i), minus));  // above kHidden
             V::store(row + i, V::select(V::greater(score, V::set(kHidden)), x, V::set(kHidden)));
         }
     }
 
     static void columnProbs(float* row, int begin, int end, Factor factor, const float* high, const float* low) {
         for (int i = begin; i < end; i += W) {
-            V::store(row + i, exp2(logit(V::load(row + i), factor, V::load(high + i), V::load(low + i))));
+            const F minus = V::sub(V::set(0), V::load(low + i));
+            V::store(row + i, exp2(logit(V::load(row + i), factor, V::load(high + i), minus)));
         }
     }
 
@@ -328,8 +345,8 @@ constexpr Level makeLevel(bool pairs) {
     using P = Primitives<V>;
     return {V::kRows,     P::P,          V::kWidth,      pairs,         P::packPanel, P::packTile,
             P::readRow,   P::template scores<typename P::FloatDot>,     P::template scores<Pair>,
-            P::addValues, P::scale,      P::softcap,     P::hide,       P::largest,   P::find,
-            P::above,     P::probs,      P::columnProbs, P::columnLogs, P::fold,      P::addFold,
+            P::addValues, P::scale,      P::softcap,     P::hide,       P::largest,   P::raise,     P::find,
+            P::above,     P::probs,     P::probLanes,      P::columnProbs, P::columnLogs, P::fold,      P::addFold,
             P::sumRange,  P::maxRange,   P::scaleRange,  P::dots,       P::relevance, P::join};
 }
 

@@ -14,7 +14,9 @@ struct StatsScratch {
     TopScratch top;
     KeyRuns* runs;
     double* mass;  ///< [kChunk][kMaxGroups + 1]
-    float* fold;   ///< 8 arrays of kBlock
+    float* fold;   ///< 9 arrays of kBlock
+    float* lanes;  ///< [kChunk][2 * width], sums and entropies
+    float* most;   ///< [kChunk][width], largest scores
 
     void layout(Arena& arena, const Context& context, const fv_stats_request& request);
 };

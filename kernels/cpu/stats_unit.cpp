@@ -6,6 +6,9 @@ namespace fovea::kernels::cpu {
 
 namespace {
 
+// Blocks whose sums stay in fp32 lanes before they are added in float64.
+constexpr int64_t kBlocksPerSum = 16;
+
 // The rows of one chunk while their columns pass by.
 class ChunkStats {
 public:
@@ -20,12 +23,17 @@ public:
             m_largest[i] = kHidden;
             m_argmax[i] = -1;
         }
+        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 2 * m_level.width, 0.0f);
+        std::fill(m_scratch.most, m_scratch.most + kChunk * m_level.width, kHidden);
         m_scratch.top.clear();
         if (m_request.group_mass.data) std::fill(m_scratch.mass, m_scratch.mass + kChunk * (kMaxGroups + 1), 0.0);
     }
 
     void run() {
-        for (int64_t block = 0; block < m_scorer.blocks() && !m_call.context.workers.cancelled(); ++block) passBlock(block);
+        for (int64_t block = 0; block < m_scorer.blocks() && !m_call.context.workers.cancelled(); ++block) {
+            passBlock(block);
+            if (block % kBlocksPerSum == kBlocksPerSum - 1 || block + 1 == m_scorer.blocks()) gather();
+        }
         write();
     }
 
@@ -69,7 +77,10 @@ private:
     }
 
     void passRow(int line, float* cells, Range range, int64_t block) {
-        if (m_request.row_max.data || m_request.row_argmax.data) {
+        if (m_request.row_max.data && !m_request.row_argmax.data) {
+            m_level.raise(cells, range.begin, range.end, m_scratch.most + line * m_level.width);
+        }
+        if (m_request.row_argmax.data) {
             const float most = m_level.largest(cells, range.begin, range.end);
             if (most > m_largest[line]) {
                 m_largest[line] = most;
@@ -77,10 +88,19 @@ private:
             }
         }
         if (m_scratch.top.k) m_scratch.top.collect(m_level, line, cells, range.begin, range.end, block * kBlock);
-        const RowSums sums = m_level.probs(cells, range.begin, range.end, m_call.context.factor, m_shift[line]);
-        m_sum[line] += sums.sum;
-        m_entropy[line] += sums.entropy;
+        m_level.probLanes(cells, range.begin, range.end, m_call.context.factor, m_shift[line],
+                          m_scratch.lanes + line * 2 * m_level.width);
         if (m_request.group_mass.data) addMass(line, cells, range);
+    }
+
+    void gather() {
+        const int width = m_level.width;
+        for (int i = 0; i < m_scorer.lines(); ++i) {
+            float* lanes = m_scratch.lanes + i * 2 * width;
+            m_sum[i] += m_level.sumRange(lanes, 0, width);
+            m_entropy[i] += m_level.sumRange(lanes, width, 2 * width);
+        }
+        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 2 * width, 0.0f);
     }
 
     void addMass(int line, const float* cells, Range range) {
@@ -97,10 +117,11 @@ private:
         for (int i = 0; i < m_scorer.lines(); ++i) {
             // One vector of scores, as the cells themselves were made.
             alignas(64) float cell[16];
-            std::fill(cell, cell + 16, m_largest[i]);
+            const float raised = m_level.largest(m_scratch.most + i * m_level.width, 0, m_level.width);
+            std::fill(cell, cell + 16, std::max(m_largest[i], raised));
             m_level.probs(cell, 0, m_level.width, m_call.context.factor, m_shift[i]);
             largest[i] = cell[0];
-            if (!(m_sum[i] <= 3.4e38)) m_call.context.nonfinite = true;
+            if (!(m_sum[i] <= 3.4e38) || !(m_entropy[i] - m_entropy[i] == 0)) m_call.context.nonfinite = true;
         }
         const int64_t at = m_chunk * kChunk;
         float* max = m_call.out<float>(m_request.row_max, m_head);
