@@ -77,30 +77,41 @@ struct Primitives {
         return depth;
     }
 
+    // W rows of words become columns: put(k, lanes) receives word k of every row.
+    template <class Put>
+    static void transposeRows(const float (*words)[kMaxHead], int depth, const Put& put) {
+        for (int k = 0; k < depth; k += W) {
+            F lanes[W];
+            for (int i = 0; i < W; ++i) lanes[i] = V::load(words[i] + k);
+            V::transpose(lanes);
+            for (int i = 0; i < W && k + i < depth; ++i) put(k + i, lanes[i]);
+        }
+    }
+
+    // Reads W rows, of which the first `count` exist; absent ones are 0, and so is what lies behind a row.
+    template <class IndexOf>
+    static void readRows(const Source& rows, bool pairs, int count, const IndexOf& indexOf, float (*words)[kMaxHead]) {
+        for (int i = 0; i < W; ++i) {
+            const int used = i < count ? readWords(rows, pairs, indexOf(i), words[i]) : 0;
+            const int padded = (rows.dim + W - 1) / W * W;
+            if (used < padded) memset(words[i] + used, 0, static_cast<size_t>(padded - used) * sizeof(float));
+        }
+    }
+
     static void packPanel(const Source& rows, bool pairs, int64_t first, int count, float* panel) {
-        alignas(64) float words[kMaxHead];
+        alignas(64) float words[W][kMaxHead];
         const int depth = pairs ? (rows.dim + 1) / 2 : rows.dim;
-        for (int column = 0; column < P; ++column) {
-            if (column < count) {
-                readWords(rows, pairs, first + column, words);
-                for (int k = 0; k < depth; ++k) panel[k * P + column] = words[k];
-            } else {
-                for (int k = 0; k < depth; ++k) panel[k * P + column] = 0;
-            }
+        for (int column = 0; column < P; column += W) {
+            readRows(rows, pairs, count - column, [&](int i) { return first + column + i; }, words);
+            transposeRows(words, depth, [&](int k, F lanes) { V::store(panel + k * P + column, lanes); });
         }
     }
 
     static void packTile(const Source& rows, bool pairs, const int32_t* index, int count, float* tile) {
-        alignas(64) float words[kMaxHead];
+        alignas(64) float words[W][kMaxHead];
         const int depth = pairs ? (rows.dim + 1) / 2 : rows.dim;
-        for (int row = 0; row < R; ++row) {
-            if (row < count) {
-                readWords(rows, pairs, index[row], words);
-                for (int k = 0; k < depth; ++k) tile[k * R + row] = words[k];
-            } else {
-                for (int k = 0; k < depth; ++k) tile[k * R + row] = 0;
-            }
-        }
+        readRows(rows, pairs, count, [&](int i) { return index[i]; }, words);
+        transposeRows(words, depth, [&](int k, F lanes) { V::storeRows(tile + k * R, lanes); });
     }
 
     struct FloatDot {

@@ -114,14 +114,16 @@ private:
 
     void write() {
         alignas(64) float largest[kChunk];
+        const bool wantsMax = m_request.row_max.data;
         for (int i = 0; i < m_scorer.lines(); ++i) {
+            if (!(m_sum[i] <= 3.4e38) || !(m_entropy[i] - m_entropy[i] == 0)) m_call.context.nonfinite = true;
+            if (!wantsMax) continue;
             // One vector of scores, as the cells themselves were made.
             alignas(64) float cell[16];
             const float raised = m_level.largest(m_scratch.most + i * m_level.width, 0, m_level.width);
             std::fill(cell, cell + 16, std::max(m_largest[i], raised));
             m_level.probs(cell, 0, m_level.width, m_call.context.factor, m_shift[i]);
             largest[i] = cell[0];
-            if (!(m_sum[i] <= 3.4e38) || !(m_entropy[i] - m_entropy[i] == 0)) m_call.context.nonfinite = true;
         }
         const int64_t at = m_chunk * kChunk;
         float* max = m_call.out<float>(m_request.row_max, m_head);

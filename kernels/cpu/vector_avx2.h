@@ -20,6 +20,22 @@ struct Avx2 {
         return _mm256_maskload_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32(n), lane));
     }
     static void store(float* p, F x) { _mm256_storeu_ps(p, x); }
+    static void storeRows(float* p, F x) { _mm_storeu_ps(p, _mm256_castps256_ps128(x)); }
+    static void transpose(F (&x)[8]) {
+        F y[8];
+        for (int i = 0; i < 8; i += 4) {
+            const F a = _mm256_unpacklo_ps(x[i], x[i + 1]), b = _mm256_unpackhi_ps(x[i], x[i + 1]);
+            const F c = _mm256_unpacklo_ps(x[i + 2], x[i + 3]), d = _mm256_unpackhi_ps(x[i + 2], x[i + 3]);
+            y[i] = _mm256_shuffle_ps(a, c, 0x44);
+            y[i + 1] = _mm256_shuffle_ps(a, c, 0xee);
+            y[i + 2] = _mm256_shuffle_ps(b, d, 0x44);
+            y[i + 3] = _mm256_shuffle_ps(b, d, 0xee);
+        }
+        for (int c = 0; c < 4; ++c) {
+            x[c] = _mm256_permute2f128_ps(y[c], y[c + 4], 0x20);
+            x[c + 4] = _mm256_permute2f128_ps(y[c], y[c + 4], 0x31);
+        }
+    }
     static F add(F a, F b) { return _mm256_add_ps(a, b); }
     static F sub(F a, F b) { return _mm256_sub_ps(a, b); }
     static F mul(F a, F b) { return _mm256_mul_ps(a, b); }

@@ -36,6 +36,16 @@ struct Scalar {
         return make<F>([&](int i) { return i < n ? p[i] : 0; });
     }
     static void store(float* p, F x) { memcpy(p, x.lane, sizeof x.lane); }
+    static void storeRows(float* p, F x) { memcpy(p, x.lane, kRows * sizeof(float)); }
+    static void transpose(F (&x)[kWidth]) {
+        for (int i = 0; i < kWidth; ++i) {
+            for (int j = 0; j < i; ++j) {
+                const float kept = x[i].lane[j];
+                x[i].lane[j] = x[j].lane[i];
+                x[j].lane[i] = kept;
+            }
+        }
+    }
     static F add(F a, F b) {
         return make<F>([&](int i) { return a.lane[i] + b.lane[i]; });
     }
