@@ -68,8 +68,6 @@ struct Level {
     /// row = kHidden where mask is below 0.
     void (*hide)(float* row, int begin, int end, const float* mask);
     float (*largest)(const float* row, int begin, int end);
-    /// most[0..width) grows by the row, lane by lane.
-    void (*raise)(const float* row, int begin, int end, float* most);
     /// First column whose value is `value`, or end.
     int (*find)(const float* row, int begin, int end, float value);
     /// Columns whose value is above `limit`, rising; returns how many.
@@ -77,7 +75,7 @@ struct Level {
 
     /// Scores become probabilities 2^(score * factor - shift).
     RowSums (*probs)(float* row, int begin, int end, Factor factor, Shift shift);
-    /// The same; lanes [2 * width] collect the two sums, lane by lane.
+    /// The same; lanes [3 * width] collect the two sums and the largest probability, lane by lane.
     void (*probLanes)(float* row, int begin, int end, Factor factor, Shift shift, float* lanes);
     /// The same with a shift for each column.
     void (*columnProbs)(float* row, int begin, int end, Factor factor, const float* high, const float* low);

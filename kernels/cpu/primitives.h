@@ -208,13 +208,6 @@ FOVEA_UNROLL
         return V::largestLane(most);
     }
 
-    // most[lane] grows to the largest of its lane.
-    static void raise(const float* row, int begin, int end, float* most) {
-        F lanes = V::load(most);
-        for (int i = begin; i < end; i += W) lanes = V::max(V::load(row + i), lanes);
-        V::store(most, lanes);
-    }
-
     static int find(const float* row, int begin, int end, float value) {
         for (int i = begin; i < end; i += W) {
             const F cells = V::load(row + i), wanted = V::set(value);
@@ -240,19 +233,21 @@ FOVEA_UNROLL
 
     static void probLanes(float* row, int begin, int end, Factor factor, Shift shift, float* lanes) {
         const F high = V::set(shift.high), low = V::set(-shift.low);
-        F sum = V::load(lanes), entropy = V::load(lanes + W);
+        F sum = V::load(lanes), entropy = V::load(lanes + W), most = V::load(lanes + 2 * W);
         for (int i = begin; i < end; i += W) {
             const F x = logit(V::load(row + i), factor, high, low), p = exp2(x);
             V::store(row + i, p);
             sum = V::add(sum, p);
             entropy = V::fma(p, x, entropy);
+            most = V::max(p, most);
         }
         V::store(lanes, sum);
         V::store(lanes + W, entropy);
+        V::store(lanes + 2 * W, most);
     }
 
     static RowSums probs(float* row, int begin, int end, Factor factor, Shift shift) {
-        alignas(64) float lanes[2 * W] = {};
+        alignas(64) float lanes[3 * W] = {};
         probLanes(row, begin, end, factor, shift, lanes);
         return {V::sumLanes(V::load(lanes)), V::sumLanes(V::load(lanes + W))};
     }
@@ -356,7 +351,7 @@ constexpr Level makeLevel(bool pairs) {
     using P = Primitives<V>;
     return {V::kRows,     P::P,          V::kWidth,      pairs,         P::packPanel, P::packTile,
             P::readRow,   P::template scores<typename P::FloatDot>,     P::template scores<Pair>,
-            P::addValues, P::scale,      P::softcap,     P::hide,       P::largest,   P::raise,     P::find,
+            P::addValues, P::scale,      P::softcap,     P::hide,       P::largest,   P::find,
             P::above,     P::probs,     P::probLanes,      P::columnProbs, P::columnLogs, P::fold,      P::addFold,
             P::sumRange,  P::maxRange,   P::scaleRange,  P::dots,       P::relevance, P::join};
 }

@@ -98,8 +98,7 @@ void StatsScratch::layout(Arena& arena, const Context& context, const fv_stats_r
     runs = arena.take<KeyRuns>(request.group_mass.data ? 1 : 0);
     mass = arena.take<double>(request.group_mass.data ? kChunk * (kMaxGroups + 1) : 0);
     fold = arena.take<float>(9 * kBlock);
-    lanes = arena.take<float>(kChunk * 2 * context.level.width);
-    most = arena.take<float>(kChunk * context.level.width);
+    lanes = arena.take<float>(kChunk * 3 * context.level.width);
 }
 
 StatsCall::StatsCall(const Context& shared, const fv_stats_request& wanted, Arena& arena)

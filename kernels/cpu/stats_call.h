@@ -15,8 +15,7 @@ struct StatsScratch {
     KeyRuns* runs;
     double* mass;  ///< [kChunk][kMaxGroups + 1]
     float* fold;   ///< 9 arrays of kBlock
-    float* lanes;  ///< [kChunk][2 * width], sums and entropies
-    float* most;   ///< [kChunk][width], largest scores
+    float* lanes;  ///< [kChunk][3 * width], what probLanes collects
 
     void layout(Arena& arena, const Context& context, const fv_stats_request& request);
 };

@@ -20,11 +20,11 @@ public:
         for (int i = 0; i < m_scorer.lines(); ++i) {
             m_shift[i] = call.shifts.at(head, chunk * kChunk + i);
             m_sum[i] = m_entropy[i] = 0;
+            m_max[i] = 0;
             m_largest[i] = kHidden;
             m_argmax[i] = -1;
         }
-        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 2 * m_level.width, 0.0f);
-        std::fill(m_scratch.most, m_scratch.most + kChunk * m_level.width, kHidden);
+        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 3 * m_level.width, 0.0f);
         m_scratch.top.clear();
         if (m_request.group_mass.data) std::fill(m_scratch.mass, m_scratch.mass + kChunk * (kMaxGroups + 1), 0.0);
     }
@@ -77,9 +77,6 @@ private:
     }
 
     void passRow(int line, float* cells, Range range, int64_t block) {
-        if (m_request.row_max.data && !m_request.row_argmax.data) {
-            m_level.raise(cells, range.begin, range.end, m_scratch.most + line * m_level.width);
-        }
         if (m_request.row_argmax.data) {
             const float most = m_level.largest(cells, range.begin, range.end);
             if (most > m_largest[line]) {
@@ -89,18 +86,19 @@ private:
         }
         if (m_scratch.top.k) m_scratch.top.collect(m_level, line, cells, range.begin, range.end, block * kBlock);
         m_level.probLanes(cells, range.begin, range.end, m_call.context.factor, m_shift[line],
-                          m_scratch.lanes + line * 2 * m_level.width);
+                          m_scratch.lanes + line * 3 * m_level.width);
         if (m_request.group_mass.data) addMass(line, cells, range);
     }
 
     void gather() {
         const int width = m_level.width;
         for (int i = 0; i < m_scorer.lines(); ++i) {
-            float* lanes = m_scratch.lanes + i * 2 * width;
+            float* lanes = m_scratch.lanes + i * 3 * width;
             m_sum[i] += m_level.sumRange(lanes, 0, width);
             m_entropy[i] += m_level.sumRange(lanes, width, 2 * width);
+            m_max[i] = std::max(m_max[i], m_level.maxRange(lanes, 2 * width, 3 * width));
         }
-        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 2 * width, 0.0f);
+        std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 3 * width, 0.0f);
     }
 
     void addMass(int line, const float* cells, Range range) {
@@ -113,25 +111,14 @@ private:
     }
 
     void write() {
-        alignas(64) float largest[kChunk];
-        const bool wantsMax = m_request.row_max.data;
-        for (int i = 0; i < m_scorer.lines(); ++i) {
-            if (!(m_sum[i] <= 3.4e38) || !(m_entropy[i] - m_entropy[i] == 0)) m_call.context.nonfinite = true;
-            if (!wantsMax) continue;
-            // One vector of scores, as the cells themselves were made.
-            alignas(64) float cell[16];
-            const float raised = m_level.largest(m_scratch.most + i * m_level.width, 0, m_level.width);
-            std::fill(cell, cell + 16, std::max(m_largest[i], raised));
-            m_level.probs(cell, 0, m_level.width, m_call.context.factor, m_shift[i]);
-            largest[i] = cell[0];
-        }
         const int64_t at = m_chunk * kChunk;
         float* max = m_call.out<float>(m_request.row_max, m_head);
         float* sum = m_call.out<float>(m_request.row_sum, m_head);
         float* entropy = m_call.out<float>(m_request.row_entropy, m_head);
         int32_t* argmax = m_call.out<int32_t>(m_request.row_argmax, m_head);
         for (int i = 0; i < m_scorer.lines(); ++i) {
-            if (max) max[at + i] = largest[i];
+            if (!(m_sum[i] <= 3.4e38) || !(m_entropy[i] - m_entropy[i] == 0)) m_call.context.nonfinite = true;
+            if (max) max[at + i] = m_max[i];
             if (sum) sum[at + i] = static_cast<float>(m_sum[i]);
             // Rounding may leave a sum just above 0 for a row of one key; NaN stays NaN.
             if (entropy) entropy[at + i] = static_cast<float>(m_entropy[i] > 0 ? 0 : -kLn2 * m_entropy[i]);
@@ -172,7 +159,7 @@ private:
     PoolCollector m_pool;
     Shift m_shift[kChunk];
     double m_sum[kChunk], m_entropy[kChunk];
-    float m_largest[kChunk];
+    float m_max[kChunk], m_largest[kChunk];
     int32_t m_argmax[kChunk];
 };
 
