@@ -2,7 +2,8 @@
 //
 // A block is up to kBlock columns of a matrix; a tile is `tileRows` lines of a block, [tileRows][kBlock], 64-byte aligned.
 // Columns are packed as panels, [panel][depth][panelColumns]; lines as tiles, [depth][tileRows]. A word of depth is one
-// fp32 value or, where `pairs` are used, two bf16 values. Ranges of columns are multiples of `panelColumns`.
+// fp32 value or, where `pairs` are used, two bf16 values. Ranges of columns begin at a multiple of `panelColumns` and end at
+// a multiple of `width`.
 #pragma once
 
 #include <stdint.h>

@@ -147,9 +147,13 @@ FOVEA_UNROLL
 
     template <class Dot>
     static void scores(const float* lines, const float* panels, int depth, int begin, int end, float* tile) {
-        for (int column = begin; column < end; column += P) {
+        int column = begin;
+        for (; column + P <= end; column += P) {
             panelScores<Dot, N>(lines, panels + static_cast<int64_t>(column) * depth, depth, tile + column);
         }
+        const float* panel = panels + static_cast<int64_t>(column) * depth;
+        if (N > 2 && end - column == 2 * W) panelScores<Dot, 2>(lines, panel, depth, tile + column);
+        if (end - column == W) panelScores<Dot, 1>(lines, panel, depth, tile + column);
     }
 
     template <int vectors>

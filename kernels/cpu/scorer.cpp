@@ -79,8 +79,8 @@ Range Scorer::score(int tile) {
         range = {std::min(range.begin, own[r].begin), std::max(range.end, own[r].end)};
     }
     if (range.empty()) return range;
-    const int step = m_level.panelColumns;
-    range = {range.begin / step * step, (range.end + step - 1) / step * step};
+    const int step = m_level.panelColumns, width = m_level.width;
+    range = {range.begin / step * step, (range.end + width - 1) / width * width};
     const float* panels = m_matrix.panels + start * m_context.depth;
     const auto scores = m_context.pairs ? m_level.pairScores : m_level.scores;
     scores(m_scratch.packed + int64_t{first} * m_context.depth, panels, m_context.depth, range.begin, range.end, m_scratch.tile);
