@@ -91,6 +91,16 @@ TEST_CASE("checks: null, misaligned and overlapping memory") {
         r.col_max.data = c.outputs.colSum.data() + 2 * 4 * 30 - 1;
         CHECK(c.refused(FV_OVERLAP, "col_max"));
     }
+    SUBCASE("the first element of one is the last of the other") {
+        Guarded<float> both(2 * 2 * 4 * 30);
+        r.col_sum.data = both.data() + 2 * 4 * 30 - 1;
+        r.col_max.data = both.data();
+        CHECK(c.refused(FV_OVERLAP, "col_max"));
+        CHECK(both.untouched());
+        r.col_sum.data = both.data() + 2 * 4 * 30;
+        CHECK(c.run() == FV_OK);
+        CHECK(both.fullyWritten());
+    }
     SUBCASE("heads of one output overlap") { r.col_sum.stride_h = 29; CHECK(c.refused(FV_OVERLAP, "col_sum")); }
     SUBCASE("an output in the workspace") {
         r.col_sum.data = c.workspace.data() + 64;

@@ -236,36 +236,67 @@ TEST_CASE("statistics: the log-sum-exp may be given, in either base") {
     }
 }
 
-TEST_CASE("statistics: values that strain fp32") {
+TEST_CASE("statistics: near one-hot") {
     for (int level : levels()) {
         CAPTURE(level);
-        SUBCASE("near one-hot") {
-            Case test({.tq = 140, .tk = 200, .d = 64, .sharpness = 30});
-            check(test, {level});
+        Case test({.tq = 140, .tk = 200, .d = 64, .sharpness = 30});
+        check(test, {level});
+    }
+}
+
+TEST_CASE("statistics: logits near 1e4") {
+    for (int level : levels()) {
+        CAPTURE(level);
+        Case test({.tq = 40, .tk = 200, .d = 64, .sharpness = 3000});
+        check(test, {level});
+    }
+}
+
+TEST_CASE("statistics: constant keys give uniform rows") {
+    for (int level : levels()) {
+        CAPTURE(level);
+        Case test({.tq = 20, .tk = 400, .d = 16});
+        for (int64_t j = 0; j < 400; ++j) {
+            for (int64_t c = 0; c < 16; ++c) test.setElement(test.problem.key, 0, 0, j, c, 0.25f);
         }
-        SUBCASE("logits near 1e4") {
-            Case test({.tq = 40, .tk = 200, .d = 64, .sharpness = 3000});
-            check(test, {level});
+        check(test, {level});
+        StatsOutputs outputs(test.problem, StatsOutputs::All, 3, 16, 2);
+        REQUIRE(outputs.run(test.problem, {level}) == FV_OK);
+        CHECK(outputs.rowArgmax[7] == 0);
+        CHECK(outputs.topIndex[1] == 1);
+        CHECK(outputs.topIndex[2] == 2);
+        CHECK(outputs.colArgmax[0] <= outputs.colTopIndex[0]);
+    }
+}
+
+TEST_CASE("statistics: among equals the smallest index wins, over blocks and chunks") {
+    for (int level : levels()) {
+        CAPTURE(level);
+        Case test({.tq = 300, .tk = 800, .d = 16});
+        for (int64_t at = 0; at < 800 * 16; ++at) test.setElement(test.problem.key, 0, 0, at / 16, at % 16, 0.25f);
+        for (int64_t at = 0; at < 300 * 16; ++at) test.setElement(test.problem.query, 0, 0, at / 16, at % 16, 0.5f);
+        StatsOutputs outputs(test.problem, StatsOutputs::All, 3, 16, 2);
+        REQUIRE(outputs.run(test.problem, {level, 2}) == FV_OK);
+        int wrong = 0;
+        for (int64_t i = 0; i < 300; ++i) {
+            for (int32_t k = 0; k < 3; ++k) wrong += outputs.topIndex[i * 3 + k] != k;
+            wrong += outputs.rowArgmax[i] != 0;
         }
-        SUBCASE("constant keys give uniform rows") {
-            Case test({.tq = 20, .tk = 400, .d = 16});
-            for (int64_t j = 0; j < 400; ++j) {
-                for (int64_t c = 0; c < 16; ++c) test.setElement(test.problem.key, 0, 0, j, c, 0.25f);
-            }
-            check(test, {level});
-            StatsOutputs outputs(test.problem, StatsOutputs::All, 3, 16, 2);
-            REQUIRE(outputs.run(test.problem, {level}) == FV_OK);
-            CHECK(outputs.rowArgmax[7] == 0);
-            CHECK(outputs.topIndex[1] == 1);
-            CHECK(outputs.topIndex[2] == 2);
-            CHECK(outputs.colArgmax[0] <= outputs.colTopIndex[0]);
+        for (int64_t j = 0; j < 800; ++j) {
+            for (int32_t k = 0; k < 3; ++k) wrong += outputs.colTopIndex[j * 3 + k] != k;
+            wrong += outputs.colArgmax[j] != 0;
         }
-        SUBCASE("one sink takes nearly everything") {
-            Case test({.tq = 130, .tk = 130, .d = 16});
-            for (int64_t i = 0; i < 130; ++i) test.setElement(test.problem.query, 0, 0, i, 0, 8);
-            test.setElement(test.problem.key, 0, 0, 3, 0, 8);
-            check(test, {level});
-        }
+        CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE("statistics: one sink takes nearly everything") {
+    for (int level : levels()) {
+        CAPTURE(level);
+        Case test({.tq = 130, .tk = 130, .d = 16});
+        for (int64_t i = 0; i < 130; ++i) test.setElement(test.problem.query, 0, 0, i, 0, 8);
+        test.setElement(test.problem.key, 0, 0, 3, 0, 8);
+        check(test, {level});
     }
 }
 
