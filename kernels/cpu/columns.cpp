@@ -35,7 +35,8 @@ void ColumnParts::join(int64_t head, int64_t wave, int64_t begin, int64_t end) c
         for (int64_t j = begin; j < end; ++j) {
             if (!(part.max[j] > totalMax[base + j])) continue;
             totalMax[base + j] = part.max[j];
-            if (totalRow) totalRow[base + j] = static_cast<int32_t>(chunk * kChunk + static_cast<int64_t>(part.row[j]));
+            if (totalRow)
+                totalRow[base + j] = static_cast<int32_t>(chunk * kChunk + static_cast<int64_t>(part.row[j]));
         }
     }
 }

@@ -1,5 +1,5 @@
-// Column statistics: every chunk of queries leaves its sums, maxima and rows of the maxima, [heads][chunks][keys]; they
-// are joined in the order of the chunks, a few chunks at a time.
+// Column statistics: every chunk of queries leaves its sums, maxima and rows of the maxima,
+// [heads][chunks][keys]; they are joined in the order of the chunks, a few chunks at a time.
 #pragma once
 
 #include "cpu/heads.h"

@@ -8,8 +8,8 @@ namespace {
 
 Source rowsOf(const fv_operand& x, fv_dtype dtype, int64_t batch, int64_t head, int64_t dim) {
     const int64_t bytes = dtype == FV_F32 ? 4 : 2;
-    return {static_cast<const char*>(x.data) + (batch * x.stride_b + head * x.stride_h) * bytes, x.stride_t * bytes, dtype,
-            static_cast<int>(dim)};
+    return {static_cast<const char*>(x.data) + (batch * x.stride_b + head * x.stride_h) * bytes,
+            x.stride_t * bytes, dtype, static_cast<int>(dim)};
 }
 
 }  // namespace
@@ -55,10 +55,12 @@ int64_t flightSize(const Context& context, int64_t units) {
     return std::clamp<int64_t>((busy + units - 1) / units, 1, context.kvCount);
 }
 
-int64_t packUnits(const Context&, int64_t columns) { return (columns + kBlock - 1) / kBlock; }
+int64_t packUnits(const Context&, int64_t columns) {
+    return (columns + kBlock - 1) / kBlock;
+}
 
-void packUnit(const Context& context, const Source& source, bool pairs, int64_t first, int64_t columns, int64_t unit,
-              float* panels) {
+void packUnit(const Context& context, const Source& source, bool pairs, int64_t first, int64_t columns,
+              int64_t unit, float* panels) {
     const int step = context.level.panelColumns, words = pairs ? (source.dim + 1) / 2 : source.dim;
     const int64_t end = std::min(columns, (unit + 1) * kBlock);
     for (int64_t column = unit * kBlock; column < end; column += step) {

@@ -11,7 +11,8 @@ namespace fovea::kernels::cpu {
 
 constexpr double kLog2e = 1.4426950408889634, kLn2 = 0.6931471805599453;
 
-/// Splits a base-2 log-sum-exp; a row without keys, or one below every score, gets a shift that makes its cells 0.
+/// Splits a base-2 log-sum-exp; a row without keys, or one below every score, gets a shift that makes its
+/// cells 0.
 inline Shift shiftOf(double log2Sum) {
     if (log2Sum <= -9e29) return {3e38f, 0};
     const float high = static_cast<float>(log2Sum);
@@ -44,7 +45,8 @@ struct Context {
     fv_status finish() const;
 };
 
-/// A run of key-value heads, flattened over the batch, that are worked on together: as few as keep all threads busy.
+/// A run of key-value heads, flattened over the batch, that are worked on together: as few as keep all
+/// threads busy.
 struct Flight {
     int64_t first, count;
 };
@@ -54,7 +56,7 @@ int64_t flightSize(const Context& context, int64_t units);
 
 /// Packs `columns` rows of a source from `first`, as the units [0, packUnits) of one packed operand.
 int64_t packUnits(const Context& context, int64_t columns);
-void packUnit(const Context& context, const Source& source, bool pairs, int64_t first, int64_t columns, int64_t unit,
-              float* panels);
+void packUnit(const Context& context, const Source& source, bool pairs, int64_t first, int64_t columns,
+              int64_t unit, float* panels);
 
 }  // namespace fovea::kernels::cpu

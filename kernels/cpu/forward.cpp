@@ -28,12 +28,14 @@ struct ForwardScratch {
 };
 
 struct ForwardCall {
-    ForwardCall(const Context& shared, const fv_forward_request& wanted, Arena& arena) : context(shared), request(wanted) {
+    ForwardCall(const Context& shared, const fv_forward_request& wanted, Arena& arena)
+        : context(shared), request(wanted) {
         const fv_problem& p = context.problem;
         queries = {nullptr, 0, p.tq};
         flightHeads = flightSize(context, context.group * queries.chunks());
         keys.layout(arena, context, flightHeads, 0, p.tk);
-        vectors = static_cast<int>(request.out.data ? (context.dv + context.level.width - 1) / context.level.width : 0);
+        vectors = static_cast<int>(
+            request.out.data ? (context.dv + context.level.width - 1) / context.level.width : 0);
         valueStride = vectors * context.level.width;
         valueRows = (p.tk + kBlock - 1) / kBlock * kBlock;
         values = arena.take<float>(flightHeads * valueRows * valueStride);
@@ -51,8 +53,9 @@ struct ForwardCall {
 
     template <class T>
     T* out(const fv_output& output, const HeadOf& head) const {
-        return output.data ? static_cast<T*>(output.data) + head.batch * output.stride_b + head.head * output.stride_h
-                           : nullptr;
+        return output.data
+                   ? static_cast<T*>(output.data) + head.batch * output.stride_b + head.head * output.stride_h
+                   : nullptr;
     }
 
     const Context& context;
@@ -80,7 +83,8 @@ void packValues(const ForwardCall& call, const Flight& flight) {
             if (j < keys) context.level.readRow(value, j, row);
             for (int first = 0; first < call.vectors; first += kPanelVectors) {
                 const int lanes = std::min(kPanelVectors, call.vectors - first) * width;
-                std::copy(row + first * width, row + first * width + lanes, base + first * width * call.valueRows + j * lanes);
+                std::copy(row + first * width, row + first * width + lanes,
+                          base + first * width * call.valueRows + j * lanes);
             }
         }
     });
@@ -90,7 +94,11 @@ void packValues(const ForwardCall& call, const Flight& flight) {
 class ForwardUnit {
 public:
     ForwardUnit(const ForwardCall& call, int slot, const HeadOf& head, int64_t chunk)
-        : m_call(call), m_level(call.context.level), m_scratch(call.scratch[slot]), m_head(head), m_chunk(chunk),
+        : m_call(call),
+          m_level(call.context.level),
+          m_scratch(call.scratch[slot]),
+          m_head(head),
+          m_chunk(chunk),
           m_scorer(call.context, m_scratch.score, call.keys.matrix(call.context, head)),
           m_factor(static_cast<double>(call.context.factor.high) + call.context.factor.low) {
         call.queries.load(m_scorer, chunk);
@@ -104,7 +112,8 @@ public:
             m_scorer.setBlock(block);
             if (m_call.grouped) {
                 const int64_t keys = std::min<int64_t>(kBlock, m_call.context.problem.tk - block * kBlock);
-                m_scratch.runs->set(m_call.request.key_group + block * kBlock, static_cast<int>(keys), kMaxGroups);
+                m_scratch.runs->set(m_call.request.key_group + block * kBlock, static_cast<int>(keys),
+                                    kMaxGroups);
             }
             for (int tile = 0; tile < m_scorer.tiles(); ++tile) passTile(tile, block);
         }
@@ -116,7 +125,8 @@ private:
         const Range range = m_scorer.score(tile);
         if (range.empty()) return;
         const int first = tile * m_level.tileRows;
-        for (int r = 0; r < m_scorer.rowsOf(tile); ++r) passRow(first + r, m_scratch.score.tile + r * kBlock, range);
+        for (int r = 0; r < m_scorer.rowsOf(tile); ++r)
+            passRow(first + r, m_scratch.score.tile + r * kBlock, range);
         const float* values = m_call.values + m_head.kvSlot * m_call.valueRows * m_call.valueStride;
         for (int vector = 0; vector < m_call.vectors; vector += kPanelVectors) {
             const int count = std::min(kPanelVectors, m_call.vectors - vector), lanes = count * m_level.width;
@@ -154,8 +164,8 @@ private:
     float factorOf(int64_t query, int group) const {
         const fv_forward_request& r = m_call.request;
         if (r.edit == FV_EDIT_NONE || group == kMaxGroups) return 1;
-        return r.factor[m_head.batch * r.factor_stride_b + m_head.head * r.factor_stride_h + query * r.factor_stride_q +
-                        group * r.factor_stride_g];
+        return r.factor[m_head.batch * r.factor_stride_b + m_head.head * r.factor_stride_h +
+                        query * r.factor_stride_q + group * r.factor_stride_g];
     }
 
     void passGroups(int line, float* cells, Range range) {
@@ -175,7 +185,8 @@ private:
         const RowState& row = m_scratch.rows[line];
         if (m_call.request.edit != FV_EDIT_RENORMALISE) return row.sum;
         double sum = row.mass[kMaxGroups];
-        for (int g = 0; g < m_call.request.groups; ++g) sum += factorOf(m_chunk * kChunk + line, g) * row.mass[g];
+        for (int g = 0; g < m_call.request.groups; ++g)
+            sum += factorOf(m_chunk * kChunk + line, g) * row.mass[g];
         return sum;
     }
 
@@ -233,7 +244,8 @@ private:
 
 }  // namespace
 
-fv_status forwardWorkspace(const fv_problem& problem, const fv_forward_request& request, const fv_exec& exec, size_t* bytes) {
+fv_status forwardWorkspace(const fv_problem& problem, const fv_forward_request& request, const fv_exec& exec,
+                           size_t* bytes) {
     const Context context(problem, exec);
     Arena arena(nullptr);
     const ForwardCall call(context, request, arena);
@@ -241,12 +253,14 @@ fv_status forwardWorkspace(const fv_problem& problem, const fv_forward_request& 
     return FV_OK;
 }
 
-fv_status forwardRun(const fv_problem& problem, const fv_forward_request& request, const fv_exec& exec, void* workspace, size_t) {
+fv_status forwardRun(const fv_problem& problem, const fv_forward_request& request, const fv_exec& exec,
+                     void* workspace, size_t) {
     const Context context(problem, exec);
     Arena arena(workspace);
     const ForwardCall call(context, request, arena);
     const int64_t chunks = call.queries.chunks();
-    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled(); first += call.flightHeads) {
+    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled();
+         first += call.flightHeads) {
         const Flight flight{first, std::min(call.flightHeads, context.kvCount - first)};
         call.keys.pack(context, flight);
         packValues(call, flight);

@@ -18,12 +18,15 @@ inline uint32_t wordOf(float value) {
     return result;
 }
 
-inline float fromBfloat(uint16_t bits) { return floatOf(static_cast<uint32_t>(bits) << 16); }
+inline float fromBfloat(uint16_t bits) {
+    return floatOf(static_cast<uint32_t>(bits) << 16);
+}
 
 inline float fromHalf(uint16_t bits) {
     const uint32_t sign = static_cast<uint32_t>(bits & 0x8000) << 16, rest = bits & 0x7fff;
     if (rest >= 0x7c00) return floatOf(sign | 0x7f800000 | (rest & 0x3ff) << 13);
-    if (rest < 0x400) return static_cast<float>(rest) * (sign ? -5.9604644775390625e-8f : 5.9604644775390625e-8f);
+    if (rest < 0x400)
+        return static_cast<float>(rest) * (sign ? -5.9604644775390625e-8f : 5.9604644775390625e-8f);
     return floatOf(sign | ((rest << 13) + 0x38000000));
 }
 

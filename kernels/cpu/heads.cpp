@@ -10,7 +10,8 @@ namespace {
 // Base-2 log-sum-exp that the caller gave for a query.
 double givenSum(const Context& context, const HeadOf& head, int64_t query) {
     const fv_problem& p = context.problem;
-    const float sum = p.lse[head.batch * p.lse_stride_b + head.head * p.lse_stride_h + query * p.lse_stride_t];
+    const float sum =
+        p.lse[head.batch * p.lse_stride_b + head.head * p.lse_stride_h + query * p.lse_stride_t];
     if (!(sum < std::numeric_limits<float>::infinity())) context.nonfinite = true;
     return p.lse_is_log2 ? sum : sum * kLog2e;
 }
@@ -33,7 +34,8 @@ HeadOf headOf(const Context& context, const Flight& flight, int64_t slot) {
     return {batch, kvHead * context.group + slot % context.group, kvHead, slot, kvSlot};
 }
 
-void KeyPanels::layout(Arena& arena, const Context& context, int64_t heads, int64_t firstColumn, int64_t columns) {
+void KeyPanels::layout(Arena& arena, const Context& context, int64_t heads, int64_t firstColumn,
+                       int64_t columns) {
     first = firstColumn;
     count = columns;
     words = context.panelWords(columns, context.depth);
@@ -50,7 +52,8 @@ void KeyPanels::pack(const Context& context, const Flight& flight) const {
 }
 
 Matrix KeyPanels::matrix(const Context& context, const HeadOf& head) const {
-    return {head.batch, head.head, false, context.query(head.batch, head.head), data + head.kvSlot * words, first, count};
+    return {head.batch, head.head, false, context.query(head.batch, head.head), data + head.kvSlot * words,
+            first,      count};
 }
 
 void Shifts::layout(Arena& arena, int64_t heads, int64_t lines) {
@@ -64,7 +67,8 @@ void Shifts::fill(const Context& context, const Flight& flight, const LineSet& l
     const int64_t chunks = lines.chunks();
     context.workers.each(flight.count * context.group * chunks, [&](int slot, int64_t unit) {
         const HeadOf head = headOf(context, flight, unit / chunks);
-        const int64_t chunk = chunks - 1 - unit % chunks, start = chunk * kChunk;  // under causal the longest first
+        const int64_t chunk = chunks - 1 - unit % chunks,
+                      start = chunk * kChunk;  // under causal the longest first
         const int taken = static_cast<int>(std::min<int64_t>(kChunk, lines.count - start));
         double sum[kChunk];
         if (context.problem.lse) {

@@ -1,9 +1,10 @@
-// One instruction set of the CPU back end: a table of small operations on rows of cells. Everything else is written once.
+// One instruction set of the CPU back end: a table of small operations on rows of cells. Everything else is
+// written once.
 //
-// A block is up to kBlock columns of a matrix; a tile is `tileRows` lines of a block, [tileRows][kBlock], 64-byte aligned.
-// Columns are packed as panels, [panel][depth][panelColumns]; lines as tiles, [depth][tileRows]. A word of depth is one
-// fp32 value or, where `pairs` are used, two bf16 values. Ranges of columns begin at a multiple of `panelColumns` and end at
-// a multiple of `width`.
+// A block is up to kBlock columns of a matrix; a tile is `tileRows` lines of a block, [tileRows][kBlock],
+// 64-byte aligned. Columns are packed as panels, [panel][depth][panelColumns]; lines as tiles,
+// [depth][tileRows]. A word of depth is one fp32 value or, where `pairs` are used, two bf16 values. Ranges of
+// columns begin at a multiple of `panelColumns` and end at a multiple of `width`.
 #pragma once
 
 #include <stdint.h>
@@ -60,8 +61,10 @@ struct Level {
     /// Scores of one packed tile with the columns [begin, end) of a packed block.
     void (*scores)(const float* lines, const float* panels, int depth, int begin, int end, float* tile);
     void (*pairScores)(const float* lines, const float* panels, int depth, int begin, int end, float* tile);
-    /// acc[row][0..vectors * width) += sum over columns of tile[row][column] * values[column][..]; vectors is 1 to 3.
-    void (*addValues)(const float* tile, int begin, int end, const float* values, int vectors, float* acc, int stride);
+    /// acc[row][0..vectors * width) += sum over columns of tile[row][column] * values[column][..]; vectors is
+    /// 1 to 3.
+    void (*addValues)(const float* tile, int begin, int end, const float* values, int vectors, float* acc,
+                      int stride);
 
     void (*scale)(float* row, int begin, int end, float factor);
     /// row = outer * tanh(inner * row).

@@ -15,7 +15,9 @@ bool hasAvx512() {
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
 
-bool hasAvx512Bf16() { return hasAvx512() && __builtin_cpu_supports("avx512bf16"); }
+bool hasAvx512Bf16() {
+    return hasAvx512() && __builtin_cpu_supports("avx512bf16");
+}
 
 const Level* table(int level) {
     if (level == FV_LEVEL_AVX512_BF16) return avx512Bf16Level();
@@ -24,15 +26,25 @@ const Level* table(int level) {
     return scalarLevel();
 }
 #else
-bool hasAvx2() { return false; }
-bool hasAvx512() { return false; }
-bool hasAvx512Bf16() { return false; }
-const Level* table(int) { return scalarLevel(); }
+bool hasAvx2() {
+    return false;
+}
+bool hasAvx512() {
+    return false;
+}
+bool hasAvx512Bf16() {
+    return false;
+}
+const Level* table(int) {
+    return scalarLevel();
+}
 #endif
 
 }  // namespace
 
-const Level& levelOf(int level) { return *table(level == FV_LEVEL_BEST ? fv_cpu_level() : level); }
+const Level& levelOf(int level) {
+    return *table(level == FV_LEVEL_BEST ? fv_cpu_level() : level);
+}
 
 }  // namespace fovea::kernels::cpu
 

@@ -26,7 +26,13 @@ void LineOperands::prepare(const Context& context, const Flight& flight, const S
 
 Matrix LineOperands::matrix(const Context& context, const HeadOf& head) const {
     if (!transposed) return keys.matrix(context, head);
-    return {head.batch, head.head, true, context.key(head.batch, head.kvHead), queryPanels + head.slot * queryWords, 0, columns};
+    return {head.batch,
+            head.head,
+            true,
+            context.key(head.batch, head.kvHead),
+            queryPanels + head.slot * queryWords,
+            0,
+            columns};
 }
 
 }  // namespace fovea::kernels::cpu

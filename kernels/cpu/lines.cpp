@@ -11,11 +11,13 @@ namespace {
 constexpr int64_t kBlocksPerUnit = 8;
 
 struct LinesCall {
-    LinesCall(const Context& shared, const fv_lines_request& wanted, Arena& arena) : context(shared), request(wanted) {
+    LinesCall(const Context& shared, const fv_lines_request& wanted, Arena& arena)
+        : context(shared), request(wanted) {
         operands.transposed = request.columns;
         operands.lines = {request.rows ? request.rows : request.columns, 0, request.count};
-        segments = ((operands.transposed ? context.problem.tq : context.problem.tk) + kBlocksPerUnit * kBlock - 1) /
-                   (kBlocksPerUnit * kBlock);
+        segments =
+            ((operands.transposed ? context.problem.tq : context.problem.tk) + kBlocksPerUnit * kBlock - 1) /
+            (kBlocksPerUnit * kBlock);
         joined = request.heads != FV_HEADS_NONE;
         flightHeads = joined ? 1 : flightSize(context, context.group * operands.lines.chunks() * segments);
         operands.layout(arena, context, flightHeads);
@@ -37,7 +39,8 @@ struct LinesCall {
 
 // Puts one head's cells [0, count) of a block into the output.
 void put(const LinesCall& call, const HeadOf& head, const float* cells, Range range, int count, float* out) {
-    const int begin = range.empty() ? count : std::min(range.begin, count), end = range.empty() ? count : std::min(range.end, count);
+    const int begin = range.empty() ? count : std::min(range.begin, count),
+              end = range.empty() ? count : std::min(range.end, count);
     if (!call.joined || head.head == 0) {
         std::fill(out, out + begin, 0.0f);
         std::copy(cells + begin, cells + end, out + begin);
@@ -74,7 +77,8 @@ void linesUnit(const LinesCall& call, int slot, const HeadOf& head, int64_t chun
 
 }  // namespace
 
-fv_status linesWorkspace(const fv_problem& problem, const fv_lines_request& request, const fv_exec& exec, size_t* bytes) {
+fv_status linesWorkspace(const fv_problem& problem, const fv_lines_request& request, const fv_exec& exec,
+                         size_t* bytes) {
     const Context context(problem, exec);
     Arena arena(nullptr);
     const LinesCall call(context, request, arena);
@@ -82,19 +86,22 @@ fv_status linesWorkspace(const fv_problem& problem, const fv_lines_request& requ
     return FV_OK;
 }
 
-fv_status linesRun(const fv_problem& problem, const fv_lines_request& request, const fv_exec& exec, void* workspace, size_t) {
+fv_status linesRun(const fv_problem& problem, const fv_lines_request& request, const fv_exec& exec,
+                   void* workspace, size_t) {
     const Context context(problem, exec);
     Arena arena(workspace);
     const LinesCall call(context, request, arena);
     const int64_t units = call.operands.lines.chunks() * call.segments;
-    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled(); first += call.flightHeads) {
+    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled();
+         first += call.flightHeads) {
         const Flight flight{first, std::min(call.flightHeads, context.kvCount - first)};
         call.operands.prepare(context, flight, call.scratch);
         const int64_t heads = flight.count * context.group, together = call.joined ? 1 : heads;
         for (int64_t step = 0; step < heads; step += together) {
             context.workers.each(together * units, [&](int slot, int64_t unit) {
                 const int64_t part = unit % units;
-                linesUnit(call, slot, headOf(context, flight, step + unit / units), part / call.segments, part % call.segments);
+                linesUnit(call, slot, headOf(context, flight, step + unit / units), part / call.segments,
+                          part % call.segments);
             });
         }
     }

@@ -34,7 +34,8 @@ void PoolCollector::add(const float* tile, Fold fold, Range range, int64_t first
             Fold part = fold;
             if (end - row < rows) {  // the tile belongs to two rows of cells
                 part = m_piece;
-                m_level.fold(tile + (row - first) * kBlock, static_cast<int>(end - row), range.begin, range.end, 0, part);
+                m_level.fold(tile + (row - first) * kBlock, static_cast<int>(end - row), range.begin,
+                             range.end, 0, part);
             }
             part.row = nullptr;
             m_level.addFold(m_total, part, range.begin, range.end);
@@ -45,12 +46,14 @@ void PoolCollector::add(const float* tile, Fold fold, Range range, int64_t first
 }
 
 void PoolCollector::flush(int64_t row) {
-    const int64_t part = m_chunk * m_parts.rowsPerChunk + row / m_parts.cell - m_chunk * kChunk / m_parts.cell;
+    const int64_t part =
+        m_chunk * m_parts.rowsPerChunk + row / m_parts.cell - m_chunk * kChunk / m_parts.cell;
     const int64_t firstCell = m_block * kBlock / m_parts.cell;
     const int64_t at = m_base + part * m_parts.columnParts + m_block * m_parts.columnsPerBlock;
     for (int begin = 0; begin < m_columns;) {
         const int64_t cell = (m_block * kBlock + begin) / m_parts.cell;
-        const int end = static_cast<int>(std::min<int64_t>((cell + 1) * m_parts.cell - m_block * kBlock, m_columns));
+        const int end =
+            static_cast<int>(std::min<int64_t>((cell + 1) * m_parts.cell - m_block * kBlock, m_columns));
         m_parts.sum[at + cell - firstCell] = m_level.sumRange(m_total.sum, begin, end);
         m_parts.max[at + cell - firstCell] = m_level.maxRange(m_total.max, begin, end);
         begin = end;
@@ -59,7 +62,8 @@ void PoolCollector::flush(int64_t row) {
     std::fill(m_total.max, m_total.max + kBlock, 0.0f);
 }
 
-void joinPool(const fv_problem& p, const PoolParts& parts, int64_t head, int64_t row, float* mean, float* max) {
+void joinPool(const fv_problem& p, const PoolParts& parts, int64_t head, int64_t row, float* mean,
+              float* max) {
     const int64_t cell = parts.cell, width = (p.tk + cell - 1) / cell;
     const int64_t rowEnd = std::min((row + 1) * cell, p.tq);
     for (int64_t column = 0; column < width; ++column) {

@@ -1,5 +1,5 @@
-// Pooled maps: every (chunk, block of columns) leaves the sums and maxima of its parts of the cells; the parts of a cell
-// are joined at the end in a fixed order.
+// Pooled maps: every (chunk, block of columns) leaves the sums and maxima of its parts of the cells; the
+// parts of a cell are joined at the end in a fixed order.
 #pragma once
 
 #include "cpu/heads.h"
@@ -40,6 +40,7 @@ private:
 };
 
 /// Joins the parts of the pooled row `row` of one head and writes it; either output may be null.
-void joinPool(const fv_problem& problem, const PoolParts& parts, int64_t head, int64_t row, float* mean, float* max);
+void joinPool(const fv_problem& problem, const PoolParts& parts, int64_t head, int64_t row, float* mean,
+              float* max);
 
 }  // namespace fovea::kernels::cpu

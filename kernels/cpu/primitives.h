@@ -1,6 +1,6 @@
-// The operations of level.h over a vector type V; included once by each level's translation unit, which is compiled for
-// its instruction set. V has internal linkage, and nothing of the standard library is used, so that no function compiled
-// for a newer processor can be picked by the linker for an older one.
+// The operations of level.h over a vector type V; included once by each level's translation unit, which is
+// compiled for its instruction set. V has internal linkage, and nothing of the standard library is used, so
+// that no function compiled for a newer processor can be picked by the linker for an older one.
 #pragma once
 
 #include <string.h>
@@ -90,7 +90,8 @@ struct Primitives {
 
     // Reads W rows, of which the first `count` exist; absent ones are 0, and so is what lies behind a row.
     template <class IndexOf>
-    static void readRows(const Source& rows, bool pairs, int count, const IndexOf& indexOf, float (*words)[kMaxHead]) {
+    static void readRows(const Source& rows, bool pairs, int count, const IndexOf& indexOf,
+                         float (*words)[kMaxHead]) {
         for (int i = 0; i < W; ++i) {
             const int used = i < count ? readWords(rows, pairs, indexOf(i), words[i]) : 0;
             const int padded = (rows.dim + W - 1) / W * W;
@@ -102,7 +103,8 @@ struct Primitives {
         alignas(64) float words[W][kMaxHead];
         const int depth = pairs ? (rows.dim + 1) / 2 : rows.dim;
         for (int column = 0; column < P; column += W) {
-            readRows(rows, pairs, count - column, [&](int i) { return first + column + i; }, words);
+            readRows(
+                rows, pairs, count - column, [&](int i) { return first + column + i; }, words);
             transposeRows(words, depth, [&](int k, F lanes) { V::store(panel + k * P + column, lanes); });
         }
     }
@@ -110,7 +112,8 @@ struct Primitives {
     static void packTile(const Source& rows, bool pairs, const int32_t* index, int count, float* tile) {
         alignas(64) float words[W][kMaxHead];
         const int depth = pairs ? (rows.dim + 1) / 2 : rows.dim;
-        readRows(rows, pairs, count, [&](int i) { return index[i]; }, words);
+        readRows(
+            rows, pairs, count, [&](int i) { return index[i]; }, words);
         transposeRows(words, depth, [&](int k, F lanes) { V::storeRows(tile + k * R, lanes); });
     }
 
@@ -122,25 +125,25 @@ struct Primitives {
     template <class Dot, int vectors>
     static void panelScores(const float* lines, const float* panel, int depth, float* tile) {
         F acc[R][vectors];
-FOVEA_UNROLL
+        FOVEA_UNROLL
         for (int r = 0; r < R; ++r) {
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) acc[r][v] = V::set(0);
         }
         for (int k = 0; k < depth; ++k) {
             F column[vectors];
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) column[v] = V::load(panel + k * P + v * W);
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int r = 0; r < R; ++r) {
                 const F line = V::set(lines[k * R + r]);
-FOVEA_UNROLL
+                FOVEA_UNROLL
                 for (int v = 0; v < vectors; ++v) acc[r][v] = Dot::dot(acc[r][v], column[v], line);
             }
         }
-FOVEA_UNROLL
+        FOVEA_UNROLL
         for (int r = 0; r < R; ++r) {
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) V::store(tile + r * kBlock + v * W, acc[r][v]);
         }
     }
@@ -159,25 +162,25 @@ FOVEA_UNROLL
     template <int vectors>
     static void addPanel(const float* tile, int begin, int end, const float* values, float* out, int stride) {
         F acc[R][vectors];
-FOVEA_UNROLL
+        FOVEA_UNROLL
         for (int r = 0; r < R; ++r) {
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) acc[r][v] = V::load(out + r * stride + v * W);
         }
         for (int j = begin; j < end; ++j) {
             F value[vectors];
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) value[v] = V::load(values + j * vectors * W + v * W);
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int r = 0; r < R; ++r) {
                 const F p = V::set(tile[r * kBlock + j]);
-FOVEA_UNROLL
+                FOVEA_UNROLL
                 for (int v = 0; v < vectors; ++v) acc[r][v] = V::fma(value[v], p, acc[r][v]);
             }
         }
-FOVEA_UNROLL
+        FOVEA_UNROLL
         for (int r = 0; r < R; ++r) {
-FOVEA_UNROLL
+            FOVEA_UNROLL
             for (int v = 0; v < vectors; ++v) V::store(out + r * stride + v * W, acc[r][v]);
         }
     }
@@ -196,7 +199,8 @@ FOVEA_UNROLL
 
     static void softcap(float* row, int begin, int end, float inner, float outer) {
         const F in = V::set(inner), out = V::set(outer);
-        for (int i = begin; i < end; i += W) V::store(row + i, V::mul(out, tanh(V::mul(in, V::load(row + i)))));
+        for (int i = begin; i < end; i += W)
+            V::store(row + i, V::mul(out, tanh(V::mul(in, V::load(row + i)))));
     }
 
     static void hide(float* row, int begin, int end, const float* mask) {
@@ -256,15 +260,18 @@ FOVEA_UNROLL
         return {V::sumLanes(V::load(lanes)), V::sumLanes(V::load(lanes + W))};
     }
 
-    static void columnLogs(float* row, int begin, int end, Factor factor, const float* high, const float* low) {
+    static void columnLogs(float* row, int begin, int end, Factor factor, const float* high,
+                           const float* low) {
         for (int i = begin; i < end; i += W) {
             const F score = V::load(row + i), minus = V::sub(V::set(0), V::load(low + i));
-            const F x = V::max(V::set(-1e29f), logit(score, factor, V::load(high + i), minus));  // above kHidden
+            const F x =
+                V::max(V::set(-1e29f), logit(score, factor, V::load(high + i), minus));  // above kHidden
             V::store(row + i, V::select(V::greater(score, V::set(kHidden)), x, V::set(kHidden)));
         }
     }
 
-    static void columnProbs(float* row, int begin, int end, Factor factor, const float* high, const float* low) {
+    static void columnProbs(float* row, int begin, int end, Factor factor, const float* high,
+                            const float* low) {
         for (int i = begin; i < end; i += W) {
             const F minus = V::sub(V::set(0), V::load(low + i));
             V::store(row + i, exp2(logit(V::load(row + i), factor, V::load(high + i), minus)));
@@ -277,7 +284,8 @@ FOVEA_UNROLL
             for (int r = 0; r < rows; ++r) {
                 const F p = V::load(tile + r * kBlock + i);
                 sum = V::add(sum, p);
-                if (out.row) at = V::select(V::greater(p, most), V::set(static_cast<float>(firstRow + r)), at);
+                if (out.row)
+                    at = V::select(V::greater(p, most), V::set(static_cast<float>(firstRow + r)), at);
                 most = V::max(p, most);
             }
             V::store(out.sum + i, sum);
@@ -324,7 +332,8 @@ FOVEA_UNROLL
     static void dots(const float* row, int begin, int end, const float* x, int count, float* out) {
         for (int c = 0; c < count; ++c) {
             F sum = V::set(0);
-            for (int i = begin; i < end; i += W) sum = V::fma(V::load(row + i), V::load(x + c * kBlock + i), sum);
+            for (int i = begin; i < end; i += W)
+                sum = V::fma(V::load(row + i), V::load(x + c * kBlock + i), sum);
             out[c] = V::sumLanes(sum);
         }
     }
@@ -344,7 +353,9 @@ FOVEA_UNROLL
     static void join(float* into, const float* from, int begin, int end, fv_head_reduce heads) {
         for (int i = begin; i < end; i += W) {
             const F a = V::load(into + i), b = V::load(from + i);
-            V::store(into + i, heads == FV_HEADS_MEAN ? V::add(a, b) : heads == FV_HEADS_MAX ? V::max(b, a) : V::min(b, a));
+            V::store(into + i, heads == FV_HEADS_MEAN  ? V::add(a, b)
+                               : heads == FV_HEADS_MAX ? V::max(b, a)
+                                                       : V::min(b, a));
         }
     }
 };
@@ -353,11 +364,34 @@ FOVEA_UNROLL
 template <class V, class Pair>
 constexpr Level makeLevel(bool pairs) {
     using P = Primitives<V>;
-    return {V::kRows,     P::P,          V::kWidth,      pairs,         P::packPanel, P::packTile,
-            P::readRow,   P::template scores<typename P::FloatDot>,     P::template scores<Pair>,
-            P::addValues, P::scale,      P::softcap,     P::hide,       P::largest,   P::find,
-            P::above,     P::probs,     P::probLanes,      P::columnProbs, P::columnLogs, P::fold,      P::addFold,
-            P::sumRange,  P::maxRange,   P::scaleRange,  P::dots,       P::relevance, P::join};
+    return {V::kRows,
+            P::P,
+            V::kWidth,
+            pairs,
+            P::packPanel,
+            P::packTile,
+            P::readRow,
+            P::template scores<typename P::FloatDot>,
+            P::template scores<Pair>,
+            P::addValues,
+            P::scale,
+            P::softcap,
+            P::hide,
+            P::largest,
+            P::find,
+            P::above,
+            P::probs,
+            P::probLanes,
+            P::columnProbs,
+            P::columnLogs,
+            P::fold,
+            P::addFold,
+            P::sumRange,
+            P::maxRange,
+            P::scaleRange,
+            P::dots,
+            P::relevance,
+            P::join};
 }
 
 }  // namespace fovea::kernels::cpu

@@ -29,7 +29,8 @@ struct WeightedScratch {
 };
 
 struct WeightedCall {
-    WeightedCall(const Context& shared, const Weighted& wanted, Arena& arena) : context(shared), weighted(wanted) {
+    WeightedCall(const Context& shared, const Weighted& wanted, Arena& arena)
+        : context(shared), weighted(wanted) {
         const fv_problem& p = context.problem;
         operands.transposed = weighted.transposed;
         operands.lines = {nullptr, 0, weighted.transposed ? p.tk : p.tq};
@@ -67,8 +68,8 @@ struct WeightedCall {
 void loadX(const WeightedCall& call, const HeadOf& head, int64_t block, float* x) {
     const int64_t length = call.operands.columns, columns = call.weighted.columns;
     const int64_t count = std::min<int64_t>(kBlock, length - block * kBlock);
-    const float* from = call.weighted.x + head.batch * call.weighted.xStrideB + head.head * call.weighted.xStrideH +
-                        block * kBlock * columns;
+    const float* from = call.weighted.x + head.batch * call.weighted.xStrideB +
+                        head.head * call.weighted.xStrideH + block * kBlock * columns;
     for (int64_t c = 0; c < columns; ++c) {
         for (int64_t j = 0; j < count; ++j) x[c * kBlock + j] = from[j * columns + c];
         std::fill(x + c * kBlock + count, x + (c + 1) * kBlock, 0.0f);
@@ -82,16 +83,16 @@ void packValues(const WeightedCall& call, const HeadOf& head, int64_t chunk, flo
     for (int first = 0; first < lines; first += step) {
         int32_t index[8];
         for (int i = 0; i < step; ++i) index[i] = static_cast<int32_t>(chunk * kChunk + first + i);
-        context.level.packTile(context.value(head.batch, head.kvHead), context.pairs, index, std::min(step, lines - first),
-                               packed + int64_t{first} * call.valueDepth);
+        context.level.packTile(context.value(head.batch, head.kvHead), context.pairs, index,
+                               std::min(step, lines - first), packed + int64_t{first} * call.valueDepth);
     }
 }
 
 void writeSums(const WeightedCall& call, const HeadOf& head, int64_t chunk, const double* sum) {
     const Weighted& w = call.weighted;
     const int64_t lines = std::min<int64_t>(kChunk, call.operands.lines.count - chunk * kChunk);
-    float* out = static_cast<float*>(w.out.data) + head.batch * w.out.stride_b + (w.joined ? 0 : head.head * w.out.stride_h) +
-                 chunk * kChunk * w.columns;
+    float* out = static_cast<float*>(w.out.data) + head.batch * w.out.stride_b +
+                 (w.joined ? 0 : head.head * w.out.stride_h) + chunk * kChunk * w.columns;
     const int64_t heads = call.context.problem.q_heads;
     for (int64_t line = 0; line < lines; ++line) {
         for (int64_t c = 0; c < w.columns; ++c) {
@@ -121,12 +122,14 @@ void weightedUnit(const WeightedCall& call, int slot, const HeadOf& head, int64_
         [&](int tile, Range range, int64_t block) {
             if (!relevance) return;
             inner(scratch.values + int64_t{tile} * level.tileRows * call.valueDepth,
-                  gradients + block * kBlock * call.valueDepth, call.valueDepth, range.begin, range.end, scratch.inner);
+                  gradients + block * kBlock * call.valueDepth, call.valueDepth, range.begin, range.end,
+                  scratch.inner);
         },
         [&](int line, float* cells, Range range, int64_t) {
             if (range.empty()) return;
             if (relevance) {
-                level.relevance(cells, scratch.inner + line % level.tileRows * kBlock, range.begin, range.end, relevance->part);
+                level.relevance(cells, scratch.inner + line % level.tileRows * kBlock, range.begin, range.end,
+                                relevance->part);
             }
             float dots[kMaxX];
             level.dots(cells, range.begin, range.end, scratch.x, columns, dots);
@@ -145,7 +148,8 @@ void packGradients(const WeightedCall& call, const Flight& flight) {
     });
 }
 
-fv_status workspaceOf(const fv_problem& problem, const Weighted& weighted, const fv_exec& exec, size_t* bytes) {
+fv_status workspaceOf(const fv_problem& problem, const Weighted& weighted, const fv_exec& exec,
+                      size_t* bytes) {
     const Context context(problem, exec);
     Arena arena(nullptr);
     const WeightedCall call(context, weighted, arena);
@@ -158,14 +162,16 @@ fv_status runOf(const fv_problem& problem, const Weighted& weighted, const fv_ex
     Arena arena(workspace);
     const WeightedCall call(context, weighted, arena);
     const int64_t chunks = call.operands.lines.chunks();
-    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled(); first += call.flightHeads) {
+    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled();
+         first += call.flightHeads) {
         const Flight flight{first, std::min(call.flightHeads, context.kvCount - first)};
         call.operands.prepare(context, flight, call.scoreScratch);
         if (weighted.relevance) packGradients(call, flight);
         const int64_t heads = flight.count * context.group, together = weighted.joined ? 1 : heads;
         for (int64_t step = 0; step < heads; step += together) {
             context.workers.each(together * chunks, [&](int slot, int64_t unit) {
-                weightedUnit(call, slot, headOf(context, flight, step + unit / chunks), chunks - 1 - unit % chunks);
+                weightedUnit(call, slot, headOf(context, flight, step + unit / chunks),
+                             chunks - 1 - unit % chunks);
             });
         }
     }
@@ -176,24 +182,29 @@ Weighted of(const fv_product_request& r) {
     return {r.transposed != 0, r.mean_heads != 0, r.columns, r.x, r.x_stride_b, r.x_stride_h, r.out, nullptr};
 }
 
-Weighted of(const fv_relevance_request& r) { return {true, true, r.columns, r.x, r.x_stride_b, 0, r.out, &r}; }
+Weighted of(const fv_relevance_request& r) {
+    return {true, true, r.columns, r.x, r.x_stride_b, 0, r.out, &r};
+}
 
 }  // namespace
 
-fv_status productWorkspace(const fv_problem& problem, const fv_product_request& request, const fv_exec& exec, size_t* bytes) {
+fv_status productWorkspace(const fv_problem& problem, const fv_product_request& request, const fv_exec& exec,
+                           size_t* bytes) {
     return workspaceOf(problem, of(request), exec, bytes);
 }
 
-fv_status productRun(const fv_problem& problem, const fv_product_request& request, const fv_exec& exec, void* workspace, size_t) {
+fv_status productRun(const fv_problem& problem, const fv_product_request& request, const fv_exec& exec,
+                     void* workspace, size_t) {
     return runOf(problem, of(request), exec, workspace);
 }
 
-fv_status relevanceWorkspace(const fv_problem& problem, const fv_relevance_request& request, const fv_exec& exec, size_t* bytes) {
+fv_status relevanceWorkspace(const fv_problem& problem, const fv_relevance_request& request,
+                             const fv_exec& exec, size_t* bytes) {
     return workspaceOf(problem, of(request), exec, bytes);
 }
 
-fv_status relevanceRun(const fv_problem& problem, const fv_relevance_request& request, const fv_exec& exec, void* workspace,
-                       size_t) {
+fv_status relevanceRun(const fv_problem& problem, const fv_relevance_request& request, const fv_exec& exec,
+                       void* workspace, size_t) {
     return runOf(problem, of(request), exec, workspace);
 }
 

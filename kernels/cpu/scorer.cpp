@@ -46,7 +46,9 @@ void Scorer::setLines(const int32_t* index, int count) {
     }
 }
 
-int Scorer::rowsOf(int tile) const { return std::min(m_level.tileRows, m_count - tile * m_level.tileRows); }
+int Scorer::rowsOf(int tile) const {
+    return std::min(m_level.tileRows, m_count - tile * m_level.tileRows);
+}
 
 bool Scorer::reaches(int64_t block) const {
     return m_reach.low < m_reach.high && block * kBlock < m_reach.high && (block + 1) * kBlock > m_reach.low;
@@ -58,7 +60,8 @@ void Scorer::setBlock(int64_t block) {
     const fv_problem& p = m_context.problem;
     m_masked = p.key_visible && !m_matrix.transposed;
     if (!m_masked) return;
-    const uint8_t* visible = p.key_visible + m_matrix.batch * p.key_visible_stride_b + m_matrix.firstColumn + block * kBlock;
+    const uint8_t* visible =
+        p.key_visible + m_matrix.batch * p.key_visible_stride_b + m_matrix.firstColumn + block * kBlock;
     bool all = true;
     for (int j = 0; j < m_columns; ++j) {
         m_scratch.mask[j] = visible[j] ? 0.0f : -1.0f;
@@ -83,11 +86,13 @@ Range Scorer::score(int tile) {
     range = {range.begin / step * step, (range.end + width - 1) / width * width};
     const float* panels = m_matrix.panels + start * m_context.depth;
     const auto scores = m_context.pairs ? m_level.pairScores : m_level.scores;
-    scores(m_scratch.packed + int64_t{first} * m_context.depth, panels, m_context.depth, range.begin, range.end, m_scratch.tile);
+    scores(m_scratch.packed + int64_t{first} * m_context.depth, panels, m_context.depth, range.begin,
+           range.end, m_scratch.tile);
     for (int r = 0; r < rows; ++r) {
         float* cells = m_scratch.tile + r * kBlock;
         if (m_context.transformed) transform(first + r, {range.begin, std::min(range.end, m_columns)}, cells);
-        const int low = own[r].empty() ? range.end : own[r].begin, high = own[r].empty() ? range.end : own[r].end;
+        const int low = own[r].empty() ? range.end : own[r].begin,
+                  high = own[r].empty() ? range.end : own[r].end;
         std::fill(cells + range.begin, cells + low, kHidden);
         std::fill(cells + high, cells + range.end, kHidden);
         if (m_masked) m_level.hide(cells, range.begin, range.end, m_scratch.mask);
@@ -113,7 +118,9 @@ void Scorer::transform(int row, Range range, float* cells) const {
     for (int j = range.begin; j < range.end; ++j) {
         const float added = bias ? bias[j * step] : 0;
         const float logit = cells[j] + added * log2e;
-        cells[j] = added == -std::numeric_limits<float>::infinity() ? kHidden : logit < kLowest ? kLowest : logit;
+        cells[j] = added == -std::numeric_limits<float>::infinity() ? kHidden
+                   : logit < kLowest                                ? kLowest
+                                                                    : logit;
     }
 }
 

@@ -11,7 +11,7 @@ struct Matrix {
     int64_t batch, head;
     bool transposed;
     Source lines;
-    const float* panels;              ///< packed columns
+    const float* panels;  ///< packed columns
     int64_t firstColumn, columns;
 };
 

@@ -39,8 +39,9 @@ struct StatsCall {
     /// Address of an output of one head, or null.
     template <class T>
     T* out(const fv_output& output, const HeadOf& head) const {
-        return output.data ? static_cast<T*>(output.data) + head.batch * output.stride_b + head.head * output.stride_h
-                           : nullptr;
+        return output.data
+                   ? static_cast<T*>(output.data) + head.batch * output.stride_b + head.head * output.stride_h
+                   : nullptr;
     }
 };
 

@@ -13,8 +13,13 @@ constexpr int64_t kBlocksPerSum = 16;
 class ChunkStats {
 public:
     ChunkStats(const StatsCall& call, int slot, const HeadOf& head, int64_t chunk)
-        : m_call(call), m_level(call.context.level), m_request(call.request), m_scratch(call.scratch[slot]), m_head(head),
-          m_chunk(chunk), m_scorer(call.context, m_scratch.score, call.panels.matrix(call.context, head)),
+        : m_call(call),
+          m_level(call.context.level),
+          m_request(call.request),
+          m_scratch(call.scratch[slot]),
+          m_head(head),
+          m_chunk(chunk),
+          m_scorer(call.context, m_scratch.score, call.panels.matrix(call.context, head)),
           m_pool(m_level, call.pool, foldAt(0), foldAt(3)) {
         call.queries.load(m_scorer, chunk);
         for (int i = 0; i < m_scorer.lines(); ++i) {
@@ -26,7 +31,8 @@ public:
         }
         std::fill(m_scratch.lanes, m_scratch.lanes + kChunk * 3 * m_level.width, 0.0f);
         m_scratch.top.clear();
-        if (m_request.group_mass.data) std::fill(m_scratch.mass, m_scratch.mass + kChunk * (kMaxGroups + 1), 0.0);
+        if (m_request.group_mass.data)
+            std::fill(m_scratch.mass, m_scratch.mass + kChunk * (kMaxGroups + 1), 0.0);
     }
 
     void run() {
@@ -44,7 +50,8 @@ private:
     }
 
     void passBlock(int64_t block) {
-        const int columns = static_cast<int>(std::min<int64_t>(kBlock, m_call.context.problem.tk - block * kBlock));
+        const int columns =
+            static_cast<int>(std::min<int64_t>(kBlock, m_call.context.problem.tk - block * kBlock));
         Fold total{};
         if (m_call.columns.wanted()) {
             total = m_call.columns.at(m_head.slot, m_chunk, block * kBlock);
@@ -56,7 +63,8 @@ private:
         const bool reached = m_scorer.reaches(block);
         if (reached) m_scorer.setBlock(block);
         if (reached && m_request.group_mass.data) {
-            m_scratch.runs->set(m_request.key_group + block * kBlock, columns, static_cast<int>(m_request.groups));
+            m_scratch.runs->set(m_request.key_group + block * kBlock, columns,
+                                static_cast<int>(m_request.groups));
         }
         Fold fold = foldAt(6);
         fold.row = total.row ? fold.row : nullptr;
@@ -64,14 +72,16 @@ private:
             const Range range = reached ? m_scorer.score(tile) : Range{0, 0};
             const int first = tile * m_level.tileRows, rows = m_scorer.rowsOf(tile);
             if (!range.empty()) {
-                for (int r = 0; r < rows; ++r) passRow(first + r, m_scratch.score.tile + r * kBlock, range, block);
+                for (int r = 0; r < rows; ++r)
+                    passRow(first + r, m_scratch.score.tile + r * kBlock, range, block);
                 if (total.sum || m_call.pool.wanted()) {
                     m_level.fold(m_scratch.score.tile, rows, range.begin, range.end, first, fold);
                 }
                 if (total.sum) m_level.addFold(total, fold, range.begin, range.end);
             }
             if (m_call.pool.wanted()) {
-                m_pool.add(m_scratch.score.tile, fold, range, m_chunk * kChunk + first, rows, tile + 1 == m_scorer.tiles());
+                m_pool.add(m_scratch.score.tile, fold, range, m_chunk * kChunk + first, rows,
+                           tile + 1 == m_scorer.tiles());
             }
         }
     }
@@ -81,10 +91,12 @@ private:
             const float most = m_level.largest(cells, range.begin, range.end);
             if (most > m_largest[line]) {
                 m_largest[line] = most;
-                m_argmax[line] = static_cast<int32_t>(block * kBlock + m_level.find(cells, range.begin, range.end, most));
+                m_argmax[line] =
+                    static_cast<int32_t>(block * kBlock + m_level.find(cells, range.begin, range.end, most));
             }
         }
-        if (m_scratch.top.k) m_scratch.top.collect(m_level, line, cells, range.begin, range.end, block * kBlock);
+        if (m_scratch.top.k)
+            m_scratch.top.collect(m_level, line, cells, range.begin, range.end, block * kBlock);
         m_level.probLanes(cells, range.begin, range.end, m_call.context.factor, m_shift[line],
                           m_scratch.lanes + line * 3 * m_level.width);
         if (m_request.group_mass.data) addMass(line, cells, range);
@@ -134,8 +146,8 @@ private:
         if (!value && !index) return;
         for (int i = 0; i < m_scorer.lines(); ++i) {
             const int64_t place = (at + i) * m_request.topk;
-            m_scratch.top.write(m_level, i, m_call.context.factor, m_shift[i], value ? value + place : nullptr,
-                                index ? index + place : nullptr);
+            m_scratch.top.write(m_level, i, m_call.context.factor, m_shift[i],
+                                value ? value + place : nullptr, index ? index + place : nullptr);
         }
     }
 
@@ -144,7 +156,8 @@ private:
         if (!mass) return;
         for (int i = 0; i < m_scorer.lines(); ++i) {
             for (int64_t g = 0; g < m_request.groups; ++g) {
-                mass[(at + i) * m_request.groups + g] = static_cast<float>(m_scratch.mass[i * (kMaxGroups + 1) + g]);
+                mass[(at + i) * m_request.groups + g] =
+                    static_cast<float>(m_scratch.mass[i * (kMaxGroups + 1) + g]);
             }
         }
     }
@@ -190,8 +203,10 @@ void columnTopUnit(const StatsCall& call, int slot, const HeadOf& head, int64_t 
             if (range.empty()) continue;
             for (int r = 0; r < scorer.rowsOf(tile); ++r) {
                 float* cells = scratch.score.tile + r * kBlock;
-                level.columnLogs(cells, range.begin, range.end, context.factor, high + block * kBlock, low + block * kBlock);
-                scratch.top.collect(level, tile * level.tileRows + r, cells, range.begin, range.end, block * kBlock);
+                level.columnLogs(cells, range.begin, range.end, context.factor, high + block * kBlock,
+                                 low + block * kBlock);
+                scratch.top.collect(level, tile * level.tileRows + r, cells, range.begin, range.end,
+                                    block * kBlock);
             }
         }
     }
@@ -199,7 +214,8 @@ void columnTopUnit(const StatsCall& call, int slot, const HeadOf& head, int64_t 
     int32_t* index = call.out<int32_t>(call.request.col_topk_index, head);
     for (int i = 0; i < scorer.lines(); ++i) {
         const int64_t place = (chunk * kChunk + i) * call.request.col_topk;
-        scratch.top.write(level, i, {1, 0}, {0, 0}, value ? value + place : nullptr, index ? index + place : nullptr);
+        scratch.top.write(level, i, {1, 0}, {0, 0}, value ? value + place : nullptr,
+                          index ? index + place : nullptr);
     }
     scratch.top.k = rowTop;
 }

@@ -10,18 +10,26 @@ namespace {
 
 constexpr int64_t kBandRows = 64;  // queries of one unit, about
 
-// `cells` cells shown by `pixels` pixels: in units of 1/pixels of a cell, pixel x covers [x * cells, (x + 1) * cells).
+// `cells` cells shown by `pixels` pixels: in units of 1/pixels of a cell, pixel x covers [x * cells, (x + 1)
+// * cells).
 struct Axis {
     int64_t cells, pixels;
 
     int64_t firstPixel(int64_t cell) const { return cell * pixels / cells; }
-    int64_t endPixel(int64_t cell) const { return std::min(pixels, ((cell + 1) * pixels + cells - 1) / cells); }
+    int64_t endPixel(int64_t cell) const {
+        return std::min(pixels, ((cell + 1) * pixels + cells - 1) / cells);
+    }
     int64_t firstCell(int64_t pixel) const { return pixel * cells / pixels; }
-    int64_t endCell(int64_t pixel) const { return std::min(cells, ((pixel + 1) * cells + pixels - 1) / pixels); }
+    int64_t endCell(int64_t pixel) const {
+        return std::min(cells, ((pixel + 1) * cells + pixels - 1) / pixels);
+    }
     /// Part of the cell that lies in the pixel, 0 to 1.
     float part(int64_t pixel, int64_t cell) const {
-        const int64_t begin = std::max(pixel * cells, cell * pixels), end = std::min((pixel + 1) * cells, (cell + 1) * pixels);
-        return end - begin == pixels ? 1.0f : static_cast<float>(static_cast<double>(end - begin) / static_cast<double>(pixels));
+        const int64_t begin = std::max(pixel * cells, cell * pixels),
+                      end = std::min((pixel + 1) * cells, (cell + 1) * pixels);
+        return end - begin == pixels
+                   ? 1.0f
+                   : static_cast<float>(static_cast<double>(end - begin) / static_cast<double>(pixels));
     }
 };
 
@@ -32,7 +40,8 @@ struct TileScratch {
 };
 
 struct TileCall {
-    TileCall(const Context& shared, const fv_tile_request& wanted, Arena& arena) : context(shared), request(wanted) {
+    TileCall(const Context& shared, const fv_tile_request& wanted, Arena& arena)
+        : context(shared), request(wanted) {
         rows = {request.row_end - request.row_begin, request.height};
         columns = {request.column_end - request.column_begin, request.width};
         joined = request.heads != FV_HEADS_NONE;
@@ -95,10 +104,12 @@ void reduceAcross(const TileCall& call, const float* cells, int64_t first, int c
 }
 
 // Adds one reduced row to the pixel rows of the band that it touches.
-void reduceDown(const TileCall& call, const float* across, int64_t row, int64_t firstPixel, int64_t endPixel, float* out) {
+void reduceDown(const TileCall& call, const float* across, int64_t row, int64_t firstPixel, int64_t endPixel,
+                float* out) {
     const int64_t width = call.columns.pixels;
     const bool most = call.request.reduce == FV_TILE_MAX;
-    for (int64_t y = std::max(firstPixel, call.rows.firstPixel(row)); y < std::min(endPixel, call.rows.endPixel(row)); ++y) {
+    for (int64_t y = std::max(firstPixel, call.rows.firstPixel(row));
+         y < std::min(endPixel, call.rows.endPixel(row)); ++y) {
         float* line = out + y * width;
         const float part = call.rows.part(y, row);
         if (most) {
@@ -115,16 +126,16 @@ Range tileOf(const TileCall& call, const TileScratch& scratch, Scorer& scorer, c
     const Range range = scorer.score(tile);
     for (int r = 0; r < scorer.rowsOf(tile) && !range.empty(); ++r) {
         const int64_t row = scorer.line(tile * context.level.tileRows + r) - call.request.row_begin;
-        const RowSums sums = context.level.probs(scratch.score.tile + r * kBlock, range.begin, range.end, context.factor,
-                                                 call.shifts.at(head, row));
+        const RowSums sums = context.level.probs(scratch.score.tile + r * kBlock, range.begin, range.end,
+                                                 context.factor, call.shifts.at(head, row));
         if (!(sums.sum <= 3.4e38f)) context.nonfinite = true;
     }
     return range;
 }
 
 // Joins the heads [0, q_heads) of a batch entry cell by cell for one tile of lines, in scratch.joined.
-void joinHeads(const TileCall& call, const TileScratch& scratch, const Flight& flight, int64_t firstLine, int lines,
-               int64_t block) {
+void joinHeads(const TileCall& call, const TileScratch& scratch, const Flight& flight, int64_t firstLine,
+               int lines, int64_t block) {
     const Context& context = call.context;
     const Level& level = context.level;
     for (int64_t slot = 0; slot < context.problem.q_heads; ++slot) {
@@ -147,8 +158,8 @@ void joinHeads(const TileCall& call, const TileScratch& scratch, const Flight& f
     }
 }
 
-void passRows(const TileCall& call, const TileScratch& scratch, const Flight& flight, const HeadOf& head, int64_t firstRow,
-              int lines) {
+void passRows(const TileCall& call, const TileScratch& scratch, const Flight& flight, const HeadOf& head,
+              int64_t firstRow, int lines) {
     const Context& context = call.context;
     Scorer scorer(context, scratch.score, call.keys.matrix(context, head));
     if (!call.joined) scorer.setLines(call.request.row_begin + firstRow, lines);
@@ -158,7 +169,8 @@ void passRows(const TileCall& call, const TileScratch& scratch, const Flight& fl
         if (call.joined) {
             joinHeads(call, scratch, flight, call.request.row_begin + firstRow, lines, block);
             for (int r = 0; r < lines; ++r) {
-                reduceAcross(call, scratch.joined + r * kBlock, first, columns, scratch.across + r * call.columns.pixels);
+                reduceAcross(call, scratch.joined + r * kBlock, first, columns,
+                             scratch.across + r * call.columns.pixels);
             }
             continue;
         }
@@ -169,7 +181,8 @@ void passRows(const TileCall& call, const TileScratch& scratch, const Flight& fl
             if (range.empty()) continue;
             const int end = std::min(range.end, columns);
             for (int r = 0; r < scorer.rowsOf(tile); ++r) {
-                reduceAcross(call, scratch.score.tile + r * kBlock + range.begin, first + range.begin, end - range.begin,
+                reduceAcross(call, scratch.score.tile + r * kBlock + range.begin, first + range.begin,
+                             end - range.begin,
                              scratch.across + (tile * context.level.tileRows + r) * call.columns.pixels);
             }
         }
@@ -189,7 +202,8 @@ void tileUnit(const TileCall& call, int slot, const Flight& flight, const HeadOf
         const int lines = static_cast<int>(std::min(call.chunkRows, rowEnd - row));
         std::fill(scratch.across, scratch.across + lines * width, 0.0f);
         passRows(call, scratch, flight, head, row, lines);
-        for (int r = 0; r < lines; ++r) reduceDown(call, scratch.across + r * width, row + r, first, end, out);
+        for (int r = 0; r < lines; ++r)
+            reduceDown(call, scratch.across + r * width, row + r, first, end, out);
     }
     double scale = 1;
     if (request.reduce == FV_TILE_MEAN) {
@@ -203,7 +217,8 @@ void tileUnit(const TileCall& call, int slot, const Flight& flight, const HeadOf
 
 }  // namespace
 
-fv_status tileWorkspace(const fv_problem& problem, const fv_tile_request& request, const fv_exec& exec, size_t* bytes) {
+fv_status tileWorkspace(const fv_problem& problem, const fv_tile_request& request, const fv_exec& exec,
+                        size_t* bytes) {
     const Context context(problem, exec);
     Arena arena(nullptr);
     const TileCall call(context, request, arena);
@@ -211,12 +226,14 @@ fv_status tileWorkspace(const fv_problem& problem, const fv_tile_request& reques
     return FV_OK;
 }
 
-fv_status tileRun(const fv_problem& problem, const fv_tile_request& request, const fv_exec& exec, void* workspace, size_t) {
+fv_status tileRun(const fv_problem& problem, const fv_tile_request& request, const fv_exec& exec,
+                  void* workspace, size_t) {
     const Context context(problem, exec);
     Arena arena(workspace);
     const TileCall call(context, request, arena);
     const LineSet rows{nullptr, request.row_begin, call.rows.cells};
-    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled(); first += call.flightHeads) {
+    for (int64_t first = 0; first < context.kvCount && !context.workers.cancelled();
+         first += call.flightHeads) {
         const Flight flight{first, std::min(call.flightHeads, context.kvCount - first)};
         call.keys.pack(context, flight);
         if (call.allKeys.count > 0) call.allKeys.pack(context, flight);

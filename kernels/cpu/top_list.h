@@ -52,7 +52,8 @@ struct TopScratch {
     void collect(const Level& level, int line, const float* cells, int begin, int end, int64_t firstColumn) {
         const TopList top = list(line);
         const int count = level.above(cells, begin, end, top.limit(), found);
-        for (int i = 0; i < count; ++i) top.insert(cells[found[i]], static_cast<int32_t>(firstColumn + found[i]));
+        for (int i = 0; i < count; ++i)
+            top.insert(cells[found[i]], static_cast<int32_t>(firstColumn + found[i]));
     }
     /// Writes k values and indices; places beyond the filled ones hold 0 and -1.
     void write(const Level& level, int line, Factor factor, Shift shift, float* valueOut, int32_t* indexOut) {

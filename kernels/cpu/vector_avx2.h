@@ -1,4 +1,5 @@
-// AVX2 with FMA and F16C: 8 lanes, 4 lines x 3 vectors in registers. Included only by a unit compiled for them.
+// AVX2 with FMA and F16C: 8 lanes, 4 lines x 3 vectors in registers. Included only by a unit compiled for
+// them.
 #pragma once
 
 #include <immintrin.h>

@@ -1,4 +1,5 @@
-// AVX-512: 16 lanes, 8 lines x 3 vectors in registers. Included only by translation units compiled for AVX-512.
+// AVX-512: 16 lanes, 8 lines x 3 vectors in registers. Included only by translation units compiled for
+// AVX-512.
 #pragma once
 
 #include <immintrin.h>
@@ -15,14 +16,18 @@ struct Avx512 {
 
     static F set(float x) { return _mm512_set1_ps(x); }
     static F load(const float* p) { return _mm512_loadu_ps(p); }
-    static F loadPart(const float* p, int n) { return _mm512_maskz_loadu_ps(static_cast<M>((1u << n) - 1), p); }
+    static F loadPart(const float* p, int n) {
+        return _mm512_maskz_loadu_ps(static_cast<M>((1u << n) - 1), p);
+    }
     static void store(float* p, F x) { _mm512_storeu_ps(p, x); }
     static void storeRows(float* p, F x) { _mm256_storeu_ps(p, _mm512_castps512_ps256(x)); }
     static void transpose(F (&x)[16]) {
         F y[16];
         for (int i = 0; i < 16; i += 4) {
-            const __m512d a = pd(_mm512_unpacklo_ps(x[i], x[i + 1])), b = pd(_mm512_unpackhi_ps(x[i], x[i + 1]));
-            const __m512d c = pd(_mm512_unpacklo_ps(x[i + 2], x[i + 3])), d = pd(_mm512_unpackhi_ps(x[i + 2], x[i + 3]));
+            const __m512d a = pd(_mm512_unpacklo_ps(x[i], x[i + 1])),
+                          b = pd(_mm512_unpackhi_ps(x[i], x[i + 1]));
+            const __m512d c = pd(_mm512_unpacklo_ps(x[i + 2], x[i + 3])),
+                          d = pd(_mm512_unpackhi_ps(x[i + 2], x[i + 3]));
             y[i] = ps(_mm512_unpacklo_pd(a, c));
             y[i + 1] = ps(_mm512_unpackhi_pd(a, c));
             y[i + 2] = ps(_mm512_unpacklo_pd(b, d));
@@ -30,8 +35,10 @@ struct Avx512 {
         }
         // y[4 g + c] holds columns c, c + 4, c + 8 and c + 12 of the rows 4 g to 4 g + 3.
         for (int c = 0; c < 4; ++c) {
-            const F a = _mm512_shuffle_f32x4(y[c], y[c + 4], 0x88), b = _mm512_shuffle_f32x4(y[c], y[c + 4], 0xdd);
-            const F d = _mm512_shuffle_f32x4(y[c + 8], y[c + 12], 0x88), e = _mm512_shuffle_f32x4(y[c + 8], y[c + 12], 0xdd);
+            const F a = _mm512_shuffle_f32x4(y[c], y[c + 4], 0x88),
+                    b = _mm512_shuffle_f32x4(y[c], y[c + 4], 0xdd);
+            const F d = _mm512_shuffle_f32x4(y[c + 8], y[c + 12], 0x88),
+                    e = _mm512_shuffle_f32x4(y[c + 8], y[c + 12], 0xdd);
             x[c] = _mm512_shuffle_f32x4(a, d, 0x88);
             x[c + 8] = _mm512_shuffle_f32x4(a, d, 0xdd);
             x[c + 4] = _mm512_shuffle_f32x4(b, e, 0x88);

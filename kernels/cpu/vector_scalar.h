@@ -1,4 +1,5 @@
-// Plain C++ on 8 lanes, for processors without AVX2; the compiler may use what the base instruction set offers.
+// Plain C++ on 8 lanes, for processors without AVX2; the compiler may use what the base instruction set
+// offers.
 #pragma once
 
 #include <math.h>
@@ -64,7 +65,8 @@ struct Scalar {
     // a * b - c with the product exact, as a fused multiply has it.
     static F shift(F a, F b, F c) {
         return make<F>([&](int i) {
-            return static_cast<float>(static_cast<double>(a.lane[i]) * b.lane[i] - static_cast<double>(c.lane[i]));
+            return static_cast<float>(static_cast<double>(a.lane[i]) * b.lane[i] -
+                                      static_cast<double>(c.lane[i]));
         });
     }
     static F max(F a, F b) {
@@ -97,7 +99,8 @@ struct Scalar {
         });
     }
     static float sumLanes(F x) {
-        return ((x.lane[0] + x.lane[4]) + (x.lane[2] + x.lane[6])) + ((x.lane[1] + x.lane[5]) + (x.lane[3] + x.lane[7]));
+        return ((x.lane[0] + x.lane[4]) + (x.lane[2] + x.lane[6])) +
+               ((x.lane[1] + x.lane[5]) + (x.lane[3] + x.lane[7]));
     }
     static float largestLane(F x) {
         float most = x.lane[0];

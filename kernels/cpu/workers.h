@@ -1,4 +1,5 @@
-// Units of work over the threads of the caller. Each unit owns what it writes, so their order does not matter.
+// Units of work over the threads of the caller. Each unit owns what it writes, so their order does not
+// matter.
 #pragma once
 
 #include <atomic>
@@ -17,7 +18,8 @@ public:
 
     bool cancelled() const { return m_exec.cancel && *m_exec.cancel; }
 
-    /// Runs body(slot, unit) for every unit; a slot is in use once at a time. Units are left out after a cancel.
+    /// Runs body(slot, unit) for every unit; a slot is in use once at a time. Units are left out after a
+    /// cancel.
     template <class Body>
     void each(int64_t units, const Body& body) const {
         Loop<Body> loop{*this, body, units, {0}};
@@ -39,7 +41,8 @@ private:
 
         static void part(void* argument, int64_t slot) {
             Loop& loop = *static_cast<Loop*>(argument);
-            for (int64_t unit = loop.next++; unit < loop.units && !loop.workers.cancelled(); unit = loop.next++) {
+            for (int64_t unit = loop.next++; unit < loop.units && !loop.workers.cancelled();
+                 unit = loop.next++) {
                 loop.body(static_cast<int>(slot), unit);
             }
         }

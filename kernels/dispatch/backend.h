@@ -5,8 +5,8 @@
 
 namespace fovea::kernels {
 
-/// The two halves of one kind of call. `workspace` sees a request whose pointers only say what is wanted; `run` gets a
-/// workspace that is aligned, large enough and apart from every output.
+/// The two halves of one kind of call. `workspace` sees a request whose pointers only say what is wanted;
+/// `run` gets a workspace that is aligned, large enough and apart from every output.
 template <class Request>
 struct Call {
     fv_status (*workspace)(const fv_problem&, const Request&, const fv_exec&, size_t* bytes);

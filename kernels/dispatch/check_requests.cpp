@@ -4,14 +4,17 @@ namespace fovea::kernels {
 
 namespace {
 
-bool within(int64_t value, int64_t low, int64_t high) { return value >= low && value <= high; }
+bool within(int64_t value, int64_t low, int64_t high) {
+    return value >= low && value <= high;
+}
 
 bool somethingWanted(const WrittenList& written, Report& report) {
     return report.require(!written.empty(), FV_NULL_POINTER, "request", "no output is wanted");
 }
 
 bool knownHeads(fv_head_reduce heads, Report& report) {
-    return report.require(within(heads, FV_HEADS_NONE, FV_HEADS_MIN), FV_BAD_VALUE, "heads", "unknown reduction");
+    return report.require(within(heads, FV_HEADS_NONE, FV_HEADS_MIN), FV_BAD_VALUE, "heads",
+                          "unknown reduction");
 }
 
 template <class Request>
@@ -30,7 +33,8 @@ bool checkGroups(const fv_problem& p, Groups g, const fv_exec& exec, Stage stage
     if (!report.require(g.keyGroup, FV_NULL_POINTER, "key_group", "the pointer is null")) return false;
     if (!report.require(within(g.groups, 1, 32), FV_BAD_SIZE, "groups", "not 1 to 32")) return false;
     if (stage == Stage::Workspace) return true;
-    if (!report.require(aligned(g.keyGroup, 4), FV_MISALIGNED, "key_group", "the pointer is not aligned")) return false;
+    if (!report.require(aligned(g.keyGroup, 4), FV_MISALIGNED, "key_group", "the pointer is not aligned"))
+        return false;
     if (exec.kind == FV_CUDA) return true;
     bool known = true;
     for (int64_t j = 0; j < p.tk; ++j) known = known && within(g.keyGroup[j], -1, g.groups - 1);
@@ -40,8 +44,9 @@ bool checkGroups(const fv_problem& p, Groups g, const fv_exec& exec, Stage stage
 bool checkInput(const float* x, int64_t strideB, int64_t strideH, Stage stage, Report& report) {
     return report.require(within(strideB, 0, kMaxStride) && within(strideH, 0, kMaxStride), FV_BAD_SIZE, "x",
                           "a stride is negative or too large") &&
-           (stage == Stage::Workspace || (report.require(x, FV_NULL_POINTER, "x", "the pointer is null") &&
-                                          report.require(aligned(x, 4), FV_MISALIGNED, "x", "the pointer is not aligned")));
+           (stage == Stage::Workspace ||
+            (report.require(x, FV_NULL_POINTER, "x", "the pointer is null") &&
+             report.require(aligned(x, 4), FV_MISALIGNED, "x", "the pointer is not aligned")));
 }
 
 }  // namespace
@@ -83,7 +88,8 @@ bool checkRequest(const fv_problem& p, const fv_stats_request& r, const fv_exec&
 bool checkRequest(const fv_problem& p, const fv_lines_request& r, const fv_exec& exec, Stage stage,
                   WrittenList& written, Report& report) {
     if (!knownSize(r, report) || !knownHeads(r.heads, report)) return false;
-    if (!report.require(!r.rows != !r.columns, FV_NULL_POINTER, "rows", "exactly one of rows and columns is given")) {
+    if (!report.require(!r.rows != !r.columns, FV_NULL_POINTER, "rows",
+                        "exactly one of rows and columns is given")) {
         return false;
     }
     if (!report.require(within(r.count, 1, 4096), FV_BAD_SIZE, "count", "not 1 to 4096")) return false;
@@ -91,23 +97,27 @@ bool checkRequest(const fv_problem& p, const fv_lines_request& r, const fv_exec&
     const int32_t* lines = r.rows ? r.rows : r.columns;
     const int64_t limit = r.rows ? p.tq : p.tk, length = r.rows ? p.tk : p.tq;
     if (stage == Stage::Run) {
-        if (!report.require(aligned(lines, 4), FV_MISALIGNED, "rows", "the pointer is not aligned")) return false;
+        if (!report.require(aligned(lines, 4), FV_MISALIGNED, "rows", "the pointer is not aligned"))
+            return false;
         bool known = true;
-        for (int64_t i = 0; exec.kind == FV_CPU && i < r.count; ++i) known = known && within(lines[i], 0, limit - 1);
-        if (!report.require(known, FV_BAD_VALUE, r.rows ? "rows" : "columns", "an index is out of range")) return false;
+        for (int64_t i = 0; exec.kind == FV_CPU && i < r.count; ++i)
+            known = known && within(lines[i], 0, limit - 1);
+        if (!report.require(known, FV_BAD_VALUE, r.rows ? "rows" : "columns", "an index is out of range"))
+            return false;
     }
     written.add("out", r.out, p.batch, r.heads == FV_HEADS_NONE ? p.q_heads : 1, r.count * length);
     return written.check(report, stage);
 }
 
-bool checkRequest(const fv_problem& p, const fv_tile_request& r, const fv_exec&, Stage stage, WrittenList& written,
-                  Report& report) {
+bool checkRequest(const fv_problem& p, const fv_tile_request& r, const fv_exec&, Stage stage,
+                  WrittenList& written, Report& report) {
     if (!knownSize(r, report) || !knownHeads(r.heads, report)) return false;
     const bool known = within(r.reduce, FV_TILE_MEAN, FV_TILE_SUM);
     if (!report.require(known, FV_BAD_VALUE, "reduce", "unknown reduction")) return false;
     const bool inside = within(r.row_begin, 0, p.tq - 1) && within(r.row_end, r.row_begin + 1, p.tq) &&
                         within(r.column_begin, 0, p.tk - 1) && within(r.column_end, r.column_begin + 1, p.tk);
-    if (!report.require(inside, FV_BAD_SIZE, "tile", "the rectangle is empty or leaves the matrix")) return false;
+    if (!report.require(inside, FV_BAD_SIZE, "tile", "the rectangle is empty or leaves the matrix"))
+        return false;
     if (!report.require(within(r.height, 1, 4096) && within(r.width, 1, 4096), FV_BAD_SIZE, "tile",
                         "height and width are 1 to 4096")) {
         return false;
@@ -117,15 +127,18 @@ bool checkRequest(const fv_problem& p, const fv_tile_request& r, const fv_exec&,
     return written.check(report, stage);
 }
 
-bool checkRequest(const fv_problem& p, const fv_product_request& r, const fv_exec&, Stage stage, WrittenList& written,
-                  Report& report) {
+bool checkRequest(const fv_problem& p, const fv_product_request& r, const fv_exec&, Stage stage,
+                  WrittenList& written, Report& report) {
     if (!knownSize(r, report)) return false;
-    if (!report.require(within(r.transposed, 0, 1), FV_BAD_VALUE, "transposed", "neither 0 nor 1")) return false;
-    if (!report.require(within(r.mean_heads, 0, 1), FV_BAD_VALUE, "mean_heads", "neither 0 nor 1")) return false;
+    if (!report.require(within(r.transposed, 0, 1), FV_BAD_VALUE, "transposed", "neither 0 nor 1"))
+        return false;
+    if (!report.require(within(r.mean_heads, 0, 1), FV_BAD_VALUE, "mean_heads", "neither 0 nor 1"))
+        return false;
     if (!report.require(within(r.columns, 1, 8), FV_BAD_SIZE, "columns", "not 1 to 8")) return false;
     if (!checkInput(r.x, r.x_stride_b, r.x_stride_h, stage, report)) return false;
     if (!report.require(r.out.data, FV_NULL_POINTER, "out", "the pointer is null")) return false;
-    written.add("out", r.out, p.batch, r.mean_heads ? 1 : p.q_heads, (r.transposed ? p.tk : p.tq) * r.columns);
+    written.add("out", r.out, p.batch, r.mean_heads ? 1 : p.q_heads,
+                (r.transposed ? p.tk : p.tq) * r.columns);
     return written.check(report, stage);
 }
 
@@ -147,13 +160,18 @@ bool checkRequest(const fv_problem& p, const fv_forward_request& r, const fv_exe
     const bool known = within(r.edit, FV_EDIT_NONE, FV_EDIT_RENORMALISE);
     if (!report.require(known, FV_BAD_VALUE, "edit", "unknown edit")) return false;
     const bool edited = r.edit != FV_EDIT_NONE;
-    if ((edited || r.group_mass.data) && !checkGroups(p, {r.key_group, r.groups}, exec, stage, report)) return false;
+    if ((edited || r.group_mass.data) && !checkGroups(p, {r.key_group, r.groups}, exec, stage, report))
+        return false;
     if (edited) {
-        const bool fits = within(r.factor_stride_b, 0, kMaxStride) && within(r.factor_stride_h, 0, kMaxStride) &&
-                          within(r.factor_stride_q, 0, kMaxStride) && within(r.factor_stride_g, 0, kMaxStride);
+        const bool fits =
+            within(r.factor_stride_b, 0, kMaxStride) && within(r.factor_stride_h, 0, kMaxStride) &&
+            within(r.factor_stride_q, 0, kMaxStride) && within(r.factor_stride_g, 0, kMaxStride);
         if (!report.require(fits, FV_BAD_SIZE, "factor", "a stride is negative or too large")) return false;
-        if (stage == Stage::Run && !report.require(r.factor, FV_NULL_POINTER, "factor", "the pointer is null")) return false;
-        if (stage == Stage::Run && !report.require(aligned(r.factor, 4), FV_MISALIGNED, "factor", "the pointer is not aligned")) {
+        if (stage == Stage::Run &&
+            !report.require(r.factor, FV_NULL_POINTER, "factor", "the pointer is null"))
+            return false;
+        if (stage == Stage::Run &&
+            !report.require(aligned(r.factor, 4), FV_MISALIGNED, "factor", "the pointer is not aligned")) {
             return false;
         }
     }

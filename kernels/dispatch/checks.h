@@ -8,7 +8,8 @@
 
 namespace fovea::kernels {
 
-/// Whether a call runs, or only asks for the size of its workspace: then pointers are flags and nothing is read.
+/// Whether a call runs, or only asks for the size of its workspace: then pointers are flags and nothing is
+/// read.
 enum class Stage { Workspace, Run };
 
 /// One array that a call writes: `blocks` [batch, heads] of `count` elements each, strides in elements.
@@ -49,10 +50,13 @@ bool checkRequest(const fv_problem&, const fv_stats_request&, const fv_exec&, St
 bool checkRequest(const fv_problem&, const fv_lines_request&, const fv_exec&, Stage, WrittenList&, Report&);
 bool checkRequest(const fv_problem&, const fv_tile_request&, const fv_exec&, Stage, WrittenList&, Report&);
 bool checkRequest(const fv_problem&, const fv_product_request&, const fv_exec&, Stage, WrittenList&, Report&);
-bool checkRequest(const fv_problem&, const fv_relevance_request&, const fv_exec&, Stage, WrittenList&, Report&);
+bool checkRequest(const fv_problem&, const fv_relevance_request&, const fv_exec&, Stage, WrittenList&,
+                  Report&);
 bool checkRequest(const fv_problem&, const fv_forward_request&, const fv_exec&, Stage, WrittenList&, Report&);
 
-inline bool aligned(const void* pointer, size_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
+inline bool aligned(const void* pointer, size_t bytes) {
+    return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
 
 /// Largest stride, in elements, that is accepted: with the limits on sizes no offset overflows.
 constexpr int64_t kMaxStride = int64_t{1} << 40;

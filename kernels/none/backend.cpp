@@ -21,8 +21,9 @@ constexpr Call<Request> kRefuse{noWorkspace<Request>, noRun<Request>};
 }  // namespace
 
 const Backend& cudaBackend() {
-    static const Backend backend{kRefuse<fv_stats_request>,   kRefuse<fv_lines_request>,     kRefuse<fv_tile_request>,
-                                 kRefuse<fv_product_request>, kRefuse<fv_relevance_request>, kRefuse<fv_forward_request>};
+    static const Backend backend{kRefuse<fv_stats_request>,     kRefuse<fv_lines_request>,
+                                 kRefuse<fv_tile_request>,      kRefuse<fv_product_request>,
+                                 kRefuse<fv_relevance_request>, kRefuse<fv_forward_request>};
     return backend;
 }
 

@@ -21,7 +21,8 @@ int64_t sequenceOf(const int32_t* offsets, int64_t sequences, int64_t token) {
 
 // Every element of an operand [batch, heads, tokens, dim].
 struct Operand {
-    Operand(const fv_operand& x, fv_dtype dtype, const int64_t (&shape)[4]) : heads(shape[1]), tokens(shape[2]), dim(shape[3]) {
+    Operand(const fv_operand& x, fv_dtype dtype, const int64_t (&shape)[4])
+        : heads(shape[1]), tokens(shape[2]), dim(shape[3]) {
         for (int64_t b = 0; b < shape[0]; ++b) {
             for (int64_t h = 0; h < heads; ++h) {
                 for (int64_t i = 0; i < tokens; ++i) {
@@ -30,7 +31,9 @@ struct Operand {
             }
         }
     }
-    const double* token(int64_t b, int64_t h, int64_t i) const { return &data[static_cast<size_t>(((b * heads + h) * tokens + i) * dim)]; }
+    const double* token(int64_t b, int64_t h, int64_t i) const {
+        return &data[static_cast<size_t>(((b * heads + h) * tokens + i) * dim)];
+    }
 
     int64_t heads, tokens, dim;
     std::vector<double> data;
@@ -47,7 +50,8 @@ double logitOf(const fv_problem& p, double dot, int64_t b, int64_t h, int64_t i,
     double score = p.scale * dot;
     if (p.softcap > 0) score = p.softcap * std::tanh(score / p.softcap);
     if (!p.bias) return score;
-    return score + p.bias[b * p.bias_stride_b + h * p.bias_stride_h + i * p.bias_stride_q + j * p.bias_stride_k];
+    return score +
+           p.bias[b * p.bias_stride_b + h * p.bias_stride_h + i * p.bias_stride_q + j * p.bias_stride_k];
 }
 
 // Part of cell [at, at + 1) that pixel `pixel` of `pixels` over `cells` cells covers.
@@ -58,7 +62,8 @@ double overlap(int64_t pixel, int64_t pixels, int64_t cells, int64_t at) {
     return end - begin > 1e-9 ? end - begin : 0;
 }
 
-double joined(const fv_tile_request& r, const DenseAttention& a, int64_t b, int64_t head, int64_t i, int64_t j) {
+double joined(const fv_tile_request& r, const DenseAttention& a, int64_t b, int64_t head, int64_t i,
+              int64_t j) {
     if (r.heads == FV_HEADS_NONE) return a.at(b, head, i, j);
     double value = a.at(b, 0, i, j);
     for (int64_t h = 1; h < a.heads; ++h) {
@@ -107,7 +112,9 @@ DenseAttention denseAttention(const fv_problem& p) {
         double largest = kNone;
         for (int64_t j = 0; j < p.tk; ++j) {
             const bool visible = denseVisible(p, b, i, j);
-            row[j] = visible ? logitOf(p, dotOf(query.token(b, h, i), key.token(b, h / group, j), p.d), b, h, i, j) : kNone;
+            row[j] =
+                visible ? logitOf(p, dotOf(query.token(b, h, i), key.token(b, h / group, j), p.d), b, h, i, j)
+                        : kNone;
             largest = std::max(largest, row[j]);
         }
         if (largest == kNone) {
@@ -123,7 +130,8 @@ DenseAttention denseAttention(const fv_problem& p) {
     return result;
 }
 
-std::vector<double> denseForward(const fv_problem& p, const fv_forward_request& r, const DenseAttention& dense) {
+std::vector<double> denseForward(const fv_problem& p, const fv_forward_request& r,
+                                 const DenseAttention& dense) {
     const int64_t dv = p.dv ? p.dv : p.d;
     std::vector<double> out(static_cast<size_t>(p.batch * p.q_heads * p.tq * dv));
     const Operand value(p.value, p.dtype, {p.batch, p.kv_heads, p.tk, dv});
@@ -147,7 +155,8 @@ std::vector<double> denseForward(const fv_problem& p, const fv_forward_request& 
     return out;
 }
 
-std::vector<double> denseRelevance(const fv_problem& p, const fv_relevance_request& r, const DenseAttention& dense) {
+std::vector<double> denseRelevance(const fv_problem& p, const fv_relevance_request& r,
+                                   const DenseAttention& dense) {
     const int64_t dv = p.dv ? p.dv : p.d;
     std::vector<double> out(static_cast<size_t>(p.batch * p.tk * r.columns));
     const Operand value(p.value, p.dtype, {p.batch, p.kv_heads, p.tk, dv});
@@ -168,14 +177,16 @@ std::vector<double> denseRelevance(const fv_problem& p, const fv_relevance_reque
     return out;
 }
 
-std::vector<double> denseTile(const fv_tile_request& r, const DenseAttention& dense, int64_t b, int64_t head) {
+std::vector<double> denseTile(const fv_tile_request& r, const DenseAttention& dense, int64_t b,
+                              int64_t head) {
     const int64_t rows = r.row_end - r.row_begin, columns = r.column_end - r.column_begin;
     std::vector<double> out(static_cast<size_t>(r.height * r.width));
     for (int64_t y = 0; y < r.height; ++y) {
         for (int64_t x = 0; x < r.width; ++x) {
             double sum = 0, weight = 0, most = 0;
             for (int64_t i = y * rows / r.height; i <= (y + 1) * rows / r.height && i < rows; ++i) {
-                for (int64_t j = x * columns / r.width; j <= (x + 1) * columns / r.width && j < columns; ++j) {
+                for (int64_t j = x * columns / r.width; j <= (x + 1) * columns / r.width && j < columns;
+                     ++j) {
                     const double part = overlap(y, r.height, rows, i) * overlap(x, r.width, columns, j);
                     if (part == 0) continue;
                     const double cell = joined(r, dense, b, head, r.row_begin + i, r.column_begin + j);
@@ -184,7 +195,9 @@ std::vector<double> denseTile(const fv_tile_request& r, const DenseAttention& de
                     most = std::max(most, cell);
                 }
             }
-            const double value = r.reduce == FV_TILE_MAX ? most : r.reduce == FV_TILE_SUM ? sum : sum / weight;
+            const double value = r.reduce == FV_TILE_MAX   ? most
+                                 : r.reduce == FV_TILE_SUM ? sum
+                                                           : sum / weight;
             out[static_cast<size_t>(y * r.width + x)] = value;
         }
     }

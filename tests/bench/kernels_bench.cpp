@@ -1,7 +1,7 @@
 // Times the CPU kernels against each other and against the FMA peak of the core, interleaved in one run.
 //
-// Usage: kernels_bench [--rounds N] [--threads N] [--quick]; prints one JSON object. Ratios are medians of the ratios of
-// neighbouring runs, so that a slow moment of the machine hits both sides.
+// Usage: kernels_bench [--rounds N] [--threads N] [--quick]; prints one JSON object. Ratios are medians of
+// the ratios of neighbouring runs, so that a slow moment of the machine hits both sides.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -89,7 +89,8 @@ private:
 };
 
 #if defined(__x86_64__)
-// 24 independent chains of fused multiply-adds, 16 or 8 lanes; the chains are local, so that they stay in registers.
+// 24 independent chains of fused multiply-adds, 16 or 8 lanes; the chains are local, so that they stay in
+// registers.
 __attribute__((target("avx512f"))) double peak512(int64_t repeats) {
     __m512 acc[24];
     for (__m512& x : acc) x = _mm512_set1_ps(1);
@@ -122,9 +123,13 @@ __attribute__((target("avx2,fma"))) double peak256(int64_t repeats) {
     return 12.0 * 16 * static_cast<double>(repeats) / time / 1e9;
 }
 
-double peak(int level) { return level >= FV_LEVEL_AVX512 ? peak512(200000) : level == FV_LEVEL_AVX2 ? peak256(400000) : 0; }
+double peak(int level) {
+    return level >= FV_LEVEL_AVX512 ? peak512(200000) : level == FV_LEVEL_AVX2 ? peak256(400000) : 0;
+}
 #else
-double peak(int) { return 0; }
+double peak(int) {
+    return 0;
+}
 #endif
 
 struct Options {
@@ -137,24 +142,27 @@ void benchTile(const Options& options, int level) {
     const Level& table = levelOf(level);
     std::vector<double> rates, shares;
     const int depth = 128;
-    std::vector<float> lines(static_cast<size_t>(table.tileRows * depth), 0.5f), panels(static_cast<size_t>(kBlock * depth), 0.25f);
+    std::vector<float> lines(static_cast<size_t>(table.tileRows * depth), 0.5f),
+        panels(static_cast<size_t>(kBlock * depth), 0.25f);
     std::vector<float> tile(static_cast<size_t>(table.tileRows * kBlock + 16));
     for (int round = 0; round < options.rounds; ++round) {
         const int repeats = 2000;
         const double time = seconds([&] {
-            for (int i = 0; i < repeats; ++i) table.scores(lines.data(), panels.data(), depth, 0, kBlock, tile.data());
+            for (int i = 0; i < repeats; ++i)
+                table.scores(lines.data(), panels.data(), depth, 0, kBlock, tile.data());
         });
         rates.push_back(2.0 * table.tileRows * kBlock * depth * repeats / time / 1e9);
         shares.push_back(rates.back() / peak(level));
     }
-    std::printf("    {\"level\": %d, \"register_tile\": \"%dx%d\", \"gflops\": %.1f, \"of_fma_peak\": %.3f}", level,
-                table.tileRows, table.panelColumns, median(rates), median(shares));
+    std::printf("    {\"level\": %d, \"register_tile\": \"%dx%d\", \"gflops\": %.1f, \"of_fma_peak\": %.3f}",
+                level, table.tileRows, table.panelColumns, median(rates), median(shares));
 }
 
 // Operands of one shape, and calls on them.
 class Shape {
 public:
-    Shape(fv_dtype dtype, int64_t heads, int64_t tokens, int64_t d, int causal, Pool& pool, const Options& options)
+    Shape(fv_dtype dtype, int64_t heads, int64_t tokens, int64_t d, int causal, Pool& pool,
+          const Options& options)
         : m_pool(pool), m_options(options) {
         std::mt19937 random(1);
         std::normal_distribution<float> normal;
@@ -164,7 +172,8 @@ public:
             for (int64_t i = 0; i < elements; ++i) {
                 const float value = normal(random);
                 const uint16_t half = dtype == FV_F16 ? toHalf(value) : toBfloat(value);
-                std::memcpy(&memory[static_cast<size_t>(i * bytes)], dtype == FV_F32 ? static_cast<const void*>(&value) : &half,
+                std::memcpy(&memory[static_cast<size_t>(i * bytes)],
+                            dtype == FV_F32 ? static_cast<const void*>(&value) : &half,
                             static_cast<size_t>(bytes));
             }
         }
@@ -198,8 +207,8 @@ public:
 
     template <class Request>
     double time(fv_status (*size)(const fv_problem*, const Request*, const fv_exec*, size_t*),
-                fv_status (*run)(const fv_problem*, const Request*, const fv_exec*, void*, size_t), const fv_problem& p,
-                const Request& request, const fv_exec& how) {
+                fv_status (*run)(const fv_problem*, const Request*, const fv_exec*, void*, size_t),
+                const fv_problem& p, const Request& request, const fv_exec& how) {
         size_t bytes = 0;
         if (size(&p, &request, &how, &bytes) != FV_OK) fail("a workspace was refused");
         if (m_workspace.size() < bytes + 64) m_workspace.resize(bytes + 64);
@@ -223,7 +232,8 @@ public:
         return time<fv_forward_request>(fv_forward_workspace, fv_forward_run, problem, request, how);
     }
 
-    // The pass of the targets: column sum and max, row max, sum and entropy, pooled mean of 64 x 64; lse is given.
+    // The pass of the targets: column sum and max, row max, sum and entropy, pooled mean of 64 x 64; lse is
+    // given.
     double stats(const fv_exec& how) {
         fv_problem p = problem;
         p.lse = m_lse.data();
@@ -247,8 +257,9 @@ public:
         p.lse_stride_h = p.tq;
         p.lse_stride_t = 1;
         const int64_t begin = p.tq / 3;
-        const fv_tile_request request{sizeof request, begin, begin + cells, begin, begin + cells, 256, 256, FV_TILE_MEAN,
-                                      FV_HEADS_NONE, {m_out.data(), 0, 65536}};
+        const fv_tile_request request{
+            sizeof request, begin,         begin + cells,           begin, begin + cells, 256, 256,
+            FV_TILE_MEAN,   FV_HEADS_NONE, {m_out.data(), 0, 65536}};
         return time<fv_tile_request>(fv_tile_workspace, fv_tile_run, p, request, how);
     }
 
@@ -260,9 +271,7 @@ private:
         std::fprintf(stderr, "kernels_bench: %s\n", why);
         std::exit(1);
     }
-    fv_output row(int index) {
-        return {m_rows.data() + index * problem.q_heads * problem.tq, 0, problem.tq};
-    }
+    fv_output row(int index) { return {m_rows.data() + index * problem.q_heads * problem.tq, 0, problem.tq}; }
 
     Pool& m_pool;
     const Options& m_options;
@@ -291,13 +300,17 @@ void benchShape(const Row& row, Pool& pool, const Options& options) {
     }
     const double cells = static_cast<double>(row.heads * row.tokens * row.tokens) * (row.causal ? 0.5 : 1.0);
     const char* types[] = {"f32", "f16", "bf16"};
-    std::printf("    {\"dtype\": \"%s\", \"heads\": %lld, \"tokens\": %lld, \"d\": %lld, \"causal\": %d, \"threads\": %d, "
-                "\"level\": %d, \"forward_ms\": %.3f, \"forward_gflops\": %.1f, \"with_row_stats\": %.3f, \"stats_ms\": %.3f, "
-                "\"stats_gflops\": %.1f, \"stats_of_forward\": %.3f, \"stats_workspace_bytes\": %zu}",
-                types[row.dtype], static_cast<long long>(row.heads), static_cast<long long>(row.tokens),
-                static_cast<long long>(row.d), row.causal, row.threads, row.level, 1e3 * median(forward),
-                4 * cells * static_cast<double>(row.d) / median(forward) / 1e9, median(rowRatio), 1e3 * median(stats),
-                2 * cells * static_cast<double>(row.d) / median(stats) / 1e9, median(statsRatio), shape.workspaceBytes);
+    std::printf(
+        "    {\"dtype\": \"%s\", \"heads\": %lld, \"tokens\": %lld, \"d\": %lld, \"causal\": %d, "
+        "\"threads\": %d, "
+        "\"level\": %d, \"forward_ms\": %.3f, \"forward_gflops\": %.1f, \"with_row_stats\": %.3f, "
+        "\"stats_ms\": %.3f, "
+        "\"stats_gflops\": %.1f, \"stats_of_forward\": %.3f, \"stats_workspace_bytes\": %zu}",
+        types[row.dtype], static_cast<long long>(row.heads), static_cast<long long>(row.tokens),
+        static_cast<long long>(row.d), row.causal, row.threads, row.level, 1e3 * median(forward),
+        4 * cells * static_cast<double>(row.d) / median(forward) / 1e9, median(rowRatio), 1e3 * median(stats),
+        2 * cells * static_cast<double>(row.d) / median(stats) / 1e9, median(statsRatio),
+        shape.workspaceBytes);
 }
 
 void benchZoom(Pool& pool, const Options& options) {
@@ -311,9 +324,11 @@ void benchZoom(Pool& pool, const Options& options) {
             const double time = shape.tile(how, cells);
             if (round >= 0) times.push_back(time);
         }
-        std::printf("%s\n    {\"tokens\": %lld, \"d\": 128, \"cells\": \"%lldx%lld\", \"pixels\": \"256x256\", \"ms\": %.3f}",
-                    first ? "" : ",", static_cast<long long>(shape.problem.tq), static_cast<long long>(cells),
-                    static_cast<long long>(cells), 1e3 * median(times));
+        std::printf(
+            "%s\n    {\"tokens\": %lld, \"d\": 128, \"cells\": \"%lldx%lld\", \"pixels\": \"256x256\", "
+            "\"ms\": %.3f}",
+            first ? "" : ",", static_cast<long long>(shape.problem.tq), static_cast<long long>(cells),
+            static_cast<long long>(cells), 1e3 * median(times));
         first = false;
     }
 }
@@ -328,7 +343,8 @@ int main(int argc, char** argv) {
         if (!std::strcmp(argv[i], "--threads") && i + 1 < argc) options.threads = std::atoi(argv[++i]);
     }
     const int best = fv_cpu_level();
-    std::printf("{\n  \"best_level\": %d,\n  \"rounds\": %d,\n  \"register_tiles\": [\n", best, options.rounds);
+    std::printf("{\n  \"best_level\": %d,\n  \"rounds\": %d,\n  \"register_tiles\": [\n", best,
+                options.rounds);
     for (int level = FV_LEVEL_AVX2; level <= std::min<int>(best, FV_LEVEL_AVX512); ++level) {
         if (level > FV_LEVEL_AVX2) std::printf(",\n");
         benchTile(options, level);
@@ -336,7 +352,8 @@ int main(int argc, char** argv) {
     std::printf("\n  ],\n  \"shapes\": [\n");
     std::vector<Row> rows;
     const int many = options.threads;
-    for (int64_t tokens : options.quick ? std::vector<int64_t>{1152} : std::vector<int64_t>{1152, 2304, 4608}) {
+    for (int64_t tokens :
+         options.quick ? std::vector<int64_t>{1152} : std::vector<int64_t>{1152, 2304, 4608}) {
         for (int64_t d : {64, 128}) {
             for (int threads : {1, many}) rows.push_back({FV_F32, 1, tokens, d, 0, threads, FV_LEVEL_BEST});
         }

@@ -1,6 +1,6 @@
 // The forward pass and its edits against float64.
-#include <cmath>
 #include <doctest/doctest.h>
+#include <cmath>
 
 #include "cpu/half.h"
 #include "kernels/support.h"
@@ -18,7 +18,8 @@ struct Forward {
         halves = Guarded<uint16_t>(p.dtype == FV_F32 ? 0 : static_cast<size_t>(rows * dv));
         lse = rowMax = entropy = Guarded<float>(static_cast<size_t>(rows));
         mass = Guarded<float>(static_cast<size_t>(rows * groupCount));
-        for (int64_t j = 0; j < p.tk; ++j) keyGroup.push_back(static_cast<int32_t>(j / 9 * 5 % (groupCount + 1)) - 1);
+        for (int64_t j = 0; j < p.tk; ++j)
+            keyGroup.push_back(static_cast<int32_t>(j / 9 * 5 % (groupCount + 1)) - 1);
         std::mt19937 random(4);
         for (int64_t i = 0; i < p.q_heads * (perQuery ? p.tq : 1) * groupCount; ++i) {
             factor.push_back(i % 4 == 0 ? 0.0f : static_cast<float>(random() % 300) / 100);
@@ -44,12 +45,12 @@ struct Forward {
         return p.dtype == FV_F16 ? cpu::fromHalf(halves[at]) : cpu::fromBfloat(halves[at]);
     }
     bool intact() const {
-        return values.guardsIntact() && halves.guardsIntact() && lse.guardsIntact() && rowMax.guardsIntact() &&
-               entropy.guardsIntact() && mass.guardsIntact();
+        return values.guardsIntact() && halves.guardsIntact() && lse.guardsIntact() &&
+               rowMax.guardsIntact() && entropy.guardsIntact() && mass.guardsIntact();
     }
     bool written() const {
-        return values.fullyWritten() && halves.fullyWritten() && lse.fullyWritten() && rowMax.fullyWritten() &&
-               entropy.fullyWritten() && mass.fullyWritten();
+        return values.fullyWritten() && halves.fullyWritten() && lse.fullyWritten() &&
+               rowMax.fullyWritten() && entropy.fullyWritten() && mass.fullyWritten();
     }
 
     Guarded<float> values, lse, rowMax, entropy, mass;
@@ -77,8 +78,10 @@ void check(Case& test, fv_edit_kind edit, bool perQuery, const Runner& runner) {
     for (int64_t line = 0; line < p.batch * p.q_heads * p.tq; ++line) {
         const int64_t b = line / (p.q_heads * p.tq), h = line / p.tq % p.q_heads, i = line % p.tq;
         for (int64_t c = 0; c < dv; ++c) {
-            const double got = forward.value(p, static_cast<size_t>(((b * p.tq + i) * p.q_heads + h) * dv + c));
-            worst = std::max(worst, std::abs(got - wanted[line * dv + c]) / (1 + std::abs(wanted[line * dv + c])));
+            const double got =
+                forward.value(p, static_cast<size_t>(((b * p.tq + i) * p.q_heads + h) * dv + c));
+            worst = std::max(worst,
+                             std::abs(got - wanted[line * dv + c]) / (1 + std::abs(wanted[line * dv + c])));
         }
         double mass[4] = {}, entropy = 0, most = 0;
         for (int64_t j = 0; j < p.tk; ++j) {
@@ -87,13 +90,15 @@ void check(Case& test, fv_edit_kind edit, bool perQuery, const Runner& runner) {
             if (a > 0) entropy -= a * std::log(a);
             most = std::max(most, a);
         }
-        for (int64_t g = 0; g < groups; ++g) worstMass = std::max(worstMass, std::abs(forward.mass[line * groups + g] - mass[g]));
+        for (int64_t g = 0; g < groups; ++g)
+            worstMass = std::max(worstMass, std::abs(forward.mass[line * groups + g] - mass[g]));
         worstEntropy = std::max(worstEntropy, std::abs(forward.entropy[line] - entropy));
         worstMax = std::max(worstMax, std::abs(forward.rowMax[line] - most));
         if (std::isinf(dense.lse[line])) {
             CHECK(forward.lse[line] == -std::numeric_limits<float>::infinity());
         } else {
-            worstLse = std::max(worstLse, std::abs(forward.lse[line] - dense.lse[line]) / (1 + std::abs(dense.lse[line])));
+            worstLse = std::max(
+                worstLse, std::abs(forward.lse[line] - dense.lse[line]) / (1 + std::abs(dense.lse[line])));
         }
     }
     CHECK(worst < rounding);
@@ -113,8 +118,16 @@ TEST_CASE("forward: every edit, type and level, with masks") {
                 CAPTURE(level);
                 CAPTURE(edit);
                 CAPTURE(type);
-                Case test({.dtype = static_cast<fv_dtype>(type), .batch = 1 + next % 2, .qHeads = 4, .kvHeads = 2, .tq = 141,
-                           .tk = 430, .d = 24, .dv = next % 2 ? 40 : 0, .tokensFirst = next % 2 == 0, .seed = static_cast<unsigned>(next)});
+                Case test({.dtype = static_cast<fv_dtype>(type),
+                           .batch = 1 + next % 2,
+                           .qHeads = 4,
+                           .kvHeads = 2,
+                           .tq = 141,
+                           .tk = 430,
+                           .d = 24,
+                           .dv = next % 2 ? 40 : 0,
+                           .tokensFirst = next % 2 == 0,
+                           .seed = static_cast<unsigned>(next)});
                 if (next % 5 == 1) test.problem.causal = 1, test.problem.q_offset = -9;
                 if (next % 5 == 2) test.hideSomeKeys();
                 if (next % 5 == 3) test.addBias(true);
@@ -150,7 +163,8 @@ TEST_CASE("forward: renormalised factors equal a bias of their logarithms") {
     Forward plain(biased.problem, FV_EDIT_NONE, 4, false);
     REQUIRE(runForward(biased.problem, plain.request, {}) == FV_OK);
     double worst = 0;
-    for (size_t i = 0; i < plain.values.size(); ++i) worst = std::max(worst, static_cast<double>(std::abs(plain.values[i] - edited.values[i])));
+    for (size_t i = 0; i < plain.values.size(); ++i)
+        worst = std::max(worst, static_cast<double>(std::abs(plain.values[i] - edited.values[i])));
     CHECK(worst < 1e-5);
 }
 

@@ -1,6 +1,6 @@
 // What must hold without a reference: determinism, identities, independence of what else is asked.
-#include <cmath>
 #include <doctest/doctest.h>
+#include <cmath>
 #include <memory>
 #include <numeric>
 
@@ -13,8 +13,9 @@ namespace {
 
 bool sameBytes(const StatsOutputs& a, const StatsOutputs& b) {
     return a.lse.sameBytes(b.lse) && a.colSum.sameBytes(b.colSum) && a.colMax.sameBytes(b.colMax) &&
-           a.colArgmax.sameBytes(b.colArgmax) && a.rowMax.sameBytes(b.rowMax) && a.rowEntropy.sameBytes(b.rowEntropy) &&
-           a.rowSum.sameBytes(b.rowSum) && a.rowArgmax.sameBytes(b.rowArgmax) && a.topValue.sameBytes(b.topValue) &&
+           a.colArgmax.sameBytes(b.colArgmax) && a.rowMax.sameBytes(b.rowMax) &&
+           a.rowEntropy.sameBytes(b.rowEntropy) && a.rowSum.sameBytes(b.rowSum) &&
+           a.rowArgmax.sameBytes(b.rowArgmax) && a.topValue.sameBytes(b.topValue) &&
            a.topIndex.sameBytes(b.topIndex) && a.colTopValue.sameBytes(b.colTopValue) &&
            a.colTopIndex.sameBytes(b.colTopIndex) && a.pooledMean.sameBytes(b.pooledMean) &&
            a.pooledMax.sameBytes(b.pooledMax) && a.mass.sameBytes(b.mass);
@@ -62,7 +63,8 @@ TEST_CASE("invariants at a length no reference reaches") {
     Case test({.dtype = FV_BF16, .tq = 4608, .tk = 4608, .d = 64});
     const StatsOutputs o = run(test, {FV_LEVEL_BEST, 2});
     const double rows = 4608;
-    CHECK(std::accumulate(o.colSum.data(), o.colSum.data() + 4608, 0.0) == doctest::Approx(rows).epsilon(1e-6));
+    CHECK(std::accumulate(o.colSum.data(), o.colSum.data() + 4608, 0.0) ==
+          doctest::Approx(rows).epsilon(1e-6));
     const double cells = std::accumulate(o.pooledMean.data(), o.pooledMean.data() + 72 * 72, 0.0) * 64 * 64;
     CHECK(cells == doctest::Approx(rows).epsilon(1e-6));
     int wrong = 0;
@@ -71,7 +73,8 @@ TEST_CASE("invariants at a length no reference reaches") {
         wrong += o.rowEntropy[i] < 0 || o.rowEntropy[i] > std::log(rows) + 1e-5;
         wrong += o.rowMax[i] < std::exp(-o.rowEntropy[i]) * (1 - 1e-5);
         wrong += o.topIndex[i * 4] != o.rowArgmax[i] || o.topValue[i * 4] != o.rowMax[i];
-        wrong += o.colTopValue[i * 4] < o.colMax[i] * (1 - 1e-5) || o.colTopValue[i * 4] > o.colMax[i] * (1 + 1e-5);
+        wrong += o.colTopValue[i * 4] < o.colMax[i] * (1 - 1e-5) ||
+                 o.colTopValue[i * 4] > o.colMax[i] * (1 + 1e-5);
     }
     CHECK(wrong == 0);
 }
@@ -97,12 +100,15 @@ TEST_CASE("identity: permuting the keys permutes the columns exactly") {
 }
 
 TEST_CASE("identity: grouped heads equal heads with copies of their keys, byte for byte") {
-    Case grouped({.qHeads = 4, .kvHeads = 2, .tq = 140, .tk = 400, .d = 16}), expanded({.qHeads = 4, .kvHeads = 4, .tq = 140, .tk = 400, .d = 16});
+    Case grouped({.qHeads = 4, .kvHeads = 2, .tq = 140, .tk = 400, .d = 16}),
+        expanded({.qHeads = 4, .kvHeads = 4, .tq = 140, .tk = 400, .d = 16});
     for (int64_t at = 0; at < 4 * 400 * 16; ++at) {
         const int64_t h = at / 6400, j = at / 16 % 400, c = at % 16;
-        expanded.setElement(expanded.problem.key, 0, h, j, c, static_cast<float>(denseElement(grouped.problem.key, FV_F32, 0, h / 2, j, c)));
+        expanded.setElement(expanded.problem.key, 0, h, j, c,
+                            static_cast<float>(denseElement(grouped.problem.key, FV_F32, 0, h / 2, j, c)));
         if (j < 140) {
-            expanded.setElement(expanded.problem.query, 0, h, j, c, static_cast<float>(denseElement(grouped.problem.query, FV_F32, 0, h, j, c)));
+            expanded.setElement(expanded.problem.query, 0, h, j, c,
+                                static_cast<float>(denseElement(grouped.problem.query, FV_F32, 0, h, j, c)));
         }
     }
     CHECK(sameBytes(run(grouped, {}), run(expanded, {})));
@@ -132,14 +138,16 @@ TEST_CASE("identity: a constant added to the logits of a row changes nothing") {
     }
     const StatsOutputs a = run(plain, {}), b = run(moved, {});
     for (int64_t j = 0; j < 200; ++j) CHECK(a.colSum[j] == doctest::Approx(b.colSum[j]).epsilon(1e-5));
-    for (int64_t i = 0; i < 100; ++i) CHECK(a.rowEntropy[i] == doctest::Approx(b.rowEntropy[i]).epsilon(1e-5));
+    for (int64_t i = 0; i < 100; ++i)
+        CHECK(a.rowEntropy[i] == doctest::Approx(b.rowEntropy[i]).epsilon(1e-5));
 }
 
 TEST_CASE("identity: a pooled map is the tile of the same cells, and a tile the mean of its exact cells") {
     Case test({.tq = 512, .tk = 768, .d = 16});
     const StatsOutputs o = run(test, {});
     std::vector<float> pooled(8 * 12), exact(512 * 768);
-    fv_tile_request request{sizeof(fv_tile_request), 0, 512, 0, 768, 8, 12, FV_TILE_MEAN, FV_HEADS_NONE, {pooled.data(), 96, 96}};
+    fv_tile_request request{sizeof(fv_tile_request), 0, 512, 0, 768, 8, 12, FV_TILE_MEAN, FV_HEADS_NONE,
+                            {pooled.data(), 96, 96}};
     REQUIRE(call<fv_tile_request>(fv_tile_workspace, fv_tile_run, test.problem, request, {}) == FV_OK);
     request.height = 512;
     request.width = 768;
@@ -147,7 +155,8 @@ TEST_CASE("identity: a pooled map is the tile of the same cells, and a tile the 
     REQUIRE(call<fv_tile_request>(fv_tile_workspace, fv_tile_run, test.problem, request, {}) == FV_OK);
     for (int64_t cell = 0; cell < 96; ++cell) {
         double sum = 0;
-        for (int64_t k = 0; k < 4096; ++k) sum += exact[(cell / 12 * 64 + k / 64) * 768 + cell % 12 * 64 + k % 64];
+        for (int64_t k = 0; k < 4096; ++k)
+            sum += exact[(cell / 12 * 64 + k / 64) * 768 + cell % 12 * 64 + k % 64];
         CHECK(pooled[cell] == doctest::Approx(sum / 4096).epsilon(1e-6));
         CHECK(pooled[cell] == doctest::Approx(o.pooledMean[cell]).epsilon(1e-6));
     }
@@ -158,6 +167,7 @@ TEST_CASE("levels agree within rounding") {
     const StatsOutputs scalar = run(test, {FV_LEVEL_SCALAR});
     for (int level : levels()) {
         const StatsOutputs other = run(test, {level});
-        for (int64_t j = 0; j < 300; ++j) CHECK(other.colSum[j] == doctest::Approx(scalar.colSum[j]).epsilon(1e-5));
+        for (int64_t j = 0; j < 300; ++j)
+            CHECK(other.colSum[j] == doctest::Approx(scalar.colSum[j]).epsilon(1e-5));
     }
 }

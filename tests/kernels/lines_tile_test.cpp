@@ -1,6 +1,6 @@
 // Chosen rows and columns, and tiles at any zoom, against float64.
-#include <cmath>
 #include <doctest/doctest.h>
+#include <cmath>
 
 #include "kernels/support.h"
 
@@ -13,7 +13,9 @@ double joined(const DenseAttention& a, fv_head_reduce heads, int64_t b, int64_t 
     double value = a.at(b, heads == FV_HEADS_NONE ? head : 0, i, j);
     for (int64_t h = 1; h < a.heads && heads != FV_HEADS_NONE; ++h) {
         const double other = a.at(b, h, i, j);
-        value = heads == FV_HEADS_MEAN ? value + other : heads == FV_HEADS_MAX ? std::max(value, other) : std::min(value, other);
+        value = heads == FV_HEADS_MEAN  ? value + other
+                : heads == FV_HEADS_MAX ? std::max(value, other)
+                                        : std::min(value, other);
     }
     return heads == FV_HEADS_MEAN ? value / static_cast<double>(a.heads) : value;
 }
@@ -26,7 +28,8 @@ void maskLine(Case& test, int64_t mask) {
     if (mask == 4) test.problem.window_left = 20, test.problem.softcap = 30;
 }
 
-void checkLines(Case& test, const std::vector<int32_t>& lines, bool columns, fv_head_reduce heads, const Runner& runner) {
+void checkLines(Case& test, const std::vector<int32_t>& lines, bool columns, fv_head_reduce heads,
+                const Runner& runner) {
     const fv_problem& p = test.problem;
     const DenseAttention dense = denseAttention(p);
     const int64_t length = columns ? p.tq : p.tk, count = static_cast<int64_t>(lines.size());
@@ -61,8 +64,15 @@ TEST_CASE("lines: rows and columns in any order, every join of heads, every leve
                 CAPTURE(level);
                 CAPTURE(columns);
                 CAPTURE(heads);
-                Case test({.dtype = static_cast<fv_dtype>(next % 3), .batch = 2, .qHeads = 6, .kvHeads = 2, .tq = 140, .tk = 430,
-                           .d = 24, .tokensFirst = next % 2 == 1, .seed = static_cast<unsigned>(next + 3)});
+                Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                           .batch = 2,
+                           .qHeads = 6,
+                           .kvHeads = 2,
+                           .tq = 140,
+                           .tk = 430,
+                           .d = 24,
+                           .tokensFirst = next % 2 == 1,
+                           .seed = static_cast<unsigned>(next + 3)});
                 maskLine(test, next % 5);
                 if (next % 2) test.giveLse(denseAttention(test.problem), next % 4 == 1);
                 checkLines(test, {5, 139, 0, 5, 77}, columns, heads, {level, static_cast<int>(1 + next % 3)});
@@ -83,7 +93,8 @@ namespace {
 
 void checkTile(Case& test, const DenseAttention& dense, fv_tile_request request, const Runner& runner) {
     const fv_problem& p = test.problem;
-    const int64_t maps = request.heads == FV_HEADS_NONE ? p.q_heads : 1, pixels = request.height * request.width;
+    const int64_t maps = request.heads == FV_HEADS_NONE ? p.q_heads : 1,
+                  pixels = request.height * request.width;
     Guarded<float> out(static_cast<size_t>(p.batch * maps * pixels));
     request.struct_size = sizeof request;
     request.out = {out.data(), maps * pixels, pixels};
@@ -114,8 +125,14 @@ TEST_CASE("tiles: exact, reduced, enlarged and fractional, every reduction and j
         for (const View& view : views) {
             CAPTURE(level);
             CAPTURE(next);
-            Case test({.dtype = static_cast<fv_dtype>(next % 3), .batch = 1 + next % 2, .qHeads = 4, .kvHeads = 2, .tq = 150,
-                       .tk = 430, .d = 16, .seed = static_cast<unsigned>(next + 11)});
+            Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                       .batch = 1 + next % 2,
+                       .qHeads = 4,
+                       .kvHeads = 2,
+                       .tq = 150,
+                       .tk = 430,
+                       .d = 16,
+                       .seed = static_cast<unsigned>(next + 11)});
             maskLine(test, next % 5);
             const DenseAttention dense = denseAttention(test.problem);
             if (next % 2) test.giveLse(dense, false);

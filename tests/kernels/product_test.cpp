@@ -1,6 +1,6 @@
 // A X, A^T X and the relevance product against float64, and what is built from them.
-#include <cmath>
 #include <doctest/doctest.h>
+#include <cmath>
 
 #include "kernels/support.h"
 
@@ -30,7 +30,8 @@ struct Sum {
 void checkProduct(Case& test, bool transposed, bool meanHeads, int64_t columns, const Runner& runner) {
     const fv_problem& p = test.problem;
     const DenseAttention dense = denseAttention(p);
-    const int64_t inner = transposed ? p.tq : p.tk, outer = transposed ? p.tk : p.tq, maps = meanHeads ? 1 : p.q_heads;
+    const int64_t inner = transposed ? p.tq : p.tk, outer = transposed ? p.tk : p.tq,
+                  maps = meanHeads ? 1 : p.q_heads;
     const std::vector<float> x = randomVector(p.batch * p.q_heads * inner * columns, 5);
     Guarded<float> out(static_cast<size_t>(p.batch * maps * outer * columns));
     fv_product_request request{};
@@ -72,14 +73,22 @@ TEST_CASE("products: both orientations, one per head or joined, every level") {
                 CAPTURE(level);
                 CAPTURE(transposed);
                 CAPTURE(meanHeads);
-                Case test({.dtype = static_cast<fv_dtype>(next % 3), .batch = 2, .qHeads = 4, .kvHeads = 2, .tq = 170, .tk = 390,
-                           .d = 20, .tokensFirst = next % 2 == 1, .seed = static_cast<unsigned>(next)});
+                Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                           .batch = 2,
+                           .qHeads = 4,
+                           .kvHeads = 2,
+                           .tq = 170,
+                           .tk = 390,
+                           .d = 20,
+                           .tokensFirst = next % 2 == 1,
+                           .seed = static_cast<unsigned>(next)});
                 test.problem.causal = next % 2;
                 test.problem.q_offset = 220;
                 if (next % 3 == 0) test.hideSomeKeys();
                 if (next % 4 == 2) test.addBias(false);
                 if (next % 2) test.giveLse(denseAttention(test.problem), false);
-                checkProduct(test, transposed, meanHeads, next % 8 + 1, {level, static_cast<int>(1 + next % 4)});
+                checkProduct(test, transposed, meanHeads, next % 8 + 1,
+                             {level, static_cast<int>(1 + next % 4)});
                 ++next;
             }
         }
@@ -92,8 +101,15 @@ TEST_CASE("relevance: every part, grouped heads, values of another size than key
         for (fv_relevance_part part : {FV_POSITIVE, FV_SIGNED, FV_ABSOLUTE}) {
             CAPTURE(level);
             CAPTURE(part);
-            Case test({.dtype = static_cast<fv_dtype>(next % 3), .batch = 1 + next % 2, .qHeads = 6, .kvHeads = 3, .tq = 90,
-                       .tk = 140, .d = 16, .dv = 25, .seed = static_cast<unsigned>(next)});
+            Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                       .batch = 1 + next % 2,
+                       .qHeads = 6,
+                       .kvHeads = 3,
+                       .tq = 90,
+                       .tk = 140,
+                       .d = 16,
+                       .dv = 25,
+                       .seed = static_cast<unsigned>(next)});
             const fv_problem& p = test.problem;
             test.problem.causal = next % 2;
             test.problem.q_offset = 40;
@@ -102,9 +118,11 @@ TEST_CASE("relevance: every part, grouped heads, values of another size than key
             if (next % 2) test.giveLse(dense, true);
             const std::vector<float> x = randomVector(p.batch * p.tq * 3, 9);
             Guarded<float> out(static_cast<size_t>(p.batch * p.tk * 3));
-            fv_relevance_request request{sizeof(fv_relevance_request), part, 3, x.data(), p.tq * 3, {out.data(), p.tk * 3, 0}};
+            fv_relevance_request request{sizeof(fv_relevance_request), part, 3, x.data(), p.tq * 3,
+                                         {out.data(), p.tk * 3, 0}};
             const Runner runner{level, static_cast<int>(1 + next % 3)};
-            REQUIRE(call<fv_relevance_request>(fv_relevance_workspace, fv_relevance_run, p, request, runner) == FV_OK);
+            REQUIRE(call<fv_relevance_request>(fv_relevance_workspace, fv_relevance_run, p, request,
+                                               runner) == FV_OK);
             CHECK(out.guardsIntact());
             CHECK(out.fullyWritten());
             const std::vector<double> wanted = denseRelevance(p, request, dense);
@@ -126,7 +144,12 @@ TEST_CASE("products: a chain of A^T v is a row of the rollout of the whole matri
     v[target] = 1;
     std::vector<double> row(v.begin(), v.end());
     for (int64_t layer = layers - 1; layer >= 0; --layer) {
-        Case test({.qHeads = 3, .kvHeads = 3, .tq = tokens, .tk = tokens, .d = 16, .seed = static_cast<unsigned>(layer)});
+        Case test({.qHeads = 3,
+                   .kvHeads = 3,
+                   .tq = tokens,
+                   .tk = tokens,
+                   .d = 16,
+                   .seed = static_cast<unsigned>(layer)});
         test.problem.causal = 1;
         const DenseAttention dense = denseAttention(test.problem);
         std::vector<double> walked(tokens);
@@ -138,7 +161,8 @@ TEST_CASE("products: a chain of A^T v is a row of the rollout of the whole matri
             }
         }
         row = walked;
-        fv_product_request request{sizeof(fv_product_request), 1, 1, v.data(), 0, 0, 1, {next.data(), tokens, 0}};
+        fv_product_request request{sizeof(fv_product_request), 1, 1, v.data(), 0, 0, 1,
+                                   {next.data(), tokens, 0}};
         REQUIRE(runProduct(test.problem, request, {}) == FV_OK);
         for (int64_t j = 0; j < tokens; ++j) v[j] = 0.5f * v[j] + 0.5f * next[j];
     }

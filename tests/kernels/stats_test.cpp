@@ -1,7 +1,7 @@
 // Statistics against float64, over shapes, types, masks and levels.
+#include <doctest/doctest.h>
 #include <algorithm>
 #include <cmath>
-#include <doctest/doctest.h>
 #include <numeric>
 
 #include "kernels/support.h"
@@ -19,8 +19,10 @@ struct Tolerance {
 };
 
 Tolerance toleranceOf(const Case& test) {
-    const double scale = logitScale(test), logits = test.problem.softcap > 0 || test.problem.bias ? 4e-7 * (scale + 10) : 0;
-    return {static_cast<double>(test.shape.d) * scale * 6e-8 / 4 + logits + (test.problem.lse ? scale * 1.2e-7 : 0)};
+    const double scale = logitScale(test),
+                 logits = test.problem.softcap > 0 || test.problem.bias ? 4e-7 * (scale + 10) : 0;
+    return {static_cast<double>(test.shape.d) * scale * 6e-8 / 4 + logits +
+            (test.problem.lse ? scale * 1.2e-7 : 0)};
 }
 
 // Counts of failures instead of a million checks.
@@ -33,14 +35,15 @@ struct Failures {
         first = std::string(what) + " head " + std::to_string(head) + " at " + std::to_string(at) + ": " +
                 std::to_string(got) + " is not " + std::to_string(wanted);
     }
-    void near(const char* what, int64_t head, int64_t at, double got, double wanted, double relative, double absolute) {
+    void near(const char* what, int64_t head, int64_t at, double got, double wanted, double relative,
+              double absolute) {
         expect(std::abs(got - wanted) <= relative * std::abs(wanted) + absolute, what, head, at, got, wanted);
     }
 };
 
 // The values at the returned indices must be the k largest, in order.
-void checkTop(Failures& f, const char* what, int64_t head, int64_t line, const std::vector<double>& values, int64_t visible,
-              const float* value, const int32_t* index, int64_t k, double relative) {
+void checkTop(Failures& f, const char* what, int64_t head, int64_t line, const std::vector<double>& values,
+              int64_t visible, const float* value, const int32_t* index, int64_t k, double relative) {
     std::vector<double> sorted = values;
     std::sort(sorted.begin(), sorted.end(), std::greater<>());
     std::vector<bool> seen(values.size());
@@ -58,7 +61,8 @@ void checkTop(Failures& f, const char* what, int64_t head, int64_t line, const s
     }
 }
 
-void checkRows(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o, Tolerance tolerance) {
+void checkRows(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o,
+               Tolerance tolerance) {
     const fv_problem& p = test.problem;
     for (int64_t line = 0; line < p.batch * p.q_heads * p.tq; ++line) {
         const int64_t head = line / p.tq, b = head / p.q_heads, h = head % p.q_heads, i = line % p.tq;
@@ -71,34 +75,40 @@ void checkRows(Failures& f, const Case& test, const DenseAttention& a, const Sta
             if (row[j] > 0) entropy -= row[j] * std::log(row[j]);
             most = std::max(most, row[j]);
             if (o.keyGroup[j] >= 0) mass[o.keyGroup[j]] += row[j];
-            const bool seen = fovea::kernels::denseVisible(p, b, i, j) &&
-                              !(p.bias && std::isinf(p.bias[h * p.bias_stride_h + i * p.bias_stride_q + j * p.bias_stride_k]));
+            const bool seen =
+                fovea::kernels::denseVisible(p, b, i, j) &&
+                !(p.bias &&
+                  std::isinf(p.bias[h * p.bias_stride_h + i * p.bias_stride_q + j * p.bias_stride_k]));
             visible += seen;
         }
         if (o.lse.size()) {
             const double limit = 2e-6 * std::max(1.0, std::abs(a.lse[line])) + tolerance.logit;
-            f.expect(empty ? std::isinf(o.lse[line]) : std::abs(o.lse[line] - a.lse[line]) <= limit, "lse", head, i,
-                     o.lse[line], a.lse[line]);
+            f.expect(empty ? std::isinf(o.lse[line]) : std::abs(o.lse[line] - a.lse[line]) <= limit, "lse",
+                     head, i, o.lse[line], a.lse[line]);
         }
         if (o.rowMax.size()) {
             f.near("row max", head, i, o.rowMax[line], most, tolerance.relative(), 0);
             f.near("row sum", head, i, o.rowSum[line], empty ? 0 : 1, 0, 2e-5 + tolerance.logit);
-            f.near("row entropy", head, i, o.rowEntropy[line], entropy, 0, 2e-5 + 4 * tolerance.logit * (1 + entropy));
+            f.near("row entropy", head, i, o.rowEntropy[line], entropy, 0,
+                   2e-5 + 4 * tolerance.logit * (1 + entropy));
             const int32_t at = o.rowArgmax[line];
-            f.expect(empty ? at == -1 : at >= 0 && row[at] >= most * (1 - tolerance.relative()), "row argmax", head, i, at, most);
+            f.expect(empty ? at == -1 : at >= 0 && row[at] >= most * (1 - tolerance.relative()), "row argmax",
+                     head, i, at, most);
         }
         for (int64_t g = 0; g < static_cast<int64_t>(mass.size()) && o.mass.size(); ++g) {
-            f.near("group mass", head, i, o.mass[line * o.request.groups + g], mass[g], tolerance.relative(), 1e-7);
+            f.near("group mass", head, i, o.mass[line * o.request.groups + g], mass[g], tolerance.relative(),
+                   1e-7);
         }
         if (o.topValue.size()) {
             checkTop(f, "top", head, i, std::vector<double>(row, row + p.tk), empty ? 0 : visible,
-                     o.topValue.data() + line * o.request.topk, o.topIndex.data() + line * o.request.topk, o.request.topk,
-                     tolerance.relative());
+                     o.topValue.data() + line * o.request.topk, o.topIndex.data() + line * o.request.topk,
+                     o.request.topk, tolerance.relative());
         }
     }
 }
 
-void checkColumns(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o, Tolerance tolerance) {
+void checkColumns(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o,
+                  Tolerance tolerance) {
     const fv_problem& p = test.problem;
     for (int64_t line = 0; line < p.batch * p.q_heads * p.tk; ++line) {
         const int64_t head = line / p.tk, b = head / p.q_heads, h = head % p.q_heads, j = line % p.tk;
@@ -107,27 +117,33 @@ void checkColumns(Failures& f, const Case& test, const DenseAttention& a, const 
         const double most = *std::max_element(column.begin(), column.end());
         const double sum = std::accumulate(column.begin(), column.end(), 0.0);
         if (o.colSum.size()) {
-            f.near("column sum", head, j, o.colSum[line], sum, tolerance.relative(), 1e-9 * static_cast<double>(p.tq));
+            f.near("column sum", head, j, o.colSum[line], sum, tolerance.relative(),
+                   1e-9 * static_cast<double>(p.tq));
             f.near("column max", head, j, o.colMax[line], most, tolerance.relative(), 1e-37);
         }
         if (o.colArgmax.size()) {
             const int32_t at = o.colArgmax[line];
-            const bool fine = most < 1e-30 ? at >= -1 && at < p.tq
-                                           : at >= 0 && at < p.tq && column[at] >= most * (1 - tolerance.relative());
+            const bool fine = most < 1e-30
+                                  ? at >= -1 && at < p.tq
+                                  : at >= 0 && at < p.tq && column[at] >= most * (1 - tolerance.relative());
             f.expect(fine, "column argmax", head, j, at, most);
         }
         if (o.colTopValue.size() && !p.bias) {
             int64_t visible = 0;
             for (int64_t i = 0; i < p.tq; ++i) visible += fovea::kernels::denseVisible(p, b, i, j);
-            checkTop(f, "column top", head, j, column, visible, o.colTopValue.data() + line * o.request.col_topk,
-                     o.colTopIndex.data() + line * o.request.col_topk, o.request.col_topk, 2 * tolerance.relative());
+            checkTop(f, "column top", head, j, column, visible,
+                     o.colTopValue.data() + line * o.request.col_topk,
+                     o.colTopIndex.data() + line * o.request.col_topk, o.request.col_topk,
+                     2 * tolerance.relative());
         }
     }
 }
 
-void checkPool(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o, Tolerance tolerance) {
+void checkPool(Failures& f, const Case& test, const DenseAttention& a, const StatsOutputs& o,
+               Tolerance tolerance) {
     const fv_problem& p = test.problem;
-    const int64_t block = o.request.block, height = (p.tq + block - 1) / block, width = (p.tk + block - 1) / block;
+    const int64_t block = o.request.block, height = (p.tq + block - 1) / block,
+                  width = (p.tk + block - 1) / block;
     for (int64_t cell = 0; cell < p.batch * p.q_heads * height * width && o.pooledMean.size(); ++cell) {
         const int64_t head = cell / (height * width), y = cell / width % height, x = cell % width;
         double sum = 0, most = 0;
@@ -173,7 +189,11 @@ TEST_CASE("statistics: lengths and head sizes at every edge of a tile") {
                 CAPTURE(tq);
                 CAPTURE(tk);
                 CAPTURE(d);
-                Case test({.dtype = static_cast<fv_dtype>(next % 3), .tq = tq, .tk = tk, .d = d, .seed = static_cast<unsigned>(next)});
+                Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                           .tq = tq,
+                           .tk = tk,
+                           .d = d,
+                           .seed = static_cast<unsigned>(next)});
                 check(test, {level, static_cast<int>(next % 3)});
             }
         }
@@ -187,23 +207,36 @@ TEST_CASE("statistics: every mask, grouped heads, both memory layouts") {
     };
     const Mask masks[] = {
         {"causal", [](Case& t) { t.problem.causal = 1; }},
-        {"causal, offset to the end", [](Case& t) { t.problem.causal = 1, t.problem.q_offset = t.shape.tk - t.shape.tq; }},
+        {"causal, offset to the end",
+         [](Case& t) { t.problem.causal = 1, t.problem.q_offset = t.shape.tk - t.shape.tq; }},
         {"causal, offset 5", [](Case& t) { t.problem.causal = 1, t.problem.q_offset = 5; }},
         {"causal, first rows empty", [](Case& t) { t.problem.causal = 1, t.problem.q_offset = -20; }},
         {"prefix", [](Case& t) { t.problem.causal = 1, t.problem.prefix = 33; }},
         {"window 1", [](Case& t) { t.problem.window_left = t.problem.window_right = 1; }},
         {"window 17 back", [](Case& t) { t.problem.causal = 1, t.problem.window_left = 17; }},
         {"window 256 ahead", [](Case& t) { t.problem.window_right = 256; }},
-        {"window that leaves the keys", [](Case& t) { t.problem.window_left = 3, t.problem.window_right = 0, t.problem.q_offset = 90; }},
+        {"window that leaves the keys",
+         [](Case& t) { t.problem.window_left = 3, t.problem.window_right = 0, t.problem.q_offset = 90; }},
         {"padding", [](Case& t) { t.hideSomeKeys(); }},
         {"causal and padding", [](Case& t) { t.problem.causal = 1, t.hideSomeKeys(), t.visible[0] = 0; }},
-        {"all padded", [](Case& t) { t.hideSomeKeys(), std::fill(t.visible.begin(), t.visible.end(), uint8_t{0}); }},
-        {"sequences", [](Case& t) { t.setSequences({40, 40, 41, 150}, {30, 60, 77, 145}); }},
-        {"causal sequences", [](Case& t) { t.problem.causal = 1, t.setSequences({40, 99, 150}, {45, 45, 145}); }},
-        {"windows in sequences", [](Case& t) { t.problem.window_left = 5, t.problem.window_right = 2, t.setSequences({70, 150}, {75, 145}); }},
+        {"all padded",
+         [](Case& t) { t.hideSomeKeys(), std::fill(t.visible.begin(), t.visible.end(), uint8_t{0}); }},
+        {"sequences",
+         [](Case& t) {
+             t.setSequences({40, 40, 41, 150}, {30, 60, 77, 145});
+         }},
+        {"causal sequences",
+         [](Case& t) {
+             t.problem.causal = 1, t.setSequences({40, 99, 150}, {45, 45, 145});
+         }},
+        {"windows in sequences",
+         [](Case& t) {
+             t.problem.window_left = 5, t.problem.window_right = 2, t.setSequences({70, 150}, {75, 145});
+         }},
         {"bias", [](Case& t) { t.addBias(false); }},
         {"bias with holes", [](Case& t) { t.problem.causal = 1, t.addBias(true); }},
-        {"bias per key", [](Case& t) { t.addBias(false), t.problem.bias_stride_q = t.problem.bias_stride_h = 0; }},
+        {"bias per key",
+         [](Case& t) { t.addBias(false), t.problem.bias_stride_q = t.problem.bias_stride_h = 0; }},
         {"soft-cap 30", [](Case& t) { t.problem.softcap = 30; }},
         {"soft-cap 2, causal", [](Case& t) { t.problem.softcap = 2, t.problem.causal = 1; }},
         {"negative scale", [](Case& t) { t.problem.scale = -0.3f; }},
@@ -215,8 +248,15 @@ TEST_CASE("statistics: every mask, grouped heads, both memory layouts") {
             CAPTURE(level);
             CAPTURE(mask.name);
             const int64_t group = next++ % 3 + 1;
-            Case test({.dtype = static_cast<fv_dtype>(next % 3), .batch = 1 + next % 2, .qHeads = 2 * group, .kvHeads = 2,
-                       .tq = 150, .tk = 145, .d = 24, .tokensFirst = next % 2 == 0, .seed = static_cast<unsigned>(next)});
+            Case test({.dtype = static_cast<fv_dtype>(next % 3),
+                       .batch = 1 + next % 2,
+                       .qHeads = 2 * group,
+                       .kvHeads = 2,
+                       .tq = 150,
+                       .tk = 145,
+                       .d = 24,
+                       .tokensFirst = next % 2 == 0,
+                       .seed = static_cast<unsigned>(next)});
             mask.set(test);
             check(test, {level, static_cast<int>(next % 4)}, 7, 8 + 13 * (next % 5), 5);
         }
@@ -273,8 +313,10 @@ TEST_CASE("statistics: among equals the smallest index wins, over blocks and chu
     for (int level : levels()) {
         CAPTURE(level);
         Case test({.tq = 300, .tk = 800, .d = 16});
-        for (int64_t at = 0; at < 800 * 16; ++at) test.setElement(test.problem.key, 0, 0, at / 16, at % 16, 0.25f);
-        for (int64_t at = 0; at < 300 * 16; ++at) test.setElement(test.problem.query, 0, 0, at / 16, at % 16, 0.5f);
+        for (int64_t at = 0; at < 800 * 16; ++at)
+            test.setElement(test.problem.key, 0, 0, at / 16, at % 16, 0.25f);
+        for (int64_t at = 0; at < 300 * 16; ++at)
+            test.setElement(test.problem.query, 0, 0, at / 16, at % 16, 0.5f);
         StatsOutputs outputs(test.problem, StatsOutputs::All, 3, 16, 2);
         REQUIRE(outputs.run(test.problem, {level, 2}) == FV_OK);
         int wrong = 0;
@@ -323,7 +365,8 @@ TEST_CASE("statistics: NaN and infinity are reported, and every output is define
                 CHECK(outputs.run(test.problem, {level}) == FV_NONFINITE);
                 CHECK(outputs.flags[0] == FV_SAW_NONFINITE);
                 CHECK(outputs.fullyWritten());
-                for (int32_t at : {outputs.rowArgmax[5], outputs.colArgmax[5], outputs.topIndex[20]}) CHECK((at >= -1 && at < 60));
+                for (int32_t at : {outputs.rowArgmax[5], outputs.colArgmax[5], outputs.topIndex[20]})
+                    CHECK((at >= -1 && at < 60));
             }
         }
         Case hidden({.tq = 20, .tk = 60, .d = 8});

@@ -13,7 +13,9 @@ using namespace fovea::kernels;
 
 namespace {
 
-int64_t bytesOf(fv_dtype dtype) { return dtype == FV_F32 ? 4 : 2; }
+int64_t bytesOf(fv_dtype dtype) {
+    return dtype == FV_F32 ? 4 : 2;
+}
 
 void put(void* at, fv_dtype dtype, float value) {
     const uint16_t half = dtype == FV_F16 ? cpu::toHalf(value) : cpu::toBfloat(value);
@@ -59,7 +61,8 @@ fv_operand Case::operand(int64_t heads, int64_t tokens, int64_t dim, double size
     x.stride_t = shape.tokensFirst ? heads * dim + gap : dim;
     x.stride_h = shape.tokensFirst ? dim : tokens * dim;
     x.stride_b = shape.tokensFirst ? tokens * x.stride_t : heads * tokens * dim;
-    m_memory.emplace_back(static_cast<size_t>(shape.batch * x.stride_b * bytes), uint8_t{0xff});  // gaps are NaN
+    m_memory.emplace_back(static_cast<size_t>(shape.batch * x.stride_b * bytes),
+                          uint8_t{0xff});  // gaps are NaN
     x.data = m_memory.back().data();
     std::normal_distribution<float> normal(0, static_cast<float>(size));
     for (int64_t b = 0; b < shape.batch; ++b) {
@@ -182,16 +185,18 @@ fv_status StatsOutputs::run(const fv_problem& problem, const Runner& runner) {
 
 bool StatsOutputs::guardsIntact() const {
     return lse.guardsIntact() && colSum.guardsIntact() && colMax.guardsIntact() && rowMax.guardsIntact() &&
-           rowEntropy.guardsIntact() && rowSum.guardsIntact() && topValue.guardsIntact() && colTopValue.guardsIntact() &&
-           pooledMean.guardsIntact() && pooledMax.guardsIntact() && mass.guardsIntact() && colArgmax.guardsIntact() &&
-           rowArgmax.guardsIntact() && topIndex.guardsIntact() && colTopIndex.guardsIntact() && flags.guardsIntact();
+           rowEntropy.guardsIntact() && rowSum.guardsIntact() && topValue.guardsIntact() &&
+           colTopValue.guardsIntact() && pooledMean.guardsIntact() && pooledMax.guardsIntact() &&
+           mass.guardsIntact() && colArgmax.guardsIntact() && rowArgmax.guardsIntact() &&
+           topIndex.guardsIntact() && colTopIndex.guardsIntact() && flags.guardsIntact();
 }
 
 bool StatsOutputs::fullyWritten() const {
     return lse.fullyWritten() && colSum.fullyWritten() && colMax.fullyWritten() && rowMax.fullyWritten() &&
-           rowEntropy.fullyWritten() && rowSum.fullyWritten() && topValue.fullyWritten() && colTopValue.fullyWritten() &&
-           pooledMean.fullyWritten() && pooledMax.fullyWritten() && mass.fullyWritten() && colArgmax.fullyWritten() &&
-           rowArgmax.fullyWritten() && topIndex.fullyWritten() && colTopIndex.fullyWritten() && flags.fullyWritten();
+           rowEntropy.fullyWritten() && rowSum.fullyWritten() && topValue.fullyWritten() &&
+           colTopValue.fullyWritten() && pooledMean.fullyWritten() && pooledMax.fullyWritten() &&
+           mass.fullyWritten() && colArgmax.fullyWritten() && rowArgmax.fullyWritten() &&
+           topIndex.fullyWritten() && colTopIndex.fullyWritten() && flags.fullyWritten();
 }
 
 double logitScale(const Case& test) {
@@ -201,7 +206,8 @@ double logitScale(const Case& test) {
         for (int64_t i = 0; i < p.batch * heads * tokens; ++i) {
             double sum = 0;
             for (int64_t c = 0; c < p.d; ++c) {
-                const double value = denseElement(x, p.dtype, i / (heads * tokens), i / tokens % heads, i % tokens, c);
+                const double value =
+                    denseElement(x, p.dtype, i / (heads * tokens), i / tokens % heads, i % tokens, c);
                 sum += value * value;
             }
             most = std::max(most, sum);

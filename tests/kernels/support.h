@@ -17,8 +17,8 @@ namespace kernel_tests {
 struct Shape {
     fv_dtype dtype = FV_F32;
     int64_t batch = 1, qHeads = 1, kvHeads = 1, tq = 1, tk = 1, d = 8, dv = 0;
-    double sharpness = 1;        ///< standard deviation of the logits, about
-    bool tokensFirst = false;    ///< [batch, tokens, heads, dim] in memory, with a gap after each token
+    double sharpness = 1;      ///< standard deviation of the logits, about
+    bool tokensFirst = false;  ///< [batch, tokens, heads, dim] in memory, with a gap after each token
     unsigned seed = 1;
 };
 
@@ -39,7 +39,8 @@ public:
     void hideSomeKeys();
     /// Block-diagonal sequences that end at the given tokens.
     void setSequences(const std::vector<int32_t>& endsQ, const std::vector<int32_t>& endsK);
-    /// Random bias [heads, tq, tk], the same for every batch entry; `minusInfinity` puts -inf into a tenth of the cells.
+    /// Random bias [heads, tq, tk], the same for every batch entry; `minusInfinity` puts -inf into a tenth of
+    /// the cells.
     void addBias(bool minusInfinity);
     /// Gives the problem the log-sum-exp of the reference.
     void giveLse(const fovea::kernels::DenseAttention& dense, bool log2);
@@ -56,7 +57,8 @@ template <class T>
 class Guarded {
 public:
     Guarded() = default;
-    explicit Guarded(size_t count) : m_count(count), m_memory((count + 2 * kGuard) * sizeof(T) + 64, kPoison) {
+    explicit Guarded(size_t count)
+        : m_count(count), m_memory((count + 2 * kGuard) * sizeof(T) + 64, kPoison) {
         const uintptr_t start = reinterpret_cast<uintptr_t>(m_memory.data());
         m_shift = static_cast<size_t>((64 - start % 64) % 64);
     }
@@ -72,7 +74,9 @@ public:
         const uint8_t* start = reinterpret_cast<const uint8_t*>(data());
         if (m_count == 0) return true;
         for (size_t i = 0; i < kGuard * sizeof(T); ++i) {
-            if (start[-1 - static_cast<std::ptrdiff_t>(i)] != kPoison || start[m_count * sizeof(T) + i] != kPoison) return false;
+            if (start[-1 - static_cast<std::ptrdiff_t>(i)] != kPoison ||
+                start[m_count * sizeof(T) + i] != kPoison)
+                return false;
         }
         return true;
     }
@@ -135,12 +139,21 @@ fv_status call(Sizer<Request> size, Caller<Request> run, const fv_problem& probl
 /// Outputs of a statistics call, all of them or a chosen part.
 struct StatsOutputs {
     enum Part : unsigned {
-        Columns = 1, ColumnArgmax = 2, Rows = 4, Top = 8, ColumnTop = 16, Pool = 32, Groups = 64, Sums = 128, All = 255
+        Columns = 1,
+        ColumnArgmax = 2,
+        Rows = 4,
+        Top = 8,
+        ColumnTop = 16,
+        Pool = 32,
+        Groups = 64,
+        Sums = 128,
+        All = 255
     };
     StatsOutputs(const fv_problem& problem, unsigned parts, int64_t top, int64_t block, int64_t groups);
 
     fv_stats_request request{};
-    Guarded<float> lse, colSum, colMax, rowMax, rowEntropy, rowSum, topValue, colTopValue, pooledMean, pooledMax, mass;
+    Guarded<float> lse, colSum, colMax, rowMax, rowEntropy, rowSum, topValue, colTopValue, pooledMean,
+        pooledMax, mass;
     Guarded<int32_t> colArgmax, rowArgmax, topIndex, colTopIndex, flags;
     std::vector<int32_t> keyGroup;
 
