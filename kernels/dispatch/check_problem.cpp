@@ -124,7 +124,7 @@ bool checkExec(const fv_exec* exec, Report& report) {
     return report.require(exec, FV_NULL_POINTER, "exec", "the pointer is null") &&
            report.require(exec->struct_size == sizeof(fv_exec), FV_BAD_SIZE, "exec",
                           "struct_size is not that of this build") &&
-           report.require(exec->kind == FV_CPU || exec->kind == FV_CUDA, FV_BAD_VALUE, "exec.kind",
+           report.require(within(numberOf(exec->kind), FV_CPU, FV_CUDA), FV_BAD_VALUE, "exec.kind",
                           "unknown back end") &&
            report.require(within(exec->threads, 0, 4096), FV_BAD_SIZE, "exec.threads", "not 0 to 4096") &&
            report.require(exec->device >= 0, FV_BAD_SIZE, "exec.device", "negative") &&
@@ -141,8 +141,7 @@ bool checkProblem(const fv_problem* problem, const fv_exec& exec, Reads reads, S
                         "struct_size is not that of this build")) {
         return false;
     }
-    if (!report.require(p.dtype == FV_F32 || p.dtype == FV_F16 || p.dtype == FV_BF16, FV_BAD_VALUE, "dtype",
-                        "unknown")) {
+    if (!report.require(within(numberOf(p.dtype), FV_F32, FV_BF16), FV_BAD_VALUE, "dtype", "unknown")) {
         return false;
     }
     if (!checkSizes(p, report)) return false;

@@ -12,8 +12,8 @@ bool somethingWanted(const WrittenList& written, Report& report) {
     return report.require(!written.empty(), FV_NULL_POINTER, "request", "no output is wanted");
 }
 
-bool knownHeads(fv_head_reduce heads, Report& report) {
-    return report.require(within(heads, FV_HEADS_NONE, FV_HEADS_MIN), FV_BAD_VALUE, "heads",
+bool knownHeads(const fv_head_reduce& heads, Report& report) {
+    return report.require(within(numberOf(heads), FV_HEADS_NONE, FV_HEADS_MIN), FV_BAD_VALUE, "heads",
                           "unknown reduction");
 }
 
@@ -112,7 +112,7 @@ bool checkRequest(const fv_problem& p, const fv_lines_request& r, const fv_exec&
 bool checkRequest(const fv_problem& p, const fv_tile_request& r, const fv_exec&, Stage stage,
                   WrittenList& written, Report& report) {
     if (!knownSize(r, report) || !knownHeads(r.heads, report)) return false;
-    const bool known = within(r.reduce, FV_TILE_MEAN, FV_TILE_SUM);
+    const bool known = within(numberOf(r.reduce), FV_TILE_MEAN, FV_TILE_SUM);
     if (!report.require(known, FV_BAD_VALUE, "reduce", "unknown reduction")) return false;
     const bool inside = within(r.row_begin, 0, p.tq - 1) && within(r.row_end, r.row_begin + 1, p.tq) &&
                         within(r.column_begin, 0, p.tk - 1) && within(r.column_end, r.column_begin + 1, p.tk);
@@ -145,7 +145,7 @@ bool checkRequest(const fv_problem& p, const fv_product_request& r, const fv_exe
 bool checkRequest(const fv_problem& p, const fv_relevance_request& r, const fv_exec&, Stage stage,
                   WrittenList& written, Report& report) {
     if (!knownSize(r, report)) return false;
-    const bool known = within(r.part, FV_POSITIVE, FV_ABSOLUTE);
+    const bool known = within(numberOf(r.part), FV_POSITIVE, FV_ABSOLUTE);
     if (!report.require(known, FV_BAD_VALUE, "part", "unknown part")) return false;
     if (!report.require(within(r.columns, 1, 8), FV_BAD_SIZE, "columns", "not 1 to 8")) return false;
     if (!checkInput(r.x, r.x_stride_b, 0, stage, report)) return false;
@@ -157,7 +157,7 @@ bool checkRequest(const fv_problem& p, const fv_relevance_request& r, const fv_e
 bool checkRequest(const fv_problem& p, const fv_forward_request& r, const fv_exec& exec, Stage stage,
                   WrittenList& written, Report& report) {
     if (!knownSize(r, report)) return false;
-    const bool known = within(r.edit, FV_EDIT_NONE, FV_EDIT_RENORMALISE);
+    const bool known = within(numberOf(r.edit), FV_EDIT_NONE, FV_EDIT_RENORMALISE);
     if (!report.require(known, FV_BAD_VALUE, "edit", "unknown edit")) return false;
     const bool edited = r.edit != FV_EDIT_NONE;
     if ((edited || r.group_mass.data) && !checkGroups(p, {r.key_group, r.groups}, exec, stage, report))

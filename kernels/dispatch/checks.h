@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "dispatch/report.h"
 
@@ -56,6 +57,15 @@ bool checkRequest(const fv_problem&, const fv_forward_request&, const fv_exec&, 
 
 inline bool aligned(const void* pointer, size_t bytes) {
     return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
+
+/// The number behind an enumerator that a C caller may have set to anything.
+template <class Enum>
+int numberOf(const Enum& value) {
+    static_assert(sizeof(Enum) == sizeof(int));
+    int number;
+    std::memcpy(&number, &value, sizeof number);
+    return number;
 }
 
 /// Largest stride, in elements, that is accepted: with the limits on sizes no offset overflows.

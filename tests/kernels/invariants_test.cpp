@@ -1,5 +1,6 @@
 // What must hold without a reference: determinism, identities, independence of what else is asked.
 #include <doctest/doctest.h>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <numeric>
@@ -77,6 +78,29 @@ TEST_CASE("invariants at a length no reference reaches") {
                  o.colTopValue[i * 4] > o.colMax[i] * (1 + 1e-5);
     }
     CHECK(wrong == 0);
+}
+
+TEST_CASE("sampled rows of a long causal problem against float64") {
+    Case test({.dtype = FV_F16, .batch = 3, .qHeads = 7, .kvHeads = 1, .tq = 64, .tk = 4097, .d = 40});
+    test.problem.causal = 1;
+    test.problem.q_offset = 4033;
+    const StatsOutputs o = run(test, {FV_LEVEL_BEST, 3});
+    for (int64_t i : {0, 9, 63}) {
+        fv_problem one = test.problem;
+        one.tq = 1;
+        one.q_offset += i;
+        one.query.data = static_cast<const char*>(one.query.data) + i * one.query.stride_t * 2;
+        const DenseAttention dense = denseAttention(one);
+        for (int64_t head = 0; head < 21; ++head) {
+            const double* row = dense.row(head / 7, head % 7, 0);
+            double entropy = 0;
+            for (int64_t j = 0; j < 4097; ++j) entropy -= row[j] > 0 ? row[j] * std::log(row[j]) : 0;
+            const int64_t at = head * 64 + i;
+            CHECK(o.rowEntropy[at] == doctest::Approx(entropy).epsilon(5e-6));
+            CHECK(o.rowMax[at] == doctest::Approx(*std::max_element(row, row + 4097)).epsilon(1e-5));
+            CHECK(o.lse[at] == doctest::Approx(dense.lse[head]).epsilon(2e-6));
+        }
+    }
 }
 
 TEST_CASE("identity: permuting the keys permutes the columns exactly") {

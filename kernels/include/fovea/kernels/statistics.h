@@ -97,7 +97,7 @@ typedef struct fv_stats_request {
     size_t struct_size;                                ///< sizeof(fv_stats_request)
     fv_output lse;                                     ///< fp32 [tq], natural log, -inf for a query without keys
     fv_output col_sum, col_max;                        ///< fp32 [tk]
-    fv_output col_argmax;                              ///< int32 [tk], the query that looks at the key most
+    fv_output col_argmax;                              ///< int32 [tk], the query that looks at the key most; -1: all give 0
     fv_output row_max, row_entropy, row_sum;           ///< fp32 [tq]; entropy in nats; row_sum is 1 within 2e-5 (a check)
     fv_output row_argmax;                              ///< int32 [tq]
     fv_output topk_value;                              ///< fp32 [tq, topk], descending; 0 where a row has fewer keys
