@@ -1,13 +1,23 @@
 #include "cpu/level.h"
 
+#ifdef FOVEA_CPU_X86
+#include <cpuid.h>
+#endif
+
 namespace fovea::kernels::cpu {
 
 namespace {
 
 // FOVEA_CPU_X86 is defined where the build compiles the vector levels.
 #ifdef FOVEA_CPU_X86
+// Half precision has no name of its own in every compiler's list of features: bit 29 of the third word.
+bool hasF16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1);
+}
+
 bool hasAvx2() {
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && hasF16c();
 }
 
 bool hasAvx512() {

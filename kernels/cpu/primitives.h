@@ -7,10 +7,12 @@
 
 #include "cpu/level.h"
 
-#ifdef __clang__
+#if defined(__clang__)
 #define FOVEA_UNROLL _Pragma("unroll")
-#else
+#elif defined(__GNUC__)
 #define FOVEA_UNROLL _Pragma("GCC unroll 8")
+#else
+#define FOVEA_UNROLL
 #endif
 
 namespace fovea::kernels::cpu {
@@ -216,12 +218,22 @@ struct Primitives {
         return V::largestLane(most);
     }
 
+    static int lowestBit(unsigned bits) {
+#ifdef __GNUC__
+        return __builtin_ctz(bits);
+#else
+        int place = 0;
+        for (; !(bits & 1); bits >>= 1) ++place;
+        return place;
+#endif
+    }
+
     static int find(const float* row, int begin, int end, float value) {
         for (int i = begin; i < end; i += W) {
             const F cells = V::load(row + i), wanted = V::set(value);
             const unsigned other = V::bits(V::greater(cells, wanted)) | V::bits(V::greater(wanted, cells));
             const unsigned same = ~other & ((1u << W) - 1);
-            if (same) return i + __builtin_ctz(same);
+            if (same) return i + lowestBit(same);
         }
         return end;
     }
@@ -232,7 +244,7 @@ struct Primitives {
         for (int i = begin; i < end; i += W) {
             unsigned bits = V::bits(V::greater(V::load(row + i), most));
             while (bits) {
-                found[count++] = i + __builtin_ctz(bits);
+                found[count++] = i + lowestBit(bits);
                 bits &= bits - 1;
             }
         }

@@ -161,9 +161,7 @@ void benchTile(const Options& options, int level) {
 // Operands of one shape, and calls on them.
 class Shape {
 public:
-    Shape(fv_dtype dtype, int64_t heads, int64_t tokens, int64_t d, int causal, Pool& pool,
-          const Options& options)
-        : m_pool(pool), m_options(options) {
+    Shape(fv_dtype dtype, int64_t heads, int64_t tokens, int64_t d, int causal, Pool& pool) : m_pool(pool) {
         std::mt19937 random(1);
         std::normal_distribution<float> normal;
         const int64_t elements = heads * tokens * d, bytes = dtype == FV_F32 ? 4 : 2;
@@ -274,7 +272,6 @@ private:
     fv_output row(int index) { return {m_rows.data() + index * problem.q_heads * problem.tq, 0, problem.tq}; }
 
     Pool& m_pool;
-    const Options& m_options;
     std::vector<char> m_operands[3], m_out, m_workspace;
     std::vector<float> m_lse, m_rows, m_pooled;
 };
@@ -286,7 +283,7 @@ struct Row {
 };
 
 void benchShape(const Row& row, Pool& pool, const Options& options) {
-    Shape shape(row.dtype, row.heads, row.tokens, row.d, row.causal, pool, options);
+    Shape shape(row.dtype, row.heads, row.tokens, row.d, row.causal, pool);
     const fv_exec how = shape.exec(row.level, row.threads);
     std::vector<double> forward, rows, stats, rowRatio, statsRatio;
     for (int round = -2; round < options.rounds; ++round) {
@@ -314,7 +311,7 @@ void benchShape(const Row& row, Pool& pool, const Options& options) {
 }
 
 void benchZoom(Pool& pool, const Options& options) {
-    Shape shape(FV_F32, 1, options.quick ? 4096 : 32768, 128, 1, pool, options);
+    Shape shape(FV_F32, 1, options.quick ? 4096 : 32768, 128, 1, pool);
     const fv_exec how = shape.exec(FV_LEVEL_BEST, options.threads);
     shape.forward(how, false);
     bool first = true;
