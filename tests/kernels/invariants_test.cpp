@@ -44,6 +44,61 @@ TEST_CASE("determinism: 1, 2, 3 and 7 threads and repeats give the same bytes") 
     }
 }
 
+TEST_CASE("determinism: lines, tiles, products, relevance and the forward pass") {
+    Case test({.dtype = FV_BF16, .batch = 2, .qHeads = 6, .kvHeads = 2, .tq = 333, .tk = 777, .d = 40});
+    test.problem.causal = 1;
+    test.problem.q_offset = 444;
+    const fv_problem& p = test.problem;
+    const std::vector<int32_t> lines{332, 5, 0, 119};
+    const std::vector<float> x(12 * 777 * 2, 0.5f);
+    const auto everything = [&](int threads) {
+        const Runner runner{FV_LEVEL_BEST, threads};
+        std::vector<float> out(static_cast<size_t>(2 * 6 * 777 * 40 + 64));
+        std::vector<std::vector<float>> results;
+        const auto keep = [&](fv_status status) {
+            REQUIRE(status == FV_OK);
+            results.push_back(out);
+            std::fill(out.begin(), out.end(), 0.0f);
+        };
+        for (fv_head_reduce heads : {FV_HEADS_NONE, FV_HEADS_MEAN}) {
+            fv_lines_request rows{sizeof rows, lines.data(), nullptr, 4, heads, {out.data(), 6 * 3108, 3108}};
+            keep(call<fv_lines_request>(fv_lines_workspace, fv_lines_run, p, rows, runner));
+            rows.columns = rows.rows;
+            rows.rows = nullptr;
+            keep(call<fv_lines_request>(fv_lines_workspace, fv_lines_run, p, rows, runner));
+            const fv_output pixels{out.data(), 6 * 9000, 9000};
+            const fv_tile_request tile{sizeof tile, 3, 330, 0, 777, 90, 100, FV_TILE_MEAN, heads, pixels};
+            keep(call<fv_tile_request>(fv_tile_workspace, fv_tile_run, p, tile, runner));
+            fv_product_request product{};
+            product.struct_size = sizeof product;
+            product.columns = 2;
+            product.x = x.data();
+            product.mean_heads = heads == FV_HEADS_MEAN;
+            product.out = {out.data(), 6 * 1554, 1554};
+            for (product.transposed = 0; product.transposed < 2; ++product.transposed) {
+                keep(call<fv_product_request>(fv_product_workspace, fv_product_run, p, product, runner));
+            }
+        }
+        const fv_relevance_request relevance{sizeof relevance, FV_POSITIVE, 2,
+                                             x.data(),         0,           {out.data(), 1554, 0}};
+        keep(call<fv_relevance_request>(fv_relevance_workspace, fv_relevance_run, p, relevance, runner));
+        fv_forward_request forward{};
+        forward.struct_size = sizeof forward;
+        forward.out = {out.data(), 6 * 333 * 40, 333 * 40};
+        forward.out_stride_t = 40;
+        keep(call<fv_forward_request>(fv_forward_workspace, fv_forward_run, p, forward, runner));
+        return results;
+    };
+    const auto one = everything(1);
+    for (int threads : {1, 2, 3, 7}) CHECK(everything(threads) == one);
+}
+
+TEST_CASE("determinism: 20 repeats") {
+    Case test({.qHeads = 3, .kvHeads = 3, .tq = 197, .tk = 197, .d = 64});
+    const StatsOutputs first = run(test, {FV_LEVEL_BEST, 3});
+    for (int repeat = 1; repeat < 20; ++repeat) CHECK(sameBytes(first, run(test, {FV_LEVEL_BEST, 3})));
+}
+
 TEST_CASE("determinism: an output does not depend on which others are asked for") {
     const std::unique_ptr<Case> test(longCase(FV_F32));
     const StatsOutputs all = run(*test, {FV_LEVEL_BEST, 2});
