@@ -64,8 +64,12 @@ bool checkRequest(const fv_problem& p, const fv_stats_request& r, const fv_exec&
         if (!report.require(within(r.block, 8, 512), FV_BAD_SIZE, "block", "not 8 to 512")) return false;
     }
     if (r.group_mass.data && !checkGroups(p, {r.key_group, r.groups}, exec, stage, report)) return false;
-    const int64_t b = p.batch, h = p.q_heads, block = r.block > 0 ? r.block : 1;
+    // Counts that go with nothing wanted may hold anything.
+    const int64_t b = p.batch, h = p.q_heads, block = r.pooled_mean.data || r.pooled_max.data ? r.block : 1;
     const int64_t cells = ((p.tq + block - 1) / block) * ((p.tk + block - 1) / block);
+    const int64_t top = r.topk_value.data || r.topk_index.data ? r.topk : 0;
+    const int64_t columnTop = r.col_topk_value.data || r.col_topk_index.data ? r.col_topk : 0;
+    const int64_t groups = r.group_mass.data ? r.groups : 0;
     written.add("lse", r.lse, b, h, p.tq);
     written.add("col_sum", r.col_sum, b, h, p.tk);
     written.add("col_max", r.col_max, b, h, p.tk);
@@ -74,13 +78,13 @@ bool checkRequest(const fv_problem& p, const fv_stats_request& r, const fv_exec&
     written.add("row_entropy", r.row_entropy, b, h, p.tq);
     written.add("row_sum", r.row_sum, b, h, p.tq);
     written.add("row_argmax", r.row_argmax, b, h, p.tq);
-    written.add("topk_value", r.topk_value, b, h, p.tq * r.topk);
-    written.add("topk_index", r.topk_index, b, h, p.tq * r.topk);
-    written.add("col_topk_value", r.col_topk_value, b, h, p.tk * r.col_topk);
-    written.add("col_topk_index", r.col_topk_index, b, h, p.tk * r.col_topk);
+    written.add("topk_value", r.topk_value, b, h, p.tq * top);
+    written.add("topk_index", r.topk_index, b, h, p.tq * top);
+    written.add("col_topk_value", r.col_topk_value, b, h, p.tk * columnTop);
+    written.add("col_topk_index", r.col_topk_index, b, h, p.tk * columnTop);
     written.add("pooled_mean", r.pooled_mean, b, h, cells);
     written.add("pooled_max", r.pooled_max, b, h, cells);
-    written.add("group_mass", r.group_mass, b, h, p.tq * r.groups);
+    written.add("group_mass", r.group_mass, b, h, p.tq * groups);
     written.add({"flags", r.flags, 1, 1, 0, 0, 1, 0, 1, 4});
     return somethingWanted(written, report) && written.check(report, stage);
 }
@@ -179,7 +183,7 @@ bool checkRequest(const fv_problem& p, const fv_forward_request& r, const fv_exe
     written.add({"out", r.out.data, b, h, r.out.stride_b, r.out.stride_h, p.tq, r.out_stride_t, dv,
                  p.dtype == FV_F32 ? 4 : 2});
     written.add("lse", r.lse, b, h, p.tq);
-    written.add("group_mass", r.group_mass, b, h, p.tq * r.groups);
+    written.add("group_mass", r.group_mass, b, h, p.tq * (r.group_mass.data ? r.groups : 0));
     written.add("row_max", r.row_max, b, h, p.tq);
     written.add("row_entropy", r.row_entropy, b, h, p.tq);
     return somethingWanted(written, report) && written.check(report, stage);
