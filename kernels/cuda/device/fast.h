@@ -1,0 +1,29 @@
+// The fast statistics pass: one thread block owns 256 keys of one head and reads all queries that see any of them.
+#pragma once
+
+#include "cuda/device/problem.h"
+
+namespace fovea::kernels::cuda {
+
+/// What one pass makes: the row normaliser only, the statistics, or those with the query of every column's maximum.
+enum class FastMode { Lse, Stats, StatsArgmax };
+
+/// Launch arguments of a pass over the heads [head0, head0 + heads) of the flattened batch.
+struct FastPass {
+    Problem problem;
+    int32_t head0, heads, keyBlocks, slices;
+    // Per slice, head and key; strides in elements, heads flattened.
+    float *colSum, *colMax;
+    int32_t* colArgmax;
+    int64_t colStrideB, colStrideH, colStrideSlice;
+    // Per head of this pass, key block and statistic: [heads, keyBlocks, 3, tq]; (max, sum, sum of p log2 p), or for
+    // the normaliser (max of the logits, sum relative to it).
+    float* rowPart;
+    // Sums and maxima of 64 x 64 cells, [heads, ceil(tq / 64), ceil(tk / 64)]; tiles that nobody sees are not written.
+    float *poolSum, *poolMax;
+};
+
+/// Statistics per row that a pass writes for each key block.
+constexpr int kRowStats = 3;
+
+}  // namespace fovea::kernels::cuda
