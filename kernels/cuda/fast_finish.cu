@@ -134,7 +134,6 @@ __global__ void joinColumns(const __grid_constant__ ColumnFinish f) {
     if (f.colMax.data) at(f.colMax, b, h)[key] = __int_as_float(max);
     if (f.colArgmax.data)
         (static_cast<int32_t*>(f.colArgmax.data) + b * f.colArgmax.strideB + h * f.colArgmax.strideH)[key] = arg;
-    if (f.flags && f.sum && !(fabsf(sum) < INFINITY)) atomicOr(f.flags, 1);
 }
 
 /// Joins cells of 64 x 64 into blocks of a multiple of 64.
@@ -143,17 +142,17 @@ __global__ void joinPools(const __grid_constant__ PoolFinish f) {
     const int64_t index = int64_t(blockIdx.x) * kThreads + threadIdx.x;
     if (index >= int64_t(rows) * columns) return;
     const int row = int(index / columns), column = int(index % columns), factor = f.block / 64;
-    const int fineRows = (f.tq + 63) / 64, fineColumns = (f.tk + 63) / 64, head = blockIdx.y;
+    const int fineRows = (f.tq + 63) / 64, fineColumns = (f.tk + 63) / 64, local = blockIdx.y;
     float sum = 0.f;
     int max = 0;
     for (int y = row * factor; y < min((row + 1) * factor, fineRows); ++y)
         for (int x = column * factor; x < min((column + 1) * factor, fineColumns); ++x) {
-            const int64_t cell = (int64_t(head) * fineRows + y) * fineColumns + x;
+            const int64_t cell = (int64_t(local) * fineRows + y) * fineColumns + x;
             sum += f.sum[cell];
             max = ::max(max, asInt(f.max[cell]));
         }
     const float cells = float(min(f.block, f.tq - row * f.block)) * float(min(f.block, f.tk - column * f.block));
-    const int b = head / f.qHeads, h = head % f.qHeads;
+    const int head = f.head0 + local, b = head / f.qHeads, h = head % f.qHeads;
     if (f.mean.data) at(f.mean, b, h)[index] = sum / cells;
     if (f.maximum.data) at(f.maximum, b, h)[index] = __int_as_float(max);
 }

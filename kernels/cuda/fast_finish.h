@@ -28,13 +28,12 @@ struct ColumnFinish {
     const int32_t* arg;
     int64_t strideB, strideH, strideSlice;
     Output colSum, colMax, colArgmax;
-    int32_t* flags;
 };
 cudaError_t finishColumns(const ColumnFinish& f, cudaStream_t stream);
 
 /// Turns cells of 64 x 64 into means and maxima of blocks of a multiple of 64.
 struct PoolFinish {
-    int32_t tq, tk, block, qHeads, heads;
+    int32_t tq, tk, block, qHeads, head0, heads;  // cells are [heads, ...], the first of them head0
     const float *sum, *max;
     Output mean, maximum;
 };

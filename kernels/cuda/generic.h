@@ -55,12 +55,16 @@ struct LinesOut {
 };
 cudaError_t runLines(int dtype, const Problem& p, const LinesOut& out, bool columns, cudaStream_t stream);
 
-/// A rectangle drawn into pixels: pixel y begins at cell row0 + y * rows / height, where rows / height is a fraction of
-/// whole numbers, and ends where the next begins or at rowEnd; columns likewise.
+/// One axis of a picture: pixel i covers the cells from begin + i * cells / pixels to where the next begins, cut at
+/// `end`; there are `count` pixels.
+struct PixelAxis {
+    int64_t begin, cells, pixels, end, count;
+};
+
+/// A rectangle drawn into pixels; `reduce` as in fv_tile_reduce, `heads` as in fv_head_reduce.
 struct TileOut {
-    int64_t row0, rows, height, rowEnd;
-    int64_t column0, columns, width, columnEnd;
-    int32_t reduce, heads;  // fv_tile_reduce, fv_head_reduce
+    PixelAxis y, x;
+    int32_t reduce, heads;
     Output out;
 };
 cudaError_t runTile(int dtype, const Problem& p, const TileOut& out, cudaStream_t stream);

@@ -28,7 +28,8 @@ __device__ inline TileRange meets(const Problem& p, int owner0) {
 }
 
 template <class Element, bool KeysOwn, class Sink>
-__global__ void __launch_bounds__(kEngineThreads) ownerPass(const __grid_constant__ OwnerPass<typename Sink::Arguments> pass) {
+__global__ void __launch_bounds__(kEngineThreads, 4)
+    ownerPass(const __grid_constant__ OwnerPass<typename Sink::Arguments> pass) {
     extern __shared__ __align__(128) char memory[];
     const Problem& p = pass.problem;
     auto* ownerTile = reinterpret_cast<Element*>(memory);
@@ -45,19 +46,17 @@ __global__ void __launch_bounds__(kEngineThreads) ownerPass(const __grid_constan
         __syncthreads();
         const auto queries = [&](int first) { return engineRows<Element>(p.query, b, h, first, p.tq, p.d); };
         const auto keys = [&](int first) { return engineRows<Element>(p.key, b, h / p.group, first, p.tk, p.d); };
-        loadRows(ownerTile, KeysOwn ? keys(owner0) : queries(owner0));
+        const EngineRows<Element> owners = KeysOwn ? keys(owner0) : queries(owner0);
         if constexpr (KeysOwn) fillKeys(info, p, b, owner0, p.tk - owner0, nullptr);
         else fillQueries(info, p, head, owner0, p.tq - owner0, nullptr);
         for (int block = range.first; block < range.last; ++block) {
             const int loop0 = block * kEdge;
             __syncthreads();
-            loadRows(loopTile, KeysOwn ? queries(loop0) : keys(loop0));
             if constexpr (KeysOwn) fillQueries(info, p, head, loop0, p.tq - loop0, nullptr);
             else fillKeys(info, p, b, loop0, p.tk - loop0, nullptr);
             sink.prepare(head, loop0);
-            __syncthreads();
             Fragment t;
-            multiplyTiles(t, ownerTile, loopTile, p.d);
+            blockProduct(t, owners, KeysOwn ? queries(loop0) : keys(loop0), ownerTile, loopTile, block > range.first);
             toLogits<KeysOwn>(t, p, info, head);
             sink.add(t, info, loop0);
         }

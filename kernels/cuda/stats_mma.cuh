@@ -185,19 +185,17 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                         p.tq, thread, threads);
     if constexpr (Mode != FastMode::Lse) {
         foldColumns(columns);
-        if (group == 0) {
-            const int64_t base = slice * pass.colStrideSlice + b * pass.colStrideB + h * pass.colStrideH;
+        if (group == 0)
 #pragma unroll
             for (int n = 0; n < N; ++n)
 #pragma unroll
                 for (int e = 0; e < 2; ++e) {
                     const int key = keys.first + n * 8 + e;
                     if (key >= p.tk) continue;
-                    if (pass.colSum) pass.colSum[base + key] = columns.sum[n][e];
-                    if (pass.colMax) pass.colMax[base + key] = __int_as_float(columns.max[n][e]);
-                    if constexpr (argmax) pass.colArgmax[base + key] = columns.arg[n][e];
+                    writeColumn(pass, pass.colSum, b, h, slice, key, columns.sum[n][e]);
+                    writeColumn(pass, pass.colMax, b, h, slice, key, __int_as_float(columns.max[n][e]));
+                    if constexpr (argmax) writeColumn(pass, pass.colArgmax, b, h, slice, key, columns.arg[n][e]);
                 }
-        }
     }
 }
 

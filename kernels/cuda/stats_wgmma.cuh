@@ -188,7 +188,6 @@ __global__ void __launch_bounds__(WgmmaShape<Steps>::threads, 1) statsWgmma(cons
         __syncthreads();
         const int key = blockKey + thread, first = thread / 128 * 4 * 128 + thread % 128;
         if (key < p.tk) {
-            const int64_t cell = slice * pass.colStrideSlice + b * pass.colStrideB + h * pass.colStrideH + key;
             float sum = 0.f;
             int max = 0;
 #pragma unroll
@@ -196,8 +195,8 @@ __global__ void __launch_bounds__(WgmmaShape<Steps>::threads, 1) statsWgmma(cons
                 sum += sums[first + w * 128];
                 max = ::max(max, maxima[first + w * 128]);
             }
-            if (pass.colSum) pass.colSum[cell] = sum;
-            if (pass.colMax) pass.colMax[cell] = __int_as_float(max);
+            writeColumn(pass, pass.colSum, b, h, slice, key, sum);
+            writeColumn(pass, pass.colMax, b, h, slice, key, __int_as_float(max));
         }
     }
 }

@@ -15,10 +15,14 @@ using Fragment = float[8][4];
 template <class Element>
 struct EngineShape {
     static constexpr bool half = sizeof(Element) == 2;
+    /// Dimensions that lie in shared memory at a time.
+    static constexpr int chunk = half ? 256 : 128;
     /// Elements between rows in shared memory; rows then fall into different banks.
     __host__ __device__ static constexpr int pitch(int d) { return half ? (d + 15) / 16 * 16 + 8 : (d + 31) / 32 * 32 + 4; }
     __host__ __device__ static constexpr int padded(int d) { return half ? (d + 15) / 16 * 16 : (d + 3) / 4 * 4; }
-    __host__ __device__ static constexpr int tileBytes(int d) { return kEdge * pitch(d) * int(sizeof(Element)); }
+    __host__ __device__ static constexpr int tileBytes(int d) {
+        return kEdge * pitch(d < chunk ? d : chunk) * int(sizeof(Element));
+    }
 };
 
 /// Rows of one head: consecutive from `first`, or those that `list` names.
@@ -30,6 +34,9 @@ struct EngineRows {
     const int32_t* list;
 
     __device__ int index(int row) const { return row < count ? (list ? list[first + row] : first + row) : -1; }
+    __device__ EngineRows part(int dim) const {
+        return {data + dim, stride, first, count, min(EngineShape<Element>::chunk, d - dim), list};
+    }
 };
 
 template <class Element>
@@ -61,15 +68,11 @@ __device__ void loadRows(Element* tile, const EngineRows<Element>& rows) {
     }
 }
 
-/// acc = rows of `a` times rows of `b`, both in shared memory.
+/// acc += rows of `a` times rows of `b`, both in shared memory.
 template <class Element>
 __device__ void multiplyTiles(Fragment& acc, const Element* a, const Element* b, int d) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     const int pitch = EngineShape<Element>::pitch(d), padded = EngineShape<Element>::padded(d);
-#pragma unroll
-    for (int n = 0; n < 8; ++n)
-#pragma unroll
-        for (int i = 0; i < 4; ++i) acc[n][i] = 0.f;
     if constexpr (EngineShape<Element>::half) {
         const uint32_t aAddress = sharedAddress(a + (warp * 16 + lane % 16) * pitch + lane / 16 * 8);
         const uint32_t bAddress = sharedAddress(b + (lane % 8 + lane / 16 * 8) * pitch + lane / 8 % 2 * 8);
@@ -101,6 +104,25 @@ __device__ void multiplyTiles(Fragment& acc, const Element* a, const Element* b,
                     acc[n][e + 2] = fmaf(lower.z, right.z, fmaf(lower.w, right.w, acc[n][e + 2]));
                 }
         }
+    }
+}
+
+/// acc = rows of `a` times rows of `b` through the two tiles; the block has synchronised since the tiles were last read.
+/// With `keepA` and few dimensions the first tile is taken as it is.
+template <class Element>
+__device__ void blockProduct(Fragment& acc, const EngineRows<Element>& a, const EngineRows<Element>& b, Element* aTile,
+                             Element* bTile, bool keepA) {
+#pragma unroll
+    for (int n = 0; n < 8; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) acc[n][i] = 0.f;
+    for (int dim = 0; dim < a.d; dim += EngineShape<Element>::chunk) {
+        if (dim > 0) __syncthreads();
+        if (!keepA || a.d > EngineShape<Element>::chunk) loadRows(aTile, a.part(dim));
+        const EngineRows<Element> right = b.part(dim);
+        loadRows(bTile, right);
+        __syncthreads();
+        multiplyTiles(acc, aTile, bTile, right.d);
     }
 }
 

@@ -12,10 +12,8 @@ enum class FastMode { Lse, Stats, StatsArgmax };
 struct FastPass {
     Problem problem;
     int32_t head0, heads, keyBlocks, slices;
-    // Per slice, head and key; strides in elements, heads flattened.
-    float *colSum, *colMax;
-    int32_t* colArgmax;
-    int64_t colStrideB, colStrideH, colStrideSlice;
+    Output colSum, colMax, colArgmax;  // per head and key, or null
+    int64_t colStrideSlice;            // elements between the parts of the slices
     // Per head of this pass, key block and statistic: [heads, keyBlocks, 3, tq]; (max, sum, sum of p log2 p), or for
     // the normaliser (max of the logits, sum relative to it).
     float* rowPart;

@@ -78,6 +78,14 @@ __device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& pa
     }
 }
 
+/// The results of one column of this pass.
+template <class T>
+__device__ __forceinline__ void writeColumn(const FastPass& pass, const Output& out, int b, int h, int slice, int key,
+                                            T value) {
+    if (out.data)
+        static_cast<T*>(out.data)[b * out.strideB + h * out.strideH + slice * pass.colStrideSlice + key] = value;
+}
+
 /// The query tiles [first, last) of a slice that see any key of [key0, key1); spans rise with the query.
 struct TileRange {
     int first, last;

@@ -1,0 +1,177 @@
+#include "cuda/setup.h"
+
+#include <algorithm>
+
+#include "cuda/fast_finish.h"
+#include "cuda/fast_pass.h"
+#include "cuda/generic.h"
+
+namespace fovea::kernels::cuda {
+
+namespace {
+
+constexpr float kLog2E = 1.44269504088896340736f;
+constexpr int64_t kHostSequences = 4096;
+/// Scratch that the row statistics of one chunk of heads may take; a single head may take more.
+constexpr int64_t kScratchCap = int64_t{448} << 20;
+
+Operand operandOf(const fv_operand& o) { return {o.data, o.stride_b, o.stride_h, o.stride_t}; }
+
+Problem describe(const fv_problem& p, const Setup& setup, void* workspace) {
+    Problem out{};
+    out.query = operandOf(p.query);
+    out.key = operandOf(p.key);
+    out.value = operandOf(p.value);
+    out.gradOutput = operandOf(p.grad_output);
+    out.batch = static_cast<int32_t>(p.batch);
+    out.qHeads = static_cast<int32_t>(p.q_heads);
+    out.group = static_cast<int32_t>(p.q_heads / p.kv_heads);
+    out.tq = static_cast<int32_t>(p.tq);
+    out.tk = static_cast<int32_t>(p.tk);
+    out.d = static_cast<int32_t>(p.d);
+    out.dv = static_cast<int32_t>(p.dv ? p.dv : p.d);
+    out.scale = p.scale * kLog2E;
+    out.softcap = p.softcap * kLog2E;
+    out.inverseCap = p.softcap > 0 ? p.scale / p.softcap : 0;
+    out.spans = setup.masked ? part<Span>(workspace, setup.spans) : nullptr;
+    out.keyVisible = p.key_visible;
+    out.keyVisibleStride = p.key_visible_stride_b;
+    out.bias = p.bias;
+    out.biasB = p.bias_stride_b;
+    out.biasH = p.bias_stride_h;
+    out.biasQ = p.bias_stride_q;
+    out.biasK = p.bias_stride_k;
+    out.negLse = part<float>(workspace, setup.negLse);
+    return out;
+}
+
+void queueSpans(const fv_problem& p, const Setup& setup, void* workspace, Launches& launches) {
+    SpanRules rules{static_cast<int32_t>(p.tk), p.causal, p.q_offset, p.prefix, p.window_left, p.window_right,
+                    p.cu_seqlens_q, p.cu_seqlens_k, static_cast<int32_t>(p.sequences)};
+    if (setup.copiesOffsets) {
+        const size_t bytes = static_cast<size_t>(p.sequences + 1) * sizeof(int32_t);
+        auto *offsetsQ = part<int32_t>(workspace, setup.offsetsQ), *offsetsK = part<int32_t>(workspace, setup.offsetsK);
+        launches.run([&](cudaStream_t stream) {
+            return cudaMemcpyAsync(offsetsQ, p.cu_seqlens_q, bytes, cudaMemcpyHostToDevice, stream);
+        });
+        launches.run([&](cudaStream_t stream) {
+            return cudaMemcpyAsync(offsetsK, p.cu_seqlens_k, bytes, cudaMemcpyHostToDevice, stream);
+        });
+        rules.seqQ = offsetsQ;
+        rules.seqK = offsetsK;
+    }
+    launches.run([&](cudaStream_t stream) {
+        return fillSpans(rules, part<Span>(workspace, setup.spans), static_cast<int>(p.tq), stream);
+    });
+}
+
+}  // namespace
+
+size_t Arena::take(int64_t count, int64_t elementBytes) {
+    const size_t at = m_bytes;
+    m_bytes += (static_cast<size_t>(count * elementBytes) + 63) / 64 * 64;
+    return at;
+}
+
+DeviceScope::DeviceScope(int device) {
+    int count = 0;
+    if (cudaGetDeviceCount(&count) != cudaSuccess || device >= count) {
+        cudaGetLastError();
+        m_status = FV_NO_DEVICE;
+        m_previous = -1;
+        return;
+    }
+    if (cudaGetDevice(&m_previous) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) m_status = FV_DEVICE_ERROR;
+}
+
+DeviceScope::~DeviceScope() {
+    if (m_previous >= 0) cudaSetDevice(m_previous);
+}
+
+void Launches::check(cudaError_t error) {
+    if (error == cudaSuccess) return;
+    cudaGetLastError();
+    m_status = FV_DEVICE_ERROR;
+}
+
+Output outputOf(const fv_output& o) { return {o.data, o.stride_b, o.stride_h}; }
+
+bool hasFastShape(const fv_problem& p) {
+    return p.dtype != FV_F32 && p.d % 8 == 0 && !p.bias && p.softcap == 0;
+}
+
+bool isFast(const fv_problem& p) {
+    const auto fits = [](const fv_operand& o) {
+        return reinterpret_cast<uintptr_t>(o.data) % 16 == 0 && (o.stride_b | o.stride_h | o.stride_t) % 8 == 0;
+    };
+    return hasFastShape(p) && fits(p.query) && fits(p.key);
+}
+
+Setup::Setup(const fv_problem& p, bool rows, Arena& arena) {
+    masked = p.causal || p.window_left >= 0 || p.window_right >= 0 || p.cu_seqlens_q;
+    copiesOffsets = p.cu_seqlens_q && p.sequences <= kHostSequences;
+    fastShape = hasFastShape(p);
+    keyBlocks = (p.tk + kKeyBlock - 1) / kKeyBlock;
+    if (copiesOffsets) {
+        offsetsQ = arena.take(p.sequences + 1, sizeof(int32_t));
+        offsetsK = arena.take(p.sequences + 1, sizeof(int32_t));
+    }
+    if (masked) spans = arena.take(p.tq, sizeof(Span));
+    negLse = arena.take(p.batch * p.q_heads * p.tq, sizeof(float));
+    hasRowPart = fastShape && (rows || !p.lse);
+    const int64_t head = keyBlocks * kRowStats * p.tq * int64_t{sizeof(float)};
+    chunk = std::clamp<int64_t>(kScratchCap / head, 1, p.batch * p.q_heads);
+    if (hasRowPart) rowPart = arena.take(chunk * head, 1);
+}
+
+cudaError_t runFastPass(fv_dtype dtype, FastMode mode, const FastPass& pass, cudaStream_t stream) {
+#ifdef FOVEA_KERNELS_WGMMA
+    int device = 0, major = 0, minor = 0;
+    cudaError_t error = cudaGetDevice(&device);
+    if (error == cudaSuccess) error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
+    if (error == cudaSuccess) error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
+    if (error != cudaSuccess) return error;
+    if (major == 9 && minor == 0 && pass.problem.d <= 128 && mode != FastMode::StatsArgmax)
+        return dtype == FV_BF16 ? runWgmmaBf16(mode, pass, stream) : runWgmmaF16(mode, pass, stream);
+#endif
+    return dtype == FV_BF16 ? runMmaBf16(mode, pass, stream) : runMmaF16(mode, pass, stream);
+}
+
+Problem prepare(const fv_problem& p, const Setup& setup, void* workspace, const fv_output& lse, Launches& launches) {
+    Problem problem = describe(p, setup, workspace);
+    if (setup.masked) queueSpans(p, setup, workspace, launches);
+    auto* negLse = part<float>(workspace, setup.negLse);
+    const int32_t heads = problem.batch * problem.qHeads;
+    if (p.lse) {
+        const NormaliserCopy copy{p.lse, p.lse_stride_b, p.lse_stride_h, p.lse_stride_t, p.lse_is_log2 ? 1.f : kLog2E,
+                                  problem.tq, problem.qHeads, heads, negLse, outputOf(lse)};
+        launches.run([&](cudaStream_t stream) { return readNormaliser(copy, stream); });
+        return problem;
+    }
+    if (!isFast(p)) {
+        launches.run([&](cudaStream_t stream) { return runNormaliser(p.dtype, problem, {negLse, outputOf(lse)}, stream); });
+        return problem;
+    }
+    for (int32_t head = 0; head < heads; head += static_cast<int32_t>(setup.chunk)) {
+        FastPass pass{};
+        pass.problem = problem;
+        pass.head0 = head;
+        pass.heads = std::min(static_cast<int32_t>(setup.chunk), heads - head);
+        pass.keyBlocks = static_cast<int32_t>(setup.keyBlocks);
+        pass.slices = 1;
+        pass.rowPart = part<float>(workspace, setup.rowPart);
+        launches.run([&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Lse, pass, stream); });
+        RowFinish finish{};
+        finish.problem = problem;
+        finish.head0 = head;
+        finish.heads = pass.heads;
+        finish.keyBlocks = pass.keyBlocks;
+        finish.rowPart = pass.rowPart;
+        finish.negLse = negLse;
+        finish.lse = outputOf(lse);
+        launches.run([&](cudaStream_t stream) { return finishNormalisers(finish, stream); });
+    }
+    return problem;
+}
+
+}  // namespace fovea::kernels::cuda
