@@ -117,7 +117,7 @@ Setup::Setup(const fv_problem& p, bool rows, Arena& arena) {
         offsetsK = arena.take(p.sequences + 1, sizeof(int32_t));
     }
     if (masked) spans = arena.take(p.tq, sizeof(Span));
-    negLse = arena.take(p.batch * p.q_heads * p.tq, sizeof(float));
+    negLse = arena.take(p.batch * p.q_heads * p.tq + 3 * kQueryTile, sizeof(float));  // tiles are read whole, and ahead
     hasRowPart = fastShape && (rows || !p.lse);
     const int64_t head = keyBlocks * kRowStats * p.tq * int64_t{sizeof(float)};
     chunk = std::clamp<int64_t>(kScratchCap / head, 1, p.batch * p.q_heads);

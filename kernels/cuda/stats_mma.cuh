@@ -152,12 +152,13 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                 }
             } else {
                 RowSums<1> sums;
+                sums.clear();
                 if (full) {
-                    addFragment<N, 1, false, argmax>(acc, p.scale, rows, keys, query0, columns, sums);
+                    addFragment<0, false>(acc, p.scale, rows, keys, query0, columns, sums);
                 } else {
                     rows.span[0] = spanOf(p, query0);
                     rows.span[1] = spanOf(p, query0 + 8);
-                    addFragment<N, 1, true, argmax>(acc, p.scale, rows, keys, query0, columns, sums);
+                    addFragment<0, true>(acc, p.scale, rows, keys, query0, columns, sums);
                 }
                 poolSum += sums.sum[0][0] + sums.sum[1][0];
                 poolMax = max3(poolMax, sums.pool[0][0], sums.pool[1][0]);

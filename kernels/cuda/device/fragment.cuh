@@ -41,6 +41,18 @@ template <int Pools>
 struct RowSums {
     int pool[2][Pools];
     float sum[2][Pools], entropy[2];
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int row = 0; row < 2; ++row) {
+            entropy[row] = 0.f;
+#pragma unroll
+            for (int i = 0; i < Pools; ++i) {
+                pool[row][i] = 0;
+                sum[row][i] = 0.f;
+            }
+        }
+    }
 };
 
 template <bool Masked>
@@ -52,22 +64,13 @@ __device__ __forceinline__ bool sees(const Rows& rows, const Keys& keys, int row
     return offset < length && ((keys.visible >> (n * 2 + e)) & 1u);
 }
 
-/// Turns logits into probabilities and adds them to the statistics of their columns and rows.
-template <int N, int Pools, bool Masked, bool Argmax>
+/// Turns logits into probabilities and adds them to the statistics of their columns and rows; the sums and maxima of
+/// the rows go to the given pool.
+template <int Pool, bool Masked, int N, int Pools, bool Argmax>
 __device__ __forceinline__ void addFragment(const float (&logits)[N][4], float scale, const Rows& rows, const Keys& keys,
                                             int query0, Columns<N, Argmax>& columns, RowSums<Pools>& sums) {
 #pragma unroll
-    for (int row = 0; row < 2; ++row) {
-        sums.entropy[row] = 0.f;
-#pragma unroll
-        for (int pool = 0; pool < Pools; ++pool) {
-            sums.pool[row][pool] = 0;
-            sums.sum[row][pool] = 0.f;
-        }
-    }
-#pragma unroll
     for (int n = 0; n < N; ++n) {
-        const int pool = n / (N / Pools);
         float p[4];
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
@@ -76,10 +79,10 @@ __device__ __forceinline__ void addFragment(const float (&logits)[N][4], float s
             if constexpr (Masked) t = sees<Masked>(rows, keys, row, n, i & 1) ? t : kHidden;
             p[i] = exp2Fast(t);
             sums.entropy[row] = fmaf(p[i], t, sums.entropy[row]);
-            sums.sum[row][pool] += p[i];
+            sums.sum[row][Pool] += p[i];
         }
-        sums.pool[0][pool] = max3(sums.pool[0][pool], asInt(p[0]), asInt(p[1]));
-        sums.pool[1][pool] = max3(sums.pool[1][pool], asInt(p[2]), asInt(p[3]));
+        sums.pool[0][Pool] = max3(sums.pool[0][Pool], asInt(p[0]), asInt(p[1]));
+        sums.pool[1][Pool] = max3(sums.pool[1][Pool], asInt(p[2]), asInt(p[3]));
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
             columns.sum[n][e] += p[e];
