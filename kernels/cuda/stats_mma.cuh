@@ -110,7 +110,6 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
     const FullQueries whole = fullQueries(p, key0, key0 + Shape::warpKeys, hidden, lane);
     Columns<N, argmax> columns;
     if constexpr (Mode != FastMode::Lse) columns.clear();
-    const uint32_t lanePart = ((lane % 16) * Shape::pitch + (lane / 16) * 8) * 2;
     if (range.first < range.last) loadTile<Shape, D>(queries, shared, range.first * kQueryTile, thread);
 
     for (int tile = range.first; tile < range.last; ++tile) {
@@ -133,7 +132,9 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
             for (int r = 0; r < 2; ++r)
                 rows.negLse[r] = Mode != FastMode::Lse && query0 + r * 8 < p.tq ? __ldg(negLse + query0 + r * 8) : 0.f;
             float acc[N][4] = {};
-            const uint32_t address = shared + stage * Shape::stage + step * 16 * Shape::pitch * 2 + lanePart;
+            const int self = opaque(lane);
+            const uint32_t address = shared + stage * Shape::stage +
+                                     ((step * 16 + self % 16) * Shape::pitch + self / 16 * 8) * 2;
 #pragma unroll
             for (int s = 0; s < steps; ++s) {
                 uint32_t q[4];
@@ -144,25 +145,25 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
             RowTotals totals;
             if constexpr (Mode == FastMode::Lse) {
                 if (full) {
-                    totals = normalise<N, false>(acc, p.scale, rows, keys, lane);
+                    totals = foldNormaliser(normaliseLane<N, false>(acc, p.scale, rows, keys), lane & 1);
                 } else {
                     rows.span[0] = spanOf(p, query0);
                     rows.span[1] = spanOf(p, query0 + 8);
-                    totals = normalise<N, true>(acc, p.scale, rows, keys, lane);
+                    totals = foldNormaliser(normaliseLane<N, true>(acc, p.scale, rows, keys), lane & 1);
                 }
             } else {
-                RowSums<1> sums;
-                sums.clear();
                 if (full) {
-                    addFragment<0, false>(acc, p.scale, rows, keys, query0, columns, sums);
+                    toLogs<false>(acc, p.scale, rows, keys);
                 } else {
                     rows.span[0] = spanOf(p, query0);
                     rows.span[1] = spanOf(p, query0 + 8);
-                    addFragment<0, true>(acc, p.scale, rows, keys, query0, columns, sums);
+                    toLogs<true>(acc, p.scale, rows, keys);
                 }
-                poolSum += sums.sum[0][0] + sums.sum[1][0];
-                poolMax = max3(poolMax, sums.pool[0][0], sums.pool[1][0]);
-                totals = foldRows(sums, lane);
+                RowSums sums;
+                addFragment(acc, query0, columns, sums);
+                poolSum += sums.sum[0] + sums.sum[1];
+                poolMax = max3(poolMax, sums.max[0], sums.max[1]);
+                totals = foldRows(sums, lane & 1);
             }
             if (quad < 2) {
                 const int row = step * 16 + (quad & 1) * 8 + group;

@@ -36,23 +36,10 @@ struct Keys {
     uint32_t visible;
 };
 
-/// Sums and maxima over the keys of one fragment, per 64 keys for the pooled map.
-template <int Pools>
+/// Statistics of two rows over the keys of one fragment.
 struct RowSums {
-    int pool[2][Pools];
-    float sum[2][Pools], entropy[2];
-
-    __device__ __forceinline__ void clear() {
-#pragma unroll
-        for (int row = 0; row < 2; ++row) {
-            entropy[row] = 0.f;
-#pragma unroll
-            for (int i = 0; i < Pools; ++i) {
-                pool[row][i] = 0;
-                sum[row][i] = 0.f;
-            }
-        }
-    }
+    int max[2] = {0, 0};
+    float sum[2] = {0.f, 0.f}, entropy[2] = {0.f, 0.f};
 };
 
 template <bool Masked>
@@ -64,25 +51,34 @@ __device__ __forceinline__ bool sees(const Rows& rows, const Keys& keys, int row
     return offset < length && ((keys.visible >> (n * 2 + e)) & 1u);
 }
 
-/// Turns logits into probabilities and adds them to the statistics of their columns and rows; the sums and maxima of
-/// the rows go to the given pool.
-template <int Pool, bool Masked, int N, int Pools, bool Argmax>
-__device__ __forceinline__ void addFragment(const float (&logits)[N][4], float scale, const Rows& rows, const Keys& keys,
-                                            int query0, Columns<N, Argmax>& columns, RowSums<Pools>& sums) {
+/// Turns products into logarithms of probabilities, base 2, in place.
+template <bool Masked, int N>
+__device__ __forceinline__ void toLogs(float (&t)[N][4], float scale, const Rows& rows, const Keys& keys) {
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) {
+            t[n][i] = fmaf(t[n][i], scale, rows.negLse[i >> 1]);
+            if constexpr (Masked) t[n][i] = sees<Masked>(rows, keys, i >> 1, n, i & 1) ? t[n][i] : kHidden;
+        }
+}
+
+/// Adds the probabilities 2^t to the statistics of their columns and rows.
+template <int N, bool Argmax>
+__device__ __forceinline__ void addFragment(const float (&t)[N][4], int query0, Columns<N, Argmax>& columns,
+                                            RowSums& sums) {
 #pragma unroll
     for (int n = 0; n < N; ++n) {
         float p[4];
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
             const int row = i >> 1;
-            float t = fmaf(logits[n][i], scale, rows.negLse[row]);
-            if constexpr (Masked) t = sees<Masked>(rows, keys, row, n, i & 1) ? t : kHidden;
-            p[i] = exp2Fast(t);
-            sums.entropy[row] = fmaf(p[i], t, sums.entropy[row]);
-            sums.sum[row][Pool] += p[i];
+            p[i] = exp2Fast(t[n][i]);
+            sums.entropy[row] = fmaf(p[i], t[n][i], sums.entropy[row]);
+            sums.sum[row] += p[i];
         }
-        sums.pool[0][Pool] = max3(sums.pool[0][Pool], asInt(p[0]), asInt(p[1]));
-        sums.pool[1][Pool] = max3(sums.pool[1][Pool], asInt(p[2]), asInt(p[3]));
+        sums.max[0] = max3(sums.max[0], asInt(p[0]), asInt(p[1]));
+        sums.max[1] = max3(sums.max[1], asInt(p[2]), asInt(p[3]));
 #pragma unroll
         for (int e = 0; e < 2; ++e) {
             columns.sum[n][e] += p[e];
@@ -112,20 +108,9 @@ struct RowTotals {
     float max, sum, entropy;
 };
 
-template <int Pools>
-__device__ __forceinline__ RowTotals foldRows(const RowSums<Pools>& s, int lane) {
-    const bool odd = lane & 1;
-    float sum0 = s.sum[0][0], sum1 = s.sum[1][0];
-    int max0 = s.pool[0][0], max1 = s.pool[1][0];
-#pragma unroll
-    for (int pool = 1; pool < Pools; ++pool) {
-        sum0 += s.sum[0][pool];
-        sum1 += s.sum[1][pool];
-        max0 = ::max(max0, s.pool[0][pool]);
-        max1 = ::max(max1, s.pool[1][pool]);
-    }
-    float sum = foldSum(sum0, sum1, odd), entropy = foldSum(s.entropy[0], s.entropy[1], odd);
-    const int keep = odd ? max1 : max0, give = odd ? max0 : max1;
+__device__ __forceinline__ RowTotals foldRows(const RowSums& s, bool odd) {
+    float sum = foldSum(s.sum[0], s.sum[1], odd), entropy = foldSum(s.entropy[0], s.entropy[1], odd);
+    const int keep = odd ? s.max[1] : s.max[0], give = odd ? s.max[0] : s.max[1];
     int max = ::max(keep, __shfl_xor_sync(~0u, give, 1));
     sum += __shfl_xor_sync(~0u, sum, 2);
     entropy += __shfl_xor_sync(~0u, entropy, 2);
@@ -133,11 +118,16 @@ __device__ __forceinline__ RowTotals foldRows(const RowSums<Pools>& s, int lane)
     return {__int_as_float(max), sum, entropy};
 }
 
-/// The row normaliser of one fragment: the largest logit (base 2) and the sum of 2^(logit - largest) of a row.
+/// The row normaliser of a lane's share of a fragment: the largest logit (base 2) of each row and the sum of
+/// 2^(logit - largest).
+struct LaneNormaliser {
+    float largest[2], sum[2];
+};
+
 template <int N, bool Masked>
-__device__ __forceinline__ RowTotals normalise(const float (&logits)[N][4], float scale, const Rows& rows,
-                                               const Keys& keys, int lane) {
-    float largest[2] = {kHidden, kHidden}, total[2] = {0.f, 0.f};
+__device__ __forceinline__ LaneNormaliser normaliseLane(const float (&logits)[N][4], float scale, const Rows& rows,
+                                                        const Keys& keys) {
+    LaneNormaliser out{{kHidden, kHidden}, {0.f, 0.f}};
     float t[N][4];
 #pragma unroll
     for (int n = 0; n < N; ++n)
@@ -145,22 +135,16 @@ __device__ __forceinline__ RowTotals normalise(const float (&logits)[N][4], floa
         for (int i = 0; i < 4; ++i) {
             t[n][i] = logits[n][i] * scale;
             if constexpr (Masked) t[n][i] = sees<Masked>(rows, keys, i >> 1, n, i & 1) ? t[n][i] : kHidden;
-            largest[i >> 1] = fmaxf(largest[i >> 1], t[n][i]);
+            out.largest[i >> 1] = fmaxf(out.largest[i >> 1], t[n][i]);
         }
-#pragma unroll
-    for (int row = 0; row < 2; ++row) {
-        largest[row] = fmaxf(largest[row], __shfl_xor_sync(~0u, largest[row], 1));
-        largest[row] = fmaxf(largest[row], __shfl_xor_sync(~0u, largest[row], 2));
-    }
 #pragma unroll
     for (int n = 0; n < N; ++n)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) total[i >> 1] += exp2Fast(t[n][i] - largest[i >> 1]);
-    const bool odd = lane & 1;
-    float sum = foldSum(total[0], total[1], odd);
-    sum += __shfl_xor_sync(~0u, sum, 2);
-    const float max = odd ? largest[1] : largest[0];
-    return {max, max > kHidden || sum != sum ? sum : 0.f, 0.f};
+        for (int i = 0; i < 4; ++i) out.sum[i >> 1] += exp2Fast(t[n][i] - out.largest[i >> 1]);
+#pragma unroll
+    for (int row = 0; row < 2; ++row)  // nothing was seen, unless it was NaN
+        if (out.largest[row] == kHidden && out.sum[row] == out.sum[row]) out.sum[row] = 0.f;
+    return out;
 }
 
 /// Joins two normalisers.
@@ -168,6 +152,16 @@ __device__ __forceinline__ void joinNormaliser(float& max, float& sum, float oth
     const float top = fmaxf(max, otherMax);
     sum = sum * exp2Fast(max - top) + otherSum * exp2Fast(otherMax - top);
     max = top;
+}
+
+/// Reduces the normalisers of both rows over the four lanes that share them, as foldRows does.
+__device__ __forceinline__ RowTotals foldNormaliser(const LaneNormaliser& lane, bool odd) {
+    float max = odd ? lane.largest[1] : lane.largest[0], sum = odd ? lane.sum[1] : lane.sum[0];
+    const float giveMax = odd ? lane.largest[0] : lane.largest[1], giveSum = odd ? lane.sum[0] : lane.sum[1];
+    joinNormaliser(max, sum, __shfl_xor_sync(~0u, giveMax, 1), __shfl_xor_sync(~0u, giveSum, 1));
+    const float otherMax = __shfl_xor_sync(~0u, max, 2), otherSum = __shfl_xor_sync(~0u, sum, 2);
+    joinNormaliser(max, sum, otherMax, otherSum);
+    return {max, sum, 0.f};
 }
 
 /// Joins the eight lanes that hold the same columns; afterwards every lane has the totals.
