@@ -85,7 +85,7 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
     extern __shared__ __align__(128) char memory[];
     auto* parts = reinterpret_cast<typename Shape::Parts*>(memory + 2 * Shape::stage);
     const Problem& p = pass.problem;
-    const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, group = lane / 4, quad = lane % 4;
+    const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     const int keyBlock = blockIdx.y / pass.slices, slice = blockIdx.y % pass.slices;
     const int head = pass.head0 + blockIdx.x, b = head / p.qHeads, h = head % p.qHeads;
     const int blockKey = keyBlock * kKeyBlock, key0 = blockKey + warp * Shape::warpKeys;
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
 
     uint32_t k[steps][N][2];
     loadKeys<Shape, D>(k, rowsOf(p.key, b, h / p.group, p.tk, p.d), shared, blockKey, warp, lane, thread);
-    Keys keys{key0 + quad * 2, ~0u};
+    Keys keys{key0 + lane % 4 * 2, ~0u};
     bool hidden = false;
     if (p.keyVisible) {
         keys.visible = 0;
@@ -126,13 +126,13 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
         int poolMax = 0;
 #pragma unroll 1
         for (int step = 0; step < kQueryTile / 16; ++step) {
+            const int self = opaque(lane), group = self / 4, quad = self % 4;
             const int query0 = tile * kQueryTile + step * 16 + group;
             Rows rows;
 #pragma unroll
             for (int r = 0; r < 2; ++r)
                 rows.negLse[r] = Mode != FastMode::Lse && query0 + r * 8 < p.tq ? __ldg(negLse + query0 + r * 8) : 0.f;
             float acc[N][4] = {};
-            const int self = opaque(lane);
             const uint32_t address = shared + stage * Shape::stage +
                                      ((step * 16 + self % 16) * Shape::pitch + self / 16 * 8) * 2;
 #pragma unroll
@@ -187,7 +187,7 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                         p.tq, thread, threads);
     if constexpr (Mode != FastMode::Lse) {
         foldColumns(columns);
-        if (group == 0)
+        if (lane / 4 == 0)
 #pragma unroll
             for (int n = 0; n < N; ++n)
 #pragma unroll

@@ -10,8 +10,8 @@ namespace fovea::kernels::cuda {
 
 constexpr int kWarpgroups = 4;
 constexpr int kWgmmaThreads = kWarpgroups * 128;
-/// Tiles that are under way: read, multiplied, or waiting to be written.
-constexpr int kRing = 4;
+/// Query tiles are read and written in pairs; two pairs are under way.
+constexpr unsigned kRing = 4;
 constexpr int kLaneRow = kWarpgroups * 4 + 4;  // words between rows; rows then fall into different banks
 
 /// Statistics of one query tile, as the lanes leave them for the threads that join and write them.
@@ -19,9 +19,10 @@ struct LaneParts {
     float rows[kRowStats][kQueryTile][kLaneRow];  // by warpgroup and lane of the quad
 };
 
-template <int Steps>
+/// Sizes for heads of up to 64 SubTiles dimensions.
+template <int SubTiles>
 struct WgmmaShape {
-    static constexpr int subTiles = (Steps + 3) / 4;
+    static constexpr int subTiles = SubTiles;
     static constexpr int keyBytes = kKeyBlock * 128, queryBytes = kQueryTile * 128;  // of one sub-tile of 64 dimensions
     static constexpr int stage = subTiles * queryBytes;
     static constexpr int partsAt = subTiles * keyBytes + kRing * stage;
@@ -31,7 +32,7 @@ struct WgmmaShape {
 
 /// Copies rows of queries or keys into swizzled sub-tiles of Count rows, 64 at a time: eight threads share a row. What
 /// follows from the thread's number is computed anew, for registers are short.
-template <int Steps, int Count>
+template <int SubTiles, int Count>
 struct RowCopier {
     const char* source;  // of this thread's row and first chunk, advanced by 64 rows with every copy
 
@@ -41,11 +42,12 @@ struct RowCopier {
 
     /// Of the 64 rows `rows` exist; those and the dimensions that do not become 0.
     __device__ __forceinline__ void copy(const Operand& o, uint32_t shared, int rows, int d) {
-        const int thread = opaque(threadIdx.x), row = thread / 8, chunk = thread % 8;
-        const uint32_t target = shared + swizzled(row, chunk);
+        const unsigned thread = opaque(threadIdx.x), chunk = thread % 8;
+        const int row = thread / 8;
+        const uint32_t target = shared + (thread * 16 ^ thread / 8 % 8 * 16);  // as swizzled(row, chunk)
 #pragma unroll
-        for (int i = 0; i < (Steps + 3) / 4; ++i)
-            copyAsync16(target + i * (Count * 128), source + i * 128, row < rows && i * 64 + chunk * 8 < d ? 16 : 0);
+        for (int i = 0; i < SubTiles; ++i)
+            copyAsync16(target + i * (Count * 128), source + i * 128, row < rows && i * 64 + int(chunk) * 8 < d ? 16 : 0);
         source += o.strideT * (kQueryTile * 2);
     }
 };
@@ -70,13 +72,12 @@ struct TileWriter {
 
     /// Of the 64 queries of the tile `rows` exist.
     __device__ __forceinline__ void write(const LaneParts& parts, int rows, const Problem& p) {
-        if (!target) return;
-        const int thread = opaque(threadIdx.x);
+        const unsigned thread = opaque(threadIdx.x);
         if (thread < 192) {
-            if (thread % 64 < rows) writeRow(parts, thread / 64, thread % 64, p.tq);
+            if (int(thread % 64) < rows) writeRow(parts, thread / 64, thread % 64, p.tq);
             target += kQueryTile;
         } else {
-            const int lane = thread % 32, from = thread / 32 % 4 * 4;
+            const unsigned lane = thread % 32, from = thread / 32 % 4 * 4;
             if (thread < 384) {
                 const float sum = warpSum(laneSum(parts.rows[1][lane] + from) + laneSum(parts.rows[1][lane + 32] + from));
                 if (lane == 0) target[0] = sum;
@@ -87,6 +88,7 @@ struct TileWriter {
             target += (p.tk + 63) / 64;
         }
     }
+    __device__ bool wanted() const { return target; }
 
 private:
     __device__ static float laneSum(const float* quad) {
@@ -98,7 +100,7 @@ private:
         return max(max(v.x, v.y), max(v.z, v.w));
     }
 
-    __device__ __forceinline__ void writeRow(const LaneParts& parts, int number, int row, int tq) {
+    __device__ __forceinline__ void writeRow(const LaneParts& parts, unsigned number, unsigned row, int tq) {
         const float* lanes = parts.rows[number][row];
         if constexpr (Mode == FastMode::Lse) {
             const float* sums = parts.rows[1][row];
@@ -158,37 +160,36 @@ __device__ inline void writeColumns(Columns<8, false>& columns, char* memory, co
     writeColumn(pass, pass.colMax, b, h, slice, key, __int_as_float(max));
 }
 
-template <class Element, int Steps, FastMode Mode>
+template <class Element, int SubTiles, FastMode Mode>
 __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_constant__ FastPass pass) {
-    using Shape = WgmmaShape<Steps>;
+    using Shape = WgmmaShape<SubTiles>;
     extern __shared__ char raw[];
     const uint32_t aligned = (sharedAddress(raw) + 1023) & ~1023u;
     char* memory = raw + (aligned - sharedAddress(raw));
     const uint32_t queryTiles = aligned + Shape::subTiles * Shape::keyBytes;
     auto* parts = reinterpret_cast<LaneParts*>(memory + Shape::partsAt);
-    const auto arrived = [&](int tile) { return aligned + Shape::barriersAt + tile % kRing * 8; };
-    const auto done = [&](int tile) { return aligned + Shape::barriersAt + (kRing + tile % kRing) * 8; };
-    const auto phase = [](int tile) { return tile / kRing & 1; };
+    const auto arrived = [&](unsigned pair) { return aligned + Shape::barriersAt + pair % 2 * 8; };
+    const auto done = [&](unsigned pair) { return aligned + Shape::barriersAt + (2 + pair % 2) * 8; };
+    const auto phase = [](unsigned pair) { return int(pair / 2 & 1); };
     const Problem& p = pass.problem;
-    const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32, group = lane / 4, quad = lane % 4;
-    const int side = warp / 4, rowsOfWarp = warp % 4 * 16;
+    const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     const int keyBlock = blockIdx.y / pass.slices, slice = blockIdx.y % pass.slices;
     const int head = pass.head0 + blockIdx.x, b = head / p.qHeads, h = head % p.qHeads;
-    const int blockKey = keyBlock * kKeyBlock, key0 = blockKey + side * 64;
+    const int blockKey = keyBlock * kKeyBlock, key0 = blockKey + warp / 4 * 64;
 
-    RowCopier<Steps, kKeyBlock> keyCopier(p.key, b, h / p.group, blockKey, thread);
+    RowCopier<SubTiles, kKeyBlock> keyCopier(p.key, b, h / p.group, blockKey, thread);
 #pragma unroll 1
     for (int i = 0; i < kKeyBlock / 64; ++i)
         keyCopier.copy(p.key, aligned + i * 64 * 128, p.tk - blockKey - i * 64, p.d);
     copyCommit();
-    if (thread < kRing) {
+    if (thread < 2) {
         barrierInit(arrived(thread), kWgmmaThreads);
         barrierInit(done(thread), kWgmmaThreads / 32);
     }
     const TileRange range = tileRange(p, blockKey, min(blockKey + kKeyBlock, p.tk), slice, pass.slices, lane);
     const int tiles = range.last - range.first;
-    const Keys keys{key0 + quad * 2, visibleKeys(p, b, key0 + quad * 2)};
-    const bool hidden = __any_sync(~0u, keys.visible != 0xffffu);
+    const uint32_t visible = visibleKeys(p, b, key0 + lane % 4 * 2);
+    const bool hidden = __any_sync(~0u, visible != 0xffffu);
     const FullQueries whole = fullQueries(p, key0, key0 + 64, hidden, lane);
     // Tiles, counted from the first, that need no mask.
     const int fullFrom = (whole.from + kQueryTile - 1) / kQueryTile - range.first;
@@ -197,71 +198,68 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     fenceForMatrixUnit();
     __syncthreads();
 
-    RowCopier<Steps, kQueryTile> queryCopier(p.query, b, h, range.first * kQueryTile, thread);
-    const auto loadQueries = [&](int tile) {
-        if (tile >= tiles) return;
-        queryCopier.copy(p.query, queryTiles + tile % kRing * Shape::stage, p.tq - (range.first + tile) * kQueryTile, p.d);
-        barrierArriveAfterCopies(arrived(tile));
+    RowCopier<SubTiles, kQueryTile> queryCopier(p.query, b, h, range.first * kQueryTile, thread);
+    const auto rowsLeft = [&](unsigned tile) { return p.tq - (range.first + int(tile)) * kQueryTile; };
+    const auto loadPair = [&](unsigned pair) {
+        if (int(pair) * 2 >= tiles) return;
+        const uint32_t slot = queryTiles + pair % 2 * (2 * Shape::stage);
+        queryCopier.copy(p.query, slot, rowsLeft(pair * 2), p.d);
+        queryCopier.copy(p.query, slot + Shape::stage, rowsLeft(pair * 2 + 1), p.d);
+        barrierArriveAfterCopies(arrived(pair));
     };
-    loadQueries(0);
-    loadQueries(1);
+    loadPair(0);
     TileWriter<Mode> writer(pass, keyBlock, range.first, thread);
-    const auto write = [&](int tile) {
-        writer.write(parts[tile % kRing], p.tq - (range.first + tile) * kQueryTile, p);
+    const auto write = [&](unsigned tile) {
+        writer.write(parts[tile % kRing], rowsLeft(tile), p);
     };
-    // Reads past the last query end in the padding that Setup leaves.
-    const float* normaliser = p.negLse + int64_t(head) * p.tq + range.first * kQueryTile + rowsOfWarp + group;
     Columns<8, false> columns;
     if constexpr (Mode != FastMode::Lse) columns.clear();
 
-    // Four warpgroups are at different places of this loop, at most two tiles apart: some multiply, others count.
+    // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others count.
 #pragma unroll 1
-    for (int tile = 0; tile < tiles; ++tile) {
-        if (tile >= 2) {
-            barrierWait(done(tile - 2), phase(tile - 2));
-            write(tile - 2);
-        }
-        loadQueries(tile + 2);
+    for (unsigned tile = 0; tile < unsigned(max(tiles, 0)); ++tile) {
         // What follows from the thread's number is computed anew in every turn: registers are short.
-        const int self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
-        const int query0 = (range.first + tile) * kQueryTile + row;
-        Rows rows{};
+        const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
+        const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
+        const uint32_t address = queryTiles + tile % kRing * Shape::stage + self / 32 % 4 * (16 * 128) + self % 16 * 128 +
+                                 ((self % 32 / 16 ^ self % 8) << 4);
+        Rows rows;
         if constexpr (Mode != FastMode::Lse) {
+            // Reads past the last query end in the padding that Setup leaves.
+            const float* normaliser = p.negLse + int64_t(head) * p.tq + (range.first + int(tile)) * kQueryTile + row;
             rows.negLse[0] = __ldg(normaliser);
             rows.negLse[1] = __ldg(normaliser + 8);
-            normaliser += kQueryTile;
+        } else {
+            rows.negLse[0] = rows.negLse[1] = 0.f;
         }
-        barrierWait(arrived(tile), phase(tile));
+        if (tile % 2 == 0) barrierWait(arrived(tile / 2), phase(tile / 2));
         float acc[8][4];
-        const uint64_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
-        const uint32_t address = queryTiles + tile % kRing * Shape::stage + swizzled(self / 32 % 4 * 16 + self % 16, self % 32 / 16);
 #pragma unroll
         for (int sub = 0; sub < Shape::subTiles; ++sub) {  // one at a time, for registers are short
-            constexpr int most = Steps < 4 ? Steps : 4;
-            uint32_t q[most][4];
+            uint32_t q[4][4];
 #pragma unroll
-            for (int s = 0; s < most; ++s)
-                if (sub * 4 + s < Steps) loadMatrix4(q[s], (address ^ (s * 32)) + sub * Shape::queryBytes);
+            for (int s = 0; s < 4; ++s) loadMatrix4(q[s], (address ^ (s * 32)) + sub * Shape::queryBytes);
             holdAccumulators(acc);
             warpgroupArrive();
 #pragma unroll
-            for (int s = 0; s < most; ++s)
-                if (sub * 4 + s < Steps)
-                    warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16, sub + s > 0);
+            for (int s = 0; s < 4; ++s)
+                warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16, sub + s > 0);
             warpgroupCommit();
             warpgroupWait<0>();
             holdAccumulators(acc);
-        }
-        const bool full = tile >= fullFrom && tile < fullTo;
-        if (!full) {
-            rows.span[0] = spanOf(p, query0);
-            rows.span[1] = spanOf(p, query0 + 8);
         }
         float* mine = &parts[tile % kRing].rows[0][row][self / 128 * 4 + self % 4];
         const auto leave = [&](int stat, float first, float second) {
             mine[stat * kQueryTile * kLaneRow] = first;
             mine[(stat * kQueryTile + 8) * kLaneRow] = second;
         };
+        const Keys keys{blockKey + int(self / 128 * 64 + self % 4 * 2), visible};
+        const bool full = int(tile) >= fullFrom && int(tile) < fullTo;
+        if (!full) {
+            const int query0 = (range.first + int(tile)) * kQueryTile + int(row);
+            rows.span[0] = spanOf(p, query0);
+            rows.span[1] = spanOf(p, query0 + 8);
+        }
         if constexpr (Mode == FastMode::Lse) {
             const LaneNormaliser n = full ? normaliseLane<8, false>(acc, p.scale, rows, keys)
                                           : normaliseLane<8, true>(acc, p.scale, rows, keys);
@@ -271,26 +269,39 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
             if (full) toLogs<false>(acc, p.scale, rows, keys);
             else toLogs<true>(acc, p.scale, rows, keys);
             RowSums sums;
-            addFragment(acc, query0, columns, sums);
+            addFragment(acc, 0, columns, sums);
             leave(0, __int_as_float(sums.max[0]), __int_as_float(sums.max[1]));
             leave(1, sums.sum[0], sums.sum[1]);
             leave(2, sums.entropy[0], sums.entropy[1]);
         }
-        __syncwarp();
-        if (self % 32 == 0) barrierArrive(done(tile));
+        if (tile % 2 == 0) {
+            if (tile > 0) {  // everybody is through with the pair before: its places are free
+                barrierWait(done(tile / 2 - 1), phase(tile / 2 - 1));
+                if (writer.wanted()) {
+                    write(tile - 2);
+                    write(tile - 1);
+                }
+            }
+            loadPair(tile / 2 + 1);
+        } else {
+            __syncwarp();
+            if (self % 32 == 0) barrierArrive(done(tile / 2));
+        }
     }
     copyWait<0>();
     __syncthreads();
-    if (tiles > 1) write(tiles - 2);
-    if (tiles > 0) write(tiles - 1);
+    if (writer.wanted() && tiles > 0) {
+        if (tiles % 2 == 0) write(tiles - 2);
+        write(tiles - 1);
+    }
     // The columns take the place of the keys, which are done with.
     if constexpr (Mode != FastMode::Lse) writeColumns(columns, memory, pass, b, h, slice, blockKey);
 }
 
-template <class Element, int Steps, FastMode Mode>
+template <class Element, int SubTiles, FastMode Mode>
 cudaError_t launchWgmma(const FastPass& pass, cudaStream_t stream) {
-    auto* kernel = statsWgmma<Element, Steps, Mode>;
-    constexpr int bytes = WgmmaShape<Steps>::bytes;
+    auto* kernel = statsWgmma<Element, SubTiles, Mode>;
+    constexpr int bytes = WgmmaShape<SubTiles>::bytes;
     const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     const dim3 grid(pass.heads, pass.keyBlocks * pass.slices);
@@ -302,13 +313,11 @@ template <class Element>
 cudaError_t launchWgmmaOf(FastMode mode, const FastPass& pass, cudaStream_t stream) {
     const int d = pass.problem.d;
     if (mode == FastMode::Lse) {
-        if (d <= 64) return launchWgmma<Element, 4, FastMode::Lse>(pass, stream);
-        if (d <= 96) return launchWgmma<Element, 6, FastMode::Lse>(pass, stream);
-        return launchWgmma<Element, 8, FastMode::Lse>(pass, stream);
+        if (d <= 64) return launchWgmma<Element, 1, FastMode::Lse>(pass, stream);
+        return launchWgmma<Element, 2, FastMode::Lse>(pass, stream);
     }
-    if (d <= 64) return launchWgmma<Element, 4, FastMode::Stats>(pass, stream);
-    if (d <= 96) return launchWgmma<Element, 6, FastMode::Stats>(pass, stream);
-    return launchWgmma<Element, 8, FastMode::Stats>(pass, stream);
+    if (d <= 64) return launchWgmma<Element, 1, FastMode::Stats>(pass, stream);
+    return launchWgmma<Element, 2, FastMode::Stats>(pass, stream);
 }
 
 }  // namespace fovea::kernels::cuda

@@ -5,10 +5,9 @@
 
 namespace fovea::kernels::cuda {
 
-/// Describes a tile of rows of 128 bytes in shared memory, 128-byte swizzled, 1024-byte aligned.
-__device__ __forceinline__ uint64_t describeTile(uint32_t address) {
-    return ((address & 0x3FFFF) >> 4) | (uint64_t(1) << 16) | (uint64_t(1024 >> 4) << 32) | (uint64_t(1) << 62);
-}
+/// Describes a tile of rows of 128 bytes in shared memory, 128-byte swizzled, 1024-byte aligned: the lower word. The
+/// upper word is the same for all: eight rows are 1024 bytes, and the kind of swizzle.
+__device__ __forceinline__ uint32_t describeTile(uint32_t address) { return ((address & 0x3FFFF) >> 4) | (1u << 16); }
 
 /// Byte offset of a 16-byte chunk in such a tile.
 __device__ __forceinline__ uint32_t swizzled(int row, int chunk) { return row * 128 + ((chunk ^ (row & 7)) << 4); }
@@ -33,14 +32,14 @@ __device__ __forceinline__ void holdAccumulators(float (&d)[N][4]) {
 
 /// d (+)= a b^T, a [64, 16] in registers and b [64, 16] in shared memory with the 16 contiguous; `add` 0 starts afresh.
 template <class Element>
-__device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], const uint32_t (&a)[4], uint64_t b, int add) {
+__device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], const uint32_t (&a)[4], uint32_t b, int add) {
     if constexpr (std::is_same_v<Element, Bfloat>) {
         asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
+            "{\n.reg .pred p;\n.reg .b64 b;\nsetp.ne.b32 p, %37, 0;\nmov.b64 b, {%36, 0x40000040};\n"
             "wgmma.mma_async.sync.aligned.m64n64k16.f32.bf16.bf16 {"
             "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
             "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-            "}, {%32, %33, %34, %35}, %36, p, 1, 1, 0;\n}\n"
+            "}, {%32, %33, %34, %35}, b, p, 1, 1, 0;\n}\n"
             : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]),
               "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]),
               "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
@@ -49,14 +48,14 @@ __device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], const uint32
               "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
               "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
               "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b), "r"(add));
     } else {
         asm volatile(
-            "{\n.reg .pred p;\nsetp.ne.b32 p, %37, 0;\n"
+            "{\n.reg .pred p;\n.reg .b64 b;\nsetp.ne.b32 p, %37, 0;\nmov.b64 b, {%36, 0x40000040};\n"
             "wgmma.mma_async.sync.aligned.m64n64k16.f32.f16.f16 {"
             "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
             "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
-            "}, {%32, %33, %34, %35}, %36, p, 1, 1, 0;\n}\n"
+            "}, {%32, %33, %34, %35}, b, p, 1, 1, 0;\n}\n"
             : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]),
               "+f"(d[1][0]), "+f"(d[1][1]), "+f"(d[1][2]), "+f"(d[1][3]),
               "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),
@@ -65,7 +64,7 @@ __device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], const uint32
               "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),
               "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]),
               "+f"(d[7][0]), "+f"(d[7][1]), "+f"(d[7][2]), "+f"(d[7][3])
-            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(add));
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b), "r"(add));
     }
 }
 
