@@ -27,6 +27,15 @@ void PoolCollector::start(int64_t head, int64_t chunk, int64_t block, int column
     std::fill(m_total.max, m_total.max + kBlock, 0.0f);
 }
 
+void PoolCollector::skip(int64_t head, int64_t chunk, int64_t block) const {
+    for (int64_t part = chunk * m_parts.rowsPerChunk; part < (chunk + 1) * m_parts.rowsPerChunk; ++part) {
+        const int64_t at =
+            (head * m_parts.rowParts + part) * m_parts.columnParts + block * m_parts.columnsPerBlock;
+        std::fill(m_parts.sum + at, m_parts.sum + at + m_parts.columnsPerBlock, 0.0f);
+        std::fill(m_parts.max + at, m_parts.max + at + m_parts.columnsPerBlock, 0.0f);
+    }
+}
+
 void PoolCollector::add(const float* tile, Fold fold, Range range, int64_t first, int rows, bool last) {
     for (int64_t row = first; row < first + rows;) {
         const int64_t end = std::min((row / m_parts.cell + 1) * m_parts.cell, first + rows);

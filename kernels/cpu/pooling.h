@@ -26,6 +26,8 @@ public:
     }
 
     void start(int64_t head, int64_t chunk, int64_t block, int columns);
+    /// A block that no row of the chunk reaches.
+    void skip(int64_t head, int64_t chunk, int64_t block) const;
     /// Rows [first, first + rows) of the head; `fold` holds their sums and maxima over `range` of the tile.
     void add(const float* tile, Fold fold, Range range, int64_t first, int rows, bool last);
 

@@ -59,17 +59,20 @@ private:
             std::fill(total.max, total.max + kBlock, 0.0f);
             if (total.row) std::fill(total.row, total.row + kBlock, -1.0f);
         }
+        if (!m_scorer.reaches(block)) {
+            if (m_call.pool.wanted()) m_pool.skip(m_head.slot, m_chunk, block);
+            return;
+        }
+        m_scorer.setBlock(block);
         if (m_call.pool.wanted()) m_pool.start(m_head.slot, m_chunk, block, columns);
-        const bool reached = m_scorer.reaches(block);
-        if (reached) m_scorer.setBlock(block);
-        if (reached && m_request.group_mass.data) {
+        if (m_request.group_mass.data) {
             m_scratch.runs->set(m_request.key_group + block * kBlock, columns,
                                 static_cast<int>(m_request.groups));
         }
         Fold fold = foldAt(6);
         fold.row = total.row ? fold.row : nullptr;
         for (int tile = 0; tile < m_scorer.tiles(); ++tile) {
-            const Range range = reached ? m_scorer.score(tile) : Range{0, 0};
+            const Range range = m_scorer.score(tile);
             const int first = tile * m_level.tileRows, rows = m_scorer.rowsOf(tile);
             if (!range.empty()) {
                 for (int r = 0; r < rows; ++r)

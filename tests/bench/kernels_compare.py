@@ -7,10 +7,14 @@ Prints JSON. Every figure is a median over interleaved rounds, every ratio the m
 import argparse
 import ctypes as c
 import json
+import os
 import statistics
 import time
 
-import torch
+# Two sets of threads share the cores here: torch's must not spin while ours work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch  # noqa: E402
 
 
 class Operand(c.Structure):
