@@ -149,7 +149,7 @@ __global__ void joinPools(const __grid_constant__ PoolFinish f) {
         for (int x = column * factor; x < min((column + 1) * factor, fineColumns); ++x) {
             const int64_t cell = (int64_t(local) * fineRows + y) * fineColumns + x;
             sum += f.sum[cell];
-            max = ::max(max, asInt(f.max[cell]));
+            if (f.max) max = ::max(max, asInt(f.max[cell]));
         }
     const float cells = float(min(f.block, f.tq - row * f.block)) * float(min(f.block, f.tk - column * f.block));
     const int head = f.head0 + local, b = head / f.qHeads, h = head % f.qHeads;

@@ -74,6 +74,7 @@ struct Run {
         pass.heads = heads;
         pass.keyBlocks = static_cast<int32_t>(plan.setup.keyBlocks);
         pass.slices = static_cast<int32_t>(plan.slices);
+        pass.poolColumns = static_cast<int32_t>((p.tk + 63) / 64);
         pass.colStrideSlice = p.batch * p.q_heads * p.tk;
         return pass;
     }
@@ -86,7 +87,7 @@ struct Run {
         if (plan.wanted.rows) pass.rowPart = part<float>(workspace, plan.setup.rowPart);
         if (plan.wanted.pooledFast) {
             pass.poolSum = part<float>(workspace, plan.poolSum);
-            pass.poolMax = part<float>(workspace, plan.poolMax);
+            if (r.pooled_max.data) pass.poolMax = part<float>(workspace, plan.poolMax);
         }
         pass.colSum = plan.joinsColumns ? scratch(plan.colSum) : outputOf(r.col_sum);
         pass.colMax = plan.joinsColumns ? scratch(plan.colMax) : outputOf(r.col_max);
@@ -98,7 +99,8 @@ struct Run {
         if (wanted.pooledFast && plan.setup.masked) {  // tiles that nobody sees are not visited
             const size_t bytes = static_cast<size_t>(pass.heads * plan.cells) * sizeof(float);
             launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolSum, 0, bytes, stream); });
-            launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolMax, 0, bytes, stream); });
+            if (pass.poolMax)
+                launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolMax, 0, bytes, stream); });
         }
         launches.run([&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Stats, pass, stream); });
         if (wanted.rows) {

@@ -27,7 +27,8 @@ struct WgmmaShape {
     static constexpr int stage = subTiles * queryBytes;
     static constexpr int partsAt = subTiles * keyBytes + kRing * stage;
     static constexpr int barriersAt = partsAt + kRing * int(sizeof(LaneParts));
-    static constexpr int bytes = barriersAt + 2 * kRing * 8 + 1024;
+    static constexpr int visibleAt = barriersAt + 64;
+    static constexpr int bytes = visibleAt + kWgmmaThreads * 4 + 1024;
 };
 
 /// Copies rows of queries or keys into swizzled sub-tiles of Count rows, 64 at a time: eight threads share a row. What
@@ -71,7 +72,7 @@ struct TileWriter {
     }
 
     /// Of the 64 queries of the tile `rows` exist.
-    __device__ __forceinline__ void write(const LaneParts& parts, int rows, const Problem& p) {
+    __device__ __forceinline__ void write(const LaneParts& parts, int rows, const Problem& p, int poolColumns) {
         const unsigned thread = opaque(threadIdx.x);
         if (thread < 192) {
             if (int(thread % 64) < rows) writeRow(parts, thread / 64, thread % 64, p.tq);
@@ -85,7 +86,7 @@ struct TileWriter {
                 const int max = warpMax(::max(laneMax(parts.rows[0][lane] + from), laneMax(parts.rows[0][lane + 32] + from)));
                 if (lane == 0) target[0] = __int_as_float(max);
             }
-            target += (p.tk + 63) / 64;
+            target += poolColumns;
         }
     }
     __device__ bool wanted() const { return target; }
@@ -190,10 +191,12 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     const int tiles = range.last - range.first;
     const uint32_t visible = visibleKeys(p, b, key0 + lane % 4 * 2);
     const bool hidden = __any_sync(~0u, visible != 0xffffu);
+    auto* visibleOf = reinterpret_cast<uint32_t*>(memory + Shape::visibleAt);  // by thread
+    visibleOf[thread] = visible;
     const FullQueries whole = fullQueries(p, key0, key0 + 64, hidden, lane);
     // Tiles, counted from the first, that need no mask.
     const int fullFrom = (whole.from + kQueryTile - 1) / kQueryTile - range.first;
-    const int fullTo = whole.to / kQueryTile - range.first;
+    const int fullTo = min(whole.to / kQueryTile - range.first, tiles);
     copyWait<0>();
     fenceForMatrixUnit();
     __syncthreads();
@@ -210,83 +213,84 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     loadPair(0);
     TileWriter<Mode> writer(pass, keyBlock, range.first, thread);
     const auto write = [&](unsigned tile) {
-        writer.write(parts[tile % kRing], rowsLeft(tile), p);
+        writer.write(parts[tile % kRing], rowsLeft(tile), p, pass.poolColumns);
     };
     Columns<8, false> columns;
     if constexpr (Mode != FastMode::Lse) columns.clear();
 
     // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others count.
 #pragma unroll 1
-    for (unsigned tile = 0; tile < unsigned(max(tiles, 0)); ++tile) {
-        // What follows from the thread's number is computed anew in every turn: registers are short.
-        const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
-        const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
-        const uint32_t address = queryTiles + tile % kRing * Shape::stage + self / 32 % 4 * (16 * 128) + self % 16 * 128 +
-                                 ((self % 32 / 16 ^ self % 8) << 4);
-        Rows rows;
-        if constexpr (Mode != FastMode::Lse) {
+    for (unsigned pair = 0; int(pair) * 2 < tiles; ++pair) {
+        const auto count = [&](auto half) {
+            constexpr int second = decltype(half)::value;
+            // What follows from the thread's number is computed anew in every turn: registers are short.
+            const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
+            const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
+            const uint32_t fragments = queryTiles + pair % 2 * (2 * Shape::stage) + self / 32 % 4 * (16 * 128) +
+                                       self % 16 * 128 + ((self % 32 / 16 ^ self % 8) << 4);
+            const int query0 = (range.first + int(pair) * 2) * kQueryTile + int(row);
             // Reads past the last query end in the padding that Setup leaves.
-            const float* normaliser = p.negLse + int64_t(head) * p.tq + (range.first + int(tile)) * kQueryTile + row;
-            rows.negLse[0] = __ldg(normaliser);
-            rows.negLse[1] = __ldg(normaliser + 8);
-        } else {
-            rows.negLse[0] = rows.negLse[1] = 0.f;
-        }
-        if (tile % 2 == 0) barrierWait(arrived(tile / 2), phase(tile / 2));
-        float acc[8][4];
+            const float* normaliser = p.negLse + int64_t(head) * p.tq + query0;
+            float* mine = &parts[pair % 2 * 2].rows[0][row][self / 128 * 4 + self % 4];
+            Rows rows;
+            rows.negLse[0] = Mode != FastMode::Lse ? __ldg(normaliser + second * kQueryTile) : 0.f;
+            rows.negLse[1] = Mode != FastMode::Lse ? __ldg(normaliser + second * kQueryTile + 8) : 0.f;
+            float acc[8][4];
 #pragma unroll
-        for (int sub = 0; sub < Shape::subTiles; ++sub) {  // one at a time, for registers are short
-            uint32_t q[4][4];
+            for (int sub = 0; sub < SubTiles; ++sub) {  // one at a time, for registers are short
+                uint32_t q[4][4];
 #pragma unroll
-            for (int s = 0; s < 4; ++s) loadMatrix4(q[s], (address ^ (s * 32)) + sub * Shape::queryBytes);
-            holdAccumulators(acc);
-            warpgroupArrive();
+                for (int s = 0; s < 4; ++s)
+                    loadMatrix4(q[s], (fragments ^ (s * 32)) + second * Shape::stage + sub * Shape::queryBytes);
+                holdAccumulators(acc);
+                warpgroupArrive();
 #pragma unroll
-            for (int s = 0; s < 4; ++s)
-                warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16, sub + s > 0);
-            warpgroupCommit();
-            warpgroupWait<0>();
-            holdAccumulators(acc);
-        }
-        float* mine = &parts[tile % kRing].rows[0][row][self / 128 * 4 + self % 4];
-        const auto leave = [&](int stat, float first, float second) {
-            mine[stat * kQueryTile * kLaneRow] = first;
-            mine[(stat * kQueryTile + 8) * kLaneRow] = second;
-        };
-        const Keys keys{blockKey + int(self / 128 * 64 + self % 4 * 2), visible};
-        const bool full = int(tile) >= fullFrom && int(tile) < fullTo;
-        if (!full) {
-            const int query0 = (range.first + int(tile)) * kQueryTile + int(row);
-            rows.span[0] = spanOf(p, query0);
-            rows.span[1] = spanOf(p, query0 + 8);
-        }
-        if constexpr (Mode == FastMode::Lse) {
-            const LaneNormaliser n = full ? normaliseLane<8, false>(acc, p.scale, rows, keys)
-                                          : normaliseLane<8, true>(acc, p.scale, rows, keys);
-            leave(0, n.largest[0], n.largest[1]);
-            leave(1, n.sum[0], n.sum[1]);
-        } else {
-            if (full) toLogs<false>(acc, p.scale, rows, keys);
-            else toLogs<true>(acc, p.scale, rows, keys);
-            RowSums sums;
-            addFragment(acc, 0, columns, sums);
-            leave(0, __int_as_float(sums.max[0]), __int_as_float(sums.max[1]));
-            leave(1, sums.sum[0], sums.sum[1]);
-            leave(2, sums.entropy[0], sums.entropy[1]);
-        }
-        if (tile % 2 == 0) {
-            if (tile > 0) {  // everybody is through with the pair before: its places are free
-                barrierWait(done(tile / 2 - 1), phase(tile / 2 - 1));
-                if (writer.wanted()) {
-                    write(tile - 2);
-                    write(tile - 1);
-                }
+                for (int s = 0; s < 4; ++s)
+                    warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16, sub + s > 0);
+                warpgroupCommit();
+                warpgroupWait<0>();
+                holdAccumulators(acc);
             }
-            loadPair(tile / 2 + 1);
-        } else {
-            __syncwarp();
-            if (self % 32 == 0) barrierArrive(done(tile / 2));
+            const int tile = int(pair) * 2 + second;
+            Keys keys{blockKey + int(self / 128 * 64 + self % 4 * 2), 0xffffu};
+            const bool full = tile >= fullFrom && tile < fullTo;
+            if (!full) {
+                keys.visible = visibleOf[self];
+                rows.span[0] = tile < tiles ? spanOf(p, query0 + second * kQueryTile) : Span{0, 0};
+                rows.span[1] = tile < tiles ? spanOf(p, query0 + second * kQueryTile + 8) : Span{0, 0};
+            }
+            const auto leave = [&](int stat, float upper, float lower) {
+                mine[((second * kRowStats + stat) * kQueryTile) * kLaneRow] = upper;
+                mine[((second * kRowStats + stat) * kQueryTile + 8) * kLaneRow] = lower;
+            };
+            if constexpr (Mode == FastMode::Lse) {
+                const LaneNormaliser n = full ? normaliseLane<8, false>(acc, p.scale, rows, keys)
+                                              : normaliseLane<8, true>(acc, p.scale, rows, keys);
+                leave(0, n.largest[0], n.largest[1]);
+                leave(1, n.sum[0], n.sum[1]);
+            } else {
+                if (full) toLogs<false>(acc, p.scale, rows, keys);
+                else toLogs<true>(acc, p.scale, rows, keys);
+                RowSums sums;
+                addFragment(acc, 0, columns, sums);
+                leave(0, __int_as_float(sums.max[0]), __int_as_float(sums.max[1]));
+                leave(1, sums.sum[0], sums.sum[1]);
+                leave(2, sums.entropy[0], sums.entropy[1]);
+            }
+        };
+        barrierWait(arrived(pair), phase(pair));
+        count(std::integral_constant<int, 0>());
+        if (pair > 0) {  // everybody is through with the pair before: its places are free
+            barrierWait(done(pair - 1), phase(pair - 1));
+            if (writer.wanted()) {
+                write(pair * 2 - 2);
+                write(pair * 2 - 1);
+            }
         }
+        loadPair(pair + 1);
+        count(std::integral_constant<int, 1>());
+        __syncwarp();
+        if (thread % 32 == 0) barrierArrive(done(pair));
     }
     copyWait<0>();
     __syncthreads();

@@ -208,6 +208,150 @@ def bench_pass(kernels, extra, rounds, shapes):
         del data, lse, out
 
 
+def peak(body):
+    """Bytes that a call needs beyond what is allocated before it."""
+    torch.cuda.synchronize()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    kept = body()
+    torch.cuda.synchronize()
+    del kept
+    return torch.cuda.max_memory_allocated() - before
+
+
+def bench_eager(kernels, rounds, shapes):
+    print("\n## Eager operator (scores, scale, mask, fp32 softmax, cast, times V) / (SDPA + LSE + pass)\n")
+    print("| heads | T | d | mask | eager ms | SDPA + LSE + pass ms | ratio | eager MiB | outputs and scratch MiB | ratio |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    for heads, t, d, causal in shapes:
+        data = inputs(heads, t, d, 2)
+        out = StatsOutputs(1, heads, t, t)
+
+        def ours(i):
+            q, k, v = data[i % 2]
+            _, lse = with_lse(q, k, v, causal)
+            kernels.call("stats", problem(q, k, lse=lse, causal=causal), out.request)
+        times = interleaved({"eager": lambda i: eager(*data[i % 2], causal), "ours": ours}, rounds, 2)
+        large = peak(lambda: eager(*data[0], causal))
+        small = out.bytes + kernels.bytes + heads * t * 4
+        print(f"| {heads} | {t} | {d} | {'causal' if causal else 'full'} | {median(times['eager']):.2f} |"
+              f" {median(times['ours']):.3f} | {ratio(times, ['eager'], 'ours'):.1f} | {large / 2**20:.0f} |"
+              f" {small / 2**20:.1f} | {large / small:.0f} |", flush=True)
+        del data, out
+        torch.cuda.empty_cache()
+
+
+def bench_picture(kernels, rounds):
+    """One layer's maps as a 512 x 512 picture on the host, T = 8192, 16 heads."""
+    print("\n## End to end, T = 8192, 16 heads, d = 128, causal: one layer's maps as a 512 x 512 picture on the host\n")
+    heads, t, d = 16, 8192, 128
+    q, k, v = inputs(heads, t, d, 1)[0]
+    out = StatsOutputs(1, heads, t, t)
+
+    def slow(_):
+        probs = eager(q, k, v, True)[1].cpu()
+        F.adaptive_avg_pool2d(probs.float(), 512)
+
+    tile_out = torch.empty(1, heads, 512, 512, device="cuda")
+
+    def fast(_):
+        _, lse = with_lse(q, k, v, True)
+        kernels.call("stats", problem(q, k, lse=lse, causal=True), out.request)
+        kernels.call("tile", problem(q, k, lse=lse, causal=True),
+                     Tile(c.sizeof(Tile), 0, t, 0, t, 512, 512, 0, 0, output(tile_out)))
+        tile_out.cpu()
+    times = interleaved({"eager": slow, "ours": fast}, max(3, rounds // 5), 1)
+    print(f"eager + maps on the host + pooling {median(times['eager']):.0f} ms; SDPA + statistics + exact picture on the"
+          f" host {median(times['ours']):.2f} ms; ratio {ratio(times, ['eager'], 'ours'):.0f}.", flush=True)
+
+
+def bench_requests(kernels, rounds):
+    print("\n## Requests on a 32768 x 32768 causal map, d = 128, bf16 (LSE known)\n")
+    heads, t, d = 16, 32768, 128
+    q, k, v = inputs(heads, t, d, 1)[0]
+    _, lse = with_lse(q, k, v, True)
+    one = problem(q[:, :1], k[:, :1], lse=lse.view(1, heads, t)[:, :1], causal=True)
+    every = problem(q, k, lse=lse, causal=True)
+    tile = torch.empty(1, 1, 256, 256, device="cuda")
+    rows = torch.arange(64, dtype=torch.int32, device="cuda") * 511
+    lines = torch.empty(1, heads, 64, t, device="cuda")
+    x = torch.rand(t, 1, device="cuda")
+    product = torch.empty(1, t, 1, device="cuda")
+    bodies = {}
+    for size in (256, 1024, 4096, 16384, 32768):
+        request = Tile(c.sizeof(Tile), t - size, t, 0, size, 256, 256, 0, 0, output(tile))
+        bodies[f"tile 256 x 256 of {size} x {size} cells, 1 head"] = lambda i, r=request: kernels.call("tile", one, r)
+    line_request = Lines(c.sizeof(Lines), rows.data_ptr(), None, 64, 0, output(lines))
+    bodies["64 rows, 16 heads"] = lambda i: kernels.call("lines", every, line_request)
+    product_request = Product(c.sizeof(Product), 1, 1, x.data_ptr(), 0, 0, 1, output(product))
+    bodies["A^T x, mean over 16 heads"] = lambda i: kernels.call("product", every, product_request)
+    out = StatsOutputs(1, heads, t, t)
+    bodies["statistics pass, 16 heads"] = lambda i: kernels.call("stats", every, out.request)
+    bodies["FA2 forward, 16 heads"] = lambda i: flash(q, k, v, True)
+    times = interleaved(bodies, rounds, 2)
+    print("| request | ms |\n|---|---|")
+    for name in bodies:
+        print(f"| {name} | {median(times[name]):.3f} |", flush=True)
+
+
+def bench_long(kernels):
+    """100 000 x 100 000, every statistic and a 1563 x 1563 map."""
+    heads, t, d = 8, 100_000, 128
+    q, k, v = inputs(heads, t, d, 1)[0]
+    _, lse = with_lse(q, k, v, False)
+    out = StatsOutputs(1, heads, t, t)
+    start, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    p = problem(q, k, lse=lse)
+    kernels.call("stats", p, out.request)
+    start.record()
+    kernels.call("stats", p, out.request)
+    end.record()
+    end.synchronize()
+    total = out.col_sum.double().sum(-1) / t
+    print(f"\n## 100 000 x 100 000, d = 128, 8 heads, full: statistics and a 1563 x 1563 map\n\n{start.elapsed_time(end):.0f}"
+          f" ms; scratch {kernels.bytes / 2**20:.0f} MiB; column sums / rows {total.min().item():.7f} to"
+          f" {total.max().item():.7f}; largest |row sum - 1| {(out.row_sum - 1).abs().max().item():.1e}.", flush=True)
+
+
+def bench_model(kernels, rounds):
+    """A Llama-like 1B model with random weights; statistics of every layer taken beside its attention."""
+    from transformers import AttentionInterface, LlamaConfig, LlamaForCausalLM
+    t = 8192
+    config = LlamaConfig(hidden_size=2048, intermediate_size=8192, num_hidden_layers=16, num_attention_heads=32,
+                         num_key_value_heads=8, vocab_size=32000, max_position_embeddings=t)
+    collected = []
+
+    def forward(capture):
+        def attention(module, q, k, v, mask, scaling=None, dropout=0.0, **_):
+            wide_k, wide_v = (x.repeat_interleave(q.shape[1] // x.shape[1], 1) for x in (k, v))
+            out, lse = with_lse(q, wide_k, wide_v, True)
+            if capture:
+                stats = StatsOutputs(1, q.shape[1], t, t)
+                kernels.call("stats", problem(q, k, lse=lse, causal=True), stats.request)
+                collected.append(stats)
+            return out.transpose(1, 2).contiguous(), None
+        return attention
+    AttentionInterface.register("plain", forward(False))
+    AttentionInterface.register("captured", forward(True))
+    with torch.no_grad():
+        model = LlamaForCausalLM._from_config(config, attn_implementation="sdpa", dtype=torch.bfloat16).cuda().eval()
+        tokens = torch.randint(0, 32000, (1, t), device="cuda")
+
+        def run(kind):
+            def body(_):
+                collected.clear()
+                model.set_attn_implementation(kind)
+                return model(tokens, use_cache=False, logits_to_keep=1).logits
+            return body
+        times = interleaved({"sdpa": run("sdpa"), "plain": run("plain"), "captured": run("captured")}, rounds, 2)
+        same = torch.equal(run("plain")(0), run("captured")(0))
+    print(f"\n## Llama-like 1B model, T = {t}, all 16 layers captured\n\nsdpa {median(times['sdpa']):.1f} ms; cuDNN with"
+          f" LSE {median(times['plain']):.1f} ms; the same with statistics {median(times['captured']):.1f} ms; captured /"
+          f" plain {ratio(times, ['captured'], 'plain'):.3f}; captured / sdpa {ratio(times, ['captured'], 'sdpa'):.3f};"
+          f" logits with and without capture equal: {same}.", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--library", required=True)
@@ -228,8 +372,21 @@ def main():
     if options.quick:
         shapes = [(16, 16384, d, causal) for d in (64, 128) for causal in (False, True)]
     for section in options.only.split(","):
+        torch.cuda.empty_cache()
         if section == "pass":
             bench_pass(kernels, extra, options.rounds, shapes)
+        elif section == "eager":
+            bench_eager(kernels, 5, [(16, 8192, 64, False), (16, 8192, 128, False), (16, 8192, 128, True),
+                                     (4, 16384, 128, False), (4, 16384, 128, True), (2, 32768, 128, False),
+                                     (2, 32768, 128, True)])
+        elif section == "picture":
+            bench_picture(kernels, options.rounds)
+        elif section == "requests":
+            bench_requests(kernels, options.rounds)
+        elif section == "long":
+            bench_long(kernels)
+        elif section == "model":
+            bench_model(kernels, options.rounds)
         else:
             sys.exit(f"unknown section {section}")
 

@@ -19,6 +19,7 @@ struct FastPass {
     float* rowPart;
     // Sums and maxima of 64 x 64 cells, [heads, ceil(tq / 64), ceil(tk / 64)]; tiles that nobody sees are not written.
     float *poolSum, *poolMax;
+    int32_t poolColumns;  // ceil(tk / 64)
 };
 
 /// Statistics per row that a pass writes for each key block.

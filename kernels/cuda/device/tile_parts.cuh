@@ -27,7 +27,7 @@ __device__ __forceinline__ TileTarget targetOf(const FastPass& pass, int headInP
     t.rows = pass.rowPart
                  ? pass.rowPart + (int64_t(headInPass) * pass.keyBlocks + keyBlock) * kRowStats * int64_t(p.tq)
                  : nullptr;
-    t.poolColumns = (p.tk + 63) / 64;
+    t.poolColumns = pass.poolColumns;
     t.poolsHere = min(kKeyBlock / 64, t.poolColumns - keyBlock * (kKeyBlock / 64));
     const int64_t tileRows = (p.tq + 63) / 64;
     const int64_t cell = headInPass * tileRows * t.poolColumns + keyBlock * (kKeyBlock / 64);
@@ -73,7 +73,7 @@ __device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& pa
                 max = ::max(max, parts.poolMax[w][pool]);
             }
             target.poolSum[int64_t(tile) * target.poolColumns + pool] = sum;
-            target.poolMax[int64_t(tile) * target.poolColumns + pool] = __int_as_float(max);
+            if (target.poolMax) target.poolMax[int64_t(tile) * target.poolColumns + pool] = __int_as_float(max);
         }
     }
 }
