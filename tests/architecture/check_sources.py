@@ -43,10 +43,10 @@ RULES = {
 # CMake target -> libraries that it may link.
 LINKS = {
     "fovea_kernels": {"fovea_options", "CUDA::cudart_static"},
-    "fovea_base": {"fovea_options", "nlohmann_json::nlohmann_json", "Threads::Threads", "fmt::fmt-header-only",
+    "fovea_base": {"fovea_options", "nlohmann_json::nlohmann_json", "Threads::Threads", "fmt::fmt",
                    "Oniguruma", "utf8proc"},
-    "fovea_core": {"fovea_base", "fovea_kernels", "fovea_torch", "fmt::fmt-header-only"},
-    "fovea_picture": {"fovea_base", "fovea_options", "fmt::fmt-header-only", "nlohmann_json::nlohmann_json"},
+    "fovea_core": {"fovea_base", "fovea_kernels", "fovea_torch", "fmt::fmt"},
+    "fovea_picture": {"fovea_base", "fovea_options", "fmt::fmt", "nlohmann_json::nlohmann_json"},
 }
 
 problems = []
