@@ -7,7 +7,7 @@
 namespace fovea::kernels::cpu {
 
 struct ColumnParts {
-    static constexpr int64_t kWave = 48;  ///< chunks that are kept at once
+    static constexpr int64_t kWave = 32;  ///< chunks that are kept at once
 
     float *sum, *max, *row;  ///< of the chunks of a wave, `row` relative to the chunk; null when not wanted
     double* totalSum;        ///< [heads][stride]

@@ -19,7 +19,8 @@ fv_status fv_get_device_info(int index, fv_device_info* info) {
     if (cudaGetDeviceProperties(&properties, index) != cudaSuccess) return FV_DEVICE_ERROR;
     int previous = 0;
     size_t free_bytes = 0, total_bytes = 0;
-    if (cudaGetDevice(&previous) != cudaSuccess || cudaSetDevice(index) != cudaSuccess) return FV_DEVICE_ERROR;
+    if (cudaGetDevice(&previous) != cudaSuccess || cudaSetDevice(index) != cudaSuccess)
+        return FV_DEVICE_ERROR;
     const cudaError_t asked = cudaMemGetInfo(&free_bytes, &total_bytes);
     cudaSetDevice(previous);
     if (asked != cudaSuccess) return FV_DEVICE_ERROR;

@@ -13,45 +13,49 @@ __device__ __forceinline__ float* at(const Output& o, int b, int h) {
 
 __global__ void joinNormalisers(const __grid_constant__ RowFinish f) {
     const Problem& p = f.problem;
-    const int query = blockIdx.x * kThreads + threadIdx.x, local = blockIdx.y, head = f.head0 + local;
-    if (query >= p.tq) return;
+    const int place = blockIdx.x * kThreads + threadIdx.x, query = f.query0 + place;
+    const int local = blockIdx.y, head = f.head0 + local;
+    if (place >= f.queries) return;
     const Span span = spanOf(p, query);
     float max = kHidden, sum = 0.f;
     for (int block = span.low / kKeyBlock; block * kKeyBlock < span.high; ++block) {
-        const float* part = f.rowPart + (int64_t(local) * f.keyBlocks + block) * kRowStats * p.tq;
-        const float otherMax = part[query], otherSum = part[p.tq + query];
+        const float* part = f.rowPart + (int64_t(local) * f.keyBlocks + block) * kRowStats * f.queries;
+        const float otherMax = part[place], otherSum = part[f.queries + place];
         const float top = fmaxf(max, otherMax);
         sum = sum * exp2f(max - top) + otherSum * exp2f(otherMax - top);
         max = top;
     }
     const bool empty = sum == 0.f;
     f.negLse[int64_t(head) * p.tq + query] = empty ? 0.f : -(max + log2f(sum));
-    if (f.lse.data) at(f.lse, head / p.qHeads, head % p.qHeads)[query] =
-        empty ? -INFINITY : (max + log2f(sum)) * 0.693147180559945309f;
+    if (f.lse.data)
+        at(f.lse, head / p.qHeads, head % p.qHeads)[query] =
+            empty ? -INFINITY : (max + log2f(sum)) * 0.693147180559945309f;
 }
 
 __global__ void joinRows(const __grid_constant__ RowFinish f) {
     const Problem& p = f.problem;
-    const int query = blockIdx.x * kThreads + threadIdx.x, local = blockIdx.y, head = f.head0 + local;
-    if (query >= p.tq) return;
+    const int place = blockIdx.x * kThreads + threadIdx.x, query = f.query0 + place;
+    const int local = blockIdx.y, head = f.head0 + local;
+    if (place >= f.queries) return;
     const Span span = spanOf(p, query);
     int max = 0, best = -1;
     float sum = 0.f, entropy = 0.f;
     for (int block = span.low / kKeyBlock; block * kKeyBlock < span.high; ++block) {
-        const float* part = f.rowPart + (int64_t(local) * f.keyBlocks + block) * kRowStats * p.tq + query;
+        const float* part =
+            f.rowPart + (int64_t(local) * f.keyBlocks + block) * kRowStats * f.queries + place;
         const int m = asInt(part[0]);
         if (m > max) {
             max = m;
             best = block;
         }
-        sum += part[p.tq];
-        entropy += part[2 * int64_t(p.tq)];
+        sum += part[f.queries];
+        entropy += part[2 * int64_t(f.queries)];
     }
     const int b = head / p.qHeads, h = head % p.qHeads;
     if (f.rowMax.data) at(f.rowMax, b, h)[query] = __int_as_float(max);
     if (f.rowSum.data) at(f.rowSum, b, h)[query] = sum;
     if (f.rowEntropy.data) at(f.rowEntropy, b, h)[query] = entropy * -0.693147180559945309f;
-    if (f.bestBlock) f.bestBlock[int64_t(local) * p.tq + query] = best;
+    if (f.bestBlock) f.bestBlock[int64_t(local) * f.queries + place] = best;
     if (f.flags && !(fabsf(sum) < INFINITY)) atomicOr(f.flags, 1);
 }
 
@@ -59,16 +63,18 @@ __global__ void joinRows(const __grid_constant__ RowFinish f) {
 template <class Element>
 __global__ void findRowArgmax(const __grid_constant__ RowFinish f) {
     const Problem& p = f.problem;
-    const int query = blockIdx.x * (kThreads / 32) + threadIdx.x / 32, lane = threadIdx.x % 32, local = blockIdx.y;
-    if (query >= p.tq) return;
+    const int place = blockIdx.x * (kThreads / 32) + threadIdx.x / 32, query = f.query0 + place;
+    const int lane = threadIdx.x % 32, local = blockIdx.y;
+    if (place >= f.queries) return;
     const int head = f.head0 + local, b = head / p.qHeads, h = head % p.qHeads;
-    const int block = f.bestBlock[int64_t(local) * p.tq + query];
+    const int block = f.bestBlock[int64_t(local) * f.queries + place];
     int best = -1;
     if (block >= 0) {
         const Span span = spanOf(p, query);
-        const auto* q = static_cast<const Element*>(p.query.data) + b * p.query.strideB + h * p.query.strideH +
-                        query * p.query.strideT;
-        const auto* keys = static_cast<const Element*>(p.key.data) + b * p.key.strideB + (h / p.group) * p.key.strideH;
+        const auto* q = static_cast<const Element*>(p.query.data) + b * p.query.strideB +
+                        h * p.query.strideH + query * p.query.strideT;
+        const auto* keys =
+            static_cast<const Element*>(p.key.data) + b * p.key.strideB + (h / p.group) * p.key.strideH;
         float top = -INFINITY;
         for (int i = 0; i < kKeyBlock / 32; ++i) {
             const int key = block * kKeyBlock + i * 32 + lane;
@@ -77,8 +83,10 @@ __global__ void findRowArgmax(const __grid_constant__ RowFinish f) {
             const auto* k = keys + key * p.key.strideT;
             float dot = 0.f;
             for (int c = 0; c < p.d; c += 8) {
-                const uint4 qBits = *reinterpret_cast<const uint4*>(q + c), kBits = *reinterpret_cast<const uint4*>(k + c);
-                const auto *qs = reinterpret_cast<const Element*>(&qBits), *ks = reinterpret_cast<const Element*>(&kBits);
+                const uint4 qBits = *reinterpret_cast<const uint4*>(q + c),
+                            kBits = *reinterpret_cast<const uint4*>(k + c);
+                const auto *qs = reinterpret_cast<const Element*>(&qBits),
+                           *ks = reinterpret_cast<const Element*>(&kBits);
 #pragma unroll
                 for (int j = 0; j < 8; ++j) dot = fmaf(float(qs[j]), float(ks[j]), dot);
             }
@@ -99,7 +107,8 @@ __global__ void findRowArgmax(const __grid_constant__ RowFinish f) {
         }
     }
     if (lane == 0)
-        (static_cast<int32_t*>(f.rowArgmax.data) + b * f.rowArgmax.strideB + h * f.rowArgmax.strideH)[query] = best;
+        (static_cast<int32_t*>(f.rowArgmax.data) + b * f.rowArgmax.strideB + h * f.rowArgmax.strideH)[query] =
+            best;
 }
 
 /// A column whose probabilities all underflow is looked at most by the first query that sees it.
@@ -107,15 +116,18 @@ __device__ int firstQuery(const Problem& p, int key) {
     int begin = 0, end = p.tq;
     while (begin < end) {
         const int middle = (begin + end) / 2;
-        if (spanOf(p, middle).high > key) end = middle;
-        else begin = middle + 1;
+        if (spanOf(p, middle).high > key)
+            end = middle;
+        else
+            begin = middle + 1;
     }
     return begin < p.tq && spanOf(p, begin).low <= key ? begin : -1;
 }
 
 __global__ void joinColumns(const __grid_constant__ ColumnFinish f) {
     const Problem& p = f.problem;
-    const int key = blockIdx.x * kThreads + threadIdx.x, head = blockIdx.y, b = head / p.qHeads, h = head % p.qHeads;
+    const int key = blockIdx.x * kThreads + threadIdx.x, head = blockIdx.y, b = head / p.qHeads,
+              h = head % p.qHeads;
     if (key >= p.tk) return;
     const int64_t base = b * f.strideB + h * f.strideH + key;
     float sum = 0.f;
@@ -133,7 +145,8 @@ __global__ void joinColumns(const __grid_constant__ ColumnFinish f) {
     if (f.colSum.data) at(f.colSum, b, h)[key] = sum;
     if (f.colMax.data) at(f.colMax, b, h)[key] = __int_as_float(max);
     if (f.colArgmax.data)
-        (static_cast<int32_t*>(f.colArgmax.data) + b * f.colArgmax.strideB + h * f.colArgmax.strideH)[key] = arg;
+        (static_cast<int32_t*>(f.colArgmax.data) + b * f.colArgmax.strideB + h * f.colArgmax.strideH)[key] =
+            arg;
 }
 
 /// Joins cells of 64 x 64 into blocks of a multiple of 64.
@@ -151,14 +164,46 @@ __global__ void joinPools(const __grid_constant__ PoolFinish f) {
             sum += f.sum[cell];
             if (f.max) max = ::max(max, asInt(f.max[cell]));
         }
-    const float cells = float(min(f.block, f.tq - row * f.block)) * float(min(f.block, f.tk - column * f.block));
+    const float cells =
+        float(min(f.block, f.tq - row * f.block)) * float(min(f.block, f.tk - column * f.block));
     const int head = f.head0 + local, b = head / f.qHeads, h = head % f.qHeads;
     if (f.mean.data) at(f.mean, b, h)[index] = sum / cells;
     if (f.maximum.data) at(f.maximum, b, h)[index] = __int_as_float(max);
 }
 
+__global__ void joinProduct(const __grid_constant__ ProductFinish f) {
+    const int key = blockIdx.x * kThreads + threadIdx.x, index = blockIdx.y;
+    if (key >= f.tk) return;
+    const int b = f.joinHeads ? index : index / f.qHeads, h = f.joinHeads ? 0 : index % f.qHeads;
+    const int heads = f.joinHeads ? f.qHeads : 1;
+    float total = 0.f;
+    for (int i = 0; i < heads; ++i)
+        for (int slice = 0; slice < f.slices; ++slice)
+            total += f.sum[((int64_t(slice) * f.batch + b) * f.qHeads + h + i) * f.tk + key];
+    at(f.out, b, h)[int64_t(key) * f.columns + f.column] = total / heads;
+}
+
+__global__ void drawCells(const __grid_constant__ PoolPicture f) {
+    const int64_t pixel = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+    if (pixel >= int64_t(f.height) * f.width) return;
+    const int y = int(pixel / f.width), x = int(pixel % f.width), local = blockIdx.y, head = f.head0 + local;
+    const int64_t rows = (f.tq + 63) / 64, columns = (f.tk + 63) / 64;
+    float sum = 0.f;
+    int max = 0;
+    for (int i = 0; i < f.rowCells; ++i)
+        for (int j = 0; j < f.columnCells; ++j) {
+            const int64_t cell =
+                (local * rows + f.row0 + y * f.rowCells + i) * columns + f.column0 + x * f.columnCells + j;
+            sum += f.sum[cell];
+            max = ::max(max, asInt(f.max[cell]));
+        }
+    if (f.reduce == 0) sum /= 4096.f * f.rowCells * f.columnCells;
+    at(f.out, head / f.qHeads, head % f.qHeads)[pixel] = f.reduce == 1 ? __int_as_float(max) : sum;
+}
+
 __global__ void copyNormaliser(const __grid_constant__ NormaliserCopy c) {
-    const int query = blockIdx.x * kThreads + threadIdx.x, head = blockIdx.y, b = head / c.qHeads, h = head % c.qHeads;
+    const int query = blockIdx.x * kThreads + threadIdx.x, head = blockIdx.y, b = head / c.qHeads,
+              h = head % c.qHeads;
     if (query >= c.tq) return;
     const float lse = c.given[b * c.strideB + h * c.strideH + query * c.strideT];
     if (c.negLse) c.negLse[int64_t(head) * c.tq + query] = lse == -INFINITY ? 0.f : -lse * c.factor;
@@ -170,11 +215,14 @@ __global__ void makeSpans(const __grid_constant__ SpanRules r, Span* spans, int 
     if (query >= tq) return;
     int64_t begin = 0, end = r.tk, offset = 0;
     if (r.seqQ) {
-        int low = 0, high = r.sequences - 1;  // the last sequence that starts at or before the query and is not over
+        int low = 0,
+            high = r.sequences - 1;  // the last sequence that starts at or before the query and is not over
         while (low < high) {
             const int middle = (low + high) / 2;
-            if (r.seqQ[middle + 1] > query) high = middle;
-            else low = middle + 1;
+            if (r.seqQ[middle + 1] > query)
+                high = middle;
+            else
+                low = middle + 1;
         }
         offset = r.seqQ[low];
         begin = r.seqK[low];
@@ -190,21 +238,25 @@ __global__ void makeSpans(const __grid_constant__ SpanRules r, Span* spans, int 
     spans[query] = {int32_t(first), int32_t(last)};
 }
 
-dim3 perRow(int tokens, int heads) { return dim3((tokens + kThreads - 1) / kThreads, heads); }
+dim3 perRow(int tokens, int heads) {
+    return dim3((tokens + kThreads - 1) / kThreads, heads);
+}
 
 }  // namespace
 
 cudaError_t finishNormalisers(const RowFinish& f, cudaStream_t stream) {
-    joinNormalisers<<<perRow(f.problem.tq, f.heads), kThreads, 0, stream>>>(f);
+    joinNormalisers<<<perRow(f.queries, f.heads), kThreads, 0, stream>>>(f);
     return cudaGetLastError();
 }
 
 cudaError_t finishRows(const RowFinish& f, bool bf16, cudaStream_t stream) {
-    joinRows<<<perRow(f.problem.tq, f.heads), kThreads, 0, stream>>>(f);
+    joinRows<<<perRow(f.queries, f.heads), kThreads, 0, stream>>>(f);
     if (f.rowArgmax.data) {
-        const dim3 grid((f.problem.tq + 3) / 4, f.heads);
-        if (bf16) findRowArgmax<Bfloat><<<grid, kThreads, 0, stream>>>(f);
-        else findRowArgmax<Half><<<grid, kThreads, 0, stream>>>(f);
+        const dim3 grid((f.queries + 3) / 4, f.heads);
+        if (bf16)
+            findRowArgmax<Bfloat><<<grid, kThreads, 0, stream>>>(f);
+        else
+            findRowArgmax<Half><<<grid, kThreads, 0, stream>>>(f);
     }
     return cudaGetLastError();
 }
@@ -217,6 +269,17 @@ cudaError_t finishColumns(const ColumnFinish& f, cudaStream_t stream) {
 cudaError_t finishPools(const PoolFinish& f, cudaStream_t stream) {
     const int64_t cells = int64_t((f.tq + f.block - 1) / f.block) * ((f.tk + f.block - 1) / f.block);
     joinPools<<<dim3(unsigned((cells + kThreads - 1) / kThreads), f.heads), kThreads, 0, stream>>>(f);
+    return cudaGetLastError();
+}
+
+cudaError_t finishProduct(const ProductFinish& f, cudaStream_t stream) {
+    joinProduct<<<perRow(f.tk, f.batch * (f.joinHeads ? 1 : f.qHeads)), kThreads, 0, stream>>>(f);
+    return cudaGetLastError();
+}
+
+cudaError_t drawPools(const PoolPicture& f, cudaStream_t stream) {
+    const int64_t pixels = int64_t(f.height) * f.width;
+    drawCells<<<dim3(unsigned((pixels + kThreads - 1) / kThreads), f.heads), kThreads, 0, stream>>>(f);
     return cudaGetLastError();
 }
 

@@ -7,10 +7,10 @@
 
 namespace fovea::kernels::cuda {
 
-/// Joins [heads, keyBlocks, 3, tq] into the rows of heads head0 to head0 + heads.
+/// Joins [heads, keyBlocks, 3, queries] into the rows from query0 on of heads head0 to head0 + heads.
 struct RowFinish {
     Problem problem;
-    int32_t head0, heads, keyBlocks;
+    int32_t head0, heads, keyBlocks, query0, queries;
     const float* rowPart;
     float* negLse;  // for a normaliser pass, of all heads
     Output lse, rowMax, rowSum, rowEntropy, rowArgmax;
@@ -30,6 +30,24 @@ struct ColumnFinish {
     Output colSum, colMax, colArgmax;
 };
 cudaError_t finishColumns(const ColumnFinish& f, cudaStream_t stream);
+
+/// Joins the slices of weighted column sums, and the heads where wanted, into one column of a product.
+struct ProductFinish {
+    int32_t tk, qHeads, batch, slices, joinHeads, columns, column;
+    const float* sum;  // [slices, batch, heads, tk]
+    Output out;
+};
+cudaError_t finishProduct(const ProductFinish& f, cudaStream_t stream);
+
+/// Draws pixels that cover whole cells of 64 x 64.
+struct PoolPicture {
+    int32_t tq, tk, qHeads, head0, heads;
+    int32_t row0, column0, rowCells, columnCells, height, width;  // in cells; cells of a pixel
+    int32_t reduce;                                               // fv_tile_reduce
+    const float *sum, *max;
+    Output out;
+};
+cudaError_t drawPools(const PoolPicture& f, cudaStream_t stream);
 
 /// Turns cells of 64 x 64 into means and maxima of blocks of a multiple of 64.
 struct PoolFinish {

@@ -1,5 +1,5 @@
-// The forward pass with group factors. The row normaliser is known before, so a block of probabilities is exact at once:
-// it is multiplied by its factors and then by the values, half types on the tensor cores.
+// The forward pass with group factors. The row normaliser is known before, so a block of probabilities is
+// exact at once: it is multiplied by its factors and then by the values, half types on the tensor cores.
 #pragma once
 
 #include "cuda/generic.h"
@@ -16,13 +16,14 @@ struct Factors {
     int group[kEdge];  // of the keys of this block
 };
 
-__device__ inline void fillFactors(Factors& f, const Problem& p, const ForwardOut& out, int head, int query0) {
+__device__ inline void fillFactors(Factors& f, const Problem& p, const ForwardOut& out, int head,
+                                   int query0) {
     const int b = head / p.qHeads, h = head % p.qHeads;
     for (int i = threadIdx.x; i < kEdge * kFactorRow; i += kEngineThreads) {
         const int row = i / kFactorRow, group = i % kFactorRow;
         f.factor[row][group] = group < out.groups && query0 + row < p.tq
-                                   ? out.factor[b * out.factorB + h * out.factorH + (query0 + row) * out.factorQ +
-                                                group * out.factorG]
+                                   ? out.factor[b * out.factorB + h * out.factorH +
+                                                (query0 + row) * out.factorQ + group * out.factorG]
                                    : 1.f;
     }
 }
@@ -44,16 +45,17 @@ __device__ __forceinline__ uint32_t packPair(Half, float low, float high) {
 
 /// sum += share [16, 64] of a warp times values [64, 8 N] in shared memory.
 template <class Element, int N>
-__device__ __forceinline__ void addValues(float (&sum)[N][4], const Fragment& share, const Element* values, int pitch,
-                                          float* scratch) {
+__device__ __forceinline__ void addValues(float (&sum)[N][4], const Fragment& share, const Element* values,
+                                          int pitch, float* scratch) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
     if constexpr (EngineShape<Element>::half) {
         const uint32_t address = sharedAddress(values + (lane % 16) * pitch + lane / 16 * 8);
 #pragma unroll
         for (int k = 0; k < 4; ++k) {
             const float(&left)[4] = share[2 * k], (&right)[4] = share[2 * k + 1];
-            const uint32_t a[4] = {packPair(Element(), left[0], left[1]), packPair(Element(), left[2], left[3]),
-                                   packPair(Element(), right[0], right[1]), packPair(Element(), right[2], right[3])};
+            const uint32_t a[4] = {
+                packPair(Element(), left[0], left[1]), packPair(Element(), left[2], left[3]),
+                packPair(Element(), right[0], right[1]), packPair(Element(), right[2], right[3])};
 #pragma unroll
             for (int n = 0; n < N; n += 2) {
                 uint32_t v[4];
@@ -79,7 +81,8 @@ __device__ __forceinline__ void addValues(float (&sum)[N][4], const Fragment& sh
             const float a = upper[key], c = lower[key];
 #pragma unroll
             for (int n = 0; n < N; ++n) {
-                const float2 v = *reinterpret_cast<const float2*>(values + key * pitch + n * 8 + lane % 4 * 2);
+                const float2 v =
+                    *reinterpret_cast<const float2*>(values + key * pitch + n * 8 + lane % 4 * 2);
                 sum[n][0] = fmaf(a, v.x, sum[n][0]);
                 sum[n][1] = fmaf(a, v.y, sum[n][1]);
                 sum[n][2] = fmaf(c, v.x, sum[n][2]);
@@ -126,7 +129,8 @@ struct ForwardShared {
 
 template <class Element, int N>
 __global__ void __launch_bounds__(kEngineThreads, N <= 8 ? 3 : 2)
-    forwardPass(const __grid_constant__ Problem p, const __grid_constant__ ForwardOut out, int scratchOffset) {
+    forwardPass(const __grid_constant__ Problem p, const __grid_constant__ ForwardOut out,
+                int scratchOffset) {
     extern __shared__ __align__(128) char memory[];
     __shared__ BlockInfo info;
     __shared__ Factors factors;
@@ -183,7 +187,8 @@ template <class Element, int N>
 cudaError_t launchForward(const Problem& p, const ForwardOut& out, cudaStream_t stream) {
     const int bytes = ForwardShared<Element, N>::bytes(p.d);
     auto* kernel = forwardPass<Element, N>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     const dim3 grid((p.tq + kEdge - 1) / kEdge, p.batch * p.qHeads);
     kernel<<<grid, kEngineThreads, bytes, stream>>>(p, out, ForwardShared<Element, N>::operands(p.d));

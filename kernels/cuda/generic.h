@@ -1,4 +1,5 @@
-// Launchers of the passes that take any problem; `dtype` as in fv_dtype. Problem::negLse is given unless said.
+// Launchers of the passes that take any problem; `dtype` as in fv_dtype. Problem::negLse is given unless
+// said.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -45,7 +46,8 @@ struct ProductOut {
     int32_t columns, joinHeads;
     Output out;
 };
-cudaError_t runProduct(int dtype, const Problem& p, const ProductOut& out, bool transposed, cudaStream_t stream);
+cudaError_t runProduct(int dtype, const Problem& p, const ProductOut& out, bool transposed,
+                       cudaStream_t stream);
 
 /// Chosen rows or columns; `heads` as in fv_head_reduce.
 struct LinesOut {
@@ -55,8 +57,8 @@ struct LinesOut {
 };
 cudaError_t runLines(int dtype, const Problem& p, const LinesOut& out, bool columns, cudaStream_t stream);
 
-/// One axis of a picture: pixel i covers the cells from begin + i * cells / pixels to where the next begins, cut at
-/// `end`; there are `count` pixels.
+/// One axis of a picture: pixel i covers the cells from begin + i * cells / pixels to where the next begins,
+/// cut at `end`; there are `count` pixels.
 struct PixelAxis {
     int64_t begin, cells, pixels, end, count;
 };

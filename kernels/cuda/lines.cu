@@ -1,12 +1,13 @@
 // Chosen rows or columns of the probabilities, for each head or joined over heads.
-#include "cuda/generic.h"
 #include "cuda/device/head_join.cuh"
+#include "cuda/generic.h"
 
 namespace fovea::kernels::cuda {
 namespace {
 
 template <class Element, bool Columns>
-__global__ void __launch_bounds__(kEngineThreads, 4) drawLines(const __grid_constant__ Problem p, const __grid_constant__ LinesOut out) {
+__global__ void __launch_bounds__(kEngineThreads, 4)
+    drawLines(const __grid_constant__ Problem p, const __grid_constant__ LinesOut out) {
     extern __shared__ __align__(128) char memory[];
     __shared__ BlockInfo info;
     const int loop0 = blockIdx.x * kEdge, line0 = blockIdx.y * kEdge, length = Columns ? p.tq : p.tk;
@@ -54,9 +55,11 @@ template <class Element>
 cudaError_t launchLines(const Problem& p, const LinesOut& out, bool columns, cudaStream_t stream) {
     const int bytes = 2 * EngineShape<Element>::tileBytes(p.d), length = columns ? p.tq : p.tk;
     auto* kernel = columns ? drawLines<Element, true> : drawLines<Element, false>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
-    const dim3 grid((length + kEdge - 1) / kEdge, (out.count + kEdge - 1) / kEdge, p.batch * (out.heads ? 1 : p.qHeads));
+    const dim3 grid((length + kEdge - 1) / kEdge, (out.count + kEdge - 1) / kEdge,
+                    p.batch * (out.heads ? 1 : p.qHeads));
     kernel<<<grid, kEngineThreads, bytes, stream>>>(p, out);
     return cudaGetLastError();
 }

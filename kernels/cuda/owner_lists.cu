@@ -42,7 +42,8 @@ struct TopkSink {
 #pragma unroll
             for (int i = 0; i < 4; ++i) {
                 const Place at = placeOf(n, i);
-                const float bits = t[n][i] == kHidden ? kHidden : t[n][i] + info.negLse[KeysOwn ? at.column : at.row];
+                const float bits =
+                    t[n][i] == kHidden ? kHidden : t[n][i] + info.negLse[KeysOwn ? at.column : at.row];
                 lists.share[at.row][at.column] = bits;
             }
         __syncwarp();
@@ -58,7 +59,8 @@ struct TopkSink {
                 while (candidates[half]) {
                     const int from = __ffs(candidates[half]) - 1;
                     candidates[half] &= candidates[half] - 1;
-                    insert(value, index, __shfl_sync(~0u, half ? high : low, from), loop0 + half * 32 + from, lane);
+                    insert(value, index, __shfl_sync(~0u, half ? high : low, from), loop0 + half * 32 + from,
+                           lane);
                 }
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
@@ -71,7 +73,8 @@ struct TopkSink {
 
     /// Puts a newcomer behind all that are at least as large; entries come in the order of their index.
     __device__ static void insert(float (&value)[2], int (&index)[2], float newcomer, int at, int lane) {
-        const int place = __popc(__ballot_sync(~0u, value[0] >= newcomer)) + __popc(__ballot_sync(~0u, value[1] >= newcomer));
+        const int place = __popc(__ballot_sync(~0u, value[0] >= newcomer)) +
+                          __popc(__ballot_sync(~0u, value[1] >= newcomer));
         const float lastLow = __shfl_sync(~0u, value[0], 31);
         const int lastLowIndex = __shfl_sync(~0u, index[0], 31);
 #pragma unroll
@@ -219,8 +222,10 @@ struct ProductSink {
 
 template <bool KeysOwn>
 cudaError_t runProductOf(int dtype, const Problem& p, const ProductOut& out, cudaStream_t stream) {
-    if (out.columns == 1) return launchOwner<KeysOwn, ProductSink<KeysOwn, 1>>(dtype, {p, out.joinHeads, out}, stream);
-    if (out.columns <= 4) return launchOwner<KeysOwn, ProductSink<KeysOwn, 4>>(dtype, {p, out.joinHeads, out}, stream);
+    if (out.columns == 1)
+        return launchOwner<KeysOwn, ProductSink<KeysOwn, 1>>(dtype, {p, out.joinHeads, out}, stream);
+    if (out.columns <= 4)
+        return launchOwner<KeysOwn, ProductSink<KeysOwn, 4>>(dtype, {p, out.joinHeads, out}, stream);
     return launchOwner<KeysOwn, ProductSink<KeysOwn, 8>>(dtype, {p, out.joinHeads, out}, stream);
 }
 
@@ -238,8 +243,10 @@ cudaError_t runGroupMass(int dtype, const Problem& p, const GroupOut& out, cudaS
     return launchOwner<false, GroupSink>(dtype, {p, 0, out}, stream);
 }
 
-cudaError_t runProduct(int dtype, const Problem& p, const ProductOut& out, bool transposed, cudaStream_t stream) {
-    return transposed ? runProductOf<true>(dtype, p, out, stream) : runProductOf<false>(dtype, p, out, stream);
+cudaError_t runProduct(int dtype, const Problem& p, const ProductOut& out, bool transposed,
+                       cudaStream_t stream) {
+    return transposed ? runProductOf<true>(dtype, p, out, stream)
+                      : runProductOf<false>(dtype, p, out, stream);
 }
 
 }  // namespace fovea::kernels::cuda

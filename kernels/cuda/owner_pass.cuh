@@ -1,5 +1,6 @@
-// A pass in which each thread block owns 64 queries (or 64 keys) of a head and goes through everything they see; what it
-// gathers is up to a sink. The sums of an owner are made in one fixed order, so the results do not vary.
+// A pass in which each thread block owns 64 queries (or 64 keys) of a head and goes through everything they
+// see; what it gathers is up to a sink. The sums of an owner are made in one fixed order, so the results do
+// not vary.
 #pragma once
 
 #include "cuda/device/engine.cuh"
@@ -20,7 +21,7 @@ template <bool KeysOwn>
 __device__ inline TileRange meets(const Problem& p, int owner0) {
     const int lane = threadIdx.x % 32;
     if constexpr (KeysOwn) {
-        return tileRange(p, owner0, min(owner0 + kEdge, p.tk), 0, 1, lane);
+        return tileRange(p, {0, p.tq}, owner0, min(owner0 + kEdge, p.tk), 0, 1, lane);
     } else {
         const Span first = spanOf(p, owner0), last = spanOf(p, min(owner0 + kEdge, p.tq) - 1);
         return {first.low / kEdge, (last.high + kEdge - 1) / kEdge};
@@ -45,18 +46,25 @@ __global__ void __launch_bounds__(kEngineThreads, 4)
         const int b = head / p.qHeads, h = head % p.qHeads;
         __syncthreads();
         const auto queries = [&](int first) { return engineRows<Element>(p.query, b, h, first, p.tq, p.d); };
-        const auto keys = [&](int first) { return engineRows<Element>(p.key, b, h / p.group, first, p.tk, p.d); };
+        const auto keys = [&](int first) {
+            return engineRows<Element>(p.key, b, h / p.group, first, p.tk, p.d);
+        };
         const EngineRows<Element> owners = KeysOwn ? keys(owner0) : queries(owner0);
-        if constexpr (KeysOwn) fillKeys(info, p, b, owner0, p.tk - owner0, nullptr);
-        else fillQueries(info, p, head, owner0, p.tq - owner0, nullptr);
+        if constexpr (KeysOwn)
+            fillKeys(info, p, b, owner0, p.tk - owner0, nullptr);
+        else
+            fillQueries(info, p, head, owner0, p.tq - owner0, nullptr);
         for (int block = range.first; block < range.last; ++block) {
             const int loop0 = block * kEdge;
             __syncthreads();
-            if constexpr (KeysOwn) fillQueries(info, p, head, loop0, p.tq - loop0, nullptr);
-            else fillKeys(info, p, b, loop0, p.tk - loop0, nullptr);
+            if constexpr (KeysOwn)
+                fillQueries(info, p, head, loop0, p.tq - loop0, nullptr);
+            else
+                fillKeys(info, p, b, loop0, p.tk - loop0, nullptr);
             sink.prepare(head, loop0);
             Fragment t;
-            blockProduct(t, owners, KeysOwn ? queries(loop0) : keys(loop0), ownerTile, loopTile, block > range.first);
+            blockProduct(t, owners, KeysOwn ? queries(loop0) : keys(loop0), ownerTile, loopTile,
+                         block > range.first);
             toLogits<KeysOwn>(t, p, info, head);
             sink.add(t, info, loop0);
         }
@@ -69,9 +77,11 @@ cudaError_t launchOwner(const OwnerPass<typename Sink::Arguments>& pass, cudaStr
     const Problem& p = pass.problem;
     const int bytes = 2 * EngineShape<Element>::tileBytes(p.d) + Sink::sharedBytes(pass.sink);
     auto* kernel = ownerPass<Element, KeysOwn, Sink>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
-    const dim3 grid(((KeysOwn ? p.tk : p.tq) + kEdge - 1) / kEdge, pass.joinHeads ? p.batch : p.batch * p.qHeads);
+    const dim3 grid(((KeysOwn ? p.tk : p.tq) + kEdge - 1) / kEdge,
+                    pass.joinHeads ? p.batch : p.batch * p.qHeads);
     kernel<<<grid, kEngineThreads, bytes, stream>>>(pass);
     return cudaGetLastError();
 }
@@ -84,7 +94,8 @@ cudaError_t launchOwner(int dtype, const OwnerPass<typename Sink::Arguments>& pa
     return launchOwner<Bfloat, KeysOwn, Sink>(pass, stream);
 }
 
-/// Joins a value with its index over the four lanes that share an owner: the largest, then the smallest index.
+/// Joins a value with its index over the four lanes that share an owner: the largest, then the smallest
+/// index.
 __device__ __forceinline__ void joinBest(float& value, int& index) {
 #pragma unroll
     for (int step = 1; step <= 2; step *= 2) {

@@ -97,7 +97,8 @@ struct StatisticsSink {
             for (int i = 0; i < 4; ++i) {
                 const Place at = placeOf(n, i);
                 const int r = i >> 1;
-                const float bits = t[n][i] == kHidden ? kHidden : t[n][i] + info.negLse[KeysOwn ? at.column : at.row];
+                const float bits =
+                    t[n][i] == kHidden ? kHidden : t[n][i] + info.negLse[KeysOwn ? at.column : at.row];
                 const float share = exp2Fast(bits);
                 sum[r] += share;
                 entropy[r] = fmaf(share, bits, entropy[r]);
@@ -119,10 +120,13 @@ struct StatisticsSink {
             const int index = owner0 + owners.row[r];
             if (!owners.writes || index >= count) continue;
             if (out.sum.data) floats(out.sum, b, h)[index] = sum[r];
-            if (out.max.data) floats(out.max, b, h)[index] = arg[r] < 0 ? (sum[r] == 0.f ? 0.f : sum[r]) : exp2Fast(best[r]);
+            if (out.max.data)
+                floats(out.max, b, h)[index] =
+                    arg[r] < 0 ? (sum[r] == 0.f ? 0.f : sum[r]) : exp2Fast(best[r]);
             if (out.entropy.data) floats(out.entropy, b, h)[index] = entropy[r] * -0.693147180559945309f;
             if (out.argmax.data)
-                (static_cast<int32_t*>(out.argmax.data) + b * out.argmax.strideB + h * out.argmax.strideH)[index] = arg[r];
+                (static_cast<int32_t*>(out.argmax.data) + b * out.argmax.strideB +
+                 h * out.argmax.strideH)[index] = arg[r];
             if (out.flags && !(fabsf(sum[r]) < INFINITY)) atomicOr(out.flags, 1);
         }
     }

@@ -1,5 +1,5 @@
-// Gradient relevance: E^T x with E the mean over heads of a part of A * dO V^T. A thread block owns 64 keys and goes
-// through all heads and queries, forming two products per block.
+// Gradient relevance: E^T x with E the mean over heads of a part of A * dO V^T. A thread block owns 64 keys
+// and goes through all heads and queries, forming two products per block.
 #include "cuda/device/engine.cuh"
 #include "cuda/device/tile_parts.cuh"
 #include "cuda/generic.h"
@@ -40,7 +40,8 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
             toLogits<true>(share, p, info, head);
             __syncthreads();
             blockProduct(gradient, engineRows<Element>(p.value, b, h / p.group, key0, p.tk, p.dv),
-                         engineRows<Element>(p.gradOutput, b, h, query0, p.tq, p.dv), keyTile, queryTile, false);
+                         engineRows<Element>(p.gradOutput, b, h, query0, p.tq, p.dv), keyTile, queryTile,
+                         false);
 #pragma unroll
             for (int n = 0; n < 8; ++n)
 #pragma unroll
@@ -71,7 +72,8 @@ template <class Element>
 cudaError_t launchRelevance(const Problem& p, const RelevanceOut& out, cudaStream_t stream) {
     const int bytes = 2 * EngineShape<Element>::tileBytes(p.d > p.dv ? p.d : p.dv);
     auto* kernel = sumRelevance<Element>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     kernel<<<dim3((p.tk + kEdge - 1) / kEdge, p.batch), kEngineThreads, bytes, stream>>>(p, out);
     return cudaGetLastError();

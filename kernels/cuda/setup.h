@@ -1,4 +1,5 @@
-// What every call does first: lay out its workspace, tell the visible spans, and bring or compute the row normaliser.
+// What every call does first: lay out its workspace, tell the visible spans, and bring or compute the row
+// normaliser.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -34,12 +35,20 @@ private:
 struct Setup {
     bool masked = false, copiesOffsets = false, fastShape = false;
     int64_t keyBlocks = 0, chunk = 0;  // heads that one fast pass takes
+    int64_t queries = 0, parts = 1;    // queries that it takes, a multiple of 64 unless all, and how often
     size_t offsetsQ = 0, offsetsK = 0, spans = 0, negLse = 0, rowPart = 0;
     bool hasRowPart = false;
 
-    /// `rowPart` is reserved when the normaliser has to be computed or `rows` says that row statistics need it.
+    /// `rowPart` is reserved when the normaliser has to be computed or `rows` says that row statistics need
+    /// it.
     Setup(const fv_problem& p, bool rows, Arena& arena);
 };
+
+/// Parts into which a fast pass splits the queries so that a large device is busy.
+int64_t slicesFor(const fv_problem& p);
+/// A pass over all heads and queries that writes nothing yet; columns in the workspace lie as [slices, heads,
+/// tk].
+FastPass wholePass(const fv_problem& p, const Problem& problem);
 
 /// Whether the fast passes take this problem: shapes alone, and then pointers and strides.
 bool hasFastShape(const fv_problem& p);
@@ -74,7 +83,9 @@ Output outputOf(const fv_output& o);
 /// Runs the fast pass on the best instructions of the current device.
 cudaError_t runFastPass(fv_dtype dtype, FastMode mode, const FastPass& pass, cudaStream_t stream);
 
-/// Queues everything up to the normaliser and describes the problem for the kernels; writes `lse` where wanted.
-Problem prepare(const fv_problem& p, const Setup& setup, void* workspace, const fv_output& lse, Launches& launches);
+/// Queues everything up to the normaliser and describes the problem for the kernels; writes `lse` where
+/// wanted.
+Problem prepare(const fv_problem& p, const Setup& setup, void* workspace, const fv_output& lse,
+                Launches& launches);
 
 }  // namespace fovea::kernels::cuda

@@ -10,10 +10,6 @@ namespace fovea::kernels::cuda {
 
 namespace {
 
-/// Thread blocks that keep a large device busy; fewer are split over queries. A constant: results must not depend on
-/// the device.
-constexpr int64_t kBusyBlocks = 264;
-
 struct Wanted {
     bool rows, columns, columnArgmax, pooled, pooledFast;
 
@@ -38,16 +34,15 @@ struct Plan {
     Plan(const fv_problem& p, const fv_stats_request& r) : wanted(p, r), setup(p, wanted.rows, arena) {
         if (!setup.fastShape) return;
         const int64_t heads = p.batch * p.q_heads;
-        slices = std::clamp<int64_t>(kBusyBlocks / (heads * setup.keyBlocks), 1, (p.tq + 255) / 256);
-        slices = std::min<int64_t>(slices, 8);
+        slices = slicesFor(p);
         cells = ((p.tq + 63) / 64) * ((p.tk + 63) / 64);
-        joinsColumns = wanted.columns && slices > 1;
-        if (r.row_argmax.data) bestBlock = arena.take(setup.chunk * p.tq, 4);
+        joinsColumns = wanted.columns && slices * setup.parts > 1;
+        if (r.row_argmax.data) bestBlock = arena.take(setup.chunk * setup.queries, 4);
         if (wanted.pooledFast) {
             poolSum = arena.take(setup.chunk * cells, 4);
-            poolMax = arena.take(setup.chunk * cells, 4);
+            if (r.pooled_max.data) poolMax = arena.take(setup.chunk * cells, 4);
         }
-        const int64_t columns = slices * heads * p.tk;
+        const int64_t columns = slices * setup.parts * heads * p.tk;
         if (joinsColumns) {
             colSum = arena.take(columns, 4);
             colMax = arena.take(columns, 4);
@@ -68,14 +63,9 @@ struct Run {
     Launches& launches;
 
     FastPass passOf(int32_t head0, int32_t heads) const {
-        FastPass pass{};
-        pass.problem = problem;
+        FastPass pass = wholePass(p, problem);
         pass.head0 = head0;
         pass.heads = heads;
-        pass.keyBlocks = static_cast<int32_t>(plan.setup.keyBlocks);
-        pass.slices = static_cast<int32_t>(plan.slices);
-        pass.poolColumns = static_cast<int32_t>((p.tk + 63) / 64);
-        pass.colStrideSlice = p.batch * p.q_heads * p.tk;
         return pass;
     }
 
@@ -94,42 +84,61 @@ struct Run {
         return pass;
     }
 
+    void finishPart(const FastPass& pass) const {
+        RowFinish finish{};
+        finish.problem = problem;
+        finish.head0 = pass.head0;
+        finish.heads = pass.heads;
+        finish.keyBlocks = pass.keyBlocks;
+        finish.query0 = pass.query0;
+        finish.queries = pass.queries;
+        finish.rowPart = pass.rowPart;
+        finish.rowMax = outputOf(r.row_max);
+        finish.rowSum = outputOf(r.row_sum);
+        finish.rowEntropy = outputOf(r.row_entropy);
+        finish.rowArgmax = outputOf(r.row_argmax);
+        if (r.row_argmax.data) finish.bestBlock = part<int32_t>(workspace, plan.bestBlock);
+        finish.flags = r.flags;
+        launches.run([&](cudaStream_t stream) { return finishRows(finish, p.dtype == FV_BF16, stream); });
+    }
+
     void fastChunk(FastPass pass) const {
         const Wanted& wanted = plan.wanted;
         if (wanted.pooledFast && plan.setup.masked) {  // tiles that nobody sees are not visited
             const size_t bytes = static_cast<size_t>(pass.heads * plan.cells) * sizeof(float);
-            launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolSum, 0, bytes, stream); });
+            launches.run(
+                [&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolSum, 0, bytes, stream); });
             if (pass.poolMax)
-                launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolMax, 0, bytes, stream); });
+                launches.run(
+                    [&](cudaStream_t stream) { return cudaMemsetAsync(pass.poolMax, 0, bytes, stream); });
         }
-        launches.run([&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Stats, pass, stream); });
-        if (wanted.rows) {
-            RowFinish finish{};
-            finish.problem = problem;
-            finish.head0 = pass.head0;
-            finish.heads = pass.heads;
-            finish.keyBlocks = pass.keyBlocks;
-            finish.rowPart = pass.rowPart;
-            finish.rowMax = outputOf(r.row_max);
-            finish.rowSum = outputOf(r.row_sum);
-            finish.rowEntropy = outputOf(r.row_entropy);
-            finish.rowArgmax = outputOf(r.row_argmax);
-            if (r.row_argmax.data) finish.bestBlock = part<int32_t>(workspace, plan.bestBlock);
-            finish.flags = r.flags;
-            launches.run([&](cudaStream_t stream) { return finishRows(finish, p.dtype == FV_BF16, stream); });
+        for (int64_t first = 0; first < p.tq; first += plan.setup.queries) {
+            pass.query0 = static_cast<int32_t>(first);
+            pass.queries = static_cast<int32_t>(std::min(plan.setup.queries, p.tq - first));
+            launches.run(
+                [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Stats, pass, stream); });
+            if (wanted.rows) finishPart(pass);
+            pass.slice0 += pass.slices;
         }
         if (wanted.pooledFast) {
-            const PoolFinish finish{problem.tq, problem.tk, static_cast<int32_t>(r.block), problem.qHeads, pass.head0,
-                                    pass.heads, pass.poolSum, pass.poolMax, outputOf(r.pooled_mean),
+            const PoolFinish finish{problem.tq,
+                                    problem.tk,
+                                    static_cast<int32_t>(r.block),
+                                    problem.qHeads,
+                                    pass.head0,
+                                    pass.heads,
+                                    pass.poolSum,
+                                    pass.poolMax,
+                                    outputOf(r.pooled_mean),
                                     outputOf(r.pooled_max)};
             launches.run([&](cudaStream_t stream) { return finishPools(finish, stream); });
         }
     }
 
-    ColumnFinish finishOf(const Output& sum, const Output& max, const int32_t* arg) const {
+    ColumnFinish finishOf(const Output& sum, const Output& max, const int32_t* arg, int64_t slices) const {
         ColumnFinish finish{};
         finish.problem = problem;
-        finish.slices = static_cast<int32_t>(plan.slices);
+        finish.slices = static_cast<int32_t>(slices);
         finish.sum = static_cast<const float*>(sum.data);
         finish.max = static_cast<const float*>(max.data);
         finish.arg = arg;
@@ -141,9 +150,11 @@ struct Run {
 
     void fast() const {
         const int32_t heads = problem.batch * problem.qHeads, chunk = static_cast<int32_t>(plan.setup.chunk);
-        for (int32_t head = 0; head < heads; head += chunk) fastChunk(statsPass(head, std::min(chunk, heads - head)));
+        for (int32_t head = 0; head < heads; head += chunk)
+            fastChunk(statsPass(head, std::min(chunk, heads - head)));
         if (!plan.joinsColumns) return;
-        ColumnFinish finish = finishOf(scratch(plan.colSum), scratch(plan.colMax), nullptr);
+        ColumnFinish finish =
+            finishOf(scratch(plan.colSum), scratch(plan.colMax), nullptr, plan.slices * plan.setup.parts);
         finish.colSum = outputOf(r.col_sum);
         finish.colMax = outputOf(r.col_max);
         launches.run([&](cudaStream_t stream) { return finishColumns(finish, stream); });
@@ -154,8 +165,10 @@ struct Run {
         FastPass pass = passOf(0, problem.batch * problem.qHeads);
         pass.colMax = scratch(plan.argmaxValue);
         pass.colArgmax = scratch(plan.argmaxIndex);
-        launches.run([&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::StatsArgmax, pass, stream); });
-        ColumnFinish finish = finishOf({}, pass.colMax, static_cast<const int32_t*>(pass.colArgmax.data));
+        launches.run(
+            [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::StatsArgmax, pass, stream); });
+        ColumnFinish finish =
+            finishOf({}, pass.colMax, static_cast<const int32_t*>(pass.colArgmax.data), plan.slices);
         finish.colArgmax = outputOf(r.col_argmax);
         launches.run([&](cudaStream_t stream) { return finishColumns(finish, stream); });
     }
@@ -164,11 +177,14 @@ struct Run {
         if (plan.wanted.rows) {
             const StatisticsOut out{outputOf(r.row_sum), outputOf(r.row_max), outputOf(r.row_argmax),
                                     outputOf(r.row_entropy), r.flags};
-            launches.run([&](cudaStream_t stream) { return runRowStatistics(p.dtype, problem, out, stream); });
+            launches.run(
+                [&](cudaStream_t stream) { return runRowStatistics(p.dtype, problem, out, stream); });
         }
         if (plan.wanted.columns || plan.wanted.columnArgmax) {
-            const StatisticsOut out{outputOf(r.col_sum), outputOf(r.col_max), outputOf(r.col_argmax), {}, r.flags};
-            launches.run([&](cudaStream_t stream) { return runColumnStatistics(p.dtype, problem, out, stream); });
+            const StatisticsOut out{
+                outputOf(r.col_sum), outputOf(r.col_max), outputOf(r.col_argmax), {}, r.flags};
+            launches.run(
+                [&](cudaStream_t stream) { return runColumnStatistics(p.dtype, problem, out, stream); });
         }
     }
 
@@ -177,8 +193,11 @@ struct Run {
         for (const bool max : {false, true}) {
             const fv_output& out = max ? r.pooled_max : r.pooled_mean;
             if (!out.data) continue;
-            const TileOut tile{{0, r.block, 1, p.tq, rows}, {0, r.block, 1, p.tk, columns},
-                               max ? FV_TILE_MAX : FV_TILE_MEAN, FV_HEADS_NONE, outputOf(out)};
+            const TileOut tile{{0, r.block, 1, p.tq, rows},
+                               {0, r.block, 1, p.tk, columns},
+                               max ? FV_TILE_MAX : FV_TILE_MEAN,
+                               FV_HEADS_NONE,
+                               outputOf(out)};
             launches.run([&](cudaStream_t stream) { return runTile(p.dtype, problem, tile, stream); });
         }
     }
@@ -189,7 +208,8 @@ struct Run {
             launches.run([&](cudaStream_t stream) { return runRowTopk(p.dtype, problem, out, stream); });
         }
         if (r.col_topk_value.data || r.col_topk_index.data) {
-            const TopkOut out{outputOf(r.col_topk_value), outputOf(r.col_topk_index), static_cast<int32_t>(r.col_topk)};
+            const TopkOut out{outputOf(r.col_topk_value), outputOf(r.col_topk_index),
+                              static_cast<int32_t>(r.col_topk)};
             launches.run([&](cudaStream_t stream) { return runColumnTopk(p.dtype, problem, out, stream); });
         }
         if (r.group_mass.data) {
@@ -207,13 +227,15 @@ fv_status statsWorkspace(const fv_problem& p, const fv_stats_request& r, const f
     return FV_OK;
 }
 
-fv_status statsRun(const fv_problem& p, const fv_stats_request& r, const fv_exec& exec, void* workspace, size_t) {
+fv_status statsRun(const fv_problem& p, const fv_stats_request& r, const fv_exec& exec, void* workspace,
+                   size_t) {
     const DeviceScope device(exec.device);
     if (device.status() != FV_OK) return device.status();
     const Plan plan(p, r);
     Launches launches(exec);
     if (r.flags)
-        launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(r.flags, 0, sizeof(int32_t), stream); });
+        launches.run(
+            [&](cudaStream_t stream) { return cudaMemsetAsync(r.flags, 0, sizeof(int32_t), stream); });
     const Problem problem = prepare(p, plan.setup, workspace, r.lse, launches);
     const Run run{p, r, plan, workspace, problem, launches};
     const bool fast = isFast(p);

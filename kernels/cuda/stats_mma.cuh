@@ -1,5 +1,5 @@
-// The fast pass on mma.sync (sm_80 and later): keys stay in registers as the right operand, queries stream through
-// shared memory by cp.async in two stages.
+// The fast pass on mma.sync (sm_80 and later): keys stay in registers as the right operand, queries stream
+// through shared memory by cp.async in two stages.
 #pragma once
 
 #include "cuda/device/tile_parts.cuh"
@@ -58,8 +58,9 @@ __device__ __forceinline__ void loadKeys(uint32_t (&k)[D / 16][Shape::warpKeys /
         copyWait<0>();
         __syncthreads();
         if (mine / 128 == round) {
-            const uint32_t address = shared + (mine % 128 / 64) * Shape::stage +
-                                     ((mine % 64 + lane % 8 + lane / 16 * 8) * Shape::pitch + lane / 8 % 2 * 8) * 2;
+            const uint32_t address =
+                shared + (mine % 128 / 64) * Shape::stage +
+                ((mine % 64 + lane % 8 + lane / 16 * 8) * Shape::pitch + lane / 8 % 2 * 8) * 2;
 #pragma unroll
             for (int n = 0; n < Shape::warpKeys / 8; n += 2)
 #pragma unroll
@@ -101,12 +102,14 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
         for (int n = 0; n < N; ++n)
             for (int e = 0; e < 2; ++e) {
                 const int key = keys.first + n * 8 + e;
-                if (key < p.tk && p.keyVisible[b * p.keyVisibleStride + key]) keys.visible |= 1u << (n * 2 + e);
+                if (key < p.tk && p.keyVisible[b * p.keyVisibleStride + key])
+                    keys.visible |= 1u << (n * 2 + e);
             }
         hidden = __any_sync(~0u, keys.visible != (N == 16 ? ~0u : (1u << (2 * (N & 15))) - 1));
     }
 
-    const TileRange range = tileRange(p, blockKey, min(blockKey + kKeyBlock, p.tk), slice, pass.slices, lane);
+    const TileRange range = tileRange(p, {pass.query0, pass.query0 + pass.queries}, blockKey,
+                                      min(blockKey + kKeyBlock, p.tk), slice, pass.slices, lane);
     const FullQueries whole = fullQueries(p, key0, key0 + Shape::warpKeys, hidden, lane);
     Columns<N, argmax> columns;
     if constexpr (Mode != FastMode::Lse) columns.clear();
@@ -119,7 +122,8 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
         if (tile + 1 < range.last)
             loadTile<Shape, D>(queries, shared + (stage ^ 1) * Shape::stage, (tile + 1) * kQueryTile, thread);
         if (tile > range.first)
-            writeTile<Mode>(parts[stage ^ 1], targetOf(pass, opaque(blockIdx.x), keyBlock), tile - 1, p.tq, thread, threads);
+            writeTile<Mode>(parts[stage ^ 1], targetOf(pass, opaque(blockIdx.x), keyBlock), tile - 1, pass,
+                            thread, threads);
         const float* negLse = p.negLse + int64_t(opaque(head)) * p.tq;
         const bool full = whole.holds(tile);
         float poolSum = 0.f;
@@ -131,10 +135,11 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
             Rows rows;
 #pragma unroll
             for (int r = 0; r < 2; ++r)
-                rows.negLse[r] = Mode != FastMode::Lse && query0 + r * 8 < p.tq ? __ldg(negLse + query0 + r * 8) : 0.f;
+                rows.negLse[r] =
+                    Mode != FastMode::Lse && query0 + r * 8 < p.tq ? __ldg(negLse + query0 + r * 8) : 0.f;
             float acc[N][4] = {};
-            const uint32_t address = shared + stage * Shape::stage +
-                                     ((step * 16 + self % 16) * Shape::pitch + self / 16 * 8) * 2;
+            const uint32_t address =
+                shared + stage * Shape::stage + ((step * 16 + self % 16) * Shape::pitch + self / 16 * 8) * 2;
 #pragma unroll
             for (int s = 0; s < steps; ++s) {
                 uint32_t q[4];
@@ -142,7 +147,7 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
 #pragma unroll
                 for (int n = 0; n < N; ++n) multiply<Element>(acc[n], q, k[s][n][0], k[s][n][1]);
             }
-            RowTotals totals;
+            RowTotals totals{};
             if constexpr (Mode == FastMode::Lse) {
                 if (full) {
                     totals = foldNormaliser(normaliseLane<N, false>(acc, p.scale, rows, keys), lane & 1);
@@ -159,11 +164,18 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                     rows.span[1] = spanOf(p, query0 + 8);
                     toLogs<true>(acc, p.scale, rows, keys);
                 }
-                RowSums sums;
-                addFragment(acc, query0, columns, sums);
-                poolSum += sums.sum[0] + sums.sum[1];
-                poolMax = max3(poolMax, sums.max[0], sums.max[1]);
-                totals = foldRows(sums, lane & 1);
+                if constexpr (Mode == FastMode::Weighted) {
+                    float weight[2];
+                    readWeights(pass, opaque(head), query0, weight);
+                    addWeighted(acc, weight, columns);
+                    continue;
+                } else {
+                    RowSums sums;
+                    addFragment(acc, query0, columns, sums);
+                    poolSum += sums.sum[0] + sums.sum[1];
+                    poolMax = max3(poolMax, sums.max[0], sums.max[1]);
+                    totals = foldRows(sums, lane & 1);
+                }
             }
             if (quad < 2) {
                 const int row = step * 16 + (quad & 1) * 8 + group;
@@ -172,7 +184,7 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                 if constexpr (Mode != FastMode::Lse) parts[stage].rows[2][warp][row] = totals.entropy;
             }
         }
-        if constexpr (Mode != FastMode::Lse) {
+        if constexpr (Mode == FastMode::Stats || Mode == FastMode::StatsArgmax) {
             poolSum = warpSum(poolSum);
             poolMax = warpMax(poolMax);
             if (lane == 0) {
@@ -183,8 +195,8 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
     }
     __syncthreads();
     if (range.first < range.last)
-        writeTile<Mode>(parts[(range.last - 1 - range.first) & 1], targetOf(pass, blockIdx.x, keyBlock), range.last - 1,
-                        p.tq, thread, threads);
+        writeTile<Mode>(parts[(range.last - 1 - range.first) & 1], targetOf(pass, blockIdx.x, keyBlock),
+                        range.last - 1, pass, thread, threads);
     if constexpr (Mode != FastMode::Lse) {
         foldColumns(columns);
         if (lane / 4 == 0)
@@ -196,7 +208,8 @@ __global__ void __launch_bounds__(MmaShape<D, kWide<D, Mode>>::threads, kWide<D,
                     if (key >= p.tk) continue;
                     writeColumn(pass, pass.colSum, b, h, slice, key, columns.sum[n][e]);
                     writeColumn(pass, pass.colMax, b, h, slice, key, __int_as_float(columns.max[n][e]));
-                    if constexpr (argmax) writeColumn(pass, pass.colArgmax, b, h, slice, key, columns.arg[n][e]);
+                    if constexpr (argmax)
+                        writeColumn(pass, pass.colArgmax, b, h, slice, key, columns.arg[n][e]);
                 }
     }
 }
@@ -227,9 +240,14 @@ cudaError_t launchMmaOf(const FastPass& pass, cudaStream_t stream) {
 template <class Element>
 cudaError_t launchMmaOf(FastMode mode, const FastPass& pass, cudaStream_t stream) {
     switch (mode) {
-        case FastMode::Lse: return launchMmaOf<Element, FastMode::Lse>(pass, stream);
-        case FastMode::Stats: return launchMmaOf<Element, FastMode::Stats>(pass, stream);
-        case FastMode::StatsArgmax: return launchMmaOf<Element, FastMode::StatsArgmax>(pass, stream);
+        case FastMode::Lse:
+            return launchMmaOf<Element, FastMode::Lse>(pass, stream);
+        case FastMode::Stats:
+            return launchMmaOf<Element, FastMode::Stats>(pass, stream);
+        case FastMode::StatsArgmax:
+            return launchMmaOf<Element, FastMode::StatsArgmax>(pass, stream);
+        case FastMode::Weighted:
+            return launchMmaOf<Element, FastMode::Weighted>(pass, stream);
     }
     return cudaErrorInvalidValue;
 }

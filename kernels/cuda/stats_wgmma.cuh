@@ -1,5 +1,5 @@
-// The fast pass on wgmma (sm_90a): four warpgroups look after 64 keys each in shared memory and read the same query
-// tiles; while some multiply, others turn their product into statistics.
+// The fast pass on wgmma (sm_90a): four warpgroups look after 64 keys each in shared memory and read the same
+// query tiles; while some multiply, others turn their product into statistics.
 #pragma once
 
 #include "cuda/device/mbarrier.cuh"
@@ -23,7 +23,8 @@ struct LaneParts {
 template <int SubTiles>
 struct WgmmaShape {
     static constexpr int subTiles = SubTiles;
-    static constexpr int keyBytes = kKeyBlock * 128, queryBytes = kQueryTile * 128;  // of one sub-tile of 64 dimensions
+    static constexpr int keyBytes = kKeyBlock * 128,
+                         queryBytes = kQueryTile * 128;  // of one sub-tile of 64 dimensions
     static constexpr int stage = subTiles * queryBytes;
     static constexpr int partsAt = subTiles * keyBytes + kRing * stage;
     static constexpr int barriersAt = partsAt + kRing * int(sizeof(LaneParts));
@@ -31,8 +32,8 @@ struct WgmmaShape {
     static constexpr int bytes = visibleAt + kWgmmaThreads * 4 + 1024;
 };
 
-/// Copies rows of queries or keys into swizzled sub-tiles of Count rows, 64 at a time: eight threads share a row. What
-/// follows from the thread's number is computed anew, for registers are short.
+/// Copies rows of queries or keys into swizzled sub-tiles of Count rows, 64 at a time: eight threads share a
+/// row. What follows from the thread's number is computed anew, for registers are short.
 template <int SubTiles, int Count>
 struct RowCopier {
     const char* source;  // of this thread's row and first chunk, advanced by 64 rows with every copy
@@ -48,13 +49,14 @@ struct RowCopier {
         const uint32_t target = shared + (thread * 16 ^ thread / 8 % 8 * 16);  // as swizzled(row, chunk)
 #pragma unroll
         for (int i = 0; i < SubTiles; ++i)
-            copyAsync16(target + i * (Count * 128), source + i * 128, row < rows && i * 64 + int(chunk) * 8 < d ? 16 : 0);
+            copyAsync16(target + i * (Count * 128), source + i * 128,
+                        row < rows && i * 64 + int(chunk) * 8 < d ? 16 : 0);
         source += o.strideT * (kQueryTile * 2);
     }
 };
 
-/// Joins and writes the statistics of one tile after another. Warps 0 to 5 have a row and a statistic a lane, warps 8
-/// to 11 the sum and 12 to 15 the maximum of one pooled cell.
+/// Joins and writes the statistics of one tile after another. Warps 0 to 5 have a row and a statistic a lane,
+/// warps 8 to 11 the sum and 12 to 15 the maximum of one pooled cell.
 template <FastMode Mode>
 struct TileWriter {
     float* target;  // null: nothing to do
@@ -64,7 +66,7 @@ struct TileWriter {
         const int number = thread / 64, cell = thread / 32 % 4;
         if (number < kRowStats) {
             if (t.rows && (Mode != FastMode::Lse || number == 0))
-                target = t.rows + int64_t(number) * pass.problem.tq + firstTile * kQueryTile + thread % 64;
+                target = t.rows + int64_t(number) * pass.queries + firstTile * kQueryTile + thread % 64;
         } else if (thread >= 256) {
             float* map = thread < 384 ? t.poolSum : t.poolMax;
             if (map && cell < t.poolsHere) target = map + int64_t(firstTile) * t.poolColumns + cell;
@@ -72,18 +74,20 @@ struct TileWriter {
     }
 
     /// Of the 64 queries of the tile `rows` exist.
-    __device__ __forceinline__ void write(const LaneParts& parts, int rows, const Problem& p, int poolColumns) {
+    __device__ __forceinline__ void write(const LaneParts& parts, int rows, int queries, int poolColumns) {
         const unsigned thread = opaque(threadIdx.x);
         if (thread < 192) {
-            if (int(thread % 64) < rows) writeRow(parts, thread / 64, thread % 64, p.tq);
+            if (int(thread % 64) < rows) writeRow(parts, thread / 64, thread % 64, queries);
             target += kQueryTile;
         } else {
             const unsigned lane = thread % 32, from = thread / 32 % 4 * 4;
             if (thread < 384) {
-                const float sum = warpSum(laneSum(parts.rows[1][lane] + from) + laneSum(parts.rows[1][lane + 32] + from));
+                const float sum =
+                    warpSum(laneSum(parts.rows[1][lane] + from) + laneSum(parts.rows[1][lane + 32] + from));
                 if (lane == 0) target[0] = sum;
             } else {
-                const int max = warpMax(::max(laneMax(parts.rows[0][lane] + from), laneMax(parts.rows[0][lane + 32] + from)));
+                const int max = warpMax(
+                    ::max(laneMax(parts.rows[0][lane] + from), laneMax(parts.rows[0][lane + 32] + from)));
                 if (lane == 0) target[0] = __int_as_float(max);
             }
             target += poolColumns;
@@ -101,7 +105,8 @@ private:
         return max(max(v.x, v.y), max(v.z, v.w));
     }
 
-    __device__ __forceinline__ void writeRow(const LaneParts& parts, unsigned number, unsigned row, int tq) {
+    __device__ __forceinline__ void writeRow(const LaneParts& parts, unsigned number, unsigned row,
+                                             int queries) {
         const float* lanes = parts.rows[number][row];
         if constexpr (Mode == FastMode::Lse) {
             const float* sums = parts.rows[1][row];
@@ -111,9 +116,10 @@ private:
 #pragma unroll
             for (int i = 0; i < kWarpgroups * 4; ++i) sum += sums[i] * exp2Fast(lanes[i] - max);
             target[0] = max;
-            target[tq] = sum;
+            target[queries] = sum;
         } else if (number == 0) {
-            target[0] = __int_as_float(max(max(laneMax(lanes), laneMax(lanes + 4)), max(laneMax(lanes + 8), laneMax(lanes + 12))));
+            target[0] = __int_as_float(
+                max(max(laneMax(lanes), laneMax(lanes + 4)), max(laneMax(lanes + 8), laneMax(lanes + 12))));
         } else {
             target[0] = (laneSum(lanes) + laneSum(lanes + 4)) + (laneSum(lanes + 8) + laneSum(lanes + 12));
         }
@@ -133,8 +139,8 @@ __device__ inline uint32_t visibleKeys(const Problem& p, int b, int first) {
 }
 
 /// Joins the columns of the four warps of each warpgroup and writes them.
-__device__ inline void writeColumns(Columns<8, false>& columns, char* memory, const FastPass& pass, int b, int h, int slice,
-                                    int blockKey) {
+__device__ inline void writeColumns(Columns<8, false>& columns, char* memory, const FastPass& pass, int b,
+                                    int h, int slice, int blockKey) {
     const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
     auto* sums = reinterpret_cast<float*>(memory);  // [16 warps][64 keys]
     auto* maxima = reinterpret_cast<int*>(memory) + 16 * 64;
@@ -183,11 +189,13 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     for (int i = 0; i < kKeyBlock / 64; ++i)
         keyCopier.copy(p.key, aligned + i * 64 * 128, p.tk - blockKey - i * 64, p.d);
     copyCommit();
-    if (thread < 2) {
-        barrierInit(arrived(thread), kWgmmaThreads);
-        barrierInit(done(thread), kWgmmaThreads / 32);
-    }
-    const TileRange range = tileRange(p, blockKey, min(blockKey + kKeyBlock, p.tk), slice, pass.slices, lane);
+    if (thread == 0)
+        for (unsigned slot = 0; slot < 2; ++slot) {
+            barrierInit(arrived(slot), kWgmmaThreads);
+            barrierInit(done(slot), kWgmmaThreads / 32);
+        }
+    const TileRange range = tileRange(p, {pass.query0, pass.query0 + pass.queries}, blockKey,
+                                      min(blockKey + kKeyBlock, p.tk), slice, pass.slices, lane);
     const int tiles = range.last - range.first;
     const uint32_t visible = visibleKeys(p, b, key0 + lane % 4 * 2);
     const bool hidden = __any_sync(~0u, visible != 0xffffu);
@@ -213,12 +221,13 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     loadPair(0);
     TileWriter<Mode> writer(pass, keyBlock, range.first, thread);
     const auto write = [&](unsigned tile) {
-        writer.write(parts[tile % kRing], rowsLeft(tile), p, pass.poolColumns);
+        writer.write(parts[tile % kRing], rowsLeft(tile), pass.queries, pass.poolColumns);
     };
     Columns<8, false> columns;
     if constexpr (Mode != FastMode::Lse) columns.clear();
 
-    // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others count.
+        // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others
+        // count.
 #pragma unroll 1
     for (unsigned pair = 0; int(pair) * 2 < tiles; ++pair) {
         const auto count = [&](auto half) {
@@ -226,8 +235,9 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
             // What follows from the thread's number is computed anew in every turn: registers are short.
             const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
             const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
-            const uint32_t fragments = queryTiles + pair % 2 * (2 * Shape::stage) + self / 32 % 4 * (16 * 128) +
-                                       self % 16 * 128 + ((self % 32 / 16 ^ self % 8) << 4);
+            const uint32_t fragments = queryTiles + pair % 2 * (2 * Shape::stage) +
+                                       self / 32 % 4 * (16 * 128) + self % 16 * 128 +
+                                       ((self % 32 / 16 ^ self % 8) << 4);
             const int query0 = (range.first + int(pair) * 2) * kQueryTile + int(row);
             // Reads past the last query end in the padding that Setup leaves.
             const float* normaliser = p.negLse + int64_t(head) * p.tq + query0;
@@ -241,12 +251,14 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
                 uint32_t q[4][4];
 #pragma unroll
                 for (int s = 0; s < 4; ++s)
-                    loadMatrix4(q[s], (fragments ^ (s * 32)) + second * Shape::stage + sub * Shape::queryBytes);
+                    loadMatrix4(q[s],
+                                (fragments ^ (s * 32)) + second * Shape::stage + sub * Shape::queryBytes);
                 holdAccumulators(acc);
                 warpgroupArrive();
 #pragma unroll
                 for (int s = 0; s < 4; ++s)
-                    warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16, sub + s > 0);
+                    warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16,
+                                               sub + s > 0);
                 warpgroupCommit();
                 warpgroupWait<0>();
                 holdAccumulators(acc);
@@ -269,8 +281,16 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
                 leave(0, n.largest[0], n.largest[1]);
                 leave(1, n.sum[0], n.sum[1]);
             } else {
-                if (full) toLogs<false>(acc, p.scale, rows, keys);
-                else toLogs<true>(acc, p.scale, rows, keys);
+                if (full)
+                    toLogs<false>(acc, p.scale, rows, keys);
+                else
+                    toLogs<true>(acc, p.scale, rows, keys);
+                if constexpr (Mode == FastMode::Weighted) {
+                    float weight[2];
+                    readWeights(pass, head, query0 + second * kQueryTile, weight);
+                    addWeighted(acc, weight, columns);
+                    return;
+                }
                 RowSums sums;
                 addFragment(acc, 0, columns, sums);
                 leave(0, __int_as_float(sums.max[0]), __int_as_float(sums.max[1]));
@@ -306,7 +326,8 @@ template <class Element, int SubTiles, FastMode Mode>
 cudaError_t launchWgmma(const FastPass& pass, cudaStream_t stream) {
     auto* kernel = statsWgmma<Element, SubTiles, Mode>;
     constexpr int bytes = WgmmaShape<SubTiles>::bytes;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     const dim3 grid(pass.heads, pass.keyBlocks * pass.slices);
     kernel<<<grid, kWgmmaThreads, bytes, stream>>>(pass);
@@ -316,6 +337,10 @@ cudaError_t launchWgmma(const FastPass& pass, cudaStream_t stream) {
 template <class Element>
 cudaError_t launchWgmmaOf(FastMode mode, const FastPass& pass, cudaStream_t stream) {
     const int d = pass.problem.d;
+    if (mode == FastMode::Weighted) {
+        if (d <= 64) return launchWgmma<Element, 1, FastMode::Weighted>(pass, stream);
+        return launchWgmma<Element, 2, FastMode::Weighted>(pass, stream);
+    }
     if (mode == FastMode::Lse) {
         if (d <= 64) return launchWgmma<Element, 1, FastMode::Lse>(pass, stream);
         return launchWgmma<Element, 2, FastMode::Lse>(pass, stream);

@@ -1,5 +1,5 @@
-// A rectangle of the probabilities drawn into pixels. A thread block owns some pixels and goes through the cells under
-// them in blocks of 64 x 64: first along the keys, then along the queries.
+// A rectangle of the probabilities drawn into pixels. A thread block owns some pixels and goes through the
+// cells under them in blocks of 64 x 64: first along the keys, then along the queries.
 #include "cuda/device/head_join.cuh"
 #include "cuda/generic.h"
 
@@ -57,11 +57,13 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
     drawTile(const __grid_constant__ Problem p, const __grid_constant__ TileOut out, TileShape shape) {
     extern __shared__ __align__(128) char memory[];
     __shared__ BlockInfo info;
-    auto* cells = reinterpret_cast<float*>(memory);  // [64][65]; takes the place of the operands once they are read
-    float* partial = cells + kEdge * kPitch;         // [64][65], rows pooled along the keys
-    float* pixels = reinterpret_cast<float*>(memory + max(2 * EngineShape<Element>::tileBytes(p.d),
-                                                          2 * kEdge * kPitch * int(sizeof(float))));
-    const PixelShare ys = shareOf(out.y, blockIdx.y, shape.pixelsY), xs = shareOf(out.x, blockIdx.x, shape.pixelsX);
+    auto* cells =
+        reinterpret_cast<float*>(memory);     // [64][65]; takes the place of the operands once they are read
+    float* partial = cells + kEdge * kPitch;  // [64][65], rows pooled along the keys
+    float* pixels = reinterpret_cast<float*>(
+        memory + max(2 * EngineShape<Element>::tileBytes(p.d), 2 * kEdge * kPitch * int(sizeof(float))));
+    const PixelShare ys = shareOf(out.y, blockIdx.y, shape.pixelsY),
+                     xs = shareOf(out.x, blockIdx.x, shape.pixelsX);
     const int height = ys.last - ys.first, width = xs.last - xs.first;
     const HeadRange heads = headsOf(p, out.heads, blockIdx.z);
     for (int i = threadIdx.x; i < height * width; i += kEngineThreads) pixels[i] = 0.f;
@@ -77,7 +79,8 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
                 blockProduct(share, engineRows<Element>(p.query, b, h, row0, ys.end, p.d),
                              engineRows<Element>(p.key, b, h / p.group, key0, xs.end, p.d),
                              reinterpret_cast<Element*>(memory),
-                             reinterpret_cast<Element*>(memory + EngineShape<Element>::tileBytes(p.d)), false);
+                             reinterpret_cast<Element*>(memory + EngineShape<Element>::tileBytes(p.d)),
+                             false);
                 toLogits<false>(share, p, info, head);
 #pragma unroll
                 for (int n = 0; n < 8; ++n)
@@ -132,10 +135,13 @@ int pixelsPerBlock(const PixelAxis& axis) {
 template <class Element>
 cudaError_t launchTile(const Problem& p, const TileOut& out, cudaStream_t stream) {
     const TileShape shape{pixelsPerBlock(out.y), pixelsPerBlock(out.x)};
-    const int operands = 2 * EngineShape<Element>::tileBytes(p.d), pools = 2 * kEdge * kPitch * int(sizeof(float));
-    const int bytes = (operands > pools ? operands : pools) + shape.pixelsY * shape.pixelsX * int(sizeof(float));
+    const int operands = 2 * EngineShape<Element>::tileBytes(p.d),
+              pools = 2 * kEdge * kPitch * int(sizeof(float));
+    const int bytes =
+        (operands > pools ? operands : pools) + shape.pixelsY * shape.pixelsX * int(sizeof(float));
     auto* kernel = drawTile<Element>;
-    const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    const cudaError_t error =
+        cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
     if (error != cudaSuccess) return error;
     const dim3 grid(unsigned((out.x.count + shape.pixelsX - 1) / shape.pixelsX),
                     unsigned((out.y.count + shape.pixelsY - 1) / shape.pixelsY),

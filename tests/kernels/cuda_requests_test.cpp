@@ -38,18 +38,58 @@ const Caller<fv_forward_request> runForward{fv_forward_workspace, fv_forward_run
 std::vector<Case> cases() {
     std::vector<Case> all;
     for (const fv_dtype dtype : {FV_BF16, FV_F16, FV_F32}) {
-        all.push_back({.name = "full", .dtype = dtype, .batch = 2, .qHeads = 4, .kvHeads = 2, .tq = 150, .tk = 210, .d = 64});
-        all.push_back({.name = "causal", .dtype = dtype, .qHeads = 3, .kvHeads = 1, .tq = 200, .tk = 200, .d = 128,
-                       .causal = true, .lse = true, .layout = Layout::TokensFirst});
-        all.push_back({.name = "wide heads", .dtype = dtype, .tq = 70, .tk = 130, .d = 256, .dv = 200, .windowLeft = 40});
-        all.push_back({.name = "odd", .dtype = dtype, .qHeads = 2, .kvHeads = 2, .tq = 33, .tk = 75, .d = 37, .dv = 21,
-                       .hideKeys = true, .bias = true, .softcap = 30, .layout = Layout::Odd});
-        all.push_back({.name = "empty rows", .dtype = dtype, .tq = 90, .tk = 90, .d = 40, .dv = 96, .causal = true, .qOffset = -20});
+        all.push_back({.name = "full",
+                       .dtype = dtype,
+                       .batch = 2,
+                       .qHeads = 4,
+                       .kvHeads = 2,
+                       .tq = 150,
+                       .tk = 210,
+                       .d = 64});
+        all.push_back({.name = "causal",
+                       .dtype = dtype,
+                       .qHeads = 3,
+                       .kvHeads = 1,
+                       .tq = 200,
+                       .tk = 200,
+                       .d = 128,
+                       .causal = true,
+                       .lse = true,
+                       .layout = Layout::TokensFirst});
+        all.push_back({.name = "wide heads",
+                       .dtype = dtype,
+                       .tq = 70,
+                       .tk = 130,
+                       .d = 256,
+                       .dv = 200,
+                       .windowLeft = 40});
+        all.push_back({.name = "odd",
+                       .dtype = dtype,
+                       .qHeads = 2,
+                       .kvHeads = 2,
+                       .tq = 33,
+                       .tk = 75,
+                       .d = 37,
+                       .dv = 21,
+                       .hideKeys = true,
+                       .bias = true,
+                       .softcap = 30,
+                       .layout = Layout::Odd});
+        all.push_back({.name = "empty rows",
+                       .dtype = dtype,
+                       .tq = 90,
+                       .tk = 90,
+                       .d = 40,
+                       .dv = 96,
+                       .causal = true,
+                       .qOffset = -20});
     }
     return all;
 }
 
-std::string describe(const Trial& t) { return t.c.name + " dtype " + std::to_string(t.c.dtype); }
+std::string describe(const Trial& t) {
+    return t.c.name + " dtype " + std::to_string(t.c.dtype);
+}
 
 /// One cell of batch entry b after the heads are joined; head counts only where they are kept apart.
 double cell(const Trial& t, int64_t b, int64_t head, fv_head_reduce heads, int64_t q, int64_t k) {
@@ -72,7 +112,9 @@ struct Error {
     }
 };
 
-fv_output outputOf(const DeviceArray& array, int64_t heads, int64_t count) { return {array.data(), heads * count, count}; }
+fv_output outputOf(const DeviceArray& array, int64_t heads, int64_t count) {
+    return {array.data(), heads * count, count};
+}
 
 void checkLines(const Trial& t, bool columns, fv_head_reduce heads) {
     const int64_t across = columns ? t.c.tk : t.c.tq, length = columns ? t.c.tq : t.c.tk;
@@ -96,8 +138,10 @@ void checkLines(const Trial& t, bool columns, fv_head_reduce heads) {
         for (int64_t i = 0; i < count; ++i)
             for (int64_t j = 0; j < length; ++j) {
                 const int64_t line = list[static_cast<size_t>(i)];
-                const double expected = cell(t, map / maps, map % maps, heads, columns ? j : line, columns ? line : j);
-                error.see(got[static_cast<size_t>((map * count + i) * length + j)], expected, t.tolerance * expected + 1e-30);
+                const double expected =
+                    cell(t, map / maps, map % maps, heads, columns ? j : line, columns ? line : j);
+                error.see(got[static_cast<size_t>((map * count + i) * length + j)], expected,
+                          t.tolerance * expected + 1e-30);
             }
     CHECK_MESSAGE(error.largest <= 1, describe(t), (columns ? " columns" : " rows"), " heads ", heads);
 }
@@ -106,7 +150,9 @@ struct Window {
     int64_t row0, row1, column0, column1, height, width;
 };
 
-double overlap(double a0, double a1, double b0, double b1) { return std::max(0.0, std::min(a1, b1) - std::max(a0, b0)); }
+double overlap(double a0, double a1, double b0, double b1) {
+    return std::max(0.0, std::min(a1, b1) - std::max(a0, b0));
+}
 
 void checkTile(const Trial& t, Window w, fv_tile_reduce reduce, fv_head_reduce heads) {
     const int64_t maps = heads == FV_HEADS_NONE ? t.c.qHeads : 1;
@@ -132,23 +178,28 @@ void checkTile(const Trial& t, Window w, fv_tile_reduce reduce, fv_head_reduce h
         for (int64_t y = 0; y < w.height; ++y)
             for (int64_t x = 0; x < w.width; ++x) {
                 const double y0 = static_cast<double>(w.row0) + tall * static_cast<double>(y), y1 = y0 + tall;
-                const double x0 = static_cast<double>(w.column0) + wide * static_cast<double>(x), x1 = x0 + wide;
+                const double x0 = static_cast<double>(w.column0) + wide * static_cast<double>(x),
+                             x1 = x0 + wide;
                 double sum = 0, top = 0;
                 for (auto q = static_cast<int64_t>(y0); q < w.row1 && static_cast<double>(q) < y1; ++q)
-                    for (auto k = static_cast<int64_t>(x0); k < w.column1 && static_cast<double>(k) < x1; ++k) {
-                        const double area = overlap(static_cast<double>(q), static_cast<double>(q) + 1, y0, y1) *
-                                            overlap(static_cast<double>(k), static_cast<double>(k) + 1, x0, x1);
+                    for (auto k = static_cast<int64_t>(x0); k < w.column1 && static_cast<double>(k) < x1;
+                         ++k) {
+                        const double area =
+                            overlap(static_cast<double>(q), static_cast<double>(q) + 1, y0, y1) *
+                            overlap(static_cast<double>(k), static_cast<double>(k) + 1, x0, x1);
                         if (area < 1e-9) continue;
                         const double p = cell(t, map / maps, map % maps, heads, q, k);
                         sum += p * area;
                         top = std::max(top, p);
                     }
-                const double expected = reduce == FV_TILE_MAX ? top : reduce == FV_TILE_SUM ? sum : sum / (tall * wide);
+                const double expected = reduce == FV_TILE_MAX   ? top
+                                        : reduce == FV_TILE_SUM ? sum
+                                                                : sum / (tall * wide);
                 error.see(got[static_cast<size_t>((map * w.height + y) * w.width + x)], expected,
                           (t.tolerance + 1e-5) * expected + 1e-12);
             }
-    CHECK_MESSAGE(error.largest <= 1, describe(t), " tile ", w.height, "x", w.width, " reduce ", reduce, " heads ", heads,
-                  " error ", error.largest);
+    CHECK_MESSAGE(error.largest <= 1, describe(t), " tile ", w.height, "x", w.width, " reduce ", reduce,
+                  " heads ", heads, " error ", error.largest);
 }
 
 std::vector<float> weights(int64_t count) {
@@ -158,7 +209,8 @@ std::vector<float> weights(int64_t count) {
 }
 
 void checkProduct(const Trial& t, int64_t columns, bool transposed, bool mean) {
-    const int64_t in = transposed ? t.c.tq : t.c.tk, length = transposed ? t.c.tk : t.c.tq, maps = mean ? 1 : t.c.qHeads;
+    const int64_t in = transposed ? t.c.tq : t.c.tk, length = transposed ? t.c.tk : t.c.tq,
+                  maps = mean ? 1 : t.c.qHeads;
     const std::vector<float> x = weights(in * columns);
     DeviceArray xDevice(x.size() * 4);
     xDevice.write(x.data());
@@ -179,12 +231,14 @@ void checkProduct(const Trial& t, int64_t columns, bool transposed, bool mean) {
             for (int64_t column = 0; column < columns; ++column) {
                 double sum = 0;
                 for (int64_t j = 0; j < in; ++j)
-                    sum += cell(t, map / maps, map % maps, mean ? FV_HEADS_MEAN : FV_HEADS_NONE, transposed ? j : i,
-                                transposed ? i : j) * x[static_cast<size_t>(j * columns + column)];
-                error.see(got[static_cast<size_t>((map * length + i) * columns + column)], sum, t.tolerance * sum + 1e-7);
+                    sum += cell(t, map / maps, map % maps, mean ? FV_HEADS_MEAN : FV_HEADS_NONE,
+                                transposed ? j : i, transposed ? i : j) *
+                           x[static_cast<size_t>(j * columns + column)];
+                error.see(got[static_cast<size_t>((map * length + i) * columns + column)], sum,
+                          t.tolerance * sum + 1e-7);
             }
-    CHECK_MESSAGE(error.largest <= 1, describe(t), " columns ", columns, " transposed ", transposed, " mean ", mean,
-                  " error ", error.largest);
+    CHECK_MESSAGE(error.largest <= 1, describe(t), " columns ", columns, " transposed ", transposed, " mean ",
+                  mean, " error ", error.largest);
 }
 
 void checkRelevance(const Trial& t, fv_relevance_part part, int64_t columns) {
@@ -210,24 +264,28 @@ void checkRelevance(const Trial& t, fv_relevance_part part, int64_t columns) {
                 for (int64_t k = 0; k < t.c.tk; ++k) {
                     double dot = 0, magnitude = 0;
                     for (int64_t i = 0; i < t.value.dim; ++i) {
-                        const double product = t.gradOutput.row(b, h, q)[i] * t.value.row(b, h / (t.c.qHeads / t.c.kvHeads), k)[i];
+                        const double product = t.gradOutput.row(b, h, q)[i] *
+                                               t.value.row(b, h / (t.c.qHeads / t.c.kvHeads), k)[i];
                         dot += product;
                         magnitude += std::abs(product);
                     }
                     const double p = t.share(b * t.c.qHeads + h, q, k), value = p * dot;
-                    e[static_cast<size_t>(q * t.c.tk + k)] +=
-                        part == FV_POSITIVE ? std::max(0.0, value) : part == FV_ABSOLUTE ? std::abs(value) : value;
+                    e[static_cast<size_t>(q * t.c.tk + k)] += part == FV_POSITIVE   ? std::max(0.0, value)
+                                                              : part == FV_ABSOLUTE ? std::abs(value)
+                                                                                    : value;
                     size[static_cast<size_t>(q * t.c.tk + k)] += p * magnitude;
                 }
         for (int64_t k = 0; k < t.c.tk; ++k)
             for (int64_t column = 0; column < columns; ++column) {
                 double sum = 0, bound = 0;
                 for (int64_t q = 0; q < t.c.tq; ++q) {
-                    const double weight = x[static_cast<size_t>((b * t.c.tq + q) * columns + column)] / static_cast<double>(t.c.qHeads);
+                    const double weight = x[static_cast<size_t>((b * t.c.tq + q) * columns + column)] /
+                                          static_cast<double>(t.c.qHeads);
                     sum += e[static_cast<size_t>(q * t.c.tk + k)] * weight;
                     bound += size[static_cast<size_t>(q * t.c.tk + k)] * weight;
                 }
-                error.see(got[static_cast<size_t>((b * t.c.tk + k) * columns + column)], sum, t.tolerance * bound + 1e-7);
+                error.see(got[static_cast<size_t>((b * t.c.tk + k) * columns + column)], sum,
+                          t.tolerance * bound + 1e-7);
             }
     }
     CHECK_MESSAGE(error.largest <= 1, describe(t), " part ", part, " error ", error.largest);
@@ -245,15 +303,18 @@ double fromHalf(fv_dtype dtype, const void* data, int64_t index) {
 void checkForward(const Trial& t, fv_edit_kind edit) {
     const int64_t dv = t.value.dim, heads = t.c.batch * t.c.qHeads, groups = 2;
     std::vector<int32_t> group;
-    for (int64_t k = 0; k < t.c.tk; ++k) group.push_back(static_cast<int32_t>(k % 5 == 0 ? 0 : k % 5 == 1 ? 1 : -1));
+    for (int64_t k = 0; k < t.c.tk; ++k)
+        group.push_back(static_cast<int32_t>(k % 5 == 0 ? 0 : k % 5 == 1 ? 1 : -1));
     std::vector<float> factor;
-    for (int64_t i = 0; i < t.c.qHeads * t.c.tq * groups; ++i) factor.push_back(static_cast<float>(i * 13 % 7) / 3.f);
+    for (int64_t i = 0; i < t.c.qHeads * t.c.tq * groups; ++i)
+        factor.push_back(static_cast<float>(i * 13 % 7) / 3.f);
     DeviceArray groupDevice(group.size() * 4), factorDevice(factor.size() * 4);
     groupDevice.write(group.data());
     factorDevice.write(factor.data());
     const size_t element = t.c.dtype == FV_F32 ? 4 : 2;
-    const DeviceArray out(static_cast<size_t>(heads * t.c.tq * dv) * element), mass(static_cast<size_t>(heads * t.c.tq * groups) * 4),
-        lse(static_cast<size_t>(heads * t.c.tq) * 4), rowMax(lse.bytes()), entropy(lse.bytes());
+    const DeviceArray out(static_cast<size_t>(heads * t.c.tq * dv) * element),
+        mass(static_cast<size_t>(heads * t.c.tq * groups) * 4), lse(static_cast<size_t>(heads * t.c.tq) * 4),
+        rowMax(lse.bytes()), entropy(lse.bytes());
     fv_forward_request request{};
     request.struct_size = sizeof request;
     request.edit = edit;
@@ -284,7 +345,9 @@ void checkForward(const Trial& t, fv_edit_kind edit) {
                 const double p = t.share(head, q, k);
                 const int32_t g = group[static_cast<size_t>(k)];
                 if (g >= 0) seen[g] += p;
-                const double f = edit == FV_EDIT_NONE || g < 0 ? 1 : factor[static_cast<size_t>((h * t.c.tq + q) * groups + g)];
+                const double f = edit == FV_EDIT_NONE || g < 0
+                                     ? 1
+                                     : factor[static_cast<size_t>((h * t.c.tq + q) * groups + g)];
                 total += p * f;
                 for (int64_t i = 0; i < dv; ++i) {
                     const double v = p * f * t.value.row(b, h / (t.c.qHeads / t.c.kvHeads), k)[i];
@@ -294,10 +357,12 @@ void checkForward(const Trial& t, fv_edit_kind edit) {
             }
             const double scale = edit != FV_EDIT_RENORMALISE ? 1 : total > 0 ? 1 / total : 0;
             for (int64_t i = 0; i < dv; ++i)
-                error.see(fromHalf(t.c.dtype, bytes.data(), (head * t.c.tq + q) * dv + i), sum[static_cast<size_t>(i)] * scale,
+                error.see(fromHalf(t.c.dtype, bytes.data(), (head * t.c.tq + q) * dv + i),
+                          sum[static_cast<size_t>(i)] * scale,
                           rounding * size[static_cast<size_t>(i)] * scale + 1e-7);
             for (int64_t g = 0; g < groups; ++g)
-                massError.see(masses[static_cast<size_t>((head * t.c.tq + q) * groups + g)], seen[g], t.tolerance * seen[g] + 1e-7);
+                massError.see(masses[static_cast<size_t>((head * t.c.tq + q) * groups + g)], seen[g],
+                              t.tolerance * seen[g] + 1e-7);
         }
     CHECK_MESSAGE(error.largest <= 1, describe(t), " edit ", edit, " error ", error.largest);
     CHECK_MESSAGE(massError.largest <= 1, describe(t), " group mass error ", massError.largest);
@@ -318,6 +383,11 @@ TEST_CASE("cuda requests: lines, tiles, products, relevance and the edited forwa
         }
         checkTile(t, {0, c.tq, 0, c.tk, c.tq, c.tk}, FV_TILE_MEAN, FV_HEADS_NONE);
         checkTile(t, {0, c.tq, 5, c.tk, 1, 1}, FV_TILE_SUM, FV_HEADS_NONE);
+        if (c.tq >= 128 && c.tk >= 192)
+            for (const fv_tile_reduce reduce : {FV_TILE_MEAN, FV_TILE_MAX, FV_TILE_SUM}) {
+                checkTile(t, {0, 128, 64, 192, 1, 2}, reduce, FV_HEADS_NONE);
+                checkTile(t, {64, 128, 0, 192, 1, 3}, reduce, FV_HEADS_NONE);
+            }
         checkTile(t, {7, 8, 9, 11, 5, 3}, FV_TILE_SUM, FV_HEADS_MEAN);
         checkTile(t, {1, 33, 2, 66, 16, 32}, FV_TILE_MAX, FV_HEADS_MEAN);
         for (const int64_t columns : {1, 3, 8})
@@ -326,7 +396,8 @@ TEST_CASE("cuda requests: lines, tiles, products, relevance and the edited forwa
                 checkProduct(t, columns, transposed, true);
             }
         for (const fv_relevance_part part : {FV_POSITIVE, FV_SIGNED, FV_ABSOLUTE}) checkRelevance(t, part, 2);
-        for (const fv_edit_kind edit : {FV_EDIT_NONE, FV_EDIT_SCALE, FV_EDIT_RENORMALISE}) checkForward(t, edit);
+        for (const fv_edit_kind edit : {FV_EDIT_NONE, FV_EDIT_SCALE, FV_EDIT_RENORMALISE})
+            checkForward(t, edit);
     }
     std::cout << "cuda requests: " << all.size() << " problems\n";
 }

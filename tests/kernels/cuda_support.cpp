@@ -41,14 +41,21 @@ double roundTo(fv_dtype dtype, double x) {
 }
 
 void store(fv_dtype dtype, void* to, int64_t index, double x) {
-    if (dtype == FV_F32) static_cast<float*>(to)[index] = static_cast<float>(x);
-    else if (dtype == FV_BF16) static_cast<uint16_t*>(to)[index] = toBfloat(static_cast<float>(x));
-    else static_cast<_Float16*>(to)[index] = static_cast<_Float16>(x);
+    if (dtype == FV_F32)
+        static_cast<float*>(to)[index] = static_cast<float>(x);
+    else if (dtype == FV_BF16)
+        static_cast<uint16_t*>(to)[index] = toBfloat(static_cast<float>(x));
+    else
+        static_cast<_Float16*>(to)[index] = static_cast<_Float16>(x);
 }
 
-int64_t rowLength(const Case& c, int64_t dim) { return c.layout == Layout::Odd ? dim + 3 : dim; }
+int64_t rowLength(const Case& c, int64_t dim) {
+    return c.layout == Layout::Odd ? dim + 3 : dim;
+}
 
-size_t elementBytes(fv_dtype dtype) { return dtype == FV_F32 ? 4 : 2; }
+size_t elementBytes(fv_dtype dtype) {
+    return dtype == FV_F32 ? 4 : 2;
+}
 
 }  // namespace
 
@@ -57,9 +64,13 @@ DeviceArray::DeviceArray(size_t bytes) : m_bytes(bytes) {
     poison();
 }
 
-DeviceArray::~DeviceArray() { cudaFree(m_memory); }
+DeviceArray::~DeviceArray() {
+    cudaFree(m_memory);
+}
 
-void DeviceArray::poison() { require(cudaMemset(m_memory, kPoison, m_bytes + 2 * kGuard)); }
+void DeviceArray::poison() {
+    require(cudaMemset(m_memory, kPoison, m_bytes + 2 * kGuard));
+}
 
 bool DeviceArray::guarded() const {
     std::vector<unsigned char> host(m_bytes + 2 * kGuard);
@@ -69,12 +80,19 @@ bool DeviceArray::guarded() const {
     return true;
 }
 
-void DeviceArray::copyOut(void* host) const { require(cudaMemcpy(host, data(), m_bytes, cudaMemcpyDeviceToHost)); }
-void DeviceArray::write(const void* host) { require(cudaMemcpy(data(), host, m_bytes, cudaMemcpyHostToDevice)); }
+void DeviceArray::copyOut(void* host) const {
+    require(cudaMemcpy(host, data(), m_bytes, cudaMemcpyDeviceToHost));
+}
+void DeviceArray::write(const void* host) {
+    require(cudaMemcpy(data(), host, m_bytes, cudaMemcpyHostToDevice));
+}
 
-Tensor::Tensor(const Case& c, int64_t headCount, int64_t tokenCount, int64_t dimCount, unsigned seed, double scale,
-               bool constant)
-    : batch(c.batch), heads(headCount), tokens(tokenCount), dim(dimCount),
+Tensor::Tensor(const Case& c, int64_t headCount, int64_t tokenCount, int64_t dimCount, unsigned seed,
+               double scale, bool constant)
+    : batch(c.batch),
+      heads(headCount),
+      tokens(tokenCount),
+      dim(dimCount),
       strideB(headCount * tokenCount * rowLength(c, dimCount)),
       strideH(c.layout == Layout::TokensFirst ? dimCount : tokenCount * rowLength(c, dimCount)),
       strideT(c.layout == Layout::TokensFirst ? headCount * dimCount : rowLength(c, dimCount)),
@@ -86,7 +104,8 @@ Tensor::Tensor(const Case& c, int64_t headCount, int64_t tokenCount, int64_t dim
     if (constant)
         for (int64_t h = 0; h < batch * heads; ++h)
             for (int64_t t = 1; t < tokens; ++t)
-                for (int64_t i = 0; i < dim; ++i) values[(h * tokens + t) * dim + i] = values[h * tokens * dim + i];
+                for (int64_t i = 0; i < dim; ++i)
+                    values[(h * tokens + t) * dim + i] = values[h * tokens * dim + i];
     upload(c.dtype);
 }
 
@@ -108,7 +127,8 @@ Trial::Trial(const Case& given)
       gradOutput(c, c.qHeads, c.tq, c.dv ? c.dv : c.d, 14, 1.0, false),
       keyVisible(static_cast<size_t>(c.batch * c.tk), 1),
       bias(static_cast<size_t>(c.bias ? c.qHeads * c.tq * c.tk : 1)),
-      keyVisibleDevice(keyVisible.size()), biasDevice(bias.size() * 4),
+      keyVisibleDevice(keyVisible.size()),
+      biasDevice(bias.size() * 4),
       lseDevice(static_cast<size_t>(c.batch * c.qHeads * c.tq) * 4) {
     std::mt19937 engine(15);
     std::normal_distribution<float> normal;
@@ -118,7 +138,8 @@ Trial::Trial(const Case& given)
     if (c.values == Values::Sink) {
         for (int64_t b = 0; b < c.batch; ++b)
             for (int64_t h = 0; h < c.kvHeads; ++h)
-                for (int64_t i = 0; i < c.d; ++i) key.row(b, h, 0)[i] = roundTo(c.dtype, query.row(b, h, c.tq / 2)[i] * 2);
+                for (int64_t i = 0; i < c.d; ++i)
+                    key.row(b, h, 0)[i] = roundTo(c.dtype, query.row(b, h, c.tq / 2)[i] * 2);
         key.upload(c.dtype);
     }
     keyVisibleDevice.write(keyVisible.data());
@@ -201,7 +222,8 @@ void Trial::computeShares() {
                 dot += x[i] * y[i];
                 size += std::abs(x[i] * y[i]);
             }
-            magnitude[static_cast<size_t>(index)] = std::max(magnitude[static_cast<size_t>(index)], size * problem.scale);
+            magnitude[static_cast<size_t>(index)] =
+                std::max(magnitude[static_cast<size_t>(index)], size * problem.scale);
             double logit = dot * problem.scale;
             if (c.softcap > 0) logit = c.softcap * std::tanh(logit / c.softcap);
             if (c.bias) logit += bias[static_cast<size_t>((h * c.tq + q) * c.tk + k)];

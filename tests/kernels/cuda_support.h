@@ -1,4 +1,5 @@
-// What the tests of the CUDA kernels share: device arrays with guarded edges, random problems and the float64 truth.
+// What the tests of the CUDA kernels share: device arrays with guarded edges, random problems and the float64
+// truth.
 #pragma once
 
 #include <cuda_runtime_api.h>
@@ -62,9 +63,12 @@ struct Case {
 
 /// A tensor on the device and the same numbers in float64, [batch, heads, tokens, dim].
 struct Tensor {
-    Tensor(const Case& c, int64_t heads, int64_t tokens, int64_t dim, unsigned seed, double scale, bool constant);
+    Tensor(const Case& c, int64_t heads, int64_t tokens, int64_t dim, unsigned seed, double scale,
+           bool constant);
     fv_operand operand() const { return {m_device.data(), strideB, strideH, strideT}; }
-    const double* row(int64_t b, int64_t h, int64_t t) const { return &values[((b * heads + h) * tokens + t) * dim]; }
+    const double* row(int64_t b, int64_t h, int64_t t) const {
+        return &values[((b * heads + h) * tokens + t) * dim];
+    }
     double* row(int64_t b, int64_t h, int64_t t) { return &values[((b * heads + h) * tokens + t) * dim]; }
     void upload(fv_dtype dtype);
 

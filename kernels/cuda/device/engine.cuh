@@ -1,6 +1,6 @@
-// Any 64 x 64 block of logits by one thread block of 128 threads: half types on the tensor cores, fp32 by fused
-// multiply-adds, whatever the strides, masks, biases and head size. Warp w holds rows 16 w to 16 w + 15 in the layout
-// of fragment.cuh; the rows are queries, or keys when the pass owns keys.
+// Any 64 x 64 block of logits by one thread block of 128 threads: half types on the tensor cores, fp32 by
+// fused multiply-adds, whatever the strides, masks, biases and head size. Warp w holds rows 16 w to 16 w + 15
+// in the layout of fragment.cuh; the rows are queries, or keys when the pass owns keys.
 #pragma once
 
 #include "cuda/device/primitives.cuh"
@@ -18,8 +18,12 @@ struct EngineShape {
     /// Dimensions that lie in shared memory at a time.
     static constexpr int chunk = half ? 256 : 128;
     /// Elements between rows in shared memory; rows then fall into different banks.
-    __host__ __device__ static constexpr int pitch(int d) { return half ? (d + 15) / 16 * 16 + 8 : (d + 31) / 32 * 32 + 4; }
-    __host__ __device__ static constexpr int padded(int d) { return half ? (d + 15) / 16 * 16 : (d + 3) / 4 * 4; }
+    __host__ __device__ static constexpr int pitch(int d) {
+        return half ? (d + 15) / 16 * 16 + 8 : (d + 31) / 32 * 32 + 4;
+    }
+    __host__ __device__ static constexpr int padded(int d) {
+        return half ? (d + 15) / 16 * 16 : (d + 3) / 4 * 4;
+    }
     __host__ __device__ static constexpr int tileBytes(int d) {
         return kEdge * pitch(d < chunk ? d : chunk) * int(sizeof(Element));
     }
@@ -33,17 +37,23 @@ struct EngineRows {
     int first, count, d;  // count: rows after first that exist
     const int32_t* list;
 
-    __device__ int index(int row) const { return row < count ? (list ? list[first + row] : first + row) : -1; }
+    __device__ int index(int row) const {
+        return row < count ? (list ? list[first + row] : first + row) : -1;
+    }
     __device__ EngineRows part(int dim) const {
         return {data + dim, stride, first, count, min(EngineShape<Element>::chunk, d - dim), list};
     }
 };
 
 template <class Element>
-__device__ __forceinline__ EngineRows<Element> engineRows(const Operand& o, int b, int h, int first, int total, int d,
-                                                          const int32_t* list = nullptr) {
-    return {static_cast<const Element*>(o.data) + b * o.strideB + h * o.strideH, o.strideT, first,
-            min(kEdge, total - first), d, list};
+__device__ __forceinline__ EngineRows<Element> engineRows(const Operand& o, int b, int h, int first,
+                                                          int total, int d, const int32_t* list = nullptr) {
+    return {static_cast<const Element*>(o.data) + b * o.strideB + h * o.strideH,
+            o.strideT,
+            first,
+            min(kEdge, total - first),
+            d,
+            list};
 }
 
 /// Brings 64 rows into shared memory, zeros where there is nothing.
@@ -59,7 +69,8 @@ __device__ void loadRows(Element* tile, const EngineRows<Element>& rows) {
         if (aligned) {
             uint4 value = {0, 0, 0, 0};
             if (index >= 0 && column * vector < rows.d)
-                value = __ldg(reinterpret_cast<const uint4*>(rows.data + index * rows.stride + column * vector));
+                value =
+                    __ldg(reinterpret_cast<const uint4*>(rows.data + index * rows.stride + column * vector));
             *reinterpret_cast<uint4*>(tile + row * pitch + column * vector) = value;
         } else {
             tile[row * pitch + column] =
@@ -107,11 +118,11 @@ __device__ void multiplyTiles(Fragment& acc, const Element* a, const Element* b,
     }
 }
 
-/// acc = rows of `a` times rows of `b` through the two tiles; the block has synchronised since the tiles were last read.
-/// With `keepA` and few dimensions the first tile is taken as it is.
+/// acc = rows of `a` times rows of `b` through the two tiles; the block has synchronised since the tiles were
+/// last read. With `keepA` and few dimensions the first tile is taken as it is.
 template <class Element>
-__device__ void blockProduct(Fragment& acc, const EngineRows<Element>& a, const EngineRows<Element>& b, Element* aTile,
-                             Element* bTile, bool keepA) {
+__device__ void blockProduct(Fragment& acc, const EngineRows<Element>& a, const EngineRows<Element>& b,
+                             Element* aTile, Element* bTile, bool keepA) {
 #pragma unroll
     for (int n = 0; n < 8; ++n)
 #pragma unroll
@@ -143,7 +154,8 @@ __device__ inline void fillQueries(BlockInfo& info, const Problem& p, int head, 
     info.negLse[i] = query < 0 || !p.negLse ? 0.f : p.negLse[int64_t(head) * p.tq + query];
 }
 
-__device__ inline void fillKeys(BlockInfo& info, const Problem& p, int b, int first, int count, const int32_t* list) {
+__device__ inline void fillKeys(BlockInfo& info, const Problem& p, int b, int first, int count,
+                                const int32_t* list) {
     const int i = int(threadIdx.x) - kEdge;
     if (i < 0 || i >= kEdge) return;
     int key = i < count ? (list ? list[first + i] : first + i) : -1;

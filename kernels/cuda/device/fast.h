@@ -1,23 +1,31 @@
-// The fast statistics pass: one thread block owns 256 keys of one head and reads all queries that see any of them.
+// The fast statistics pass: one thread block owns 256 keys of one head and reads all queries that see any of
+// them.
 #pragma once
 
 #include "cuda/device/problem.h"
 
 namespace fovea::kernels::cuda {
 
-/// What one pass makes: the row normaliser only, the statistics, or those with the query of every column's maximum.
-enum class FastMode { Lse, Stats, StatsArgmax };
+/// What one pass makes: the row normaliser only, the statistics, those with the query of every column's
+/// maximum, or column sums weighted by a number of each query.
+enum class FastMode { Lse, Stats, StatsArgmax, Weighted };
 
 /// Launch arguments of a pass over the heads [head0, head0 + heads) of the flattened batch.
 struct FastPass {
     Problem problem;
     int32_t head0, heads, keyBlocks, slices;
+    // Queries [query0, query0 + queries) of this pass, query0 a multiple of 64; their slices are counted from
+    // slice0.
+    int32_t query0, queries, slice0;
     Output colSum, colMax, colArgmax;  // per head and key, or null
     int64_t colStrideSlice;            // elements between the parts of the slices
-    // Per head of this pass, key block and statistic: [heads, keyBlocks, 3, tq]; (max, sum, sum of p log2 p), or for
-    // the normaliser (max of the logits, sum relative to it).
+    const float* weights;              // of the queries, for FastMode::Weighted
+    int64_t weightStrideB, weightStrideH, weightStrideQ;
+    // Per head of this pass, key block and statistic: [heads, keyBlocks, 3, queries]; (max, sum, sum of p
+    // log2 p), or for the normaliser (max of the logits, sum relative to it).
     float* rowPart;
-    // Sums and maxima of 64 x 64 cells, [heads, ceil(tq / 64), ceil(tk / 64)]; tiles that nobody sees are not written.
+    // Sums and maxima of 64 x 64 cells, [heads, ceil(tq / 64), ceil(tk / 64)]; tiles that nobody sees are not
+    // written.
     float *poolSum, *poolMax;
     int32_t poolColumns;  // ceil(tk / 64)
 };

@@ -1,5 +1,6 @@
 // Statistics of one fragment of probabilities: 16 queries x 8 N keys of a warp, in the layout of the matrix
-// instructions. Lane l holds queries l / 4 and l / 4 + 8 and of each group of eight keys 2 (l % 4) and the next.
+// instructions. Lane l holds queries l / 4 and l / 4 + 8 and of each group of eight keys 2 (l % 4) and the
+// next.
 #pragma once
 
 #include "cuda/device/fast.h"
@@ -97,13 +98,25 @@ __device__ __forceinline__ void addFragment(const float (&t)[N][4], int query0, 
     }
 }
 
+/// Adds the probabilities 2^t, times the weight of their row, to the columns.
+template <int N>
+__device__ __forceinline__ void addWeighted(const float (&t)[N][4], const float (&weight)[2],
+                                            Columns<N, false>& columns) {
+#pragma unroll
+    for (int n = 0; n < N; ++n)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            columns.sum[n][i & 1] = fmaf(exp2Fast(t[n][i]), weight[i >> 1], columns.sum[n][i & 1]);
+}
+
 /// Halves two rows over lane pairs: even lanes keep the first row, odd lanes the second.
 __device__ __forceinline__ float foldSum(float first, float second, bool odd) {
     const float keep = odd ? second : first, give = odd ? first : second;
     return keep + __shfl_xor_sync(~0u, give, 1);
 }
 
-/// Reduces both rows of a fragment over the four lanes that share them; even lanes get the first row, odd the second.
+/// Reduces both rows of a fragment over the four lanes that share them; even lanes get the first row, odd the
+/// second.
 struct RowTotals {
     float max, sum, entropy;
 };
@@ -125,8 +138,8 @@ struct LaneNormaliser {
 };
 
 template <int N, bool Masked>
-__device__ __forceinline__ LaneNormaliser normaliseLane(const float (&logits)[N][4], float scale, const Rows& rows,
-                                                        const Keys& keys) {
+__device__ __forceinline__ LaneNormaliser normaliseLane(const float (&logits)[N][4], float scale,
+                                                        const Rows& rows, const Keys& keys) {
     LaneNormaliser out{{kHidden, kHidden}, {0.f, 0.f}};
     float t[N][4];
 #pragma unroll
@@ -191,6 +204,8 @@ __device__ __forceinline__ float warpSum(float x) {
     for (int step = 1; step <= 16; step *= 2) x += __shfl_xor_sync(~0u, x, step);
     return x;
 }
-__device__ __forceinline__ int warpMax(int x) { return __reduce_max_sync(~0u, x); }
+__device__ __forceinline__ int warpMax(int x) {
+    return __reduce_max_sync(~0u, x);
+}
 
 }  // namespace fovea::kernels::cuda

@@ -5,7 +5,8 @@
 
 namespace fovea::kernels::cuda {
 
-/// Flattened heads [first, last) that one thread block joins; `reduce` as in fv_head_reduce, 0 keeps them apart.
+/// Flattened heads [first, last) that one thread block joins; `reduce` as in fv_head_reduce, 0 keeps them
+/// apart.
 struct HeadRange {
     int first, last;
 };
@@ -20,10 +21,14 @@ __device__ __forceinline__ void joinHead(Fragment& joined, const Fragment& share
     for (int n = 0; n < 8; ++n)
 #pragma unroll
         for (int i = 0; i < 4; ++i) {
-            if (first) joined[n][i] = share[n][i];
-            else if (reduce == 1) joined[n][i] += share[n][i];
-            else if (reduce == 2) joined[n][i] = fmaxf(joined[n][i], share[n][i]);
-            else joined[n][i] = fminf(joined[n][i], share[n][i]);
+            if (first)
+                joined[n][i] = share[n][i];
+            else if (reduce == 1)
+                joined[n][i] += share[n][i];
+            else if (reduce == 2)
+                joined[n][i] = fmaxf(joined[n][i], share[n][i]);
+            else
+                joined[n][i] = fminf(joined[n][i], share[n][i]);
         }
 }
 

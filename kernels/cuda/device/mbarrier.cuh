@@ -1,4 +1,5 @@
-// Barriers in shared memory that threads pass without meeting: arrivals are counted, and waiting is for a phase.
+// Barriers in shared memory that threads pass without meeting: arrivals are counted, and waiting is for a
+// phase.
 #pragma once
 
 #include <stdint.h>
@@ -10,7 +11,8 @@ __device__ __forceinline__ void barrierInit(uint32_t barrier, int arrivals) {
 }
 
 __device__ __forceinline__ void barrierArrive(uint32_t barrier) {
-    asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}\n" ::"r"(barrier) : "memory");
+    asm volatile("{\n.reg .b64 state;\nmbarrier.arrive.shared.b64 state, [%0];\n}\n" ::"r"(barrier)
+                 : "memory");
 }
 
 /// Arrives once the asynchronous copies that this thread has started are there.

@@ -29,7 +29,9 @@ __device__ __forceinline__ void copyAsync16(uint32_t shared, const void* global,
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(bytes));
 }
 
-__device__ __forceinline__ void copyCommit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+__device__ __forceinline__ void copyCommit() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
 
 template <int Pending>
 __device__ __forceinline__ void copyWait() {
@@ -52,11 +54,15 @@ __device__ __forceinline__ void loadMatrix4Transposed(uint32_t (&r)[4], uint32_t
 template <class Element>
 __device__ __forceinline__ void multiply(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
     if constexpr (std::is_same_v<Element, Bfloat>) {
-        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        asm volatile(
+            "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+            "{%0,%1,%2,%3};"
             : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
     } else {
-        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+        asm volatile(
+            "mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, "
+            "{%0,%1,%2,%3};"
             : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
             : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
     }
@@ -69,15 +75,19 @@ __device__ __forceinline__ Span spanOf(const Problem& p, int query) {
     return {s.x, s.y};
 }
 
-/// The same number, which the compiler can no longer derive: keeps cheap address arithmetic out of registers that live
-/// through a whole loop.
+/// The same number, which the compiler can no longer derive: keeps cheap address arithmetic out of registers
+/// that live through a whole loop.
 __device__ __forceinline__ int opaque(int x) {
     asm volatile("" : "+r"(x));
     return x;
 }
 
 /// Probabilities are never negative, so they order like integers; NaN stays the largest.
-__device__ __forceinline__ int asInt(float x) { return __float_as_int(x); }
-__device__ __forceinline__ int max3(int a, int b, int c) { return __vimax3_s32(a, b, c); }
+__device__ __forceinline__ int asInt(float x) {
+    return __float_as_int(x);
+}
+__device__ __forceinline__ int max3(int a, int b, int c) {
+    return __vimax3_s32(a, b, c);
+}
 
 }  // namespace fovea::kernels::cuda

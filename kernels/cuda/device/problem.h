@@ -23,7 +23,7 @@ struct Problem {
     float scale;                                  // logits in base 2: scale * log2(e), without a soft-cap
     float softcap;                                // 0: none; then cap * log2(e) * tanh(scale * q.k / cap)
     float inverseCap;
-    const Span* spans;                            // [tq]; null: every query sees every key
+    const Span* spans;  // [tq]; null: every query sees every key
     const uint8_t* keyVisible;
     int64_t keyVisibleStride;
     const float* bias;

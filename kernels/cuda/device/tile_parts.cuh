@@ -1,4 +1,5 @@
-// Row statistics of one query tile pass from the warps, each of which sees a part of the keys, to global memory.
+// Row statistics of one query tile pass from the warps, each of which sees a part of the keys, to global
+// memory.
 #pragma once
 
 #include "cuda/device/fragment.cuh"
@@ -15,17 +16,19 @@ struct TileParts {
 
 /// Where one head's results of this key block go.
 struct TileTarget {
-    float* rows;           // [kRowStats, tq]
+    float* rows;               // [kRowStats, queries of the pass], at the place of query 0
     float *poolSum, *poolMax;  // at this head and key block; null when not wanted
-    int poolColumns;       // of the whole map
-    int poolsHere;         // cells of 64 keys in this block that exist
+    int poolColumns;           // of the whole map
+    int poolsHere;             // cells of 64 keys in this block that exist
 };
 
 __device__ __forceinline__ TileTarget targetOf(const FastPass& pass, int headInPass, int keyBlock) {
     TileTarget t{};
     const Problem& p = pass.problem;
     t.rows = pass.rowPart
-                 ? pass.rowPart + (int64_t(headInPass) * pass.keyBlocks + keyBlock) * kRowStats * int64_t(p.tq)
+                 ? pass.rowPart +
+                       (int64_t(headInPass) * pass.keyBlocks + keyBlock) * kRowStats * int64_t(pass.queries) -
+                       pass.query0
                  : nullptr;
     t.poolColumns = pass.poolColumns;
     t.poolsHere = min(kKeyBlock / 64, t.poolColumns - keyBlock * (kKeyBlock / 64));
@@ -38,17 +41,20 @@ __device__ __forceinline__ TileTarget targetOf(const FastPass& pass, int headInP
 
 /// Joins what the warps left in shared memory and writes it; called by all threads after a barrier.
 template <FastMode Mode, int Groups, int PoolWarps>
-__device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& parts, const TileTarget& target, int tile,
-                                          int tq, int thread, int threads) {
+__device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& parts, const TileTarget& target,
+                                          int tile, const FastPass& pass, int thread, int threads) {
+    const int tq = pass.problem.tq;
+    const int64_t stride = pass.queries;
     const int row = thread & 63, query = tile * kQueryTile + row;
     if (target.rows && query < tq) {
         if constexpr (Mode == FastMode::Lse) {
             if (thread < kQueryTile) {
                 float max = parts.rows[0][0][row], sum = parts.rows[1][0][row];
 #pragma unroll
-                for (int g = 1; g < Groups; ++g) joinNormaliser(max, sum, parts.rows[0][g][row], parts.rows[1][g][row]);
+                for (int g = 1; g < Groups; ++g)
+                    joinNormaliser(max, sum, parts.rows[0][g][row], parts.rows[1][g][row]);
                 target.rows[query] = max;
-                target.rows[tq + query] = sum;
+                target.rows[stride + query] = sum;
             }
         } else {
             for (int stat = thread >> 6; stat < kRowStats; stat += threads >> 6) {
@@ -58,7 +64,7 @@ __device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& pa
                     const float other = parts.rows[stat][g][row];
                     total = stat == 0 ? __int_as_float(max(asInt(total), asInt(other))) : total + other;
                 }
-                target.rows[int64_t(stat) * tq + query] = total;
+                target.rows[stat * stride + query] = total;
             }
         }
     }
@@ -73,17 +79,30 @@ __device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& pa
                 max = ::max(max, parts.poolMax[w][pool]);
             }
             target.poolSum[int64_t(tile) * target.poolColumns + pool] = sum;
-            if (target.poolMax) target.poolMax[int64_t(tile) * target.poolColumns + pool] = __int_as_float(max);
+            if (target.poolMax)
+                target.poolMax[int64_t(tile) * target.poolColumns + pool] = __int_as_float(max);
         }
     }
 }
 
+/// Weights of two queries eight apart; 0 beyond the last.
+__device__ __forceinline__ void readWeights(const FastPass& pass, int head, int query, float (&weight)[2]) {
+    const Problem& p = pass.problem;
+    const float* weights =
+        pass.weights + head / p.qHeads * pass.weightStrideB + head % p.qHeads * pass.weightStrideH;
+#pragma unroll
+    for (int r = 0; r < 2; ++r)
+        weight[r] = query + r * 8 < p.tq ? __ldg(weights + (query + r * 8) * pass.weightStrideQ) : 0.f;
+}
+
 /// The results of one column of this pass.
 template <class T>
-__device__ __forceinline__ void writeColumn(const FastPass& pass, const Output& out, int b, int h, int slice, int key,
-                                            T value) {
+__device__ __forceinline__ void writeColumn(const FastPass& pass, const Output& out, int b, int h, int slice,
+                                            int key, T value) {
     if (out.data)
-        static_cast<T*>(out.data)[b * out.strideB + h * out.strideH + slice * pass.colStrideSlice + key] = value;
+        static_cast<T*>(
+            out.data)[b * out.strideB + h * out.strideH + (pass.slice0 + slice) * pass.colStrideSlice + key] =
+            value;
 }
 
 /// The query tiles [first, last) of a slice that see any key of [key0, key1); spans rise with the query.
@@ -91,7 +110,8 @@ struct TileRange {
     int first, last;
 };
 
-/// The first query for which `high > key` (Low = false) or `low >= key` (Low = true); all lanes of a warp take part.
+/// The first query for which `high > key` (Low = false) or `low >= key` (Low = true); all lanes of a warp
+/// take part.
 template <bool Low>
 __device__ inline int searchSpans(const Problem& p, int key, int lane) {
     int begin = 0, end = p.tq;
@@ -109,11 +129,16 @@ __device__ inline int searchSpans(const Problem& p, int key, int lane) {
     return begin;
 }
 
-__device__ inline TileRange tileRange(const Problem& p, int key0, int key1, int slice, int slices, int lane) {
-    int first = 0, last = p.tq;
+struct QueryRange {
+    int first, last;
+};
+
+__device__ inline TileRange tileRange(const Problem& p, QueryRange queries, int key0, int key1, int slice,
+                                      int slices, int lane) {
+    int first = queries.first, last = queries.last;
     if (p.spans) {
-        first = searchSpans<false>(p, key0, lane);
-        last = searchSpans<true>(p, key1, lane);
+        first = max(first, searchSpans<false>(p, key0, lane));
+        last = min(last, searchSpans<true>(p, key1, lane));
     }
     const int tile0 = first / kQueryTile, tile1 = (last + kQueryTile - 1) / kQueryTile;
     const int count = max(tile1 - tile0, 0);
@@ -125,7 +150,9 @@ __device__ inline TileRange tileRange(const Problem& p, int key0, int key1, int 
 struct FullQueries {
     int from, to;
 
-    __device__ bool holds(int tile) const { return tile * kQueryTile >= from && (tile + 1) * kQueryTile <= to; }
+    __device__ bool holds(int tile) const {
+        return tile * kQueryTile >= from && (tile + 1) * kQueryTile <= to;
+    }
 };
 
 __device__ inline FullQueries fullQueries(const Problem& p, int key0, int key1, bool hidden, int lane) {
