@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -46,29 +45,29 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addAnalyse(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("analyse", "computes an analysis and gives its numbers");
-    sub->footer(
+void addAnalyse(Flags& app, Command& command) {
+    Flags sub = app.subcommand("analyse", "computes an analysis and gives its numbers");
+    sub.footer(
         "Without -o, or with -o -, the numbers go to standard output as --format says. JSON, npz and "
         "safetensors hold\n"
         "all findings of all pictures; CSV holds one finding, with an item column when there are several "
         "pictures.\n"
         "fovea-cli list analyses --json shows the analyses with their parameters.");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    sub->add_option("--analysis", options->analysis, "id of the analysis")->type_name("ID")->required();
-    sub->add_option("--param", options->params, "parameter of the analysis; repeat for several")
-        ->type_name("K=V")
-        ->allow_extra_args(false);
-    sub->add_option("--finding", options->finding, "which finding a CSV holds (the first unless named)")
-        ->type_name("NAME");
-    sub->add_option("--format", options->format, "json or csv, on standard output")
-        ->check(CLI::IsMember({"json", "csv"}))
-        ->type_name("FORMAT");
-    sub->add_option("-o,--output", options->output, "file to write: .json, .csv, .npz or .safetensors")
-        ->type_name("FILE");
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+    sub.option("MODEL", options->model, "what to open").required();
+    sub.option("--analysis", options->analysis, "id of the analysis").typeName("ID").required();
+    sub.option("--param", options->params, "parameter of the analysis; repeat for several")
+        .typeName("K=V")
+        .oneAtATime();
+    sub.option("--finding", options->finding, "which finding a CSV holds (the first unless named)")
+        .typeName("NAME");
+    sub.option("--format", options->format, "json or csv, on standard output")
+        .oneOf({"json", "csv"})
+        .typeName("FORMAT");
+    sub.option("-o,--output", options->output, "file to write: .json, .csv, .npz or .safetensors")
+        .typeName("FILE");
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

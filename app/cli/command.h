@@ -5,10 +5,6 @@
 #include "common_options.h"
 #include "toolbox.h"
 
-namespace CLI {
-class App;
-}
-
 namespace fovea::cli {
 
 /// Exit codes that are no ErrorCode.
@@ -21,18 +17,18 @@ struct Command {
 };
 
 // One function per subcommand, each in a file of its name: adds the subcommand with its flags.
-void addFamilies(CLI::App& app, Command& command);
-void addInfo(CLI::App& app, Command& command);
-void addTokens(CLI::App& app, Command& command);
-void addTrace(CLI::App& app, Command& command);
-void addGenerate(CLI::App& app, Command& command);
-void addVerify(CLI::App& app, Command& command);
-void addAnalyse(CLI::App& app, Command& command);
-void addRender(CLI::App& app, Command& command);
-void addRun(CLI::App& app, Command& command);
-void addCompare(CLI::App& app, Command& command);
-void addList(CLI::App& app, Command& command);
-void addDemo(CLI::App& app, Command& command);
-void addScene(CLI::App& app, Command& command);
+void addFamilies(Flags& app, Command& command);
+void addInfo(Flags& app, Command& command);
+void addTokens(Flags& app, Command& command);
+void addTrace(Flags& app, Command& command);
+void addGenerate(Flags& app, Command& command);
+void addVerify(Flags& app, Command& command);
+void addAnalyse(Flags& app, Command& command);
+void addRender(Flags& app, Command& command);
+void addRun(Flags& app, Command& command);
+void addCompare(Flags& app, Command& command);
+void addList(Flags& app, Command& command);
+void addDemo(Flags& app, Command& command);
+void addScene(Flags& app, Command& command);
 
 }  // namespace fovea::cli

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 
 #include "fovea/capture.h"
 #include "fovea/error.h"
@@ -28,60 +27,57 @@ void refuseUnserved(const InputOptions& input) {
 
 }  // namespace
 
-void addCommonOptions(CLI::App& command, CommonOptions& options) {
+void addCommonOptions(Flags& command, CommonOptions& options) {
     const std::string group = "Common";
-    command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N")
-        ->type_name("DEVICE")
-        ->group(group);
-    command.add_option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
-        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}))
-        ->type_name("DTYPE")
-        ->group(group);
-    command.add_option("--budget", options.budget, "memory a run may take, such as 4GiB")
-        ->type_name("BYTES")
-        ->group(group);
-    command
-        .add_option("--edit", options.edits,
+    command.option("--device", options.device, "auto, cpu, cuda or cuda:N")
+        .typeName("DEVICE")
+        .group(group);
+    command.option("--dtype", options.dtype, "auto, float32, bfloat16 or float16")
+        .oneOf({"auto", "float32", "bfloat16", "float16"})
+        .typeName("DTYPE")
+        .group(group);
+    command.option("--budget", options.budget, "memory a run may take, such as 4GiB")
+        .typeName("BYTES")
+        .group(group);
+    command.option("--edit", options.edits,
                     "intervention ID{\"param\":...}; repeat for several, applied in order")
-        ->type_name("EDIT")
-        ->allow_extra_args(false)
-        ->group(group);
-    command.add_option("--threads", options.threads, "threads that compute (0: as the machine offers)")
-        ->check(CLI::Range(0, 4096))
-        ->type_name("N")
-        ->group(group);
-    command.add_flag("--quiet", options.quiet, "no progress and no remarks on standard error")->group(group);
-    command.add_flag("--json", options.json, "results and errors as JSON on standard output")->group(group);
+        .typeName("EDIT")
+        .oneAtATime()
+        .group(group);
+    command.option("--threads", options.threads, "threads that compute (0: as the machine offers)")
+        .range(0, 4096)
+        .typeName("N")
+        .group(group);
+    command.flag("--quiet", options.quiet, "no progress and no remarks on standard error").group(group);
+    command.flag("--json", options.json, "results and errors as JSON on standard output").group(group);
 }
 
-void addInputOptions(CLI::App& command, InputOptions& options) {
+void addInputOptions(Flags& command, InputOptions& options) {
     const std::string group = "Input";
-    command
-        .add_option("--image", options.images,
+    command.option("--image", options.images,
                     "picture file, or scene:SEED for a drawn one; repeat for several")
-        ->type_name("FILE")
-        ->allow_extra_args(false)
-        ->group(group);
-    command.add_option("--video", options.video, "film")->type_name("FILE")->group(group);
-    command.add_option("--prompt", options.prompt, "text that goes with the picture")
-        ->type_name("TEXT")
-        ->group(group);
-    command.add_option("--chat", options.chat, "conversation as JSON")->type_name("FILE")->group(group);
-    command
-        .add_option("--tensors", options.tensors,
+        .typeName("FILE")
+        .oneAtATime()
+        .group(group);
+    command.option("--video", options.video, "film").typeName("FILE").group(group);
+    command.option("--prompt", options.prompt, "text that goes with the picture")
+        .typeName("TEXT")
+        .group(group);
+    command.option("--chat", options.chat, "conversation as JSON").typeName("FILE").group(group);
+    command.option("--tensors", options.tensors,
                     "input tensors under their Hugging Face names (safetensors)")
-        ->type_name("FILE")
-        ->group(group);
-    command.add_option("--max-new-tokens", options.maxNewTokens, "length of an answer")
-        ->check(CLI::PositiveNumber)
-        ->type_name("N")
-        ->group(group);
-    command.add_option("--steps", options.steps, "denoising steps")
-        ->check(CLI::PositiveNumber)
-        ->type_name("N")
-        ->group(group);
-    command.add_option("--guidance", options.guidance, "guidance scale")->type_name("X")->group(group);
-    command.add_option("--seed", options.seed, "seed of everything random")->type_name("N")->group(group);
+        .typeName("FILE")
+        .group(group);
+    command.option("--max-new-tokens", options.maxNewTokens, "length of an answer")
+        .positive()
+        .typeName("N")
+        .group(group);
+    command.option("--steps", options.steps, "denoising steps")
+        .positive()
+        .typeName("N")
+        .group(group);
+    command.option("--guidance", options.guidance, "guidance scale").typeName("X").group(group);
+    command.option("--seed", options.seed, "seed of everything random").typeName("N").group(group);
 }
 
 Session sessionFor(const std::string& model, const InputOptions& input, const CommonOptions& common,

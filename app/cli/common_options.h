@@ -4,13 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "flags.h"
 #include "fovea/catalog.h"
 #include "fovea/intervention.h"
 #include "session/session.h"
-
-namespace CLI {
-class App;
-}
 
 namespace fovea::cli {
 
@@ -35,10 +32,10 @@ struct InputOptions {
 };
 
 /// Adds the common flags to a subcommand.
-void addCommonOptions(CLI::App& command, CommonOptions& options);
+void addCommonOptions(Flags& command, CommonOptions& options);
 
 /// Adds the INPUT flags to a subcommand.
-void addInputOptions(CLI::App& command, InputOptions& options);
+void addInputOptions(Flags& command, InputOptions& options);
 
 /// A session of a model and an input with the common options, edits checked against the catalogue. Throws
 /// Error (Usage) on a bad edit and (Input) on kinds of input that no family of models takes.

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 
@@ -184,21 +183,21 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addCompare(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("compare", "what differs between two sessions, B minus A");
-    sub->footer(
+void addCompare(Flags& app, Command& command) {
+    Flags sub = app.subcommand("compare", "what differs between two sessions, B minus A");
+    sub.footer(
         "Outputs and findings that both sessions have are compared. With -o FILE.(png|svg|pdf) the "
         "difference of a picture\n"
         "is drawn on a diverging scale, with -o FILE.json the numbers are written.");
     auto options = std::make_shared<Options>();
-    sub->add_option("SESSION_A", options->a, "session file")->required();
-    sub->add_option("SESSION_B", options->b, "session file")->required();
-    sub->add_option("--picture", options->picture,
+    sub.option("SESSION_A", options->a, "session file").required();
+    sub.option("SESSION_B", options->b, "session file").required();
+    sub.option("--picture", options->picture,
                     "which picture of the sessions to subtract, counted from 0")
-        ->check(CLI::NonNegativeNumber)
-        ->type_name("N");
-    sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE");
-    sub->callback([&command, options] {
+        .notNegative()
+        .typeName("N");
+    sub.option("-o,--output", options->output, "file to write").typeName("FILE");
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -24,12 +23,11 @@ int run(Toolbox& toolbox, const std::string& folder) {
 
 }  // namespace
 
-void addDemo(CLI::App& app, Command& command) {
-    CLI::App* sub =
-        app.add_subcommand("demo", "draws the bundled demo as PNG, SVG and JSON and prints the paths");
+void addDemo(Flags& app, Command& command) {
+    Flags sub = app.subcommand("demo", "draws the bundled demo as PNG, SVG and JSON and prints the paths");
     auto folder = std::make_shared<std::string>("out");
-    sub->add_option("-o,--output", *folder, "folder to write to (out)")->type_name("DIR");
-    sub->callback([&command, folder] {
+    sub.option("-o,--output", *folder, "folder to write to (out)").typeName("DIR");
+    sub.whenChosen([&command, folder] {
         command.action = [folder](Toolbox& toolbox) { return run(toolbox, *folder); };
     });
 }

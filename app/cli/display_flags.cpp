@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
 
@@ -46,34 +45,33 @@ void readScale(const std::string& text, DisplayOptions& display) {
 
 }  // namespace
 
-void addDisplayFlags(CLI::App& command, DisplayFlags& flags) {
+void addDisplayFlags(Flags& command, DisplayFlags& flags) {
     const std::string group = "Display";
-    command.add_option("--scale", flags.scale, "linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank")
-        ->type_name("SCALE")
-        ->group(group);
-    command.add_option("--colormap", flags.values.colormap, "colour map (fovea-cli list colormaps)")
-        ->type_name("NAME")
-        ->group(group);
-    command.add_option("--opacity", flags.values.opacity, "of the heat over the picture, 0 to 1")
-        ->check(CLI::Range(0.0, 1.0))
-        ->type_name("X")
-        ->group(group);
-    command
-        .add_option("--threshold", flags.values.threshold,
+    command.option("--scale", flags.scale, "linked, linked:MIN:MAX, fixed:MIN:MAX, picture, log or rank")
+        .typeName("SCALE")
+        .group(group);
+    command.option("--colormap", flags.values.colormap, "colour map (fovea-cli list colormaps)")
+        .typeName("NAME")
+        .group(group);
+    command.option("--opacity", flags.values.opacity, "of the heat over the picture, 0 to 1")
+        .range(0.0, 1.0)
+        .typeName("X")
+        .group(group);
+    command.option("--threshold", flags.values.threshold,
                     "share of the range below which no heat is drawn, 0 to 1")
-        ->check(CLI::Range(0.0, 1.0))
-        ->type_name("X")
-        ->group(group);
-    command.add_option("--filter", flags.values.filter, "nearest, bilinear or bicubic")
-        ->check(CLI::IsMember({"nearest", "bilinear", "bicubic"}))
-        ->type_name("FILTER")
-        ->group(group);
-    command.add_option("--sinks", flags.values.sinks, "keep, mask or redistribute")
-        ->check(CLI::IsMember({"keep", "mask", "redistribute"}))
-        ->type_name("POLICY")
-        ->group(group);
-    command.add_flag("--no-grid", flags.noGrid, "without the token grid")->group(group);
-    command.add_flag("--no-recipe", flags.noRecipe, "without the recipe line")->group(group);
+        .range(0.0, 1.0)
+        .typeName("X")
+        .group(group);
+    command.option("--filter", flags.values.filter, "nearest, bilinear or bicubic")
+        .oneOf({"nearest", "bilinear", "bicubic"})
+        .typeName("FILTER")
+        .group(group);
+    command.option("--sinks", flags.values.sinks, "keep, mask or redistribute")
+        .oneOf({"keep", "mask", "redistribute"})
+        .typeName("POLICY")
+        .group(group);
+    command.flag("--no-grid", flags.noGrid, "without the token grid").group(group);
+    command.flag("--no-recipe", flags.noRecipe, "without the recipe line").group(group);
 }
 
 DisplayOptions displayOptions(const DisplayFlags& flags) {

@@ -2,11 +2,8 @@
 
 #include <string>
 
+#include "flags.h"
 #include "session/session.h"
-
-namespace CLI {
-class App;
-}
 
 namespace fovea::cli {
 
@@ -17,7 +14,7 @@ struct DisplayFlags {
     bool noGrid = false, noRecipe = false;
 };
 
-void addDisplayFlags(CLI::App& command, DisplayFlags& flags);
+void addDisplayFlags(Flags& command, DisplayFlags& flags);
 
 /// The display options; throws Error (Usage) on a scale that makes no sense.
 DisplayOptions displayOptions(const DisplayFlags& flags);

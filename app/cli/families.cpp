@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 
 #include "command.h"
 
@@ -34,9 +33,9 @@ int run(Toolbox& toolbox) {
 
 }  // namespace
 
-void addFamilies(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("families", "what can be opened, and what each family accepts");
-    sub->callback([&command] { command.action = run; });
+void addFamilies(Flags& app, Command& command) {
+    Flags sub = app.subcommand("families", "what can be opened, and what each family accepts");
+    sub.whenChosen([&command] { command.action = run; });
 }
 
 }  // namespace fovea::cli

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -26,13 +25,13 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addGenerate(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("generate", "the answer as text, or the image");
+void addGenerate(Flags& app, Command& command) {
+    Flags sub = app.subcommand("generate", "the answer as text, or the image");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    sub->add_option("-o,--output", options->output, "file to write")->type_name("FILE");
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+    sub.option("MODEL", options->model, "what to open").required();
+    sub.option("-o,--output", options->output, "file to write").typeName("FILE");
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

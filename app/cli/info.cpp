@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -80,12 +79,11 @@ int run(Toolbox& toolbox, const std::string& reference) {
 
 }  // namespace
 
-void addInfo(CLI::App& app, Command& command) {
-    CLI::App* sub =
-        app.add_subcommand("info", "stages, sites, shapes, dtype, weight report, memory estimate");
+void addInfo(Flags& app, Command& command) {
+    Flags sub = app.subcommand("info", "stages, sites, shapes, dtype, weight report, memory estimate");
     auto model = std::make_shared<std::string>();
-    sub->add_option("MODEL", *model, "what to open")->required();
-    sub->callback(
+    sub.option("MODEL", *model, "what to open").required();
+    sub.whenChosen(
         [&command, model] { command.action = [model](Toolbox& toolbox) { return run(toolbox, *model); }; });
 }
 

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <fstream>
 #include <memory>
@@ -123,15 +122,14 @@ int run(Toolbox& toolbox, const std::string& what) {
 
 }  // namespace
 
-void addList(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("list", "what there is: analyses, interventions, colour maps, ...");
+void addList(Flags& app, Command& command) {
+    Flags sub = app.subcommand("list", "what there is: analyses, interventions, colour maps, ...");
     auto what = std::make_shared<std::string>();
-    sub->add_option("WHAT", *what,
+    sub.option("WHAT", *what,
                     "analyses, interventions, operators, painters, colormaps, demos or lessons")
-        ->required()
-        ->check(CLI::IsMember(
-            {"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"}));
-    sub->callback(
+        .required()
+        .oneOf({"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"});
+    sub.whenChosen(
         [&command, what] { command.action = [what](Toolbox& toolbox) { return run(toolbox, *what); }; });
 }
 

@@ -9,7 +9,7 @@
 namespace fovea::cli {
 namespace {
 
-void addCommands(CLI::App& app, Command& command) {
+void addCommands(Flags app, Command& command) {
     addFamilies(app, command);
     addInfo(app, command);
     addTokens(app, command);
@@ -89,9 +89,10 @@ int run(int argc, char** argv) {
     app.require_subcommand(1);
     app.fallthrough(false);
     Command command;
-    addCommands(app, command);
+    addCommands(Flags(app), command);
     for (CLI::App* sub : app.get_subcommands({})) {
-        addCommonOptions(*sub, command.common);
+        Flags flags(*sub);
+        addCommonOptions(flags, command.common);
         sub->set_version_flag("--version", "fovea-cli " FOVEA_VERSION)->group("Common");
     }
     const ErrorForm form = errorForm(argc, argv);

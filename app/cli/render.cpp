@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -75,32 +74,32 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addRender(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("render", "draws an analysis as a picture with its recipe");
-    sub->footer(
+void addRender(Flags& app, Command& command) {
+    Flags sub = app.subcommand("render", "draws an analysis as a picture with its recipe");
+    sub.footer(
         "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ... A linked scale "
         "spans all\n"
         "of them; linked:MIN:MAX sets its range.");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    sub->add_option("--analysis", options->analysis, "id of the analysis")->type_name("ID")->required();
-    sub->add_option("--param", options->params, "parameter of the analysis; repeat for several")
-        ->type_name("K=V")
-        ->allow_extra_args(false);
-    sub->add_option("--finding", options->finding, "which finding to draw")->type_name("NAME");
-    sub->add_option("--painter", options->painter, "which painter draws it")->type_name("ID");
-    sub->add_option("--painter-param", options->painterParams, "parameter of the painter; repeat for several")
-        ->type_name("K=V")
-        ->allow_extra_args(false);
-    addDisplayFlags(*sub, options->display);
-    sub->add_option("--dpi", options->dpi, "dots per inch of a PNG")
-        ->check(CLI::Range(10.0, 1200.0))
-        ->type_name("N");
-    sub->add_option("-o,--output", options->output, "file to write: .png, .svg or .pdf")
-        ->type_name("FILE")
-        ->required();
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+    sub.option("MODEL", options->model, "what to open").required();
+    sub.option("--analysis", options->analysis, "id of the analysis").typeName("ID").required();
+    sub.option("--param", options->params, "parameter of the analysis; repeat for several")
+        .typeName("K=V")
+        .oneAtATime();
+    sub.option("--finding", options->finding, "which finding to draw").typeName("NAME");
+    sub.option("--painter", options->painter, "which painter draws it").typeName("ID");
+    sub.option("--painter-param", options->painterParams, "parameter of the painter; repeat for several")
+        .typeName("K=V")
+        .oneAtATime();
+    addDisplayFlags(sub, options->display);
+    sub.option("--dpi", options->dpi, "dots per inch of a PNG")
+        .range(10.0, 1200.0)
+        .typeName("N");
+    sub.option("-o,--output", options->output, "file to write: .png, .svg or .pdf")
+        .typeName("FILE")
+        .required();
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 
@@ -131,9 +130,9 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addRun(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("run", "computes and draws everything that a session file says");
-    sub->footer(
+void addRun(Flags& app, Command& command) {
+    Flags sub = app.subcommand("run", "computes and draws everything that a session file says");
+    sub.footer(
         "Pictures and, as JSON, the numbers of every analysis go to DIR. Over a folder or a manifest (CSV "
         "with a column\n"
         "image, and name and seed if wanted) every picture has a folder of its own, and metrics.csv one row "
@@ -143,15 +142,15 @@ void addRun(CLI::App& app, Command& command) {
         "--shard I/N computes every N-th item from the I-th on (I from 1); --resume skips what is complete "
         "and unchanged.");
     auto options = std::make_shared<Options>();
-    sub->add_option("SESSION", options->session, "session file")->type_name("SESSION.fovea.json")->required();
-    sub->add_option("-o,--output", options->output, "folder to write to (out)")->type_name("DIR");
-    sub->add_option("--images", options->images, "compute the session for every picture of a folder")
-        ->type_name("DIR");
-    sub->add_option("--manifest", options->manifest, "compute the session for every row of a CSV file")
-        ->type_name("FILE.csv");
-    sub->add_option("--shard", options->shard, "only part I of N")->type_name("I/N");
-    sub->add_flag("--resume", options->resume, "skip items that are complete");
-    sub->callback([&command, options] {
+    sub.option("SESSION", options->session, "session file").typeName("SESSION.fovea.json").required();
+    sub.option("-o,--output", options->output, "folder to write to (out)").typeName("DIR");
+    sub.option("--images", options->images, "compute the session for every picture of a folder")
+        .typeName("DIR");
+    sub.option("--manifest", options->manifest, "compute the session for every row of a CSV file")
+        .typeName("FILE.csv");
+    sub.option("--shard", options->shard, "only part I of N").typeName("I/N");
+    sub.flag("--resume", options->resume, "skip items that are complete");
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

@@ -1,4 +1,3 @@
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -33,24 +32,24 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addScene(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("scene", "draws a procedural scene, with its ground truth");
+void addScene(Flags& app, Command& command) {
+    Flags sub = app.subcommand("scene", "draws a procedural scene, with its ground truth");
     auto options = std::make_shared<Options>();
-    sub->add_option("--seed", options->scene.seed, "the same seed gives the same picture")
-        ->type_name("N")
-        ->required();
-    sub->add_option("--width", options->scene.width, "pixels")->type_name("N");
-    sub->add_option("--height", options->scene.height, "pixels")->type_name("N");
-    sub->add_option("--min-objects", options->scene.minObjects, "at least so many objects")->type_name("N");
-    sub->add_option("--max-objects", options->scene.maxObjects, "at most so many objects")->type_name("N");
-    sub->add_flag("--no-mark", options->noMark, "no brackets around the target");
-    sub->add_flag("--no-clutter", options->noClutter, "no lines and specks");
-    sub->add_option("-o,--output", options->output, "picture to write: .png or .ppm")
-        ->type_name("FILE")
-        ->required();
-    sub->add_option("--truth", options->truth, "ground truth to write; - for standard output")
-        ->type_name("FILE.json");
-    sub->callback([&command, options] {
+    sub.option("--seed", options->scene.seed, "the same seed gives the same picture")
+        .typeName("N")
+        .required();
+    sub.option("--width", options->scene.width, "pixels").typeName("N");
+    sub.option("--height", options->scene.height, "pixels").typeName("N");
+    sub.option("--min-objects", options->scene.minObjects, "at least so many objects").typeName("N");
+    sub.option("--max-objects", options->scene.maxObjects, "at most so many objects").typeName("N");
+    sub.flag("--no-mark", options->noMark, "no brackets around the target");
+    sub.flag("--no-clutter", options->noClutter, "no lines and specks");
+    sub.option("-o,--output", options->output, "picture to write: .png or .ppm")
+        .typeName("FILE")
+        .required();
+    sub.option("--truth", options->truth, "ground truth to write; - for standard output")
+        .typeName("FILE.json");
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

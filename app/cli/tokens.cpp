@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -53,13 +52,13 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addTokens(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("tokens", "the token map: index, kind, text or pixel rectangle");
-    sub->footer("With several pictures --json gives {\"items\":[...]}, one token map each.");
+void addTokens(Flags& app, Command& command) {
+    Flags sub = app.subcommand("tokens", "the token map: index, kind, text or pixel rectangle");
+    sub.footer("With several pictures --json gives {\"items\":[...]}, one token map each.");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+    sub.option("MODEL", options->model, "what to open").required();
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <memory>
 
 #include "command.h"
@@ -79,30 +78,30 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addTrace(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand("trace", "records what the attention does, in one safetensors file");
-    sub->footer(
+void addTrace(Flags& app, Command& command) {
+    Flags sub = app.subcommand("trace", "records what the attention does, in one safetensors file");
+    sub.footer(
         "--keep words: probs, qkv, lse, stats, attention_output, hidden, output, input (comma separated).\n"
         "With several pictures every name begins with image<N>/. An explicit --dtype is also that of the "
         "file.");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    sub->add_option("--keep", options->keep, "what to record")->type_name("LIST")->required();
-    sub->add_option("--sites", options->sites,
+    sub.option("MODEL", options->model, "what to open").required();
+    sub.option("--keep", options->keep, "what to record").typeName("LIST").required();
+    sub.option("--sites", options->sites,
                     "only attention sites whose address matches, such as 'vision.*.self'")
-        ->type_name("GLOB")
-        ->allow_extra_args(false);
-    sub->add_option("--topk", options->topk, "largest probabilities per row in the statistics")
-        ->check(CLI::Range(1, 64))
-        ->type_name("K");
-    sub->add_option("--pooled-block", options->pooledBlock, "side of a pooled cell in the statistics")
-        ->check(CLI::Range(1, 4096))
-        ->type_name("N");
-    sub->add_option("-o,--output", options->output, "file to write")
-        ->type_name("FILE.safetensors")
-        ->required();
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+        .typeName("GLOB")
+        .oneAtATime();
+    sub.option("--topk", options->topk, "largest probabilities per row in the statistics")
+        .range(1, 64)
+        .typeName("K");
+    sub.option("--pooled-block", options->pooledBlock, "side of a pooled cell in the statistics")
+        .range(1, 4096)
+        .typeName("N");
+    sub.option("-o,--output", options->output, "file to write")
+        .typeName("FILE.safetensors")
+        .required();
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }

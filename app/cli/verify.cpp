@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
 
@@ -241,10 +240,10 @@ int run(Toolbox& toolbox, const Options& options) {
 
 }  // namespace
 
-void addVerify(CLI::App& app, Command& command) {
-    CLI::App* sub = app.add_subcommand(
+void addVerify(Flags& app, Command& command) {
+    Flags sub = app.subcommand(
         "verify", "runs a model by the fused and by the explicit float64 route and compares");
-    sub->footer(
+    sub.footer(
         "Prints the weight report, the largest differences of attention probabilities, hidden states and "
         "outputs, the\n"
         "differences of each attention from plain float64 loops on the same Q, K and V, and the routes used. "
@@ -252,9 +251,9 @@ void addVerify(CLI::App& app, Command& command) {
         "1e-4\n"
         "(float32), 0.02 (float16) or 0.1 (bfloat16), or a value is not finite.");
     auto options = std::make_shared<Options>();
-    sub->add_option("MODEL", options->model, "what to open")->required();
-    addInputOptions(*sub, options->input);
-    sub->callback([&command, options] {
+    sub.option("MODEL", options->model, "what to open").required();
+    addInputOptions(sub, options->input);
+    sub.whenChosen([&command, options] {
         command.action = [options](Toolbox& toolbox) { return run(toolbox, *options); };
     });
 }
