@@ -40,6 +40,10 @@ public:
     /// Logits entering the softmax, after scale, soft cap, bias and mask, in fp32 (float64 stays), for a
     /// block of rows: [heads, rows, key].
     virtual at::Tensor logits(const AttentionCall& call, const RowBlock& block) const = 0;
+
+    /// Whether the logits are just what the call says (scale, soft cap, bias, causal mask), so that the kernels
+    /// can compute them from Q and K.
+    virtual bool followsCall() const { return false; }
 };
 
 /// Dense softmax attention (core/operators/dense.cpp), the operator of every site that names no other.

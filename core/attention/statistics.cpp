@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "attention/kernel_statistics.h"
 #include "attention/probabilities.h"
 #include "attention/trace_impl.h"
 #include "fovea/error.h"
@@ -156,7 +157,11 @@ Shape shapeOf(const SiteRecord& record, std::int64_t heads, const StatisticsOpti
     return shape;
 }
 
-SiteStatistics emptyStatistics(const Shape& shape) {
+}  // namespace
+
+SiteStatistics emptyStatistics(const SiteRecord& record, std::int64_t heads,
+                               const StatisticsOptions& options) {
+    const Shape shape = shapeOf(record, heads, options);
     SiteStatistics out;
     out.colsum = Array({shape.heads, shape.keys});
     out.colmax = Array({shape.heads, shape.keys});
@@ -169,8 +174,6 @@ SiteStatistics emptyStatistics(const Shape& shape) {
     return out;
 }
 
-}  // namespace
-
 SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& record,
                                  const StatisticsOptions& options) {
     if (options.topk < 1 || options.topk > maxTopk || options.pooledBlock < 1)
@@ -178,9 +181,13 @@ SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& 
     const at::NoGradGuard noGrad;
     const bool stored = record.usesStored(options.weights);
     const bool edited = options.weights == Weights::Effective && record.edit.has_value();
+    std::string declined = stored ? "recorded probabilities" : edited ? "edited probabilities" : "another operator";
+    if (!stored && !edited && op.followsCall())
+        if (auto fromKernel = kernelStatistics(record, options, declined)) return *fromKernel;
     const std::int64_t heads = stored ? record.storedProbs.size(0) : record.call.query.size(1);
     const Shape shape = shapeOf(record, heads, options);
-    SiteStatistics out = emptyStatistics(shape);
+    SiteStatistics out = emptyStatistics(record, heads, options);
+    out.route = "explicit: " + declined;
     Reduction reduction(shape, out);
     // Blocks small enough for the second-level cache: the reduction reads what the softmax has just written.
     const std::int64_t step = std::max<std::int64_t>(1, (std::int64_t{2} << 20) / (heads * shape.keys * 4));

@@ -58,6 +58,10 @@ struct AttentionTrace::Impl {
 /// Copies a tensor to a float array; `dropBatch` removes a leading axis of size 1.
 Array toArray(const at::Tensor& tensor, bool dropBatch = false);
 
+/// Arrays of the right shapes, all zero.
+SiteStatistics emptyStatistics(const SiteRecord& record, std::int64_t heads,
+                               const StatisticsOptions& options);
+
 /// Exact statistics of a site (core/attention/statistics.cpp).
 SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& record,
                                  const StatisticsOptions& options);

@@ -35,6 +35,8 @@ at::Tensor biasOf(const AttentionCall& call, const RowBlock& block) {
 
 class Dense final : public AttentionOperator {
 public:
+    bool followsCall() const override { return true; }
+
     at::Tensor logits(const AttentionCall& call, const RowBlock& block) const override {
         const at::Tensor queries =
             widened(call.query[0]

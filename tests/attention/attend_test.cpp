@@ -82,6 +82,7 @@ TEST_CASE("probabilities and statistics equal the float64 reference") {
             CHECK(largest(trace->probabilities(site), reference.probs) < 1e-6);
             CHECK(largest(trace->logSumExp(site), reference.lse) < 2e-6);
             const SiteStatistics stats = trace->statistics(site);
+            CHECK(stats.route == "kernel");
             CHECK(largest(stats.entropy, reference.entropy) < 4e-6);
             CHECK(largest(stats.rowmax, reference.rowmax) < 1e-6);
             CHECK(largest(stats.colsum, reference.colsum) < 1e-5);
@@ -91,9 +92,16 @@ TEST_CASE("probabilities and statistics equal the float64 reference") {
                 for (int query = 0; query < 40; ++query)
                     for (int k = 0; k < 8; ++k) {
                         const auto key = static_cast<int>(stats.topkIndex.at(head, query, k));
-                        CHECK(stats.topkValue.at(head, query, k) == probs.at(head, query, key));
+                        CHECK(std::abs(stats.topkValue.at(head, query, k) - probs.at(head, query, key)) < 1e-6);
                         if (k) CHECK(stats.topkValue.at(head, query, k) <= stats.topkValue.at(head, query, k - 1));
                     }
+            const SiteStatistics slow = trace->statistics(site, {8, 4});  // the kernels pool 8 cells and more
+            CHECK(slow.route == "explicit: a pooled block outside 8 to 512");
+            CHECK(largestDifference(slow.colsum, stats.colsum) < 1e-5);
+            CHECK(largestDifference(slow.colmax, stats.colmax) < 1e-6);
+            CHECK(largestDifference(slow.entropy, stats.entropy) < 4e-6);
+            CHECK(largestDifference(slow.topkValue, stats.topkValue) < 1e-6);
+            CHECK(slow.topkIndex == stats.topkIndex);
             double cell = 0;  // the last pooled cell is 8 x 8: 40 = 5 x 8
             for (int query = 32; query < 40; ++query)
                 for (int key = 32; key < 40; ++key) cell += probs.at(1, query, key) / 64;

@@ -36,6 +36,7 @@ struct SiteStatistics {
     Array topkValue;  // [heads, query, k]
     Array pooled;     // [heads, ceil(query/block), ceil(key/block)], means over the cells that exist
     int pooledBlock = 0;
+    std::string route;  ///< "kernel", or "explicit: " and why the kernels did not serve
 };
 
 struct StatisticsOptions {
