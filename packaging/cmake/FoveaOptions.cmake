@@ -45,6 +45,7 @@ function(fovea_share_headers target owner)
     set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
     target_compile_options(${target} PRIVATE -fPIC)
   endif()
+  target_link_libraries(${target} PRIVATE fmt::fmt)  # its definitions are part of the header
   target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()
 
