@@ -48,12 +48,15 @@ struct TopScratch {
     }
     TopList list(int line) { return {value + line * kMaxTop, index + line * kMaxTop, k, filled + line}; }
 
-    /// Takes the scores of the columns [begin, end); `firstColumn` is the index of column 0.
+    /// Takes the scores of the columns [begin, end); `firstColumn` is the index of column 0. In growing steps: the
+    /// limit has risen after a few columns, and keeps most of the others from being looked at one by one.
     void collect(const Level& level, int line, const float* cells, int begin, int end, int64_t firstColumn) {
         const TopList top = list(line);
-        const int count = level.above(cells, begin, end, top.limit(), found);
-        for (int i = 0; i < count; ++i)
-            top.insert(cells[found[i]], static_cast<int32_t>(firstColumn + found[i]));
+        for (int step = 32; begin < end; begin += step, step *= 2) {
+            const int count = level.above(cells, begin, begin + step < end ? begin + step : end, top.limit(), found);
+            for (int i = 0; i < count; ++i)
+                top.insert(cells[found[i]], static_cast<int32_t>(firstColumn + found[i]));
+        }
     }
     /// Writes k values and indices; places beyond the filled ones hold 0 and -1.
     void write(const Level& level, int line, Factor factor, Shift shift, float* valueOut, int32_t* indexOut) {

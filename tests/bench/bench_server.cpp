@@ -1,6 +1,7 @@
 // Runs one kind of work a line: "load", "forward", "capture", "statistics" or "maps"; answers with one JSON line each.
 // Arguments: FOLDER HEIGHT WIDTH
 #include <chrono>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -9,9 +10,6 @@
 #include "fovea/open_model.h"
 #include "fovea/run.h"
 
-#if defined(__linux__)
-#include <sys/resource.h>
-#endif
 
 namespace {
 
@@ -24,12 +22,12 @@ double milliseconds(Clock::time_point begin) {
 
 std::int64_t peakKibibytes() {
 #if defined(__linux__)
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    return usage.ru_maxrss;
-#else
-    return 0;
+    // getrusage() would count the peak of the process that started this one.
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6));
 #endif
+    return 0;
 }
 
 class Bench {

@@ -90,11 +90,11 @@ class Reference:
 def peak_of_reference(folder, size):
     """Peak resident memory of a process that loads and runs once, plainly and with maps."""
     script = f"""
-import resource, torch
+import pathlib, re, torch
 from transformers import ViTForImageClassification
 model = ViTForImageClassification.from_pretrained({str(folder)!r}, attn_implementation="eager").eval()
 with torch.no_grad(): model(pixel_values=torch.randn(1, 3, {size}, {size}), output_attentions=True, output_hidden_states=True)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
 """
     return int(subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()[-1])
 
