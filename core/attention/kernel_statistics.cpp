@@ -11,6 +11,10 @@
 #include "fovea/error.h"
 #include "fovea/kernels/statistics.h"
 
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "without OpenMP at::parallel_for would run on one thread"
+#endif
+
 namespace fovea {
 namespace {
 

@@ -13,6 +13,10 @@
 #include "attention/trace_impl.h"
 #include "fovea/error.h"
 
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "without OpenMP at::parallel_for would run on one thread"
+#endif
+
 namespace fovea {
 namespace {
 

@@ -77,3 +77,13 @@ endforeach()
 if(FOVEA_TORCH_CUDA_LIBRARY AND FOVEA_WITH_CUDA)
   target_include_directories(fovea_torch SYSTEM INTERFACE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
 endif()
+
+# at::parallel_for needs OpenMP in the files that call it, and there must be one OpenMP in the program: LibTorch's.
+file(GLOB torch_openmp "${FOVEA_TORCH}/lib/libgomp*.so*")
+if(torch_openmp)
+  list(GET torch_openmp 0 torch_openmp)
+  target_link_libraries(fovea_torch INTERFACE "${torch_openmp}")
+else()
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(fovea_torch INTERFACE OpenMP::OpenMP_CXX)
+endif()
