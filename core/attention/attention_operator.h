@@ -26,6 +26,9 @@ struct AttentionCall {
     at::Tensor outputWeight;
 };
 
+/// The bias of a call with all four axes, each full or of size 1; the call must have one.
+at::Tensor biasOfRankFour(const AttentionCall& call);
+
 /// A block of heads and query rows of a call.
 struct RowBlock {
     std::int64_t headBegin = 0, headEnd = 0;

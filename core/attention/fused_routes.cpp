@@ -84,8 +84,7 @@ std::string efficientDeclines(const AttentionCall& call) {
 // one row.
 at::Tensor paddedBias(const AttentionCall& call) {
     const std::int64_t keys = call.key.size(2), padding = (8 - keys % 8) % 8;
-    at::Tensor bias = call.bias.to(call.query.scalar_type());
-    while (bias.dim() < 4) bias = bias.unsqueeze(0);
+    at::Tensor bias = biasOfRankFour(call).to(call.query.scalar_type());
     if (bias.size(3) != keys) bias = bias.expand({-1, -1, -1, keys});
     bias = padding > 0 ? at::constant_pad_nd(bias, {0, padding}).narrow(3, 0, keys) : denseRows(bias);
     return bias.expand({1, call.query.size(1), call.query.size(2), keys});
@@ -110,8 +109,7 @@ std::string cpuFlashDeclines(const AttentionCall& call) {
 RouteOutput runCpuFlash(const AttentionCall& call) {
     std::optional<at::Tensor> bias;
     if (call.bias.defined()) {
-        at::Tensor mask = call.bias.to(call.query.scalar_type());
-        while (mask.dim() < 4) mask = mask.unsqueeze(0);
+        const at::Tensor mask = biasOfRankFour(call).to(call.query.scalar_type());
         bias = mask.expand({1, call.query.size(1), call.query.size(2), call.key.size(2)});
     }
     auto [output, lse] = at::_scaled_dot_product_flash_attention_for_cpu(

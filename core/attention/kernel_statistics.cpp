@@ -48,8 +48,7 @@ at::Tensor rowsContiguous(const at::Tensor& tensor) {
 
 at::Tensor biasOf(const AttentionCall& call) {
     if (!call.bias.defined()) return {};
-    at::Tensor bias = call.bias.to(at::kFloat);
-    while (bias.dim() < 4) bias = bias.unsqueeze(0);
+    const at::Tensor bias = biasOfRankFour(call).to(at::kFloat);
     return bias.narrow(0, 0, 1).expand({1, call.query.size(1), call.query.size(2), call.key.size(2)});
 }
 

@@ -88,6 +88,12 @@ SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTok
     return resolved;
 }
 
+at::Tensor biasOfRankFour(const AttentionCall& call) {
+    at::Tensor bias = call.bias;
+    while (bias.dim() < 4) bias = bias.unsqueeze(0);
+    return bias;
+}
+
 at::Tensor maskedSoftmax(const AttentionCall& call, const at::Tensor& logits) {
     const bool maySeeNothing = call.bias.defined() || (call.causal && call.queryOffset < 0);
     if (!maySeeNothing) return at::softmax(logits, -1);

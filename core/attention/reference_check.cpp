@@ -26,8 +26,7 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
     const at::Tensor q = wide(call.query[0][head]), k = wide(call.key[0][head / group]);
     at::Tensor bias;
     if (call.bias.defined()) {
-        bias = call.bias;
-        while (bias.dim() < 4) bias = bias.unsqueeze(0);
+        bias = biasOfRankFour(call);
         bias = wide(bias[0][bias.size(1) > 1 ? head : 0].expand({queries, keys}));
     }
     HeadReference out{std::vector<double>(static_cast<std::size_t>(queries * keys)),

@@ -25,9 +25,7 @@ at::Tensor keysOf(const AttentionCall& call, std::int64_t begin, std::int64_t en
 
 // The part of a broadcastable bias that belongs to a block of rows, [1 or heads, 1 or rows, keys].
 at::Tensor biasOf(const AttentionCall& call, const RowBlock& block) {
-    at::Tensor bias = call.bias;
-    while (bias.dim() < 4) bias = bias.unsqueeze(0);
-    bias = bias[0];
+    at::Tensor bias = biasOfRankFour(call)[0];
     if (bias.size(0) > 1) bias = bias.narrow(0, block.headBegin, block.headEnd - block.headBegin);
     if (bias.size(1) > 1) bias = bias.narrow(1, block.queryBegin, block.queryEnd - block.queryBegin);
     return widened(bias);
