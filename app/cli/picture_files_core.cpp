@@ -9,7 +9,7 @@ namespace {
 
 [[noreturn]] void needsFullBuild(const std::filesystem::path& file, const char* instead) {
     throw Error(
-        file.string() + ": this build of Fovea has no picture codecs (it was built without Qt and OpenCV)",
+        file.string() + ": this build of Fovea has no picture codecs (it was built without Qt and image libraries)",
         instead);
 }
 

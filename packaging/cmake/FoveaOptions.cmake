@@ -1,5 +1,5 @@
 # Options and the interface target that every Fovea target links.
-option(FOVEA_GUI "Build the window, the picture back ends and the image codec (Qt 6, OpenCV)" ON)
+option(FOVEA_GUI "Build the window, the picture back ends and the image codec (Qt 6, libjpeg, libpng, libtiff, libwebp)" ON)
 option(FOVEA_TESTS "Build the tests" ON)
 option(FOVEA_FUZZ "Build the libFuzzer targets (clang only)" OFF)
 # Newer compilers warn about more: warnings are errors in continuous integration, where the compiler is known.

@@ -25,20 +25,20 @@ OPENCV = re.compile(r"^opencv2?/")
 
 # Folder -> what its files may include beyond the standard library and their own folder. Longest prefix wins.
 RULES = {
-    "kernels": {"own": ["kernels"], "torch": False, "qt": False, "opencv": False},
-    "core/include": {"own": ["core/include"], "torch": False, "qt": False, "opencv": False},
-    "core/scenes": {"own": ["core/include", "core/scenes"], "torch": False, "qt": False, "opencv": False},
-    "core": {"own": ["core", "kernels"], "torch": True, "qt": False, "opencv": False},
-    "viz/include": {"own": ["viz/include", "core/include"], "torch": False, "qt": False, "opencv": False},
-    "viz/picture": {"own": ["viz/include", "viz/picture", "core/include"], "torch": False, "qt": False, "opencv": False},
+    "kernels": {"own": ["kernels"], "torch": False, "qt": False},
+    "core/include": {"own": ["core/include"], "torch": False, "qt": False},
+    "core/scenes": {"own": ["core/include", "core/scenes"], "torch": False, "qt": False},
+    "core": {"own": ["core", "kernels"], "torch": True, "qt": False},
+    "viz/include": {"own": ["viz/include", "core/include"], "torch": False, "qt": False},
+    "viz/picture": {"own": ["viz/include", "viz/picture", "core/include"], "torch": False, "qt": False},
     "viz/painters": {"own": ["viz/include", "viz/picture", "viz/painters", "core/include"],
-                     "torch": False, "qt": False, "opencv": False},
+                     "torch": False, "qt": False},
     "viz/backends": {"own": ["viz/include", "viz/picture", "viz/backends", "core/include", "core/io"],
-                     "torch": False, "qt": True, "opencv": False},
-    "viz/codec": {"own": ["viz/include", "viz/codec", "core/include", "core/io"], "torch": False, "qt": False, "opencv": True},
-    "app/session": {"own": ["app/session", "core", "viz/include", "viz/picture"], "torch": False, "qt": False, "opencv": False},
-    "app/cli": {"own": ["app", "core", "viz/include", "kernels"], "torch": False, "qt": False, "opencv": False},
-    "app/gui": {"own": ["app", "core/include", "viz/include", "viz/picture"], "torch": False, "qt": True, "opencv": False},
+                     "torch": False, "qt": True},
+    "viz/codec": {"own": ["viz/include", "viz/codec", "core/include", "core/io"], "torch": False, "qt": False},
+    "app/session": {"own": ["app/session", "core", "viz/include", "viz/picture"], "torch": False, "qt": False},
+    "app/cli": {"own": ["app", "core", "viz/include", "kernels"], "torch": False, "qt": False},
+    "app/gui": {"own": ["app", "core/include", "viz/include", "viz/picture"], "torch": False, "qt": True},
 }
 # CMake target -> libraries that it may link.
 LINKS = {
@@ -103,8 +103,8 @@ def check_includes():
                 complain(path, number, f"Qt header {name}: Qt belongs to viz/backends and app/gui")
             if WIDGETS.match(name) and not path.relative_to(ROOT).as_posix().startswith("app/gui/"):
                 complain(path, number, f"widget header {name}: widgets belong to app/gui")
-            if OPENCV.match(name) and not rule["opencv"]:
-                complain(path, number, f"OpenCV header {name}: OpenCV belongs to viz/codec")
+            if OPENCV.match(name):
+                complain(path, number, f"OpenCV header {name}: it is not among the packages of the build")
             target = locate(name, path)
             if target is not None and target.is_relative_to(ROOT):
                 inside = target.relative_to(ROOT).as_posix()
