@@ -12,6 +12,9 @@ set(FOVEA_CUDA "AUTO" CACHE STRING "CUDA back end: AUTO, ON or OFF")
 set_property(CACHE FOVEA_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(FOVEA_SANITIZE "" CACHE STRING "Sanitizers, comma separated: address,undefined or thread")
 
+# Qt's package looks for XKB, which its private modules alone need, in every folder that asks for Qt.
+set(CMAKE_DISABLE_FIND_PACKAGE_XKB ON)
+
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
