@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 
 namespace fovea {
 namespace {
@@ -50,10 +51,16 @@ std::string expectation(const ParamSpec& spec) {
     }
 }
 
+std::string meant(const ParamSpec& spec, const json& found) {
+    if (spec.type != ParamType::Choice || !found.is_string()) return {};
+    const std::string choice = closestWord(found.get<std::string>(), spec.choices);
+    return choice.empty() ? "" : "did you mean \"" + choice + "\"? ";
+}
+
 [[noreturn]] void reject(const EntryInfo& owner, const ParamSpec& spec, const json& found) {
     throw Error(fmt::format("{}: parameter \"{}\": expected {}, found {}", owner.id, spec.name,
                             expectation(spec), found.dump(-1, ' ', false, json::error_handler_t::replace)),
-                spec.help, ErrorCode::Usage);
+                meant(spec, found) + spec.help, ErrorCode::Usage);
 }
 
 bool inRange(const ParamSpec& spec, double value) {
@@ -100,7 +107,7 @@ const ParamSpec& specOf(const EntryInfo& owner, const std::string& name) {
     std::vector<std::string> known;
     for (const ParamSpec& spec : owner.params) known.push_back(spec.name);
     throw Error(fmt::format("{} has no parameter \"{}\"", owner.id, name),
-                known.empty() ? "it takes no parameters" : "its parameters: " + joined(known),
+                known.empty() ? "it takes no parameters" : suggestionHint(name, known),
                 ErrorCode::Usage);
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 
 namespace fovea {
 namespace {
@@ -45,7 +46,10 @@ std::optional<int> integer(std::string_view text) {
 [[noreturn]] void reject(const std::string& part, const std::string& what, int count) {
     throw Error(fmt::format("{}: \"{}\" selects nothing that exists (there are {}, counted from 0)", what,
                             part, count),
-                "write \"all\", \"last\", an index, a range like 0-5, or several joined by commas",
+                count == 0 ? "there is nothing to select from"
+                           : fmt::format("valid are 0 to {}, -1 to -{} from the end, ranges of them such as 0-{}, \"all\" and "
+                            "\"last\"; several are joined by commas",
+                            count - 1, count, count - 1),
                 ErrorCode::Usage);
 }
 
@@ -89,11 +93,26 @@ void addCells(const std::string& part, const StageTokens& stage, std::set<int>& 
     if (!inside)
         throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)",
                                 part, stage.gridRows, stage.gridColumns),
-                    "write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN, counted from 0", ErrorCode::Usage);
+                    fmt::format("write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN: rows 0 to {}, columns 0 to {}",
+                                stage.gridRows - 1, stage.gridColumns - 1),
+                    ErrorCode::Usage);
     for (const Token& token : stage.tokens)
         if (token.row >= from->first && token.row <= to->first && token.column >= from->second &&
             token.column <= to->second)
             out.insert(token.index);
+}
+
+// The pixels that tokens read: what xy: may name.
+std::string readPixels(const StageTokens& stage) {
+    double left = INFINITY, top = INFINITY, right = -INFINITY, bottom = -INFINITY;
+    for (const Token& token : stage.tokens) {
+        if (token.image < 0) continue;
+        left = std::min(left, token.rect.x), top = std::min(top, token.rect.y);
+        right = std::max(right, token.rect.x + token.rect.width);
+        bottom = std::max(bottom, token.rect.y + token.rect.height);
+    }
+    if (!(left < right)) return "no token of this stage reads pixels";
+    return fmt::format("tokens read x from {:g} to {:g} and y from {:g} to {:g}", left, right, top, bottom);
 }
 
 void addPixel(const std::string& part, const StageTokens& stage, std::set<int>& out) {
@@ -101,7 +120,7 @@ void addPixel(const std::string& part, const StageTokens& stage, std::set<int>& 
     const std::optional<double> x = parts.size() == 2 ? number(parts[0]) : std::nullopt;
     const std::optional<double> y = parts.size() == 2 ? number(parts[1]) : std::nullopt;
     if (!x || !y)
-        throw Error(fmt::format("token selection \"{}\": expected xy:X,Y", part), {}, ErrorCode::Usage);
+        throw Error(fmt::format("token selection \"{}\": expected xy:X,Y", part), readPixels(stage), ErrorCode::Usage);
     const std::size_t before = out.size();
     bool known = false;
     for (const Token& token : stage.tokens)
@@ -111,7 +130,18 @@ void addPixel(const std::string& part, const StageTokens& stage, std::set<int>& 
         }
     if (!known && out.size() == before)
         throw Error(fmt::format("token selection \"{}\": no token reads that pixel", part),
-                    "the token map lists the pixels that no token reads under \"unread\"", ErrorCode::Usage);
+                    readPixels(stage), ErrorCode::Usage);
+}
+
+// A word that names no tokens: neither an index nor a range of them.
+void rejectWord(const std::string& part, const std::string& stage) {
+    const bool index = part.starts_with("all") || part.starts_with("last") ||
+                       part.find_first_of("0123456789") == 0 || part.starts_with("-");
+    if (index) return;
+    throw Error(fmt::format("tokens of stage {}: \"{}\" names no tokens", stage, part),
+                suggestionHint(part, {"all", "last", "cls", "registers", "prefix", "patches", "grid:ROW,COLUMN",
+                                      "xy:X,Y", "an index", "a range like 0-5"}),
+                ErrorCode::Usage);
 }
 
 // Words that name a set of tokens; false when `word` is none.
@@ -147,6 +177,7 @@ std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const
         } else if (part.starts_with("xy:")) {
             addPixel(part, stage, out);
         } else {
+            rejectWord(part, stageName);
             const std::vector<int> indices = parseIndices(part, stage.size(), "tokens of stage " + stageName);
             out.insert(indices.begin(), indices.end());
         }

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 #include "picture/colormap_anchors.h"
 
 namespace fovea::viz {
@@ -74,12 +75,12 @@ const std::vector<ColorMap>& colorMaps() {
 }
 
 const ColorMap& colorMap(const std::string& name) {
-    std::string known;
+    std::vector<std::string> known;
     for (const ColorMap& map : colorMaps()) {
         if (map.name == name) return map;
-        known += (known.empty() ? "" : ", ") + map.name;
+        known.push_back(map.name);
     }
-    throw Error("there is no colour map called \"" + name + "\"", "known: " + known, ErrorCode::Usage);
+    throw Error("there is no colour map called \"" + name + "\"", suggestionHint(name, known), ErrorCode::Usage);
 }
 
 }  // namespace fovea::viz

@@ -38,10 +38,10 @@ using AnalysisCatalog = EntryTable<AnalysisEntry>;
 
 /// Everything that can be opened, computed, edited and analysed.
 struct Catalog {
-    ModelCatalog models;
-    OperatorCatalog operators;
-    InterventionCatalog interventions;
-    AnalysisCatalog analyses;
+    ModelCatalog models{"family"};
+    OperatorCatalog operators{"operator"};
+    InterventionCatalog interventions{"intervention"};
+    AnalysisCatalog analyses{"analysis"};
 };
 
 /// Builds the catalogue from the files of the four folders; throws Error (Internal) on a duplicate id.

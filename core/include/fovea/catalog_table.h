@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 
 namespace fovea {
 
@@ -12,6 +13,9 @@ namespace fovea {
 template <typename Entry>
 class EntryTable {
 public:
+    /// `kind` is what messages call an entry: "analysis", "painter".
+    explicit EntryTable(std::string kind = "entry") : m_kind(std::move(kind)) {}
+
     /// Adds an entry; throws Error (Internal) when its id is taken.
     void add(Entry entry) {
         if (find(entry.info.id))
@@ -25,15 +29,17 @@ public:
             if (entry.info.id == id) return &entry;
         return nullptr;
     }
-    /// The entry of that id; throws Error (Usage) that lists what there is.
+    /// The entry of that id; throws Error (Usage) that says what was probably meant and lists what there is.
     const Entry& get(const std::string& id) const {
         if (const Entry* entry = find(id)) return *entry;
-        std::string known;
-        for (const Entry& entry : m_entries) known += (known.empty() ? "" : ", ") + entry.info.id;
-        throw Error("there is no entry called \"" + id + "\"", "known: " + known, ErrorCode::Usage);
+        std::vector<std::string> known;
+        for (const Entry& entry : m_entries) known.push_back(entry.info.id);
+        throw Error("there is no " + m_kind + " called \"" + id + "\"", suggestionHint(id, known),
+                    ErrorCode::Usage);
     }
 
 private:
+    std::string m_kind;
     std::vector<Entry> m_entries;
 };
 
