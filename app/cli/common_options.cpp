@@ -5,6 +5,7 @@
 
 #include "fovea/capture.h"
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 
 namespace fovea::cli {
 
@@ -107,11 +108,10 @@ Intervention parseEdit(const std::string& text, const InterventionCatalog& catal
                     "fovea-cli list interventions names them", ErrorCode::Usage);
     const InterventionEntry* entry = catalog.find(id);
     if (!entry) {
-        std::string known;
-        for (const InterventionEntry& other : catalog.all())
-            known += (known.empty() ? "" : ", ") + other.info.id;
+        std::vector<std::string> known;
+        for (const InterventionEntry& other : catalog.all()) known.push_back(other.info.id);
         throw Error(fmt::format("--edit '{}': there is no intervention called \"{}\"", text, id),
-                    "known: " + known, ErrorCode::Usage);
+                    suggestionHint(id, known), ErrorCode::Usage);
     }
     Intervention edit;
     edit.id = id;

@@ -1,8 +1,42 @@
 #include "flags.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+
+#include "fovea/suggestion.h"
 
 namespace fovea::cli {
+namespace {
+
+template <typename Number>
+bool parses(const std::string& text) {
+    Number number{};
+    const char* end = text.data() + text.size();
+    const auto [rest, problem] = std::from_chars(text.data(), end, number);
+    if constexpr (std::is_floating_point_v<Number>)
+        if (!std::isfinite(number)) return false;
+    return problem == std::errc() && rest == end;
+}
+
+// Says what was expected, where the parser would only say that it could not convert the text.
+template <typename Number>
+CLI::Option* numeric(CLI::Option* option, const char* expected) {
+    return option->check(CLI::Validator(
+        [expected](const std::string& text) {
+            return parses<Number>(text) ? std::string()
+                                        : std::string("expected ") + expected + ", found \"" + text + "\"";
+        },
+        ""));
+}
+
+std::string joined(const std::vector<std::string>& words) {
+    std::string text;
+    for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+    return text;
+}
+
+}  // namespace
 
 Flag& Flag::typeName(const std::string& name) {
     m_option->type_name(name);
@@ -25,7 +59,14 @@ Flag& Flag::oneAtATime() {
 }
 
 Flag& Flag::oneOf(const std::vector<std::string>& values) {
-    m_option->check(CLI::IsMember(values));
+    m_option->check(CLI::Validator(
+        [values](const std::string& text) {
+            if (std::find(values.begin(), values.end(), text) != values.end()) return std::string();
+            const std::string meant = closestWord(text, values);
+            return "expected one of " + joined(values) + ", found \"" + text + "\"" +
+                   (meant.empty() ? "" : "; did you mean \"" + meant + "\"?");
+        },
+        "{" + joined(values) + "}"));
     return *this;
 }
 
@@ -62,15 +103,15 @@ Flag Flags::option(const std::string& names, std::vector<std::string>& values, c
 }
 
 Flag Flags::option(const std::string& names, int& value, const std::string& help) {
-    return Flag(m_app->add_option(names, value, help));
+    return Flag(numeric<int>(m_app->add_option(names, value, help), "a whole number"));
 }
 
 Flag Flags::option(const std::string& names, std::uint64_t& value, const std::string& help) {
-    return Flag(m_app->add_option(names, value, help));
+    return Flag(numeric<std::uint64_t>(m_app->add_option(names, value, help), "a whole number from 0 on"));
 }
 
 Flag Flags::option(const std::string& names, double& value, const std::string& help) {
-    return Flag(m_app->add_option(names, value, help));
+    return Flag(numeric<double>(m_app->add_option(names, value, help), "a number"));
 }
 
 Flag Flags::flag(const std::string& names, bool& value, const std::string& help) {

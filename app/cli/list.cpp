@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "command.h"
+#include "fovea/error.h"
 #include "fovea/model_reference.h"
 #include "fovea/viz/colormap.h"
 
@@ -109,6 +110,11 @@ std::string entryText(const ordered_json& entry) {
 }
 
 int run(Toolbox& toolbox, const std::string& what) {
+    if (what.empty())
+        throw Error("list: expected what to list, found nothing",
+                    "fovea-cli list WHAT, with WHAT one of analyses, interventions, operators, painters, colormaps, "
+                    "demos, lessons",
+                    ErrorCode::Usage);
     const ordered_json entries = listed(toolbox, what);
     if (toolbox.options().json) {
         toolbox.printJson({{what, entries}});
@@ -125,9 +131,8 @@ int run(Toolbox& toolbox, const std::string& what) {
 void addList(Flags& app, Command& command) {
     Flags sub = app.subcommand("list", "what there is: analyses, interventions, colour maps, ...");
     auto what = std::make_shared<std::string>();
-    sub.option("WHAT", *what,
-                    "analyses, interventions, operators, painters, colormaps, demos or lessons")
-        .required()
+    sub.option("WHAT", *what, "what to list: analyses, interventions, operators, painters, colormaps, demos or lessons")
+        .typeName("WHAT")
         .oneOf({"analyses", "interventions", "operators", "painters", "colormaps", "demos", "lessons"});
     sub.whenChosen(
         [&command, what] { command.action = [what](Toolbox& toolbox) { return run(toolbox, *what); }; });

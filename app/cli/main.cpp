@@ -1,9 +1,11 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 
 #include "command.h"
 #include "fovea/compute_runtime.h"
+#include "fovea/suggestion.h"
 #include "session/jobs.h"
 
 namespace fovea::cli {
@@ -45,16 +47,57 @@ ErrorForm errorForm(int argc, char** argv) {
     return ErrorForm::Text;
 }
 
-std::string usageProblem(const CLI::App& app, int argc, char** argv, const std::string& problem) {
-    if (!app.get_subcommands().empty()) return problem;
-    if (argc < 2) return "expected a subcommand, found none";
-    const std::string word = argv[1];
-    return word.starts_with("-") ? problem : "there is no subcommand \"" + word + "\"";
+// What is wrong with a command line, and what to do about it.
+struct UsageProblem {
+    std::string what, hint;
+};
+
+std::vector<std::string> namesOf(const std::vector<const CLI::App*>& commands) {
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) names.push_back(command->get_name());
+    return names;
 }
 
-std::string usageHint(const CLI::App& app) {
+std::vector<std::string> flagsOf(const CLI::App& command) {
+    std::vector<std::string> names;
+    for (const CLI::Option* option : command.get_options())
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    return names;
+}
+
+std::string meant(const std::string& word, const std::vector<std::string>& known) {
+    const std::string closest = closestWord(word, known);
+    return closest.empty() ? "" : "did you mean " + closest + "? ";
+}
+
+UsageProblem usageProblem(const CLI::App& app, const std::vector<std::string>& words, const std::string& problem) {
     const auto chosen = app.get_subcommands();
-    return "see fovea-cli " + (chosen.empty() ? std::string() : chosen.front()->get_name() + " ") + "--help";
+    const std::string help =
+        "see fovea-cli " + (chosen.empty() ? std::string() : chosen.front()->get_name() + " ") + "--help";
+    const CLI::App& command = chosen.empty() ? app : *chosen.front();
+    // An unknown flag explains a missing one: it comes first.
+    for (const std::string& word : app.remaining(true)) {
+        const std::string name = word.substr(0, word.find('='));
+        if (!name.starts_with("-") || name.size() < 2) continue;
+        const std::string named = chosen.empty() ? "" : command.get_name() + ": ";
+        return {named + "there is no flag \"" + name + "\"", meant(name, flagsOf(command)) + help};
+    }
+    if (!chosen.empty()) return {problem, help};
+    if (words.empty()) return {"expected a subcommand, found none", help};
+    const std::string word = words.front();
+    if (word.starts_with("-")) return {problem, help};
+    return {"there is no subcommand \"" + word + "\"",
+            meant(word, namesOf(app.get_subcommands([](const CLI::App*) { return true; }))) + help};
+}
+
+// "help" and "help COMMAND" are what many programs take for --help.
+std::vector<std::string> wordsOf(int argc, char** argv) {
+    std::vector<std::string> words(argv + 1, argv + std::max(argc, 1));
+    if (!words.empty() && words.front() == "help") {
+        words.erase(words.begin());
+        words.emplace_back("--help");
+    }
+    return words;
 }
 
 int execute(const Command& command, const Interrupt& interrupt, ErrorForm form) {
@@ -96,13 +139,14 @@ int run(int argc, char** argv) {
         sub->set_version_flag("--version", "fovea-cli " FOVEA_VERSION)->group("Common");
     }
     const ErrorForm form = errorForm(argc, argv);
+    const std::vector<std::string> words = wordsOf(argc, argv);
     try {
-        app.parse(argc, argv);
+        app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them last first
     } catch (const CLI::Success& request) {  // --help and --version
         return app.exit(request);
     } catch (const CLI::ParseError& problem) {
-        return fail(usageProblem(app, argc, argv, problem.what()), usageHint(app),
-                    static_cast<int>(ErrorCode::Usage), form);
+        const UsageProblem usage = usageProblem(app, words, problem.what());
+        return fail(usage.what, usage.hint, static_cast<int>(ErrorCode::Usage), form);
     }
     return execute(command, interrupt, form);
 }

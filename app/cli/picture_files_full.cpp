@@ -12,7 +12,7 @@ ImageReader imageReader() {
 
 void checkPictureName(const std::filesystem::path& file) {
     refuseMovies(file);
-    viz::formatFromSuffix(file);
+    requireSuffix(file, {".png", ".svg", ".pdf"});
 }
 
 void writePicture(const std::filesystem::path& file, const viz::Picture& picture, double dpi) {

@@ -6,6 +6,7 @@
 #include <cctype>
 
 #include "fovea/error.h"
+#include "fovea/suggestion.h"
 
 namespace fovea::cli {
 
@@ -19,9 +20,11 @@ std::string suffixOf(const std::filesystem::path& file) {
 void requireSuffix(const std::filesystem::path& file, const std::vector<std::string>& suffixes) {
     const std::string found = suffixOf(file);
     if (std::find(suffixes.begin(), suffixes.end(), found) != suffixes.end()) return;
-    throw Error(fmt::format("{}: expected a name that ends in {}, found \"{}\"", file.string(),
-                            fmt::join(suffixes, ", "), found),
-                "the suffix chooses the format", ErrorCode::Usage);
+    const std::string meant = closestWord(found, suffixes);
+    throw Error(fmt::format("{}: expected a name that ends in {}, found {}", file.string(), fmt::join(suffixes, ", "),
+                            found.empty() ? "none of them" : "\"" + found + "\""),
+                (meant.empty() ? "" : "did you mean " + meant + "? ") + "the ending of the name chooses the format",
+                ErrorCode::Usage);
 }
 
 void refuseMovies(const std::filesystem::path& file) {
@@ -30,7 +33,7 @@ void refuseMovies(const std::filesystem::path& file) {
     throw Error(
         fmt::format("{}: a film needs a time axis (steps, answer tokens, frames), and this input has none",
                     file.string()),
-        "write a .png; for several pictures repeat --image, which gives a numbered PNG sequence");
+        "write a .png, .svg or .pdf; for several pictures repeat --image, which gives a numbered PNG sequence");
 }
 
 void requirePlace(const std::filesystem::path& file) {

@@ -1,11 +1,47 @@
 #include "session_images.h"
 
+#include <algorithm>
 #include <charconv>
+#include <filesystem>
 
 #include "fovea/error.h"
 #include "fovea/scenes.h"
+#include "fovea/suggestion.h"
 
 namespace fovea {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMostNeighbours = 2000;
+
+// Names in the folder where the picture was looked for.
+std::vector<std::string> neighbours(const fs::path& folder) {
+    std::vector<std::string> names;
+    std::error_code error;
+    for (fs::directory_iterator it(folder, error), end; !error && it != end && names.size() < kMostNeighbours;
+         it.increment(error))
+        names.push_back(it->path().filename().string());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+void requirePicture(const std::string& image) {
+    std::error_code error;
+    const fs::path file(image);
+    if (fs::exists(file, error)) return;
+    const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
+    if (!fs::is_directory(folder, error))
+        throw Error(image + ": expected a picture file, found no folder " + folder.string(),
+                    "paths are relative to the working directory, those of a session to its file");
+    const std::string meant = closestWord(file.filename().string(), neighbours(folder));
+    throw Error(image + ": expected a picture file, found no file of that name",
+                meant.empty() ? "give the path of a picture, or scene:SEED for a drawn scene"
+                              : "did you mean " + (file.has_parent_path() ? folder / meant : fs::path(meant)).string() +
+                                    "?");
+}
+
+}  // namespace
 
 std::uint64_t sceneSeed(const std::string& image) {
     const char* end = image.data() + image.size();
@@ -28,6 +64,7 @@ std::vector<Pixels> readImages(const std::vector<std::string>& images, const Ima
             options.seed = sceneSeed(image);
             pictures.push_back(makeScene(options).image);
         } else {
+            requirePicture(image);
             pictures.push_back(reader(image));
         }
     }

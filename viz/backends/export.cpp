@@ -39,9 +39,11 @@ FileFormat formatFromSuffix(const std::filesystem::path& file) {
     if (suffix == ".pdf") return FileFormat::Pdf;
     const bool video = suffix == ".webm" || suffix == ".mp4" || suffix == ".gif";
     throw Error(
-        fmt::format("{}: pictures are written as .png, .svg or .pdf, not as \"{}\"", file.string(), suffix),
+        suffix.empty() ? fmt::format("{}: expected a name that ends in .png, .svg or .pdf", file.string())
+                       : fmt::format("{}: expected a name that ends in .png, .svg or .pdf, found \"{}\"",
+                                     file.string(), suffix),
         video ? "write a numbered sequence of PNG files and join them with a video program"
-              : "choose one of these suffixes",
+              : "the ending of the name chooses the format",
         ErrorCode::Usage);
 }
 
