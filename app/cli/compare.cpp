@@ -113,7 +113,7 @@ std::string toText(const ordered_json& json) {
 
 Session opened(Toolbox& toolbox, const std::string& file) {
     std::vector<std::string> notices;
-    Session session = readSession(file, &notices);
+    Session session = openDocument(file, &notices);
     for (const std::string& notice : notices) toolbox.warn(notice);
     if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
     if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;
@@ -190,8 +190,8 @@ void addCompare(Flags& app, Command& command) {
         "difference of a picture\n"
         "is drawn on a diverging scale, with -o FILE.json the numbers are written.");
     auto options = std::make_shared<Options>();
-    sub.option("SESSION_A", options->a, "session file").required();
-    sub.option("SESSION_B", options->b, "session file").required();
+    sub.option("SESSION_A", options->a, "session file, or a picture that Fovea wrote").required();
+    sub.option("SESSION_B", options->b, "session file, or a picture that Fovea wrote").required();
     sub.option("--picture", options->picture,
                     "which picture of the sessions to subtract, counted from 0")
         .notNegative()

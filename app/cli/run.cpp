@@ -22,7 +22,7 @@ struct Options {
 // The session file with what the command line says on top.
 Session sessionOf(Toolbox& toolbox, const Options& options) {
     std::vector<std::string> notices;
-    Session session = readSession(options.session, &notices);
+    Session session = openDocument(options.session, &notices);
     for (const std::string& notice : notices) toolbox.warn(notice);
     const CommonOptions& common = toolbox.options();
     if (common.device != "auto") session.model.device = common.device;
@@ -131,7 +131,7 @@ int run(Toolbox& toolbox, const Options& options) {
 }  // namespace
 
 void addRun(Flags& app, Command& command) {
-    Flags sub = app.subcommand("run", "computes and draws everything that a session file says");
+    Flags sub = app.subcommand("run", "computes and draws everything that a session file, or a picture with its recipe, says");
     sub.footer(
         "Pictures and, as JSON, the numbers of every analysis go to DIR. Over a folder or a manifest (CSV "
         "with a column\n"
@@ -142,7 +142,7 @@ void addRun(Flags& app, Command& command) {
         "--shard I/N computes every N-th item from the I-th on (I from 1); --resume skips what is complete "
         "and unchanged.");
     auto options = std::make_shared<Options>();
-    sub.option("SESSION", options->session, "session file").typeName("SESSION.fovea.json").required();
+    sub.option("SESSION", options->session, "session file, or a picture that Fovea wrote").typeName("SESSION.fovea.json").required();
     sub.option("-o,--output", options->output, "folder to write to (out)").typeName("DIR");
     sub.option("--images", options->images, "compute the session for every picture of a folder")
         .typeName("DIR");

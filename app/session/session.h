@@ -94,6 +94,10 @@ Session sessionFromText(const std::string& text, std::vector<std::string>* notic
 /// Reads a session file; relative paths in it are made relative to the working directory's view of the file.
 Session readSession(const std::filesystem::path& file, std::vector<std::string>* notices = nullptr);
 
+/// Reads a session file, or the session in the metadata of a picture that Fovea wrote, told apart by content. Throws
+/// Error (Input) when it is neither.
+Session openDocument(const std::filesystem::path& file, std::vector<std::string>* notices = nullptr);
+
 /// Writes a session file, complete or not at all; paths become relative to the file where they can.
 void writeSession(const std::filesystem::path& file, const Session& session);
 

@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <fstream>
+
 #include "fovea/error.h"
 #include "fovea/viz/picture_file.h"
 #include "io/json_file.h"
@@ -37,9 +40,47 @@ Session withPaths(Session session, const std::string& source, Change change, IsP
     return session;
 }
 
+// The first bytes of a file; fewer where it is shorter, none where it cannot be read.
+std::string beginningOf(const fs::path& file) {
+    std::string bytes(1024, '\0');
+    std::ifstream stream(file, std::ios::binary);
+    stream.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    bytes.resize(static_cast<std::size_t>(std::max<std::streamsize>(0, stream.gcount())));
+    return bytes;
+}
+
+bool isPicture(const fs::path& file) {
+    const std::string bytes = beginningOf(file);
+    return bytes.starts_with("\x89PNG") || bytes.starts_with("%PDF-") || bytes.find("<svg") != std::string::npos ||
+           bytes.starts_with("<?xml");
+}
+
+// Says what a session file is, where the parser would only say what is no JSON.
+void requireDocument(const fs::path& file) {
+    const std::string bytes = beginningOf(file);
+    const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+    const bool byteOrderMark = bytes.starts_with("\xEF\xBB\xBF");
+    if (bytes.empty() || byteOrderMark || (first != std::string::npos && bytes[first] == '{')) return;
+    throw Error(file.string() + ": expected a session file (JSON, *.fovea.json), found another kind of file",
+                isPicture(file) ? "fovea-cli run also opens pictures that Fovea wrote"
+                                : "Save in the window writes one; fovea-cli run also opens PNG, SVG and PDF pictures that "
+                                  "Fovea wrote");
+}
+
 }  // namespace
 
+Session openDocument(const fs::path& file, std::vector<std::string>* notices) {
+    if (isPicture(file)) {
+        const auto text = viz::readDocument(file);
+        if (text) return sessionFromText(*text, notices, file.string());
+        throw Error(file.string() + ": expected a session file or a picture with its recipe, found a picture without one",
+                    "PNG, SVG and PDF files that Fovea wrote hold their session, unless another program saved them again");
+    }
+    return readSession(file, notices);
+}
+
 Session readSession(const fs::path& file, std::vector<std::string>* notices) {
+    requireDocument(file);
     const fs::path folder = file.parent_path();
     const auto fromFile = [&](const std::string& path) {
         return fs::path(path).is_absolute() ? path : (folder / path).lexically_normal().generic_string();
