@@ -73,11 +73,9 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .positive()
         .typeName("N")
         .group(group);
-    command.option("--steps", options.steps, "denoising steps")
-        .positive()
-        .typeName("N")
-        .group(group);
-    command.option("--guidance", options.guidance, "guidance scale").typeName("X").group(group);
+    // Known, but of no use to any family yet: an empty group keeps them out of the help.
+    command.option("--steps", options.steps, "denoising steps").positive().typeName("N").group("");
+    command.option("--guidance", options.guidance, "guidance scale").typeName("X").group("");
     command.option("--seed", options.seed, "seed of everything random").typeName("N").group(group);
 }
 

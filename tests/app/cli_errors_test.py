@@ -43,6 +43,58 @@ class Usage(CliTest):
             with self.subTest(edit):
                 self.fails(2, *base, edit)
 
+    def test_mistyped_words_find_what_was_meant(self):
+        base = ["render", "demo:vit", "--image", "scene:1", "--analysis"]
+        for arguments, meant in (
+                (["analyze", "demo:vit"], "did you mean analyse?"),
+                ([*base, "rolout", "-o", "x.svg"], 'did you mean "rollout"?'),
+                (["render", "demo:vit", "--imgae", "scene:1", "--analysis", "rollout", "-o", "x.svg"], "did you mean --image?"),
+                ([*base, "rollout", "--painter", "heatoverlay", "-o", "x.svg"], 'did you mean "heat_overlay"?'),
+                ([*base, "rollout", "--colormap", "virdis", "-o", "x.svg"], 'did you mean "viridis"?'),
+                ([*base, "rollout", "--edit", "mute_head", "-o", "x.svg"], 'did you mean "mute_heads"?'),
+                ([*base, "rollout", "--param", "discrad=0.5", "-o", "x.svg"], 'did you mean "discard"?'),
+                ([*base, "rollout", "--filter", "bilinaer", "-o", "x.svg"], 'did you mean "bilinear"?'),
+                (["list", "colourmaps"], 'did you mean "colormaps"?')):
+            with self.subTest(arguments):
+                self.assertIn(meant, self.fails(2, *arguments).err)
+        self.assertNotIn("did you mean", self.fails(2, "banana").err)
+
+    def test_messages_say_what_was_expected(self):
+        base = ["render", "demo:vit", "--image", "scene:1", "--analysis", "attention_from", "-o", "x.svg"]
+        for arguments, text in (
+                (["tokens", "demo:vit", "--image", "scene:1", "--seed", "abc"],
+                 '--seed: expected a whole number from 0 on, found "abc"'),
+                ([*base, "--dpi", "many"], '--dpi: expected a number, found "many"'),
+                ([*base, "--param", "layers=99"], "valid are 0 to"),
+                ([*base, "--param", "queries=patchs"], 'did you mean "patches"?'),
+                (["list"], "analyses, interventions, operators, painters, colormaps, demos, lessons"),
+                ([*base[:-1], "x.tga"], ".png, .svg, .pdf")):
+            with self.subTest(arguments):
+                self.assertIn(text, self.fails(2, *arguments).err)
+        self.assertIn(".png, .svg or .pdf", self.fails(3, *base[:-1], "x.gif").err)
+        write_ppm(self.folder / "photo.ppm", 40, 40)
+        self.assertIn("did you mean photo.ppm?", self.fails(3, "tokens", "demo:vit", "--image", "foto.ppm").err)
+        self.assertIn("scene:SEED", self.fails(3, "tokens", "demo:vit", "--image", "holiday.jpg").err)
+        self.assertIn("no folder none", self.fails(3, "tokens", "demo:vit", "--image", "none/a.png").err)
+
+    def test_run_says_what_a_session_is(self):
+        self.ok("render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "own.svg")
+        (self.folder / "other.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        (self.folder / "notes.txt").write_text("hello")
+        self.assertIn("expected a session file", self.fails(3, "run", "notes.txt").err)
+        self.assertIn("picture without one", self.fails(3, "run", "other.svg").err)
+        # A picture that Fovea wrote holds its session.
+        self.ok("run", "own.svg", "-o", "again")
+        self.assertTrue((self.folder / "again/01-rollout.png").exists())
+
+    def test_flags_that_no_family_uses_are_not_in_the_help(self):
+        text = self.ok("render", "--help").out
+        for flag in ("--steps", "--guidance"):
+            self.assertNotIn(flag, text)
+            self.fails(3, "tokens", "demo:vit", "--image", "scene:1", flag, "3")
+        self.assertIn("--analysis", self.ok("help", "render").out)
+        self.assertIn("render", self.ok("help").out)
+
     def test_help_and_version(self):
         self.assertIn("fovea-cli 0.", self.ok("--version").out)
         top = self.ok("--help").out
