@@ -94,12 +94,17 @@ BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& 
     return record;
 }
 
-std::string metricsCsv(const std::vector<BatchItem>& items, const fs::path& folder) {
+BatchTable metricsTable(const std::vector<BatchItem>& items, const fs::path& folder) {
+    BatchTable out;
     Table table{{{"name", ""}, {"input", ""}, {"prediction", ""}, {"class", ""}, {"probability", ""}}, {}};
     std::vector<std::string> names;
     for (const BatchItem& item : items) {
         const std::optional<BatchRecord> record = readRecord(folder / item.name);
         if (!record) continue;
+        if (record->key != resumeKey(item.session)) {
+            out.foreign.push_back(item.name);
+            continue;
+        }
         std::vector<Table::Cell> row = {item.name, record->input, record->prediction.label,
                                         static_cast<double>(record->prediction.index),
                                         record->prediction.probability};
@@ -117,7 +122,8 @@ std::string metricsCsv(const std::vector<BatchItem>& items, const fs::path& fold
         table.rows.push_back(std::move(row));
     }
     for (auto& row : table.rows) row.resize(table.columns.size(), std::string());
-    return csvText(table);
+    out.csv = csvText(table);
+    return out;
 }
 
 }  // namespace fovea::cli

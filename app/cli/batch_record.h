@@ -27,7 +27,13 @@ void writeRecord(const std::filesystem::path& folder, const BatchRecord& record)
 /// Prediction and the smallest, mean and largest value of every map and score of a session with one input.
 BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job);
 
-/// One row per item that is finished, of whichever shard: input, prediction and metrics.
-std::string metricsCsv(const std::vector<BatchItem>& items, const std::filesystem::path& folder);
+/// The table of a batch: its text, and the items whose folders hold results of another session, which have no row.
+struct BatchTable {
+    std::string csv;
+    std::vector<std::string> foreign;
+};
+
+/// One row per item that is finished with its session as it is now, of whichever shard: input, prediction and metrics.
+BatchTable metricsTable(const std::vector<BatchItem>& items, const std::filesystem::path& folder);
 
 }  // namespace fovea::cli

@@ -60,13 +60,26 @@ bool finished(const BatchItem& item, const fs::path& folder) {
            });
 }
 
+// Files of an earlier run of the item that this one did not write again: beside its own they would look like its results.
+void removeStale(const fs::path& folder, const BatchRecord& before, const BatchRecord& now) {
+    for (const std::string& name : before.files) {
+        const fs::path file = fs::path(name).lexically_normal();
+        const bool inside = file.is_relative() && !file.empty() && file.begin()->string() != "..";
+        if (!inside || std::find(now.files.begin(), now.files.end(), name) != now.files.end()) continue;
+        std::error_code ignored;
+        if (fs::is_regular_file(fs::symlink_status(folder / file, ignored))) fs::remove(folder / file, ignored);
+    }
+}
+
 void computeItem(Toolbox& toolbox, const BatchItem& item, const fs::path& folder, const JobContext& job) {
     std::error_code ignored;
+    const std::optional<BatchRecord> before = readRecord(folder / item.name);
     fs::remove(folder / item.name / "item.json", ignored);  // not finished until everything is written again
     const auto files = writeOutputs(toolbox, item.session, {folder / item.name, {}}, job.part(0, 0.95));
     BatchRecord record = measured(toolbox, item, job.part(0.95, 1));
     for (const fs::path& file : files)
         record.files.push_back(file.lexically_relative(folder / item.name).generic_string());
+    if (before) removeStale(folder / item.name, *before, record);
     writeRecord(folder / item.name, record);
 }
 
@@ -101,7 +114,12 @@ int runBatch(Toolbox& toolbox, const Session& session, const Options& options) {
     const Tally tally = computeAll(toolbox, items, options);
     const fs::path table = fs::path(options.output) / "metrics.csv";
     fs::create_directories(options.output);
-    writeFileAtomically(table, metricsCsv(items, options.output));
+    const BatchTable metrics = metricsTable(items, options.output);
+    writeFileAtomically(table, metrics.csv);
+    if (!metrics.foreign.empty())
+        toolbox.warn(fmt::format("{} of {} items in {} hold results of another session, input or version, such as {}: "
+                                 "metrics.csv leaves them out; run them again, or use another folder",
+                                 metrics.foreign.size(), items.size(), options.output, metrics.foreign.front()));
     if (toolbox.options().json && tally.failed.empty())
         toolbox.printJson(
             {{"metrics", table.generic_string()}, {"done", tally.done}, {"skipped", tally.skipped}});

@@ -73,6 +73,20 @@ class Batch(CliTest):
         self.assertIn("broken", result.err)
         self.assertEqual(len(self.rows()), 4)
 
+    def test_results_of_another_session_do_not_mix(self):
+        self.ok("run", self.path, "--images", "in", "-o", "out")
+        other = self.session("other.fovea.json", input={}, analyses=[{"id": "rollout"}],
+                             pictures=[{"analysis": 0, "file": "other.svg"}])
+        result = self.ok("run", other, "--images", "in", "-o", "out", "--shard", "1/2")
+        self.assertIn("2 of 4 items in out hold results of another session", result.err)
+        self.assertEqual([row["name"] for row in self.rows()], ["p0", "p2"])
+        self.assertFalse(any(key.startswith("attention_from.") for key in self.rows()[0]))
+        # What the first session left in the folders of these items went with its record.
+        self.assertEqual({p.name for p in (self.folder / "out/p0").iterdir()}, {"01-rollout.json", "item.json", "other.svg"})
+        self.assertTrue((self.folder / "out/p1/map.svg").exists())
+        self.assertEqual(self.ok("run", other, "--images", "in", "-o", "out", "--resume").err.count("another session"), 0)
+        self.assertEqual(len(self.rows()), 4)
+
 
 if __name__ == "__main__":
     unittest.main()
