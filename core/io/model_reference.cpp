@@ -134,6 +134,21 @@ bool looksLikeWeights(const fs::path& path) {
     return endings.count(path.extension().string()) != 0;
 }
 
+/// What to do with a weight file that has no configuration beside it: few are recognised by their tensors alone.
+std::string hintForWeights(const fs::path& file) {
+    ResolvedModel lone;
+    lone.reference = file.string();
+    lone.weightFiles = {file};
+    lone.format = ModelFormat::LoneWeights;
+    try {
+        readModelConfig(lone);
+        return "To open the weight file alone: " + file.string();
+    } catch (const Error&) {
+        return "Put the model's config.json beside " + file.filename().string() +
+               ": weight files alone are recognised for vision transformers of timm, DINO and DINOv2.";
+    }
+}
+
 [[noreturn]] void failNoConfig(const fs::path& folder) {
     std::string hint =
         "Open a folder that save_pretrained wrote, a weight file, or an image model by its name.";
@@ -141,7 +156,7 @@ bool looksLikeWeights(const fs::path& path) {
     std::size_t seen = 0;
     for (fs::directory_iterator it(folder, error), end; !error && it != end && ++seen < 1000;
          it.increment(error))
-        if (looksLikeWeights(it->path())) hint = "To open the weight file alone: " + it->path().string();
+        if (looksLikeWeights(it->path())) hint = hintForWeights(it->path());
     throw Error(folder.string() + ": expected config.json or model_index.json, found neither", hint);
 }
 
