@@ -102,7 +102,10 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
         }
     for (std::size_t i = 0; i < session.analyses.size(); ++i) {
         written.push_back(plan.folder / numbersName(session, i));
-        writeNumbers(written.back(), computeNumbers(engine, session, static_cast<int>(i), next()));
+        const Numbers numbers = computeNumbers(engine, session, static_cast<int>(i), next());
+        for (const ItemFindings& found : numbers.items)
+            for (const std::string& notice : found.result->notices) toolbox.warn(notice);
+        writeNumbers(written.back(), numbers);
     }
     return written;
 }

@@ -63,14 +63,18 @@ int run(Toolbox& toolbox, const Options& options) {
     writeTraceFile(options.output, traces, file, job.part(0.7, 1));
 
     const std::uint64_t bytes = std::filesystem::file_size(options.output);
+    for (const std::string& notice : model->spec().weights.notices) toolbox.warn(notice);
     for (const auto& run : runs)
         for (const std::string& notice : run->notices) toolbox.warn(notice);
     if (toolbox.options().json) {
         nlohmann::ordered_json routes = nlohmann::ordered_json::array();
         for (const RouteReport& route : runs.front()->routes)
             routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
-        toolbox.printJson(
-            {{"file", options.output}, {"bytes", bytes}, {"items", count}, {"routes", std::move(routes)}});
+        toolbox.printJson({{"file", options.output},
+                           {"bytes", bytes},
+                           {"items", count},
+                           {"routes", std::move(routes)},
+                           {"notices", model->spec().weights.notices}});
     }
     toolbox.note(fmt::format("wrote {} ({})", options.output, formatBytes(bytes)));
     return exitDone;

@@ -219,7 +219,9 @@ std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& sess
     SessionContext context(*this, session, item, run, job.part(0.6, 1));
     auto result = std::make_shared<AnalysisResult>();
     result->findings = entry.compute(context, params);
-    result->notices = run->notices;
+    // How the model was read matters to what it shows as much as how it ran.
+    result->notices = openedModel(session, job)->spec().weights.notices;
+    result->notices.insert(result->notices.end(), run->notices.begin(), run->notices.end());
     return results.put(key, std::shared_ptr<const AnalysisResult>(result), bytesOf(*result));
 }
 

@@ -198,7 +198,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
         display.sinkTokens = sinkTokens(*run->trace, sites);
     }
     job.progress(0.95, "painting");
-    const RecipeParts parts = partsOf(subject, finding, display);
+    RecipeParts parts = partsOf(subject, finding, display);
+    parts.notices = result->notices;
     auto painted = std::make_shared<PictureResult>();
     painted->recipe = recipeOf(*this, subject, parts);
     painted->linked = parts.linked;

@@ -11,6 +11,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr std::size_t kLongestNotice = 4096;
+
 viz::Scale::Kind scaleKind(const std::string& name) {
     using Kind = viz::Scale::Kind;
     if (name == "linked") return Kind::Linked;
@@ -139,6 +141,9 @@ Session reproducing(const Session& session, int picture, const RecipeParts& part
         one.pictures[0].display.minimum = parts.linked.first;
         one.pictures[0].display.maximum = parts.linked.second;
     }
+    one.notices.clear();
+    // A session reads back no text longer than that.
+    for (const std::string& notice : parts.notices) one.notices.push_back(notice.substr(0, kLongestNotice));
     one.views = nlohmann::json::object();
     one.unknown = nlohmann::json::object();
     return one;

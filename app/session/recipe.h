@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "fovea/catalog.h"
 #include "fovea/finding.h"
@@ -24,6 +25,7 @@ struct RecipeParts {
     int sinks = 0;                           ///< tokens that the sink policy is about
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
+    std::vector<std::string> notices;        ///< what the run remarked
 };
 
 /// The line under a picture: model, input, analysis and parameters, layers and heads, scale, sink policy,

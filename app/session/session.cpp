@@ -105,6 +105,7 @@ ordered_json toJson(const Session& session) {
                         {"analyses", std::move(analyses)},
                         {"pictures", std::move(pictures)},
                         {"views", session.views}};
+    if (!session.notices.empty()) out["notices"] = session.notices;
     for (const auto& [pointer, value] : session.unknown.items()) restore(out, pointer, value);
     return out;
 }
@@ -154,6 +155,7 @@ Session sessionFromJson(const json& document, std::vector<std::string>* notices,
     for (FieldReader& reader : root.list("pictures", kMaxEntries))
         session.pictures.push_back(readPicture(reader, session.analyses.size(), unknown));
     root.readObject("views", session.views);
+    root.read("notices", session.notices, kMaxEntries);
     root.finish(unknown);
     if (notices)
         for (const auto& [pointer, value] : unknown.items())

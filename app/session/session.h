@@ -72,6 +72,9 @@ struct Session {
     std::vector<Intervention> edits;
     std::vector<AnalysisRequest> analyses;
     std::vector<PictureRequest> pictures;
+    /// What the run remarked that drew the picture this session came with (an assumed preprocessing, ...); a new run says
+    /// its own.
+    std::vector<std::string> notices;
     nlohmann::json views = nlohmann::json::object();  ///< layout and selection of the window
     /// Fields of other versions as they were, by JSON pointer ("/model/revision"); written back where their
     /// parent is.

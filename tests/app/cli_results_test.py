@@ -1,10 +1,11 @@
 """What the subcommands give: keys, shapes, numbers that numpy agrees with, equal bytes."""
 import json
+import shutil
 import unittest
 
 import numpy as np
 
-from cli_support import CliTest, png_text, read_safetensors, write_ppm, write_safetensors
+from cli_support import SOURCE, CliTest, png_text, read_safetensors, write_ppm, write_safetensors
 
 
 def softmax(x):
@@ -247,6 +248,68 @@ class Render(CliTest):
             self.ok(*self.BASE, "--sinks", policy, "-o", policy + ".svg")
             bodies.add((self.folder / (policy + ".svg")).read_bytes())
         self.assertEqual(len(bodies), 3)
+
+
+class Notices(CliTest):
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m",
+                        ignore=shutil.ignore_patterns("*.py", "*.cpp", "preprocessor_config.json"))
+
+    def test_assumed_preprocessing_is_said_wherever_it_matters(self):
+        base = ("m", "--image", "scene:7")
+        notices = self.ok("info", "m", "--json").json()["weights"]["notices"]
+        said = [text for text in notices if "preprocessor_config" in text]
+        self.assertEqual(len(said), 1)
+        warning = "warning: " + said[0]
+        self.assertIn(warning, self.ok("render", *base, "--analysis", "rollout", "-o", "a.png").err)
+        self.assertIn(warning, self.ok("analyse", *base, "--analysis", "rollout", "-o", "a.json").err)
+        self.assertIn(warning, self.ok("trace", *base, "--keep", "output", "-o", "t.safetensors").err)
+        self.assertIn(warning, self.ok("run", self.session(model={"reference": str(self.folder / "m")}), "-o", "out").err)
+        self.assertNotIn("warning", self.ok("render", *base, "--analysis", "rollout", "-o", "b.png", "--quiet").err)
+        self.assertIn(said[0], json.loads((self.folder / "a.json").read_text())["items"][0]["notices"])
+        document = json.loads(png_text(self.folder / "a.png")["fovea.document"])
+        self.assertIn(said[0], document["notices"])
+        self.assertNotIn("warning", self.ok("render", "demo:vit", "--image", "scene:7", "--analysis", "rollout", "-o", "c.png").err)
+
+    def test_a_folder_without_configuration_says_what_helps(self):
+        (self.folder / "w").mkdir()
+        shutil.copy(self.folder / "m/model.safetensors", self.folder / "w")
+        error = self.fails(3, "info", "w").err
+        self.assertIn("config.json beside model.safetensors", error)
+        self.assertNotIn("To open the weight file alone", error)
+        # Names of DINO, sizes of a tiny model: recognised, and the hint keeps its word.
+        names = {"cls_token": (1, 1, 192), "pos_embed": (1, 5, 192), "patch_embed.proj.weight": (192, 3, 16, 16),
+                 "patch_embed.proj.bias": (192,), "norm.weight": (192,), "norm.bias": (192,)}
+        for name, shape in (("norm1.weight", (192,)), ("norm1.bias", (192,)), ("norm2.weight", (192,)), ("norm2.bias", (192,)),
+                            ("attn.qkv.weight", (576, 192)), ("attn.qkv.bias", (576,)), ("attn.proj.weight", (192, 192)),
+                            ("attn.proj.bias", (192,)), ("mlp.fc1.weight", (768, 192)), ("mlp.fc1.bias", (768,)),
+                            ("mlp.fc2.weight", (192, 768)), ("mlp.fc2.bias", (192,))):
+            names["blocks.0." + name] = shape
+        (self.folder / "d").mkdir()
+        write_safetensors(self.folder / "d/dino.safetensors",
+                          {name: np.zeros(shape, np.float32) for name, shape in names.items()})
+        self.assertIn("To open the weight file alone: d/dino.safetensors", self.fails(3, "info", "d").err)
+        self.ok("info", "d/dino.safetensors")
+
+    def test_a_lone_weight_file_is_named(self):
+        self.ok("render", "m/model.safetensors", "--image", "scene:7", "--analysis", "rollout", "-o", "a.svg")
+        self.assertIn("model.safetensors (cpu", (self.folder / "a.svg").read_text())
+
+
+class Sinks(CliTest):
+    BASE = ("analyse", "demo:vit", "--image", "scene:7", "--analysis", "sinks")
+
+    def test_every_token_has_its_row(self):
+        tokens = len(self.ok("tokens", "demo:vit", "--image", "scene:7", "--json").json()["items"][0]["stages"]["vision"])
+        self.ok(*self.BASE, "-o", "s.csv")
+        self.assertEqual(len((self.folder / "s.csv").read_text().splitlines()), 1 + tokens)
+        self.ok(*self.BASE, "-o", "s.npz")
+        self.assertEqual(len(np.load(self.folder / "s.npz")["table/token"]), tokens)
+        self.ok("render", *self.BASE[1:], "-o", "s.svg")
+        self.assertIn(f"24 of {tokens} rows shown", (self.folder / "s.svg").read_text())
+        few = self.ok(*self.BASE, "--param", "rows=5").json()["items"][0]["findings"][0]
+        self.assertIn(f"of {tokens} tokens listed", few["note"])
 
 
 class More(CliTest):

@@ -92,6 +92,7 @@ void SessionController::show(const std::function<void(Session&)>& edit) {
 
 void SessionController::open(Session session, const QString& file) {
     const std::optional<Session> other = comparedWith(session);
+    session.notices.clear();
     session.views.erase("compare");
     m_comparing = other.has_value();
     m_active = m_comparing ? 1 : 0;
