@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -194,8 +195,9 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
         const Measure measure = rows.front().values[i].first;
         std::string name = measure.name;
         std::replace(name.begin(), name.end(), ' ', '_');
-        findings.push_back(
-            {name, fmt::format("{} by layer, {}", measure.name, where), measure.unit, "", curveOf(rows, i)});
+        std::string title = fmt::format("{} by layer, {}", measure.name, where);
+        title.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(title.front())));
+        findings.push_back({name, title, measure.unit, "", curveOf(rows, i)});
     }
     return findings;
 }

@@ -135,7 +135,7 @@ Sinks measure(AnalysisContext& context, const SiteChoice& choice, const StageTok
     return out;
 }
 
-// All sinks, then the tokens with the largest incoming mass.
+// All sinks, then the other tokens, each by incoming mass; `limit` 0 means all of them.
 std::vector<int> rowsToShow(const Sinks& sinks, int limit) {
     std::vector<int> order;
     for (std::size_t token = 0; token < sinks.meanMass.size(); ++token)
@@ -147,7 +147,8 @@ std::vector<int> rowsToShow(const Sinks& sinks, int limit) {
         if (isSink(a) != isSink(b)) return isSink(a);
         return sinks.meanMass[static_cast<std::size_t>(a)] > sinks.meanMass[static_cast<std::size_t>(b)];
     });
-    order.resize(std::min(order.size(), std::max(sinks.tokens.size(), static_cast<std::size_t>(limit))));
+    if (limit > 0)
+        order.resize(std::min(order.size(), std::max(sinks.tokens.size(), static_cast<std::size_t>(limit))));
     return order;
 }
 
@@ -259,8 +260,11 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     const Sinks sinks = measure(context, choice, stage, params);
     const std::string where = describeSites(trace.spec(), choice), note = ruleNote(sinks, stage, params);
     std::vector<Finding> findings;
-    findings.push_back({"table", "Attention sinks, " + where, "", note,
-                        tokenTable(sinks, stage, params.at("rows").get<int>())});
+    Table table = tokenTable(sinks, stage, params.at("rows").get<int>());
+    const std::string left = table.rows.size() < static_cast<std::size_t>(stage.size())
+                                 ? fmt::format("; {} of {} tokens listed", table.rows.size(), stage.size())
+                                 : "";
+    findings.push_back({"table", "Attention sinks, " + where, "", note + left, std::move(table)});
     for (Finding& finding :
          mapFindings(trace, choice, sinks.mass, params, {"Incoming attention, " + where, "", note}))
         findings.push_back(std::move(finding));
@@ -288,8 +292,8 @@ std::vector<ParamSpec> params() {
                     .maximum = 1});
     list.push_back({.name = "rows",
                     .type = ParamType::Integer,
-                    .defaultValue = 20,
-                    .help = "rows of the table at least; all sinks are always listed",
+                    .defaultValue = 0,
+                    .help = "rows of the table: all sinks and the tokens of largest mass up to so many; 0 lists all",
                     .minimum = 0,
                     .maximum = 100000});
     list.push_back({.name = "norms",

@@ -173,8 +173,8 @@ std::vector<Finding> mapFindings(const AttentionTrace& trace, const SiteChoice& 
         std::vector<std::string> names;
         std::vector<std::vector<float>> planes;
         makePlanes(trace, choice, values, params, names, planes);
-        const std::string title = apart ? caption.title + ", each head" : fused;
-        findings.push_back({"map", title, "probability", caption.note, grid->filled(names, planes)});
+        // The names of the planes tell heads apart; a painter that draws their mean says so itself.
+        findings.push_back({"map", apart ? caption.title : fused, "probability", caption.note, grid->filled(names, planes)});
     }
     std::vector<const std::vector<float>*> lists;
     for (const TokenValues& site : values) lists.push_back(&site.fused);
