@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <string_view>
 
 #include "picture/figure.h"
 
@@ -21,8 +22,14 @@ std::string cellText(const Table::Cell& cell) {
     return printable(std::get<std::string>(cell));
 }
 
+/// The part of a number from its decimal point on, or from its exponent; numbers of a column stand with it aligned.
+std::string_view fractionOf(const std::string& number) {
+    return std::string_view(number).substr(std::min(number.find_first_of(".e"), number.size()));
+}
+
 struct Sheet {
     std::vector<double> width;
+    std::vector<double> fraction;  ///< width of the widest part behind the decimal point
     std::vector<bool> numeric;
     std::size_t columns = 0, rows = 0;  ///< shown
     double total() const {
@@ -37,11 +44,19 @@ Sheet measure(const Table& table, std::size_t maximumRows, double size, double l
         double widest = std::max(textWidth(printable(table.columns[c].name), size, Face::Bold),
                                  textWidth(table.columns[c].unit, size * 0.85));
         bool numeric = true;
+        double whole = 0, fraction = 0;
         for (std::size_t r = 0; r < sheet.rows; ++r) {
             if (c >= table.rows[r].size()) continue;
-            widest = std::max(widest, textWidth(cellText(table.rows[r][c]), size));
+            const std::string text = cellText(table.rows[r][c]);
+            widest = std::max(widest, textWidth(text, size));
+            if (text.empty()) continue;  // not measured: no reason to treat the column as text
             numeric = numeric && std::holds_alternative<double>(table.rows[r][c]);
+            const double behind = textWidth(fractionOf(text), size);
+            fraction = std::max(fraction, behind);
+            whole = std::max(whole, textWidth(text, size) - behind);
         }
+        if (numeric) widest = std::max(widest, whole + fraction);
+        sheet.fraction.push_back(numeric ? fraction : 0);
         sheet.width.push_back(std::min(widest, widestText) + 2 * padding);
         sheet.numeric.push_back(numeric);
     }
@@ -56,21 +71,27 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const double size = in.display.fontSize * 0.95, rowHeight = size * 1.65;
     const Sheet sheet = measure(table, static_cast<std::size_t>(std::max(1, params.value("rows", 24))), size,
                                 widestPicture - 2 * Figure::margin);
-    Figure figure(in, fmt::format("{} row{}", table.rows.size(), table.rows.size() == 1 ? "" : "s"),
+    Figure figure(in,
+                  sheet.rows < table.rows.size()
+                      ? fmt::format("{} of {} rows shown", sheet.rows, table.rows.size())
+                      : fmt::format("{} row{}", table.rows.size(), table.rows.size() == 1 ? "" : "s"),
                   std::max(in.display.width, sheet.total() + 2 * Figure::margin));
     double y = figure.top();
     const double end = figure.left() + sheet.total();
     const bool units = std::any_of(table.columns.begin(), table.columns.end(),
                                    [](const Table::Column& c) { return !c.unit.empty(); });
-    const auto put = [&](std::size_t column, double x, double baseline, std::string text, double textSize,
-                         Color color, bool bold) {
+    enum class As { Heading, Unit, Cell };
+    const auto put = [&](std::size_t column, double x, double baseline, std::string text, As as) {
+        const double textSize = as == As::Unit ? size * 0.85 : size;
+        const bool bold = as == As::Heading, aligned = as == As::Cell && sheet.numeric[column];
         const double room = sheet.width[column] - 2 * padding;
         text = elideText(text, room + 0.01, textSize, bold ? Face::Bold : Face::Regular);
         const bool right = sheet.numeric[column];
-        figure.add("labels", TextMark{{right ? x + sheet.width[column] - padding : x + padding, baseline},
+        const double inset = padding + (aligned ? sheet.fraction[column] - textWidth(fractionOf(text), textSize) : 0);
+        figure.add("labels", TextMark{{right ? x + sheet.width[column] - inset : x + padding, baseline},
                                       std::move(text),
                                       textSize,
-                                      color,
+                                      as == As::Unit ? ink::faint : ink::text,
                                       right ? Anchor::End : Anchor::Start,
                                       bold,
                                       false,
@@ -86,9 +107,9 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         double x = figure.left();
         const double header = rowHeight + (units ? size * 1.15 : 0);
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
-            put(c, x, y + size * 1.2, printable(table.columns[c].name), size, ink::text, true);
+            put(c, x, y + size * 1.2, printable(table.columns[c].name), As::Heading);
             if (!table.columns[c].unit.empty())
-                put(c, x, y + size * 2.3, table.columns[c].unit, size * 0.85, ink::faint, false);
+                put(c, x, y + size * 2.3, table.columns[c].unit, As::Unit);
         }
         y += header;
         rule(y, 0.8);
@@ -103,7 +124,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
             if (c >= table.rows[r].size()) continue;
             const Table::Cell& cell = table.rows[r][c];
-            put(c, x, y + size * 1.2, cellText(cell), size, ink::text, false);
+            put(c, x, y + size * 1.2, cellText(cell), As::Cell);
             const double* number = std::get_if<double>(&cell);
             figure.hit({{x, y, sheet.width[c], rowHeight},
                         -1,
@@ -117,7 +138,8 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     }
     if (sheet.columns > 0) rule(y, 1.2);
     if (table.rows.size() > sheet.rows)
-        figure.notice(fmt::format("\u2026 {} more rows", table.rows.size() - sheet.rows));
+        figure.notice(fmt::format("\u2026 {} more rows: the numbers as CSV, NPZ or JSON hold all {}.",
+                                  table.rows.size() - sheet.rows, table.rows.size()));
     if (table.columns.size() > sheet.columns) {
         std::string names;
         for (std::size_t c = sheet.columns; c < table.columns.size(); ++c)
