@@ -8,6 +8,7 @@
 #include "engine_state.h"
 #include "fovea/error.h"
 #include "fovea/open_model.h"
+#include "fovea/run_estimate.h"
 #include "session_context.h"
 #include "session_images.h"
 
@@ -158,6 +159,22 @@ std::shared_ptr<const Engine::Impl::Recorded> Engine::Impl::recorded(const std::
     return kept && covers(kept->capture, capture) ? kept : nullptr;
 }
 
+RunSpec Engine::Impl::mainSpec(const Session& session, const std::vector<Intervention>& edits, int item,
+                               const Needs& needs, const JobContext& job) {
+    RunSpec spec;
+    spec.item = item;
+    spec.edits = plan(session, edits, item, job);
+    spec.capture = needs.capture;
+    spec.budget = budget(session);
+    if (needs.attentionGradients) {
+        spec.gradients.attention = true;
+        spec.objective = Objective{};
+    } else if (checkpoints && openedModel(session, job)->spec().capabilities.resume) {
+        spec.checkpoints = {1, std::max<std::uint64_t>(1, spec.budget / 8)};
+    }
+    return spec;
+}
+
 std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
                                                        const std::vector<Intervention>& edits, int item,
                                                        const Needs& needs, const JobContext& job) {
@@ -169,19 +186,10 @@ std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
     entry->key = entry->input + "\n" + content_key::ofEdits(edits);
     if (const auto known = recorded(entry->key, needs.capture)) return known->run;
 
-    RunSpec spec;
-    spec.item = item;
-    spec.edits = plan(session, edits, item, job.part(0.3, 0.5));
-    spec.capture = needs.capture;
-    spec.budget = budget(session);
-    if (needs.attentionGradients) {
-        spec.gradients.attention = true;
-        spec.objective = Objective{};
-    } else if (checkpoints && opened->spec().capabilities.resume) {
-        spec.checkpoints = {1, std::max<std::uint64_t>(1, spec.budget / 8)};
+    RunSpec spec = mainSpec(session, edits, item, needs, job.part(0.3, 0.5));
+    if (spec.checkpoints.everyBlocks > 0)
         for (const auto& earlier : latest)
             if (!spec.resume && earlier->input == entry->input) spec.resume = earlier->run->state;
-    }
     entry->capture = spec.capture;
     entry->run = std::make_shared<const RunResult>(runModel(*opened, *input, spec, job.part(0.5, 1)));
     const std::shared_ptr<const Recorded> kept = entry;
@@ -243,10 +251,15 @@ std::uint64_t Engine::budget(const Session& session) const {
 }
 
 MemoryEstimate Engine::estimate(const Session& session, const JobContext& job) {
-    const auto opened = model(session, job.part(0, 0.8));
-    const auto encoded = input(session, job.part(0.8, 1));
+    const auto opened = model(session, job.part(0, 0.5));
+    const auto encoded = input(session, job.part(0.5, 0.7));
     const Needs needs = m_impl->needs(session, opened->spec());
-    return opened->estimate(*encoded, needs.capture, needs.attentionGradients);
+    const bool edited = std::any_of(session.edits.begin(), session.edits.end(),
+                                    [](const Intervention& edit) { return edit.enabled; });
+    // A trace file is not run: its edits are refused when they are asked for, not here.
+    const std::vector<Intervention> edits =
+        edited && opened->spec().capabilities.forward ? session.edits : std::vector<Intervention>();
+    return estimateRun(*opened, *encoded, m_impl->mainSpec(session, edits, 0, needs, job.part(0.7, 1)));
 }
 
 EditPlan Engine::edits(const Session& session, int item, const JobContext& job) {

@@ -48,7 +48,8 @@ public:
     std::shared_ptr<const Model> model(const Session& session, const JobContext& job);
     /// The encoded input; throws Error (Usage) when the session has none and the model needs one.
     std::shared_ptr<const ModelInput> input(const Session& session, const JobContext& job);
-    /// What the session's next run will take beside the weights; loads and encodes when need be.
+    /// What the run of the session's first item will take beside the weights, edits included; loads and encodes when need
+    /// be, and runs the unedited model where an edit looks for its tokens in it.
     MemoryEstimate estimate(const Session& session, const JobContext& job);
     /// Bytes that a run of the session may take: its budget, or what the machine offers.
     std::uint64_t budget(const Session& session) const;

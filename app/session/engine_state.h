@@ -43,6 +43,9 @@ struct Engine::Impl {
     Needs needs(const Session& session, const ModelSpec& spec) const;
     EditPlan plan(const Session& session, const std::vector<Intervention>& edits, int item,
                   const JobContext& job);
+    /// The main run of an item with `edits` that records `needs`, but for what it may resume from.
+    RunSpec mainSpec(const Session& session, const std::vector<Intervention>& edits, int item, const Needs& needs,
+                     const JobContext& job);
     /// A run that serves `key`, or null.
     std::shared_ptr<const Recorded> recorded(const std::string& key, const CaptureRequest& capture);
     /// A run with `edits` that records `needs`, from the cache where one serves.

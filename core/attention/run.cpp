@@ -10,6 +10,7 @@
 #include "attention/recorded_input.h"
 #include "attention/run_state.h"
 #include "fovea/error.h"
+#include "fovea/run_estimate.h"
 
 namespace fovea {
 
@@ -133,6 +134,13 @@ void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
 }
 
 }  // namespace
+
+MemoryEstimate estimateRun(const Model& model, const ModelInput& input, const RunSpec& spec) {
+    if (dynamic_cast<const RecordedInput*>(&input)) return model.estimate(input, spec.capture, spec.gradients.any());
+    RunSpec run = spec;
+    run.edits.dropIdentities();
+    return estimateOf(model, input, run);
+}
 
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
     if (spec.item < 0 || spec.item >= input.count())

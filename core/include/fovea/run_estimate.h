@@ -1,0 +1,11 @@
+#pragma once
+
+#include "fovea/run.h"
+
+namespace fovea {
+
+/// What runModel() would take for this spec, edits, gradients and checkpoints included: what it checks against the budget.
+/// For a recorded input, which is not run, what its model says. Nothing is run.
+MemoryEstimate estimateRun(const Model& model, const ModelInput& input, const RunSpec& spec);
+
+}  // namespace fovea
