@@ -53,9 +53,13 @@ void addDisplayFlags(Flags& command, DisplayFlags& flags) {
     command.option("--colormap", flags.values.colormap, "colour map (fovea-cli list colormaps)")
         .typeName("NAME")
         .group(group);
-    command.option("--opacity", flags.values.opacity, "of the heat over the picture, 0 to 1")
+    command.option("--opacity", flags.values.opacity, "of the strongest heat over the picture, 0 to 1")
         .range(0.0, 1.0)
         .typeName("X")
+        .group(group);
+    command.option("--blend", flags.values.blend, "value: little heat lets the picture through; even: all heat alike")
+        .oneOf({"value", "even"})
+        .typeName("BLEND")
         .group(group);
     command.option("--threshold", flags.values.threshold,
                     "share of the range below which no heat is drawn, 0 to 1")

@@ -42,6 +42,7 @@ void addDisplay(Line& line, const DisplayOptions& display) {
     line.flag("--scale", scaleText(display), standard.scale);
     line.flag("--colormap", display.colormap, standard.colormap);
     line.flag("--opacity", display.opacity, standard.opacity);
+    line.flag("--blend", display.blend, standard.blend);
     line.flag("--threshold", display.threshold, standard.threshold);
     line.flag("--filter", display.filter, standard.filter);
     line.flag("--sinks", display.sinks, standard.sinks);

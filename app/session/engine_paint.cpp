@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "engine_state.h"
 #include "fovea/error.h"
@@ -27,19 +28,44 @@ bool drawn(const viz::PainterCatalog& painters, const std::string& id, const Fin
                        [&](const viz::PainterEntry& entry) { return draws(entry, finding); });
 }
 
+// The finding that a picture draws, or null.
+const Finding* drawnFinding(const std::vector<Finding>& findings, const PictureRequest& picture,
+                            const viz::PainterCatalog& painters) {
+    for (const Finding& finding : findings)
+        if (picture.finding.empty() ? drawn(painters, picture.painter, finding) : finding.name == picture.finding)
+            return &finding;
+    return nullptr;
+}
+
 const Finding& chosenFinding(const std::vector<Finding>& findings, const PictureRequest& picture,
                              const viz::PainterCatalog& painters) {
+    if (const Finding* finding = drawnFinding(findings, picture, painters)) return *finding;
     std::string names;
-    for (const Finding& finding : findings) {
-        if (picture.finding.empty() ? drawn(painters, picture.painter, finding)
-                                    : finding.name == picture.finding)
-            return finding;
+    for (const Finding& finding : findings)
         names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", finding.name, findingKindName(finding));
-    }
     throw Error(picture.finding.empty()
                     ? "no finding of the analysis can be drawn by the painter \"" + picture.painter + "\""
                     : "the analysis has no finding called \"" + picture.finding + "\"",
                 names.empty() ? "the analysis found nothing" : "its findings: " + names, ErrorCode::Usage);
+}
+
+// What a picture's colours are of: the finding, or what its painter makes of it first.
+struct Shown {
+    std::string name;
+    std::size_t kind = 0;
+    std::pair<double, double> range;
+
+    bool likens(const Shown& other) const { return name == other.name && kind == other.kind; }
+};
+
+std::optional<Shown> shownBy(const PictureRequest& picture, const std::vector<Finding>& findings,
+                             const viz::PainterCatalog& painters) {
+    const Finding* finding = drawnFinding(findings, picture, painters);
+    if (!finding || !drawn(painters, picture.painter, *finding)) return {};
+    const viz::PainterEntry& painter = viz::painterFor(painters, *finding, picture.painter, picture.params);
+    if (!painter.reduced) return Shown{finding->name, finding->data.index(), viz::valueRange(*finding)};
+    const Finding reduced = painter.reduced(*finding, checkedParams(painter.info, picture.params));
+    return Shown{reduced.name, reduced.data.index(), viz::valueRange(reduced)};
 }
 
 std::string stageOf(const Finding& finding, const ModelSpec& spec) {
@@ -117,7 +143,7 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const EntryInfo& info = analysisInfo(engine, subject);
     const json params =
         checkedParams(info, subject.session.analyses[static_cast<std::size_t>(request.analysis)].params);
-    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter);
+    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter, request.params);
     const auto item = static_cast<std::size_t>(subject.item);
     const TokenMap& map = subject.input->maps[item];
     const Pixels none;
@@ -133,31 +159,34 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     result.picture.document = result.document;
 }
 
-// One range for all pictures of the session, over all its items, that draw the same finding of the same
-// analysis.
+// One range for all pictures of the session, over all its items, that show the same of the same analysis.
 std::pair<double, double> linkedRange(Engine& engine, const Session& session, const PictureRequest& picture,
-                                      const Finding& own, int items, const JobContext& job) {
+                                      const std::vector<Finding>& findings, int items, const JobContext& job) {
     if (picture.display.minimum < picture.display.maximum)
         return {picture.display.minimum, picture.display.maximum};
-    std::pair<double, double> range = viz::valueRange(own);
+    const std::optional<Shown> own = shownBy(picture, findings, engine.painters());
+    if (!own) return {0, 0};
+    std::pair<double, double> range = own->range;
     const std::string& id = session.analyses[static_cast<std::size_t>(picture.analysis)].id;
-    std::vector<int> analyses;
-    for (const PictureRequest& other : session.pictures)
-        if (session.analyses[static_cast<std::size_t>(other.analysis)].id == id &&
-            other.display.scale == "linked" &&
-            std::find(analyses.begin(), analyses.end(), other.analysis) == analyses.end())
-            analyses.push_back(other.analysis);
-    const double steps = static_cast<double>(analyses.size()) * items;
+    std::vector<PictureRequest> linked;
+    for (const PictureRequest& other : session.pictures) {
+        const bool same = session.analyses[static_cast<std::size_t>(other.analysis)].id == id &&
+                          other.display.scale == "linked";
+        const bool known = std::any_of(linked.begin(), linked.end(), [&](const PictureRequest& one) {
+            return one.analysis == other.analysis && one.finding == other.finding &&
+                   one.painter == other.painter && one.params == other.params;
+        });
+        if (same && !known) linked.push_back(other);
+    }
+    const double steps = static_cast<double>(linked.size()) * items;
     double step = 0;
-    for (const int analysis : analyses)
+    for (const PictureRequest& other : linked)
         for (int item = 0; item < items; ++item, ++step) {
             const auto result =
-                engine.analyse(session, analysis, item, job.part(step / steps, (step + 1) / steps));
-            for (const Finding& finding : result->findings) {
-                if (finding.name != own.name || finding.data.index() != own.data.index()) continue;
-                const auto [low, high] = viz::valueRange(finding);
-                range = {std::min(range.first, low), std::max(range.second, high)};
-            }
+                engine.analyse(session, other.analysis, item, job.part(step / steps, (step + 1) / steps));
+            const std::optional<Shown> shown = shownBy(other, result->findings, engine.painters());
+            if (!shown || !shown->likens(*own)) continue;
+            range = {std::min(range.first, shown->range.first), std::max(range.second, shown->range.second)};
         }
     return range;
 }
@@ -175,7 +204,7 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     viz::Display display = displayOf(request.display);
     if (display.scale.kind == viz::Scale::Kind::Linked && isMap(finding)) {
         auto range =
-            linkedRange(*this, session, request, finding, subject.input->count(), job.part(0.8, 0.9));
+            linkedRange(*this, session, request, result->findings, subject.input->count(), job.part(0.8, 0.9));
         const auto* grid = std::get_if<Grid>(&finding.data);
         // Signed maps are drawn symmetrically around 0: the recipe names what the colour bar shows.
         if (grid && grid->signedValues) {

@@ -32,6 +32,12 @@ viz::Filter filterOf(const std::string& name) {
                 ErrorCode::Usage);
 }
 
+viz::Blend blendOf(const std::string& name) {
+    if (name == "value") return viz::Blend::Value;
+    if (name == "even") return viz::Blend::Even;
+    throw Error("there is no blend \"" + name + "\"", "blends: value, even", ErrorCode::Usage);
+}
+
 viz::SinkPolicy policyOf(const std::string& name) {
     if (name == "keep") return viz::SinkPolicy::Keep;
     if (name == "mask") return viz::SinkPolicy::Mask;
@@ -96,6 +102,7 @@ viz::Display displayOf(const DisplayOptions& options) {
             "give a minimum below the maximum (--scale fixed:MIN:MAX)", ErrorCode::Usage);
     display.colormap = options.colormap;
     display.opacity = options.opacity;
+    display.blend = blendOf(options.blend);
     display.threshold = options.threshold;
     display.filter = filterOf(options.filter);
     display.sinks = policyOf(options.sinks);

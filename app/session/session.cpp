@@ -19,9 +19,9 @@ constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000;
 
 ordered_json displayJson(const DisplayOptions& display) {
     return {{"scale", display.scale},       {"minimum", display.minimum}, {"maximum", display.maximum},
-            {"colormap", display.colormap}, {"opacity", display.opacity}, {"threshold", display.threshold},
-            {"filter", display.filter},     {"sinks", display.sinks},     {"token_grid", display.tokenGrid},
-            {"recipe", display.recipe}};
+            {"colormap", display.colormap}, {"opacity", display.opacity}, {"blend", display.blend},
+            {"threshold", display.threshold}, {"filter", display.filter},   {"sinks", display.sinks},
+            {"token_grid", display.tokenGrid}, {"recipe", display.recipe}};
 }
 
 DisplayOptions readDisplay(FieldReader reader, json& unknown) {
@@ -31,6 +31,7 @@ DisplayOptions readDisplay(FieldReader reader, json& unknown) {
     reader.read("maximum", display.maximum, -kLargest, kLargest);
     reader.read("colormap", display.colormap, 256);
     reader.read("opacity", display.opacity, 0, 1);
+    reader.readChoice("blend", display.blend, {"value", "even"});
     reader.read("threshold", display.threshold, 0, 1);
     reader.readChoice("filter", display.filter, {"nearest", "bilinear", "bicubic"});
     reader.readChoice("sinks", display.sinks, {"keep", "mask", "redistribute"});

@@ -71,6 +71,52 @@ TEST_CASE("an edit of a late block runs the late blocks alone, with the numbers 
     CHECK(plain->trace->output("logits") == engine().run(demo(), 0, capture, job)->trace->output("logits"));
 }
 
+TEST_CASE("the estimate is what the run will be checked against, edits included") {
+    Engine e = engine();
+    Session session = demo();
+    const JobContext job;
+    const MemoryEstimate plain = e.estimate(session, job);
+    CHECK(e.run(session, 0, {}, job)->estimate.run() == plain.run());
+    session.edits = {{"scale_keys", {{"tokens", "cls"}, {"factor", 0.5}}, true}};
+    const MemoryEstimate edited = e.estimate(session, job);
+    CHECK(edited.run() > plain.run());
+    CHECK(engine().run(session, 0, {}, job)->estimate.run() == edited.run());
+    session.edits[0].enabled = false;
+    CHECK(e.estimate(session, job).run() == plain.run());
+}
+
+TEST_CASE("several maps become a grid of maps; an overlay of them has the scale of their mean") {
+    Engine e = engine();
+    Session session = demo();
+    session.analyses[0].params = {{"layers", "all"}, {"planes", "layers_heads"}};
+    const JobContext job;
+    const auto grid = e.paint(session, 0, 0, job);
+    CHECK(grid->painter == "head_grid");
+    const Finding& maps = e.analyse(session, 0, 0, job)->findings.front();
+    CHECK(grid->linked == viz::valueRange(maps));
+
+    session.pictures[0].painter = "heat_overlay";
+    const auto overlay = e.paint(session, 0, 0, job);
+    const viz::PainterEntry& painter = e.painters().get("heat_overlay");
+    const Finding mean = painter.reduced(maps, checkedParams(painter.info, nullptr));
+    CHECK(overlay->linked == viz::valueRange(mean));
+    CHECK(overlay->linked.second < grid->linked.second);
+    CHECK(overlay->picture.title.find("each head") == std::string::npos);
+
+    // Both in one session: each keeps to pictures of its own kind; two overlays share a range.
+    session.pictures.push_back(session.pictures[0]);
+    session.pictures[1].painter.clear();
+    CHECK(e.paint(session, 0, 0, job)->linked == overlay->linked);
+    CHECK(e.paint(session, 1, 0, job)->linked == grid->linked);
+    session.analyses.push_back(session.analyses[0]);
+    session.analyses[1].params["queries"] = "7";
+    session.pictures.push_back(session.pictures[0]);
+    session.pictures[2].analysis = 1;
+    const auto shared = e.paint(session, 0, 0, job)->linked;
+    CHECK(shared == e.paint(session, 2, 0, job)->linked);
+    CHECK(shared.second >= overlay->linked.second);
+}
+
 TEST_CASE("one run serves all analyses of a session") {
     Engine e = engine();
     Session session = demo();

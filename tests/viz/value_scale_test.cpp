@@ -149,3 +149,39 @@ TEST_CASE("numbers read well") {
     CHECK(labels(0, 2e-5, 4) == "0 5e-6 1e-5 1.5e-5 2e-5 ");
     CHECK(labels(3, 3, 4) == "3 ");
 }
+
+TEST_CASE("values that are practically equal are one colour, and the scale says so") {
+    std::vector<float> values;
+    for (int i = 0; i < 50; ++i) values.push_back(0.005F * (1 + 1e-4F * static_cast<float>(i % 7)));
+    for (const auto kind : {Scale::Kind::Linked, Scale::Kind::Picture, Scale::Kind::Log, Scale::Kind::Rank}) {
+        const ValueScale scale({kind, 0, 0, 0, 0}, values);
+        CHECK(scale.nearlyConstant());
+        CHECK(scale.description().find("practically constant") != std::string::npos);
+        double low = 1, high = 0;
+        for (const float value : values) {
+            low = std::min(low, scale.position(value));
+            high = std::max(high, scale.position(value));
+        }
+        CHECK(high - low < 0.01);
+    }
+    // A range that was asked for, one that other pictures share, signed values and real structure are drawn as they are.
+    CHECK_FALSE(ValueScale({Scale::Kind::Fixed, 0.005, 0.00501, 0, 0}, values).nearlyConstant());
+    CHECK_FALSE(ValueScale({Scale::Kind::Linked, 0, 0, 0, 0.1}, values).nearlyConstant());
+    CHECK_FALSE(ValueScale({Scale::Kind::Linked, 0, 0, 0, 0}, values, true).nearlyConstant());
+    values.push_back(0.006F);
+    const ValueScale wide({Scale::Kind::Linked, 0, 0, 0, 0}, values);
+    CHECK_FALSE(wide.nearlyConstant());
+    CHECK(wide.position(0.005) == doctest::Approx(0));
+    CHECK(wide.description() == "linked scale");
+}
+
+TEST_CASE("the strength of a value grows from nothing") {
+    const std::vector<float> values = {0, 1, 2};
+    const ValueScale plain({Scale::Kind::Linked, 0, 0, 0, 0}, values);
+    CHECK(plain.strength(0) == 0);
+    CHECK(plain.strength(0.25) == 0.25);
+    const ValueScale around({Scale::Kind::Linked, 0, 0, 0, 0}, values, true);
+    CHECK(around.strength(around.position(0)) == 0);
+    CHECK(around.strength(around.position(2)) == 1);
+    CHECK(around.strength(around.position(-2)) == 1);
+}

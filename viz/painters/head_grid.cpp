@@ -302,6 +302,10 @@ void add_head_grid(PainterCatalog& catalog) {
                     ""}}};
     entry.kinds = {"Grid"};
     entry.paint = paint;
+    entry.prefers = [](const Finding& finding) {
+        const Grid* grid = std::get_if<Grid>(&finding.data);
+        return grid && grid->planeCount() > 1 && grid->planeCount() <= maximumPlanes;
+    };
     catalog.add(std::move(entry));
 }
 

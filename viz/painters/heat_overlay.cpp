@@ -16,14 +16,15 @@ constexpr int smoothSide = 448;         // pixels of a smoothed heat map's longe
 constexpr double smallestGridCell = 5;  // units; finer token grids would cover the picture
 constexpr std::size_t maximumHatched = 4096, maximumHits = 20000;
 
-std::shared_ptr<std::vector<std::uint8_t>> colored(const std::vector<float>& values, const ValueScale& scale,
-                                                   const ColorMap& map, double threshold, double opacity) {
+std::shared_ptr<std::vector<std::uint8_t>> colored(const std::vector<float>& values, const ColorBar& bar,
+                                                   double opacity) {
     auto rgba = std::make_shared<std::vector<std::uint8_t>>(values.size() * 4, 0);
-    const auto alpha = static_cast<std::uint8_t>(std::lround(255 * std::clamp(opacity, 0.0, 1.0)));
     for (std::size_t i = 0; i < values.size(); ++i) {
-        const double position = scale.position(values[i]);
-        if (std::isnan(position) || !scale.shows(position, threshold)) continue;
-        const Color c = map.at(position);
+        const double position = bar.scale.position(values[i]);
+        if (std::isnan(position) || !bar.scale.shows(position, bar.threshold)) continue;
+        const Color c = bar.map.at(position);
+        const double share = std::clamp(opacity, 0.0, 1.0) * (bar.fades ? heatShare(bar.scale, position) : 1);
+        const auto alpha = static_cast<std::uint8_t>(std::lround(255 * share));
         std::copy_n(std::initializer_list<std::uint8_t>{c.r, c.g, c.b, alpha}.begin(), 4,
                     rgba->begin() + 4 * i);
     }
@@ -48,23 +49,19 @@ Rect cellRect(const Rect& area, int rows, int columns, int row, int column) {
             area.height / rows};
 }
 
-void addHeat(Figure& figure, const PaintInput& in, const GridView& view, const Rect& area,
-             const ValueScale& scale, const ColorMap& map) {
-    const Display& display = in.display;
-    const double opacity = in.image.empty() ? 1 : display.opacity;
-    if (display.filter == Filter::Nearest) {
+void addHeat(Figure& figure, const PaintInput& in, const GridView& view, const Rect& area, const ColorBar& bar) {
+    const double opacity = in.image.empty() ? 1 : in.display.opacity;
+    if (in.display.filter == Filter::Nearest) {
         figure.add("heat",
-                   RasterMark{area, view.columns, view.rows,
-                              colored(view.values, scale, map, display.threshold, opacity), false, 1});
+                   RasterMark{area, view.columns, view.rows, colored(view.values, bar, opacity), false, 1});
         return;
     }
     const double longer = std::max(area.width, area.height);
     const int width = std::max(view.columns, static_cast<int>(smoothSide * area.width / longer));
     const int height = std::max(view.rows, static_cast<int>(smoothSide * area.height / longer));
     const std::vector<float> fine =
-        upsample(view.values, view.rows, view.columns, height, width, display.filter);
-    figure.add("heat", RasterMark{area, width, height, colored(fine, scale, map, display.threshold, opacity),
-                                  true, 1});
+        upsample(view.values, view.rows, view.columns, height, width, in.display.filter);
+    figure.add("heat", RasterMark{area, width, height, colored(fine, bar, opacity), true, 1});
 }
 
 /// A map of pixels is read out by token: the mean over the token's rectangle.
@@ -146,14 +143,15 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const ColorMap& map = colorMapFor(in.display, view.isSigned);
     const ValueScale scale(in.display.scale, view.values, view.isSigned);
     Figure figure(in, view.subtitle);
-    const ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
+    ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
+    bar.fades = !in.image.empty() && in.display.blend == Blend::Value;
     const double barWidth = colorBarWidth(figure, bar);
     const ImageFrame frame =
         placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, {0, barWidth, 0, 0});
     double bottom = frame.bottom();
     if (view.rows > 0 && view.columns > 0) {
         const Rect area = frame.map(view.area);
-        addHeat(figure, in, view, area, scale, map);
+        addHeat(figure, in, view, area, bar);
         in.job.progress(0.5, "heat");
         if (in.display.tokenGrid && view.onTokenGrid) addTokenGrid(figure, area, view.rows, view.columns);
         addCells(figure, in, view, frame, area);
@@ -196,6 +194,9 @@ void add_heat_overlay(PainterCatalog& catalog) {
     entry.kinds = {"Grid", "TokenScores"};
     entry.priority = 10;
     entry.paint = paint;
+    entry.reduced = [](const Finding& finding, const nlohmann::json& params) {
+        return params.value("plane", -1) >= 0 ? finding : fusedFinding(finding, params.value("fuse", "mean"));
+    };
     catalog.add(std::move(entry));
 }
 

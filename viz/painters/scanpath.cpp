@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "picture/image_frame.h"
 
@@ -9,50 +10,77 @@ namespace fovea::viz {
 namespace {
 
 constexpr Color disc{224, 122, 58, 205}, rim{160, 72, 22, 255}, path{70, 70, 70, 235}, first{0, 130, 90, 255};
-constexpr double largestShare = 0.05;  // of the picture's width, radius of the longest fixation
+constexpr double largestShare = 0.05;  // of the picture's width, radius of the largest circle
 constexpr double smallestRadius = 3;
 constexpr std::size_t maximumNumbers = 300;
 
-/// Radii whose squares are proportional to the duration: the eye compares areas.
+/// What the areas of the circles stand for: durations or, where all last equally long, the share of the map.
+enum class Measure { Duration, Mass, None };
+
+double valueOf(const Path::Fixation& fixation, Measure measure) {
+    return measure == Measure::Duration ? fixation.duration : measure == Measure::Mass ? fixation.mass : 0;
+}
+
+bool varies(const std::vector<Path::Fixation>& fixations, Measure measure) {
+    double low = std::numeric_limits<double>::infinity(), high = 0;
+    for (const Path::Fixation& f : fixations) {
+        const double value = valueOf(f, measure);
+        if (!std::isfinite(value)) continue;
+        low = std::min(low, value);
+        high = std::max(high, value);
+    }
+    return low >= 0 && high - low > 1e-3 * high;
+}
+
+/// Radii whose squares are proportional to what is measured: the eye compares areas.
 class Radii {
 public:
     Radii(const std::vector<Path::Fixation>& fixations, const Rect& picture) {
+        for (const Measure candidate : {Measure::Mass, Measure::Duration})
+            if (varies(fixations, candidate)) m_measure = candidate;
         for (const Path::Fixation& f : fixations)
-            if (std::isfinite(f.duration)) m_longest = std::max(m_longest, f.duration);
+            if (std::isfinite(valueOf(f, m_measure))) m_most = std::max(m_most, valueOf(f, m_measure));
         m_largest = std::max(8.0, largestShare * std::min(picture.width, 2.5 * picture.height));
     }
-    bool known() const { return m_longest > 0; }
-    double longest() const { return m_longest; }
-    double of(double duration) const {
-        if (!known()) return m_largest * 0.6;
-        if (!(duration > 0)) return smallestRadius;
-        return std::max(smallestRadius, m_largest * std::sqrt(std::min(1.0, duration / m_longest)));
+    Measure measure() const { return m_measure; }
+    double most() const { return m_most; }
+    double of(const Path::Fixation& fixation) const { return of(valueOf(fixation, m_measure)); }
+    double of(double value) const {
+        if (m_measure == Measure::None) return m_largest * 0.6;
+        if (!(value > 0)) return smallestRadius;
+        return std::max(smallestRadius, m_largest * std::sqrt(std::min(1.0, value / m_most)));
     }
 
 private:
-    double m_longest = 0, m_largest = 0;
+    Measure m_measure = Measure::None;
+    double m_most = 0, m_largest = 0;
 };
 
-void legendDurations(Figure& figure, const Radii& radii) {
-    if (!radii.known()) {
-        figure.notice("The fixations have no durations: all circles have one size.");
+void legendSizes(Figure& figure, const Radii& radii) {
+    if (radii.measure() == Measure::None) {
+        figure.notice("All fixations last equally long: all circles have one size.");
         return;
     }
-    const double power = std::pow(10.0, std::floor(std::log10(radii.longest())));
+    const bool lasts = radii.measure() == Measure::Duration;
+    const double power = std::pow(10.0, std::floor(std::log10(radii.most())));
     double top = power;
     for (const double factor : {1.0, 2.0, 2.5, 5.0})
-        if (factor * power <= radii.longest()) top = factor * power;
+        if (factor * power <= radii.most()) top = factor * power;
     std::vector<Mark> marks;
     double x = 0;
     const double height = std::max(2 * radii.of(top) + 1, figure.fontSize() * 1.2);
-    std::string text = "duration";
-    for (const double duration : {top / 4, top}) {
-        const double r = radii.of(duration);
+    const auto named = [&](double value) {
+        return lasts ? valueText(value) + " ms" : valueText(100 * value) + " %";
+    };
+    for (const double value : {top / 4, top}) {
+        const double r = radii.of(value);
         marks.push_back(EllipseMark{{x, height / 2 - r, 2 * r, 2 * r}, {rim, 1, disc, false}});
         x += 2 * r + 6;
-        text += fmt::format("{} {} ms", duration == top ? " and" : "", valueText(duration));
     }
-    figure.legend(std::move(marks), x, text + " (area grows with duration)", height);
+    figure.legend(std::move(marks), x,
+                  fmt::format("{} {} and {} (area grows with it)", lasts ? "duration" : "share of the map",
+                              named(top / 4), named(top)),
+                  height);
 }
 
 /// A fixation's circle and its number, which stands beside the circle where it does not fit inside.
@@ -76,7 +104,7 @@ Spot spotOf(const Path::Fixation& fixation, std::size_t index, const ImageFrame&
             double size) {
     Spot spot;
     spot.center = frame.map(fixation.x, fixation.y);
-    spot.radius = radii.of(fixation.duration);
+    spot.radius = radii.of(fixation);
     const double width = textWidth(std::to_string(index + 1), size, Face::Bold);
     spot.inside = width < 1.7 * spot.radius && size < 1.8 * spot.radius;
     spot.label = spot.inside ? Point{spot.center.x, spot.center.y + size * 0.36}
@@ -165,7 +193,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
         const double box = figure.fontSize();
         figure.legend({EllipseMark{{1, box * 0.1, box, box}, {first, 2.2, disc, false}}}, box + 2,
                       "first fixation");
-        legendDurations(figure, radii);
+        legendSizes(figure, radii);
     }
     const auto outside = std::count_if(fixations.begin(), fixations.end(),
                                        [&](const Path::Fixation& f) { return !frame.holds(f.x, f.y); });
@@ -185,7 +213,7 @@ void add_scanpath(PainterCatalog& catalog) {
     entry.info = {
         "scanpath",
         "Scanpath",
-        "Numbered fixations over the picture, circle area linear in duration",
+        "Numbered fixations over the picture, circle area linear in duration or, where all last equally long, in the share of the map",
         {{"fade", ParamType::Number, 0.25, "how far the picture is mixed with white", 0, 1, {}, ""},
          {"until",
           ParamType::Integer,

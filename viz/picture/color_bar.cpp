@@ -6,7 +6,8 @@
 namespace fovea::viz {
 namespace {
 
-constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110, longestUnit = 200;
+constexpr double gap = 16, barWidth = 13, tickLength = 4, minimumHeight = 110, longestUnit = 200,
+                 fullHeat = 0.5;
 constexpr std::size_t maximumUnitLines = 4;
 
 double tickSize(const Figure& figure) {
@@ -48,6 +49,10 @@ std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, do
 
 }  // namespace
 
+double heatShare(const ValueScale& scale, double position) {
+    return std::clamp(scale.strength(position) / fullHeat, 0.0, 1.0);
+}
+
 double colorBarWidth(const Figure& figure, const ColorBar& bar) {
     // Turned lines are counted for the shortest bar, so that the answer does not depend on the height chosen
     // later.
@@ -65,7 +70,8 @@ double addColorBar(Figure& figure, const ColorBar& bar, double x, double y, doub
     for (int i = 255; i >= 0; --i) {
         const Color c = bar.map.colors[i];
         const bool drawn = bar.scale.shows(i / 255.0, bar.threshold);
-        rgba->insert(rgba->end(), {c.r, c.g, c.b, static_cast<std::uint8_t>(drawn ? 255 : 0)});
+        const double share = !drawn ? 0 : bar.fades ? heatShare(bar.scale, i / 255.0) : 1;
+        rgba->insert(rgba->end(), {c.r, c.g, c.b, static_cast<std::uint8_t>(std::lround(255 * share))});
     }
     figure.add("legend", RasterMark{whole, 1, 256, std::move(rgba), false, 1});
     const Style outline{ink::faint, 0.7, ink::none, false};

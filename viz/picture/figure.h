@@ -94,7 +94,12 @@ struct ColorBar {
     std::string unit;
     double threshold = 0;        ///< values below this share of the range are not drawn
     std::string scaleName = {};  ///< instead of the scale's own description
+    bool fades = false;          ///< little heat is drawn transparent (heatShare)
 };
+
+/// How opaque heat at a position of the scale is, as a share of the opacity asked for: 0 at no heat, 1 from the middle of
+/// the scale on, so that a photograph shows where there is little heat.
+double heatShare(const ValueScale& scale, double position);
 
 /// Width that addColorBar() takes, gap included.
 double colorBarWidth(const Figure& figure, const ColorBar& bar);

@@ -114,6 +114,16 @@ void checkGrid(const Grid& grid, const std::string& name) {
                     {}, ErrorCode::Internal);
 }
 
+Finding fusedFinding(const Finding& finding, const std::string& fuse) {
+    const Grid* grid = std::get_if<Grid>(&finding.data);
+    if (!grid || grid->planeCount() < 2) return finding;
+    checkGrid(*grid, finding.name);
+    Grid one = *grid;
+    one.planes = {""};
+    one.values = fused(*grid, fuse);
+    return {finding.name + ", " + fuse + " of its planes", finding.title, finding.unit, finding.note, std::move(one)};
+}
+
 const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid) {
     if (!grid.pixels) return stageWithGrid(tokens, grid.rows, grid.columns);
     for (const StageTokens& stage : tokens.stages)
@@ -160,9 +170,16 @@ void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* s
     const char* fate = in.display.sinks == SinkPolicy::Mask           ? "sink, left out"
                        : in.display.sinks == SinkPolicy::Redistribute ? "sink, set to 0"
                                                                       : "sink";
-    if (!in.selectedTokens.empty())
+    std::vector<int> placed, elsewhere;
+    for (const int token : in.selectedTokens) {
+        const bool outlined = stage && token >= 0 && token < stage->size() && stage->tokens[token].row >= 0;
+        (outlined ? placed : elsewhere).push_back(token);
+    }
+    if (!placed.empty())
         figure.legend({RectMark{cell, {ink::selected, 1.6, ink::none, false}, 0}}, size,
-                      "selected: " + tokenNames(stage, in.selectedTokens));
+                      "selected: " + tokenNames(stage, placed));
+    if (!elsewhere.empty())
+        figure.notice("Selected, without a place in the picture: " + tokenNames(stage, elsewhere) + ".");
     if (in.display.sinkTokens.empty()) return;
     figure.legend({RectMark{cell, {ink::sink, 1.2, ink::none, true}, 0}}, size, fate);
     figure.notice(sinkSentence(in.display.sinks, stage, in.display.sinkTokens));

@@ -27,6 +27,9 @@ struct GridView {
 /// when its sizes contradict each other.
 GridView gridView(const PaintInput& input, int plane, const std::string& fuse);
 
+/// A finding with several planes as the one map that they fuse to; its name says how. Others as they are.
+Finding fusedFinding(const Finding& finding, const std::string& fuse);
+
 /// The stage that a grid's cells are tokens of, or null.
 const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid);
 

@@ -51,15 +51,29 @@ bool draws(const PainterEntry& entry, const std::string& kind) {
     return std::find(entry.kinds.begin(), entry.kinds.end(), kind) != entry.kinds.end();
 }
 
+bool knows(const PainterEntry& entry, const nlohmann::json& params) {
+    if (!params.is_object()) return true;
+    return std::all_of(params.items().begin(), params.items().end(), [&](const auto& given) {
+        return std::any_of(entry.info.params.begin(), entry.info.params.end(),
+                           [&](const ParamSpec& spec) { return spec.name == given.key(); });
+    });
+}
+
+bool better(const PainterEntry& entry, const PainterEntry& than, const Finding& finding) {
+    const bool prefers = entry.prefers && entry.prefers(finding), other = than.prefers && than.prefers(finding);
+    return prefers != other ? prefers : entry.priority > than.priority;
+}
+
 }  // namespace
 
 PainterCatalog makePainterCatalog() {
-    PainterCatalog catalog;
+    PainterCatalog catalog("painter");
     addAll_painters(catalog);
     return catalog;
 }
 
-const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& finding, const std::string& id) {
+const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& finding, const std::string& id,
+                               const nlohmann::json& params) {
     const std::string kind = findingKindName(finding);
     if (!id.empty()) {
         const PainterEntry& entry = catalog.get(id);
@@ -70,11 +84,14 @@ const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& fin
         throw Error("painter \"" + id + "\" cannot draw \"" + finding.name + "\": it is a " + kind,
                     "painters for it: " + able, ErrorCode::Usage);
     }
-    const PainterEntry* best = nullptr;
-    for (const PainterEntry& entry : catalog.all())
-        if (draws(entry, kind) && (!best || entry.priority > best->priority)) best = &entry;
+    const PainterEntry *best = nullptr, *knowing = nullptr;
+    for (const PainterEntry& entry : catalog.all()) {
+        if (!draws(entry, kind)) continue;
+        if (!best || better(entry, *best, finding)) best = &entry;
+        if (knows(entry, params) && (!knowing || better(entry, *knowing, finding))) knowing = &entry;
+    }
     if (!best) throw Error("there is no painter for a " + kind, {}, ErrorCode::Internal);
-    return *best;
+    return knowing ? *knowing : *best;
 }
 
 std::pair<double, double> valueRange(const Finding& finding) {

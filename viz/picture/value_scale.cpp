@@ -9,6 +9,7 @@
 namespace fovea::viz {
 namespace {
 
+constexpr double leastSpread = 0.01;  // of the values' size; less is drawn as one colour
 constexpr double logDecades = 6;  // below a millionth of the maximum there is nothing to see
 
 double niceStep(double range, int count) {
@@ -115,7 +116,19 @@ ValueScale::ValueScale(const Scale& scale, std::span<const float> values, bool s
     }
 }
 
+bool ValueScale::spreadsNothing(double low, double high) const {
+    return !m_signed && high - low < leastSpread * std::max(std::abs(low), std::abs(high));
+}
+
 void ValueScale::setRange(double low, double high) {
+    if (m_kind != Scale::Kind::Fixed && spreadsNothing(low, high)) {
+        // Half way between nothing and twice as much: one colour, and the colour bar says why.
+        m_nearlyConstant = true;
+        const double middle = (low + high) / 2;
+        m_minimum = std::min(0.0, 2 * middle);
+        m_maximum = std::max(0.0, 2 * middle);
+        return;
+    }
     if (m_signed) {
         const double limit = std::max(std::abs(low), std::abs(high));
         low = -limit;
@@ -143,7 +156,7 @@ double ValueScale::position(double value) const {
         return value == 0 ? 0.5 : 0.5 + std::copysign(0.5 * logShare(std::abs(value)), value);
     }
     if (m_kind == Scale::Kind::Rank) {
-        if (m_sorted.size() < 2) return 0.5;
+        if (m_sorted.size() < 2 || m_nearlyConstant) return 0.5;
         const auto range = std::equal_range(m_sorted.begin(), m_sorted.end(), static_cast<float>(value));
         const double low = static_cast<double>(range.first - m_sorted.begin());
         const double high = static_cast<double>(range.second - m_sorted.begin());
@@ -171,10 +184,14 @@ double ValueScale::zero() const {
     return m_kind == Scale::Kind::Log ? 0.5 : position(0);
 }
 
-bool ValueScale::shows(double position, double threshold) const {
-    if (!aroundZero()) return position >= threshold;
+double ValueScale::strength(double position) const {
+    if (!aroundZero()) return position;
     const double middle = zero();
-    return std::abs(position - middle) >= threshold * std::max(middle, 1 - middle);
+    return std::abs(position - middle) / std::max(middle, 1 - middle);
+}
+
+bool ValueScale::shows(double position, double threshold) const {
+    return strength(position) >= threshold;
 }
 
 std::string ValueScale::hiddenText(double threshold) const {
@@ -214,19 +231,12 @@ std::vector<Tick> ValueScale::ticks(int count) const {
 }
 
 std::string ValueScale::description() const {
-    switch (m_kind) {
-        case Scale::Kind::Linked:
-            return "linked scale";
-        case Scale::Kind::Fixed:
-            return "fixed scale";
-        case Scale::Kind::Picture:
-            return "this picture's range";
-        case Scale::Kind::Log:
-            return "log scale";
-        case Scale::Kind::Rank:
-            return "rank scale";
-    }
-    return {};
+    const char* name = m_kind == Scale::Kind::Linked    ? "linked scale"
+                       : m_kind == Scale::Kind::Fixed   ? "fixed scale"
+                       : m_kind == Scale::Kind::Picture ? "this picture's range"
+                       : m_kind == Scale::Kind::Log     ? "log scale"
+                                                        : "rank scale";
+    return m_nearlyConstant ? std::string(name) + ", values practically constant" : name;
 }
 
 }  // namespace fovea::viz

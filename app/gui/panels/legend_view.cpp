@@ -50,7 +50,9 @@ void LegendView::read(const viz::Layer& legend) {
     m_colors = QImage(raster->height, 1, QImage::Format_RGB32);
     for (int i = 0; i < raster->height; ++i) {
         const std::uint8_t* p = raster->rgba->data() + 4 * static_cast<std::size_t>(raster->height - 1 - i);
-        m_colors.setPixel(i, 0, qRgb(p[0], p[1], p[2]));
+        // As on the picture's white page: where heat is transparent the bar is, too.
+        const auto onWhite = [&](int channel) { return 255 - (255 - p[channel]) * p[3] / 255; };
+        m_colors.setPixel(i, 0, qRgb(onWhite(0), onWhite(1), onWhite(2)));
     }
     const Rect& whole = raster->target;
     for (const viz::Mark& mark : legend.marks) {

@@ -30,11 +30,15 @@ enum class Filter { Nearest, Bilinear, Bicubic };
 /// spread over the other tokens in equal parts.
 enum class SinkPolicy { Keep, Mask, Redistribute };
 
+/// How heat lies over a photograph: by value, so that the photograph shows where there is little heat; or all of it alike.
+enum class Blend { Value, Even };
+
 /// Display settings of one picture.
 struct Display {
     Scale scale;
     std::string colormap = "inferno";
-    double opacity = 0.6;
+    double opacity = 0.75;  ///< of the strongest heat
+    Blend blend = Blend::Value;
     double threshold = 0;
     Filter filter = Filter::Nearest;
     SinkPolicy sinks = SinkPolicy::Keep;
@@ -63,6 +67,11 @@ struct PainterEntry {
     std::vector<std::string> kinds;  ///< finding kinds it can draw ("Grid", "Tree", ...)
     int priority = 0;                ///< the default painter of a kind is the one of highest priority
     std::function<Picture(const PaintInput&, const nlohmann::json& params)> paint;
+    /// Whether it draws this finding better than the default painter of its kind does; may be empty.
+    std::function<bool(const Finding&)> prefers = {};
+    /// What the colours are of, where that is not the finding's own values: several planes fused to one map. Its name
+    /// tells it apart. May be empty.
+    std::function<Finding(const Finding&, const nlohmann::json& params)> reduced = {};
 };
 
 using PainterCatalog = EntryTable<PainterEntry>;
@@ -70,8 +79,10 @@ using PainterCatalog = EntryTable<PainterEntry>;
 /// All painters; throws Error (Internal) on a duplicate id.
 PainterCatalog makePainterCatalog();
 
-/// The painter for a finding: by id, or the default of its kind when `id` is empty; throws Error (Usage).
-const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& finding, const std::string& id);
+/// The painter for a finding: by id; or, when `id` is empty, one that prefers it, or else the default of its kind, among
+/// those that know all of `params`. Throws Error (Usage).
+const PainterEntry& painterFor(const PainterCatalog& catalog, const Finding& finding, const std::string& id,
+                               const nlohmann::json& params = nlohmann::json::object());
 
 /// Smallest and largest finite value of a finding's numbers; what linked scales are made of.
 std::pair<double, double> valueRange(const Finding& finding);

@@ -32,6 +32,8 @@ public:
     /// 0..1, clamped; NaN for NaN.
     double position(double value) const;
     double valueAt(double position) const;
+    /// How far a position is from "nothing": from the low end or, for signed values, from 0; 0..1.
+    double strength(double position) const;
     /// Whether a value at `position` is drawn under a threshold: a share of the range or, for signed values,
     /// of the largest magnitude, so that what is hidden lies around 0.
     bool shows(double position, double threshold) const;
@@ -43,18 +45,22 @@ public:
     /// True when some value lies outside, so that a colour bar must show that it is cut.
     bool cutsBelow() const { return m_cutsBelow; }
     bool cutsAbove() const { return m_cutsAbove; }
+    /// True when all values are equal but for less than a hundredth of their size: differences that mean little, which
+    /// the scale then does not spread over its colours. Never for a fixed scale.
+    bool nearlyConstant() const { return m_nearlyConstant; }
     std::vector<Tick> ticks(int count) const;
     /// "linked scale", "fixed scale", "this picture's range", "log scale", "rank scale".
     std::string description() const;
 
 private:
     void setRange(double low, double high);
+    bool spreadsNothing(double low, double high) const;
     double logShare(double magnitude) const;
     bool aroundZero() const { return m_signed && m_kind != Scale::Kind::Rank; }
     double zero() const;
 
     Scale::Kind m_kind;
-    bool m_signed = false, m_cutsBelow = false, m_cutsAbove = false;
+    bool m_signed = false, m_cutsBelow = false, m_cutsAbove = false, m_nearlyConstant = false;
     double m_minimum = 0, m_maximum = 1;
     double m_smallest = 1;        // log: the magnitude at the low end
     std::vector<float> m_sorted;  // rank
