@@ -1,8 +1,11 @@
 #include <QElapsedTimer>
 #include <QTimer>
 #include <algorithm>
+#include <thread>
 
+#include "fovea/error.h"
 #include "gui/window_fixture.h"
+#include "window/background.h"
 
 namespace fovea::gui {
 
@@ -53,6 +56,19 @@ TEST_CASE_FIXTURE(WindowFixture, "changing things while a run goes on answers wi
     CHECK(worst <= 50);
     window->actions().stop->trigger();
     settle();
+}
+
+TEST_CASE("work in the background keeps the window alive and throws what it threw") {
+    std::thread::id where;
+    const qint64 gap = longestGap(1, [&] {
+        inBackground([&] {
+            where = std::this_thread::get_id();
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+        });
+    });
+    CHECK(where != std::this_thread::get_id());
+    CHECK(gap <= 50);
+    CHECK_THROWS_AS(inBackground([] { throw Error("no"); }), Error);
 }
 
 }  // namespace fovea::gui

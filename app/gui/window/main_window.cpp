@@ -270,7 +270,7 @@ bool MainWindow::mayLeave() {
 }
 
 void MainWindow::closeEvent(QCloseEvent* event) {
-    if (!mayLeave()) return event->ignore();
+    if (m_opener->busy() || !mayLeave()) return event->ignore();
     if (m_actions.present->isChecked()) m_actions.present->setChecked(false);
     m_settings.setValue("window/geometry", saveGeometry());
     m_settings.setValue("window/layout", saveState());

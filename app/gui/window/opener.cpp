@@ -10,13 +10,14 @@
 #include <QMimeData>
 #include <QStandardPaths>
 #include <QUrl>
+#include <optional>
 
 #include "compute/compute_service.h"
 #include "dialogs/cached_dialog.h"
 #include "fovea/compute_runtime.h"
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
-#include "fovea/viz/picture_file.h"
+#include "window/background.h"
 
 namespace fovea::gui {
 
@@ -104,15 +105,27 @@ bool Opener::save() {
     return m_controller.file().isEmpty() ? saveAs() : saveTo(m_controller.file());
 }
 
-bool Opener::saveTo(const QString& file) {
-    try {
-        writeSession(toPath(file), document());
-    } catch (...) {
-        const Error error = translated(std::current_exception());
-        Q_EMIT failed({tr("The session could not be saved"), QString::fromStdString(error.what()),
-                       QString::fromStdString(error.hint())});
+bool Opener::work(const QString& title, const std::function<void()>& work) {
+    if (m_busy) {
+        Q_EMIT noticed(tr("Another file is being read or written: try again in a moment."));
         return false;
     }
+    m_busy = true;
+    std::optional<Error> problem;
+    try {
+        inBackground(work);
+    } catch (...) {
+        problem = translated(std::current_exception());
+    }
+    m_busy = false;
+    if (problem)
+        Q_EMIT failed({title, QString::fromStdString(problem->what()), QString::fromStdString(problem->hint())});
+    return !problem;
+}
+
+bool Opener::saveTo(const QString& file) {
+    const Session session = document();
+    if (!work(tr("The session could not be saved"), [&] { writeSession(toPath(file), session); })) return false;
     m_settings.addRecent("session", file);
     m_controller.setFile(file);
     Q_EMIT noticed(tr("Saved %1").arg(file));
@@ -151,30 +164,21 @@ void Opener::openImages(const QStringList& files) {
 }
 
 bool Opener::openSession(const QString& file) {
+    const QString title = tr("The session could not be opened");
+    std::vector<std::string> notices;
+    Session session;
+    if (!work(title, [&] { session = openDocument(toPath(file), &notices); })) return false;
+    if (mayReplace && !mayReplace()) return false;
     try {
-        std::vector<std::string> notices;
-        Session session;
-        if (isSession(file)) {
-            session = readSession(toPath(file), &notices);
-        } else {
-            const auto text = viz::readDocument(toPath(file));
-            if (!text)
-                throw Error("\"" + file.toStdString() + "\" holds no Fovea session",
-                            "open a *.fovea.json file, or a picture that Fovea exported with its recipe");
-            session = sessionFromText(*text, &notices, file.toStdString());
-        }
-        if (mayReplace && !mayReplace()) return false;
         m_controller.open(std::move(session), isSession(file) ? lasting(file) : QString());
-        m_settings.addRecent("session", lasting(file));
-        Q_EMIT sessionOpened();
-        if (!notices.empty()) Q_EMIT noticed(QString::fromStdString(notices.front()));
-        return true;
-    } catch (...) {
-        const Error error = translated(std::current_exception());
-        Q_EMIT failed({tr("The session could not be opened"), QString::fromStdString(error.what()),
-                       QString::fromStdString(error.hint())});
+    } catch (const Error& error) {
+        Q_EMIT failed({title, QString::fromStdString(error.what()), QString::fromStdString(error.hint())});
+        return false;
     }
-    return false;
+    m_settings.addRecent("session", lasting(file));
+    Q_EMIT sessionOpened();
+    if (!notices.empty()) Q_EMIT noticed(QString::fromStdString(notices.front()));
+    return true;
 }
 
 bool Opener::openAny(const QString& path) {
@@ -211,19 +215,20 @@ bool Opener::drop(const QMimeData& data) {
 
 void Opener::useImage(const QImage& image) {
     // A session names pictures by file: a pasted one gets a file of its own, named by its pixels.
-    const QImage rgb = image.convertToFormat(QImage::Format_RGB888);
-    const QByteArray hash = QCryptographicHash::hash(QByteArrayView(rgb.constBits(), rgb.sizeInBytes()),
-                                                     QCryptographicHash::Sha256)
-                                .toHex()
-                                .left(16);
     const QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) + "/pasted");
-    const QString file = folder.filePath(QString::fromLatin1(hash) + ".png");
-    if (!folder.mkpath(".") || !rgb.save(file)) {
-        Q_EMIT failed({tr("The picture could not be pasted"), tr("\"%1\" cannot be written").arg(file),
-                       tr("Free some space, or save the picture yourself and open it")});
-        return;
-    }
-    openImages({file});
+    QString file;
+    const bool done = work(tr("The picture could not be pasted"), [&] {
+        const QImage rgb = image.convertToFormat(QImage::Format_RGB888);
+        const QByteArray hash = QCryptographicHash::hash(QByteArrayView(rgb.constBits(), rgb.sizeInBytes()),
+                                                         QCryptographicHash::Sha256)
+                                    .toHex()
+                                    .left(16);
+        file = folder.filePath(QString::fromLatin1(hash) + ".png");
+        if (!folder.mkpath(".") || !rgb.save(file))
+            throw Error("\"" + file.toStdString() + "\" cannot be written",
+                        "Free some space, or save the picture yourself and open it");
+    });
+    if (done) openImages({file});
 }
 
 }  // namespace fovea::gui

@@ -41,6 +41,8 @@ public:
     bool openSession(const QString& file);
     /// What a drop or a command line names: a session, a picture or a model, told apart by the file.
     bool openAny(const QString& path);
+    /// A file is being read or written in the background: nothing else is opened or saved, and the window stays.
+    bool busy() const { return m_busy; }
     bool accepts(const QMimeData& data) const;
     bool drop(const QMimeData& data);
     /// The document as it is to be saved.
@@ -55,11 +57,14 @@ Q_SIGNALS:
 
 private:
     void useImage(const QImage& image);
+    /// Runs `work` off the GUI thread; false when it failed (`failed` says why, under `title`) or another file is at work.
+    bool work(const QString& title, const std::function<void()>& work);
     QString startFolder(const QString& kind) const;
 
     SessionController& m_controller;
     AppSettings& m_settings;
     QWidget* m_window;
+    bool m_busy = false;
 };
 
 }  // namespace fovea::gui
