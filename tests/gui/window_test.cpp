@@ -16,6 +16,7 @@
 #include <algorithm>
 
 #include "gui/window_fixture.h"
+#include "window/options.h"
 
 namespace fovea::gui {
 
@@ -301,6 +302,58 @@ TEST_CASE_FIXTURE(WindowFixture, "comparing edits a copy beside the session and 
     CHECK(page.view(Side::B).picture()->title == "Attention from token 0");
     window->actions().compare->trigger();
     CHECK_FALSE(page.view(Side::B).isVisibleTo(window.get()));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the difference of A and B is exported and copied as a picture") {
+    openDemo();
+    CHECK_FALSE(window->actions().exportDifference->isEnabled());
+    window->actions().compare->trigger();
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "70"; });
+    settle();
+    CHECK(window->actions().exportDifference->isEnabled());
+    const QString file = folder.filePath("difference.svg");
+    window->exportSideTo(Side::Difference, file);
+    settle();
+    QFile written(file);
+    REQUIRE(written.open(QIODevice::ReadOnly));
+    const std::string text = written.readAll().toStdString();
+    CHECK(text.find("queries 70") != std::string::npos);  // the scripted difference draws B
+
+    window->actions().copyDifference->trigger();
+    REQUIRE(QTest::qWaitFor([] { return QApplication::clipboard()->mimeData()->hasImage(); }, 20000));
+    const QByteArray difference = QApplication::clipboard()->mimeData()->data("image/png");
+    CHECK(difference.startsWith("\x89PNG"));
+    CHECK_FALSE(qvariant_cast<QImage>(QApplication::clipboard()->mimeData()->imageData()).isNull());
+    QApplication::clipboard()->clear();
+    window->actions().copyPicture->trigger();
+    REQUIRE(QTest::qWaitFor([] { return QApplication::clipboard()->mimeData()->hasImage(); }, 20000));
+    CHECK(QApplication::clipboard()->mimeData()->data("image/png") != difference);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a view or theme that does not exist is a usage error, said before anything is drawn") {
+    Options options;
+    CHECK(knowsView(*window, options));
+    options.view = "head_grid";
+    CHECK(knowsView(*window, options));
+    options.view = "nope";
+    CHECK_FALSE(knowsView(*window, options));
+    const char* words[] = {"fovea", "--theme", "blue"};
+    CHECK(parseOptions(3, const_cast<char**>(words)).exitCode == 2);
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "a menu lists all views where the tabs do not fit") {
+    openDemo();
+    auto* all = find<QToolButton>("all_views");
+    CHECK(all->isHidden());
+    window->resize(900, 650);
+    QTest::qWait(50);
+    REQUIRE(all->isVisibleTo(window.get()));
+    CHECK(all->menu()->actions().size() == window->views().viewIds().size());
+    all->menu()->actions().back()->trigger();
+    CHECK(window->views().currentView() == window->views().viewIds().back());
+    window->resize(1900, 860);
+    QTest::qWait(50);
+    CHECK(all->isHidden());
 }
 
 TEST_CASE_FIXTURE(WindowFixture,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "fovea/viz/export.h"
 #include "views/input_picture.h"
 
 namespace fovea::gui {
@@ -192,23 +193,47 @@ void ComputeService::extras(const ComputeRequest& request, std::uint64_t generat
          {}});
 }
 
-void ComputeService::exportPicture(const Session& session, int picture, int item, const QString& file) {
+void ComputeService::exportJob(std::function<void(const JobContext&)> work, std::function<void()> done) {
     jobStarted();
     const std::uint64_t generation = m_generation;
-    m_runner->submit({exportLane,
-                      [this, session, picture, item, file](const JobContext& job) {
-                          m_driver->exportPicture(session, picture, item, file.toStdU16String(), job);
-                      },
-                      [this, file, generation](const JobOutcome& outcome) {
+    m_runner->submit({exportLane, std::move(work),
+                      [this, generation, done = std::move(done)](const JobOutcome& outcome) {
                           QMetaObject::invokeMethod(
                               this,
-                              [this, file, generation, outcome] {
-                                  if (outcome.done()) Q_EMIT exported(file);
+                              [this, generation, outcome, done] {
+                                  if (outcome.done()) done();
                                   jobEnded(outcome, outcome.error ? m_generation : generation);
                               },
                               Qt::QueuedConnection);
                       },
                       reporter(generation)});
+}
+
+void ComputeService::exportPicture(const Session& session, int picture, int item, const QString& file) {
+    exportJob(
+        [this, session, picture, item, file](const JobContext& job) {
+            m_driver->exportPicture(session, picture, item, file.toStdU16String(), job);
+        },
+        [this, file] { Q_EMIT exported(file); });
+}
+
+void ComputeService::exportShown(std::shared_ptr<const viz::Picture> picture, double dpi, const QString& file) {
+    exportJob(
+        [picture = std::move(picture), dpi, file](const JobContext&) {
+            viz::exportPicture(*picture, file.toStdU16String(), {dpi, true});
+        },
+        [this, file] { Q_EMIT exported(file); });
+}
+
+void ComputeService::render(std::shared_ptr<const viz::Picture> picture, double dpi) {
+    const auto png = std::make_shared<QByteArray>();
+    const auto image = std::make_shared<QImage>();
+    exportJob(
+        [picture = std::move(picture), dpi, png, image](const JobContext&) {
+            *png = QByteArray::fromStdString(viz::encodePicture(*picture, viz::FileFormat::Png, {dpi, true}));
+            image->loadFromData(*png, "PNG");
+        },
+        [this, png, image] { Q_EMIT rendered(*png, *image); });
 }
 
 void ComputeService::stop() {

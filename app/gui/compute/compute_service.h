@@ -1,5 +1,7 @@
 #pragma once
 
+#include <QByteArray>
+#include <QImage>
 #include <QObject>
 #include <QString>
 #include <functional>
@@ -64,6 +66,10 @@ public:
     /// Stops what is running and forgets what is waiting; the window keeps its last results.
     void stop();
     void exportPicture(const Session& session, int picture, int item, const QString& file);
+    /// Writes a picture that is shown, as it is (png, svg, pdf by the file's extension), in the background.
+    void exportShown(std::shared_ptr<const viz::Picture> picture, double dpi, const QString& file);
+    /// Renders a picture that is shown, in the background; `rendered` brings it.
+    void render(std::shared_ptr<const viz::Picture> picture, double dpi);
     bool busy() const { return m_running > 0; }
 
 Q_SIGNALS:
@@ -78,6 +84,8 @@ Q_SIGNALS:
     void answersReady(fovea::gui::Side side, const std::vector<fovea::gui::Answer>& answers);
     void sitesTouchedReady(const std::vector<int>& counts);
     void exported(const QString& file);
+    /// A picture as PNG: the bytes of the file, and its pixels.
+    void rendered(const QByteArray& png, const QImage& image);
     void progressed(double fraction, const QString& label);
     void failed(const fovea::gui::Failure& failure);
     void busyChanged(bool busy);
@@ -92,6 +100,8 @@ private:
     /// Calls `deliver` on the GUI thread unless a newer request came.
     void post(std::uint64_t generation, std::function<void()> deliver);
     JobContext::Report reporter(std::uint64_t generation);
+    /// Runs `work` in the export lane, then `done` on the GUI thread unless it failed.
+    void exportJob(std::function<void(const JobContext&)> work, std::function<void()> done);
     void jobStarted();
     void jobEnded(const JobOutcome& outcome, std::uint64_t generation);
 

@@ -1,6 +1,7 @@
 #include "views/view_area.h"
 
 #include <QHBoxLayout>
+#include <QMenu>
 #include <QTabBar>
 #include <QTabWidget>
 #include <QToolButton>
@@ -26,8 +27,10 @@ ViewArea::ViewArea(const Offer& offer, QWidget* parent)
         connect(page, &ViewPage::tokenChosen, this, &ViewArea::tokenChosen);
         connect(page, &ViewPage::tokensChosen, this, &ViewArea::tokensChosen);
         connect(page, &ViewPage::suggestionTaken, this, &ViewArea::suggestionTaken);
+        connect(page, &ViewPage::exportWanted, this, &ViewArea::exportWanted);
+        connect(page, &ViewPage::copyWanted, this, &ViewArea::copyWanted);
     }
-    m_tabs->setCornerWidget(buildZoomButtons(), Qt::TopRightCorner);
+    m_tabs->setCornerWidget(buildCorner(), Qt::TopRightCorner);
     auto* layout = new QVBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->addWidget(m_tabs);
@@ -35,11 +38,28 @@ ViewArea::ViewArea(const Offer& offer, QWidget* parent)
     connect(m_tabs, &QTabWidget::currentChanged, this, [this] { Q_EMIT viewChanged(currentView()); });
 }
 
-QWidget* ViewArea::buildZoomButtons() {
+QWidget* ViewArea::buildCorner() {
     auto* corner = new QWidget(m_tabs);
     auto* row = new QHBoxLayout(corner);
     row->setContentsMargins(4, 0, 6, 0);
     row->setSpacing(2);
+    m_all = new QToolButton(corner);
+    m_all->setIcon(themedIcon("down"));
+    m_all->setAutoRaise(true);
+    m_all->setPopupMode(QToolButton::InstantPopup);
+    m_all->setFocusPolicy(Qt::TabFocus);
+    m_all->setObjectName("all_views");
+    described(m_all, tr("All views"), tr("Lists all views: some tabs do not fit here"));
+    auto* menu = new QMenu(m_all);
+    m_all->setMenu(menu);
+    for (const ViewKind& kind : m_kinds) {
+        QAction* action = menu->addAction(kind.title, this, [this, id = kind.id] { showView(id); });
+        action->setToolTip(kind.tip);
+        action->setCheckable(true);
+        connect(menu, &QMenu::aboutToShow, action,
+                [this, action, id = kind.id] { action->setChecked(currentView() == id); });
+    }
+    row->addWidget(m_all);
     const auto add = [&](const QString& icon, const QString& name, const QString& tip, auto act) {
         auto* button = new QToolButton(corner);
         button->setIcon(themedIcon(icon));
@@ -53,6 +73,24 @@ QWidget* ViewArea::buildZoomButtons() {
     add("zoom_in", tr("Zoom in"), tr("Larger (+ in the view)"), [this] { currentPage().zoomBy(1.25); });
     add("zoom_fit", tr("Fit"), tr("The whole picture (0 in the view)"), [this] { currentPage().fit(); });
     return corner;
+}
+
+void ViewArea::showMenuIfNeeded() {
+    const QWidget* corner = m_tabs->cornerWidget(Qt::TopRightCorner);
+    int tabs = 0;
+    for (int i = 0; i < m_tabs->count(); ++i) tabs += m_tabs->tabBar()->tabRect(i).width();
+    const int menu = m_all->isHidden() ? m_all->sizeHint().width() : 0;
+    m_all->setVisible(tabs > width() - corner->sizeHint().width() - menu);
+}
+
+void ViewArea::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    showMenuIfNeeded();
+}
+
+void ViewArea::showEvent(QShowEvent* event) {
+    QWidget::showEvent(event);
+    showMenuIfNeeded();
 }
 
 QString ViewArea::currentView() const {

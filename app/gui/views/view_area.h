@@ -8,6 +8,7 @@
 #include "views/view_kinds.h"
 
 class QTabWidget;
+class QToolButton;
 
 namespace fovea::gui {
 
@@ -36,12 +37,21 @@ Q_SIGNALS:
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const std::set<int>& tokens);
     void suggestionTaken(const QString& analysis);
+    void exportWanted(fovea::gui::Side side);
+    void copyWanted(fovea::gui::Side side);
+
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+    void showEvent(QShowEvent* event) override;
 
 private:
-    QWidget* buildZoomButtons();
+    QWidget* buildCorner();
+    /// A menu of all views stands beside the tabs when they do not fit.
+    void showMenuIfNeeded();
 
     std::vector<ViewKind> m_kinds;
     QTabWidget* m_tabs;
+    QToolButton* m_all = nullptr;
     std::map<QString, ViewPage*> m_pages;
 };
 

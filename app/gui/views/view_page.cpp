@@ -4,9 +4,11 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QStackedLayout>
+#include <QToolButton>
 #include <algorithm>
 
 #include "forms/described.h"
+#include "theme/theme.h"
 #include "views/picture_view.h"
 #include "views/read_out.h"
 
@@ -56,15 +58,13 @@ void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
     auto* column = new QVBoxLayout(pane);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
-    m_captions[side] = new QLabel(tr(sideNames[side]), pane);
-    m_captions[side]->setProperty("role", "heading");
-    m_captions[side]->setContentsMargins(10, 4, 10, 4);
+    m_heads[side] = buildHead(side, pane);
     m_views[side] = new PictureView(pane);
     described(m_views[side], side == 0 ? m_kind.title : tr("%1, %2").arg(m_kind.title, tr(sideNames[side])),
               m_kind.tip + "\n" +
                   tr("Wheel: zoom, right drag: move, double click: fit, drag: choose tokens, arrows and "
                      "Enter: choose by key"));
-    column->addWidget(m_captions[side]);
+    column->addWidget(m_heads[side]);
     column->addWidget(m_views[side], 1);
     row->addWidget(pane, 1);
     m_panes[side] = pane;
@@ -72,6 +72,32 @@ void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
     connect(m_views[side], &PictureView::moved, this, [this, side] { link(side); });
     connect(m_views[side], &PictureView::tokenChosen, this, &ViewPage::tokenChosen);
     connect(m_views[side], &PictureView::tokensChosen, this, &ViewPage::tokensChosen);
+}
+
+QWidget* ViewPage::buildHead(std::size_t side, QWidget* pane) {
+    auto* head = new QWidget(pane);
+    auto* row = new QHBoxLayout(head);
+    row->setContentsMargins(10, 2, 6, 2);
+    row->setSpacing(2);
+    m_captions[side] = new QLabel(tr(sideNames[side]), head);
+    m_captions[side]->setProperty("role", "heading");
+    m_captions[side]->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
+    row->addWidget(m_captions[side], 1);
+    const auto add = [&](const char* icon, const QString& name, const QString& tip) {
+        auto* button = new QToolButton(head);
+        button->setIcon(themedIcon(icon));
+        button->setAutoRaise(true);
+        button->setFocusPolicy(Qt::TabFocus);
+        described(button, name, tip);
+        row->addWidget(button);
+        return button;
+    };
+    const QString name = tr(sideNames[side]);
+    connect(add("export", tr("Export %1").arg(name), tr("Writes this picture to a PNG, SVG or PDF file")),
+            &QToolButton::clicked, this, [this, side] { Q_EMIT exportWanted(static_cast<Side>(side)); });
+    connect(add("copy", tr("Copy %1").arg(name), tr("Copies this picture as PNG")), &QToolButton::clicked, this,
+            [this, side] { Q_EMIT copyWanted(static_cast<Side>(side)); });
+    return head;
 }
 
 void ViewPage::setPicture(Side side, std::shared_ptr<const viz::Picture> picture) {
@@ -92,7 +118,7 @@ void ViewPage::setComparing(bool on) {
         m_panes[side]->setVisible(both);
         if (!both) m_views[side]->setPicture(nullptr);
     }
-    m_captions[0]->setVisible(both);
+    m_heads[0]->setVisible(both);
 }
 
 void ViewPage::setCaption(Side side, const QString& text) {

@@ -43,15 +43,20 @@ Q_SIGNALS:
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const std::set<int>& tokens);
     void suggestionTaken(const QString& analysis);
+    /// The buttons above a side, while comparing.
+    void exportWanted(fovea::gui::Side side);
+    void copyWanted(fovea::gui::Side side);
 
 private:
     void buildPane(std::size_t side, QBoxLayout* row);
+    QWidget* buildHead(std::size_t side, QWidget* pane);
     void hover(std::size_t side, int hit);
     void link(std::size_t side);
 
     ViewKind m_kind;
     std::array<PictureView*, 3> m_views{};
     std::array<QWidget*, 3> m_panes{};
+    std::array<QWidget*, 3> m_heads{};  ///< caption and buttons
     std::array<QLabel*, 3> m_captions{};
     QStackedLayout* m_stack;
     QLabel* m_message;

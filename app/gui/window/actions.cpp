@@ -63,6 +63,12 @@ Actions::Actions(QMainWindow* window) : m_window(window) {
     exportPicture =
         make("export", words("Export..."),
              words("Writes the picture that is shown, or its numbers, to a file"), QKeySequence("Ctrl+E"));
+    copyPicture = make("copy", words("Copy picture"), words("Copies the picture that is shown as PNG"),
+                       QKeySequence::Copy);
+    exportDifference = make({}, words("Export difference..."),
+                            words("Writes the picture of B - A to a PNG, SVG or PDF file"), QKeySequence("Ctrl+Shift+E"));
+    copyDifference = make({}, words("Copy difference"), words("Copies the picture of B - A as PNG"),
+                          QKeySequence("Ctrl+Shift+D"));
     copyCommand =
         make("copy_command", words("Copy as command"),
              words("Copies the fovea-cli line that makes this picture"), QKeySequence("Ctrl+Shift+C"));

@@ -24,6 +24,7 @@
 #include "panels/model_panel.h"
 #include "panels/status_strip.h"
 #include "panels/timeline_bar.h"
+#include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
 
@@ -31,6 +32,7 @@ namespace fovea::gui {
 
 namespace {
 
+constexpr const char* pictureFilters = "PNG picture (*.png);;SVG picture (*.svg);;PDF picture (*.pdf)";
 constexpr const char* exportFilters =
     "PNG picture (*.png);;SVG picture (*.svg);;PDF picture (*.pdf);;JSON numbers (*.json);;CSV numbers "
     "(*.csv);;"
@@ -113,6 +115,11 @@ void MainWindow::connectActions() {
     connect(m_actions.compare, &QAction::toggled, &m_controller, &SessionController::setComparing);
     connect(m_actions.present, &QAction::toggled, this, &MainWindow::setPresenting);
     connect(m_actions.exportPicture, &QAction::triggered, this, &MainWindow::chooseExport);
+    connect(m_actions.copyPicture, &QAction::triggered, this, [this] { copySide(Side::A); });
+    connect(m_actions.exportDifference, &QAction::triggered, this, [this] { chooseSideExport(Side::Difference); });
+    connect(m_actions.copyDifference, &QAction::triggered, this, [this] { copySide(Side::Difference); });
+    connect(m_views, &ViewArea::exportWanted, this, &MainWindow::chooseSideExport);
+    connect(m_views, &ViewArea::copyWanted, this, &MainWindow::copySide);
     connect(m_actions.copyCommand, &QAction::triggered, this, &MainWindow::copyCommand);
     connect(m_actions.resetLayout, &QAction::triggered, this, &MainWindow::resetLayout);
     connect(m_actions.themeSystem, &QAction::triggered, this, [this] { setTheme(ThemeChoice::System); });
@@ -144,6 +151,13 @@ void MainWindow::connectResults() {
     connect(&m_service, &ComputeService::pictureReady, m_banner, [this] { m_banner->hide(); });
     connect(&m_service, &ComputeService::exported, this,
             [this](const QString& file) { m_status->showMessage(tr("Exported %1").arg(file), 6000); });
+    connect(&m_service, &ComputeService::rendered, this, [this](const QByteArray& png, const QImage& image) {
+        auto* copied = new QMimeData;
+        copied->setImageData(image);
+        copied->setData("image/png", png);  // with the recipe in its metadata
+        QApplication::clipboard()->setMimeData(copied);
+        m_status->showMessage(tr("Copied the picture."), 6000);
+    });
     connect(m_opener, &Opener::failed, m_banner, &ErrorBanner::showFailure);
     connect(m_opener, &Opener::noticed, this,
             [this](const QString& text) { m_status->showMessage(text, 6000); });
@@ -209,6 +223,8 @@ void MainWindow::showTitle() {
     m_side->setChecked(m_controller.active() == 1);
     m_side->setText(m_side->isChecked() ? tr("Editing B") : tr("Editing A"));
     m_side->setVisible(m_controller.comparing());
+    for (QAction* action : {m_actions.exportDifference, m_actions.copyDifference})
+        action->setEnabled(m_controller.comparing());
 }
 
 void MainWindow::setPresenting(bool on) {
@@ -246,6 +262,38 @@ void MainWindow::chooseExport() {
 
 void MainWindow::exportTo(const QString& file) {
     m_service.exportPicture(m_presenter->document(), m_controller.pictureIndex(), m_presenter->item(), file);
+}
+
+void MainWindow::chooseSideExport(Side side) {
+    if (!shownOn(side)) return;
+    const QString folder = m_settings.value("folder/export", QDir::homePath()).toString();
+    const QString name = m_views->currentView() + (side == Side::Difference ? "_difference" : side == Side::B ? "_b" : "_a");
+    QString chosen;
+    QString file = QFileDialog::getSaveFileName(this, tr("Export"), QDir(folder).filePath(name + ".png"),
+                                                tr(pictureFilters), &chosen);
+    if (file.isEmpty()) return;
+    if (QFileInfo(file).suffix().isEmpty()) file += chosen.section("*", 1).section(")", 0, 0);
+    m_settings.setValue("folder/export", QFileInfo(file).path());
+    exportSideTo(side, file);
+}
+
+std::shared_ptr<const viz::Picture> MainWindow::shownOn(Side side) {
+    auto picture = m_views->currentPage().view(side).picture();
+    if (!picture) m_status->showMessage(tr("There is no picture to export or copy yet."), 6000);
+    return picture;
+}
+
+double MainWindow::dpi() const {
+    const PictureRequest* picture = m_controller.picture();
+    return picture ? picture->dpi : PictureRequest().dpi;
+}
+
+void MainWindow::exportSideTo(Side side, const QString& file) {
+    if (auto picture = shownOn(side)) m_service.exportShown(std::move(picture), dpi(), file);
+}
+
+void MainWindow::copySide(Side side) {
+    if (auto picture = shownOn(side)) m_service.render(std::move(picture), dpi());
 }
 
 void MainWindow::copyCommand() {

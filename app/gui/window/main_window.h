@@ -42,6 +42,7 @@ public:
     Presenter& presenter() { return *m_presenter; }
     Opener& opener() { return *m_opener; }
     ViewArea& views() { return *m_views; }
+    const ViewArea& views() const { return *m_views; }
     ModelPanel& modelPanel() { return *m_modelPanel; }
     EditsPanel& editsPanel() { return *m_editsPanel; }
     AnalysisPanel& analysisPanel() { return *m_analysisPanel; }
@@ -54,6 +55,10 @@ public:
     std::function<Unsaved()> askUnsaved;
     /// Writes the picture in front to `file`, in the background.
     void exportTo(const QString& file);
+    /// Writes what the visible view shows on a side (the difference, while comparing) to `file`, in the background.
+    void exportSideTo(Side side, const QString& file);
+    /// Puts what the visible view shows on a side on the clipboard as PNG, in the background.
+    void copySide(Side side);
 
 protected:
     void closeEvent(QCloseEvent* event) override;
@@ -75,6 +80,10 @@ private:
     void setPresenting(bool on);
     void setTheme(ThemeChoice choice);
     void chooseExport();
+    void chooseSideExport(Side side);
+    /// What the visible view shows on a side; says so and returns null when there is nothing.
+    std::shared_ptr<const viz::Picture> shownOn(Side side);
+    double dpi() const;
     void copyCommand();
     void resetLayout();
 

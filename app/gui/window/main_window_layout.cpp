@@ -228,7 +228,8 @@ void MainWindow::buildMenus() {
     fillRecent(file->addMenu(tr("Recent sessions")), "session",
                [this](const QString& f) { m_opener->openSession(f); });
     file->addSeparator();
-    file->addActions({m_actions.exportPicture, m_actions.copyCommand});
+    file->addActions({m_actions.exportPicture, m_actions.copyPicture, m_actions.exportDifference,
+                      m_actions.copyDifference, m_actions.copyCommand});
     file->addSeparator();
     file->addAction(m_actions.quit);
 

@@ -6,6 +6,7 @@
 #include <QRegularExpression>
 #include <cstdio>
 
+#include "fovea/suggestion.h"
 #include "views/view_area.h"
 #include "window/main_window.h"
 
@@ -90,6 +91,10 @@ Options parseOptions(int argc, char** argv) {
     options.view = parser.value(view);
     options.quit = parser.isSet(quit);
     options.theme = parser.value(theme);
+    if (const QStringList themes = {"system", "light", "dark"}; parser.isSet(theme) && !themes.contains(options.theme)) {
+        fail(options, QString("--theme: there is no theme \"%1\"").arg(options.theme), "themes: " + themes.join(", "));
+        return options;
+    }
     options.settings =
         parser.isSet(settings) ? parser.value(settings) : qEnvironmentVariable("FOVEA_SETTINGS");
     if (parser.isSet(size)) {
@@ -124,9 +129,18 @@ void openAtStart(MainWindow& window, const Options& options) {
             for (const QString& image : options.images) session.input.images.push_back(image.toStdString());
             if (!options.prompt.isEmpty()) session.input.prompt = options.prompt.toStdString();
         });
-    if (!options.view.isEmpty() && !window.views().showView(options.view))
-        std::fprintf(stderr, "warning: there is no view \"%s\"; there are %s\n", qPrintable(options.view),
-                     qPrintable(window.views().viewIds().join(", ")));
+    if (!options.view.isEmpty()) window.views().showView(options.view);
+}
+
+bool knowsView(const MainWindow& window, const Options& options) {
+    const QStringList known = window.views().viewIds();
+    if (options.view.isEmpty() || known.contains(options.view)) return true;
+    std::vector<std::string> names;
+    for (const QString& name : known) names.push_back(name.toStdString());
+    Options said;
+    fail(said, QString("--view: there is no view \"%1\"").arg(options.view),
+         QString::fromStdString(suggestionHint(options.view.toStdString(), names)));
+    return false;
 }
 
 }  // namespace fovea::gui

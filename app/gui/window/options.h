@@ -28,6 +28,9 @@ void useOffscreenWithoutDisplay(const Options& options);
 /// Whether the program needs a display and there is none: Qt would abort.
 bool lacksDisplay(const Options& options);
 
+/// Whether the window has the view that the options name; says so when not.
+bool knowsView(const MainWindow& window, const Options& options);
+
 /// Opens what the options name, or the demo model on a procedural scene.
 void openAtStart(MainWindow& window, const Options& options);
 
