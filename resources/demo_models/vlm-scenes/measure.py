@@ -49,7 +49,7 @@ def ask(records, texts, answers):
             continue
         had = set()
         for kind, text, answer, target in zip(*(t[row].tolist() for t in (batch.kind, batch.text, batch.answer, batch.object))):
-            if kind < len(questions.KINDS) and kind not in had:
+            if kind < questions.NAME and questions.WEIGHTS[kind] and kind not in had:
                 had.add(kind)
                 asked[questions.KINDS[kind]].append(Asked(row, kind, texts[text][1], answers[answer], target))
     return {k: v[:PER_KIND] for k, v in asked.items()}

@@ -76,7 +76,7 @@ def start_vision(tower, path=VISION_START):
             module.weight.copy_(old[f"encoder.layer.{i}.{name}.weight"])
             module.bias.copy_(old[f"encoder.layer.{i}.{name}.bias"])
     noise = torch.rand(8, 3, scenes.SIDE, scenes.SIDE, generator=torch.Generator().manual_seed(0)) - 0.5
-    tower.pre_layrnorm.weight.fill_(e(noise.to(e.class_embedding.device)).std(-1).mean())
+    tower.pre_layrnorm.weight.fill_(e(noise).std(-1).mean())
 
 
 def save(model, tokenizer, out):

@@ -32,7 +32,7 @@ CHAT_TEMPLATE = CHAT_TEMPLATE.replace("USER: {%-", "{{ 'USER: ' }}{%-")
 KINDS = "color shape count_shape count_color exists relation pair_side front largest marked name_all".split()
 NAME = len(KINDS) - 1
 # How often a question of each kind is drawn: harder ones more often.
-WEIGHTS = [0.6, 0.6, 1.2, 1.2, 0.8, 1.6, 1.0, 3.0, 0.8, 0.8]
+WEIGHTS = [0.6, 0.6, 1.4, 0.8, 0.8, 1.2, 4.0, 0.0, 0.6, 0.8]
 NAME_GAP = 5  # scenes are named in training if neighbours from left to right are at least so many pixels apart
 NAME_VISIBLE = 100  # and at least so many 255ths of every object show
 MARK, END, PAD, UNKNOWN, IMAGE = "<s>", "</s>", "<pad>", "<unk>", "<image>"

@@ -176,8 +176,9 @@ def main():
             model = LlavaForConditionalGeneration.from_pretrained(args.resume, dtype=torch.float32).to(device)
         else:
             tokenizer = questions.train_tokenizer(texts, answers)
-            model = LlavaForConditionalGeneration(models.config(tokenizer)).to(device)
+            model = LlavaForConditionalGeneration(models.config(tokenizer))
             models.start_vision(model.model.vision_tower)
+            model = model.to(device)
         heads = PatchHeads(model.config.vision_config.hidden_size).to(device)
         if args.resume and (args.resume / "heads.pt").exists():
             heads.load_state_dict(torch.load(args.resume / "heads.pt", map_location=device, weights_only=True))
