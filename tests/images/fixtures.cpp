@@ -7,6 +7,10 @@
 #include <sstream>
 #include <stdexcept>
 
+#ifndef FOVEA_FIXTURE_SCRIPTS
+#define FOVEA_FIXTURE_SCRIPTS "tests/images"
+#endif
+
 namespace fovea::test {
 namespace {
 
@@ -36,7 +40,7 @@ nlohmann::json readJson(const fs::path& file) {
 }
 
 fs::path fixtureFolder(const std::string& script) {
-    const fs::path source = fs::path(FOVEA_SOURCE_DIR) / "tests/images" / script;
+    const fs::path source = fs::path(FOVEA_SOURCE_DIR) / FOVEA_FIXTURE_SCRIPTS / script;
     const fs::path root = fs::path(FOVEA_SOURCE_DIR) / "build/fixtures";
     const std::string name = source.stem().string();
     const fs::path folder = root / (name + "-" + std::to_string(hashOf(readBytes(source))));

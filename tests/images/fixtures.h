@@ -8,7 +8,7 @@
 
 namespace fovea::test {
 
-/// The folder a fixture script of tests/images has filled; runs it the first time and whenever its text has changed.
+/// The folder a fixture script of tests/images (or of the folder named by FOVEA_FIXTURE_SCRIPTS) has filled; runs it the first time and whenever its text has changed.
 /// Throws std::runtime_error with the script's output when it fails: a missing Python package must not look like a pass.
 std::filesystem::path fixtureFolder(const std::string& script);
 
