@@ -8,6 +8,7 @@
 #include <fstream>
 #include <random>
 
+#include "fovea/chat_template.h"
 #include "fovea/image_processor.h"
 #include "io/json_file.h"
 #include "io/pickle.h"
@@ -18,6 +19,7 @@ extern "C" int fuzzSafetensors(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzUnpickler(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzConfig(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzImageProcessor(const std::uint8_t* data, std::size_t size);
+extern "C" int fuzzChatTemplate(const std::uint8_t* data, std::size_t size);
 
 namespace fovea::test {
 namespace {
@@ -110,6 +112,10 @@ TEST_CASE("the seeds are valid, so that mutations reach beyond the first check")
     for (const std::string& seed : configSeeds()) CHECK(parseJson(seed, "seed").is_object());
     for (const std::string& seed : imageProcessorSeeds())
         CHECK_NOTHROW(ImageProcessor::fromText(std::string_view(seed).substr(1), "vit"));
+    for (const std::string& seed : chatTemplateSeeds()) {
+        const std::string text = ChatTemplate(seed, "seed").render(nlohmann::json::array({userMessage(1, "hi")}));
+        CHECK_MESSAGE(text.find("hi") != std::string::npos, seed);
+    }
 }
 
 TEST_CASE("safetensors files under mutation") {
@@ -123,6 +129,9 @@ TEST_CASE("configurations under mutation") {
 }
 TEST_CASE("preprocessor configurations under mutation") {
     run("image_processor", fuzzImageProcessor, imageProcessorSeeds());
+}
+TEST_CASE("chat templates under mutation") {
+    run("chat_template", fuzzChatTemplate, chatTemplateSeeds());
 }
 
 }  // namespace fovea::test

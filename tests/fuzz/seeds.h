@@ -59,4 +59,20 @@ inline std::vector<std::string> imageProcessorSeeds() {
         R"(5{"architecture":"x","pretrained_cfg":{"input_size":[3,32,32],"interpolation":"bicubic","crop_pct":0.9,"mean":[0.5,0.5,0.5],"std":[0.5,0.5,0.5]}})"};
 }
 
+/// Each prints the message {"role": "user"} with an image and the text "hi".
+inline std::vector<std::string> chatTemplateSeeds() {
+    return {
+        "{% for m in messages %}<{{ m.role|upper }}>{% for part in m['content'] if part is mapping -%}\n"
+        "  {{ part.text ~ '\\n' if part.type == 'text' else '<image>' }}{%- endfor %}{% endfor %}{{ 'go' if add_generation_prompt }}",
+        "{%- set ns = namespace(n=0, l=[]) %}{# c #}{% macro say(x, y=2) %}[{{ x }}:{{ y }}]{% endmacro %}"
+        "{% for m in messages[::-1] %}{% for p in m.content|selectattr('type', 'equalto', 'text') %}"
+        "{% set ns.n = ns.n + 1 %}{% set ns.l = ns.l + [p.text] %}{{ say(p.text|trim, y=loop.index * 2 ** 3) }}{% endfor %}{% endfor %}"
+        "{{ ns.n }}{{ ns.l|join(',')|replace('i', 'j')|tojson(indent=2) }}",
+        "{% set texts %}{% for p in messages[0].content %}{{ p|tojson }}{% if loop.index > 5 %}{% break %}{% endif %}"
+        "{% endfor %}{% endset %}{{ texts.split(',')[-1].strip('}') }}{{ texts }}{% raw %}{{ x }}{% endraw %}"
+        "{{ {'a': (1, 2.5e3, none)}.a|map('string')|list }}{{ range(3)|sum is odd }}{{ 'x' * 3 }}{{ nope|default('hi')|title }}",
+        "{% filter lower %}{% with a = messages|length %}{{ a }}{% endwith %}{% endfilter %}{% if not nope is defined and 1 < 2 %}"
+        "{{ messages[0].content[1].text.upper().lower() }}{% elif true %}{{ raise_exception('no') }}{% else %}x{% endif %}"};
+}
+
 }  // namespace fovea::test

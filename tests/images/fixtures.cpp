@@ -7,10 +7,6 @@
 #include <sstream>
 #include <stdexcept>
 
-#ifndef FOVEA_FIXTURE_SCRIPTS
-#define FOVEA_FIXTURE_SCRIPTS "tests/images"
-#endif
-
 namespace fovea::test {
 namespace {
 
@@ -39,11 +35,17 @@ nlohmann::json readJson(const fs::path& file) {
     return nlohmann::json::parse(readBytes(file));
 }
 
-fs::path fixtureFolder(const std::string& script) {
-    const fs::path source = fs::path(FOVEA_SOURCE_DIR) / FOVEA_FIXTURE_SCRIPTS / script;
+fs::path fixtureFolder(const std::string& script, const std::vector<std::string>& modules) {
+    const bool isElsewhere = script.find('/') != std::string::npos;
+    const fs::path source = fs::path(FOVEA_SOURCE_DIR) / (isElsewhere ? "tests" : "tests/images") / script;
     const fs::path root = fs::path(FOVEA_SOURCE_DIR) / "build/fixtures";
     const std::string name = source.stem().string();
-    const fs::path folder = root / (name + "-" + std::to_string(hashOf(readBytes(source))));
+    std::vector<std::uint8_t> text = readBytes(source);
+    for (const std::string& module : modules) {
+        const auto more = readBytes(source.parent_path() / module);
+        text.insert(text.end(), more.begin(), more.end());
+    }
+    const fs::path folder = root / (name + "-" + std::to_string(hashOf(text)));
     if (fs::exists(folder / "index.json")) return folder;
 
     const fs::path partial = folder.string() + "." + std::to_string(std::rand());
