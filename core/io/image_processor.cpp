@@ -175,36 +175,74 @@ Placement placementOf(const PixelTransform& t) {
     return p;
 }
 
-// The ends of a range of one axis after a shift and a scale, both kept within 0..limit.
+// The ends of a range of one axis.
 struct Range {
     double begin = 0;
     double end = 0;
 };
 
-Range clipped(double begin, double size, double limit) {
-    return {std::clamp(begin, 0.0, limit), std::clamp(begin + size, 0.0, limit)};
+// A range after a shift and a scale, both ends kept within the limits.
+Range clipped(double begin, double size, const Range& limits) {
+    return {std::clamp(begin, limits.begin, limits.end), std::clamp(begin + size, limits.begin, limits.end)};
+}
+
+Rect sourceOf(const PixelTransform& t) {
+    if (!t.source.empty()) return t.source;
+    return {0, 0, static_cast<double>(t.originalWidth), static_cast<double>(t.originalHeight)};
+}
+
+// What of the picture a resized part can show; an empty range at the nearest edge if that is all padding.
+Range kept(double begin, double size, int original) {
+    const Range picture{0, static_cast<double>(original)};
+    return clipped(begin, size, picture);
 }
 
 }  // namespace
 
 Rect PixelTransform::toOriginal(const Rect& r) const {
-    const double sx = static_cast<double>(originalWidth) / resizedWidth;
-    const double sy = static_cast<double>(originalHeight) / resizedHeight;
-    const Range x = clipped(r.x, r.width, shownWidth);
-    const Range y = clipped(r.y, r.height, shownHeight);
-    const Range ox = clipped((x.begin + left) * sx, (x.end - x.begin) * sx, originalWidth);
-    const Range oy = clipped((y.begin + top) * sy, (y.end - y.begin) * sy, originalHeight);
+    const Rect s = sourceOf(*this);
+    const double sx = s.width / resizedWidth;
+    const double sy = s.height / resizedHeight;
+    const Range x = clipped(r.x, r.width, {0, static_cast<double>(shownWidth)});
+    const Range y = clipped(r.y, r.height, {0, static_cast<double>(shownHeight)});
+    const Range ox = clipped(s.x + (x.begin + left) * sx, (x.end - x.begin) * sx, kept(s.x, s.width, originalWidth));
+    const Range oy =
+        clipped(s.y + (y.begin + top) * sy, (y.end - y.begin) * sy, kept(s.y, s.height, originalHeight));
     return {ox.begin, oy.begin, ox.end - ox.begin, oy.end - oy.begin};
 }
 
 Rect PixelTransform::toInput(const Rect& r) const {
-    const double sx = static_cast<double>(resizedWidth) / originalWidth;
-    const double sy = static_cast<double>(resizedHeight) / originalHeight;
-    const Range x = clipped(r.x, r.width, originalWidth);
-    const Range y = clipped(r.y, r.height, originalHeight);
-    const Range ix = clipped(x.begin * sx - left, (x.end - x.begin) * sx, shownWidth);
-    const Range iy = clipped(y.begin * sy - top, (y.end - y.begin) * sy, shownHeight);
+    const Rect s = sourceOf(*this);
+    const double sx = resizedWidth / s.width;
+    const double sy = resizedHeight / s.height;
+    const Range x = clipped(r.x, r.width, kept(s.x, s.width, originalWidth));
+    const Range y = clipped(r.y, r.height, kept(s.y, s.height, originalHeight));
+    const Range ix = clipped((x.begin - s.x) * sx - left, (x.end - x.begin) * sx, {0, static_cast<double>(shownWidth)});
+    const Range iy = clipped((y.begin - s.y) * sy - top, (y.end - y.begin) * sy, {0, static_cast<double>(shownHeight)});
     return {ix.begin, iy.begin, ix.end - ix.begin, iy.end - iy.begin};
+}
+
+PixelTransform PixelTransform::then(const PixelTransform& next) const {
+    PixelTransform t = next;
+    t.originalWidth = originalWidth;
+    t.originalHeight = originalHeight;
+    const bool scales = next.resizedWidth != next.originalWidth || next.resizedHeight != next.originalHeight;
+    if (!scales && next.source.empty()) {  // the same scale: keep whole numbers
+        t.resizedWidth = resizedWidth;
+        t.resizedHeight = resizedHeight;
+        t.left = left + next.left;
+        t.top = top + next.top;
+        t.source = source;
+        return t;
+    }
+    const Rect s = sourceOf(*this);
+    const Rect part = sourceOf(next);
+    const double sx = s.width / resizedWidth;
+    const double sy = s.height / resizedHeight;
+    t.source = {s.x + (part.x + left) * sx, s.y + (part.y + top) * sy, part.width * sx, part.height * sy};
+    if (t.source == Rect{0, 0, static_cast<double>(originalWidth), static_cast<double>(originalHeight)})
+        t.source = {};
+    return t;
 }
 
 Rect PixelTransform::read() const {
@@ -230,8 +268,12 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
     : m_settings(std::move(settings)), m_notices(std::move(notices)) {
     const Settings& s = m_settings;
     for (std::size_t c = 0; c < 3; ++c) {
-        const float mean = static_cast<float>(s.mean[c]);
-        const float deviation = static_cast<float>(s.deviation[c]);
+        float mean = static_cast<float>(s.mean[c]);
+        float deviation = static_cast<float>(s.deviation[c]);
+        if (s.backend == Backend::Torchvision && s.doRescale) {
+            mean *= static_cast<float>(1.0 / s.rescaleFactor);
+            deviation *= static_cast<float>(1.0 / s.rescaleFactor);
+        }
         for (int byte = 0; byte < 256; ++byte) {
             float value = static_cast<float>(byte);
             if (s.doRescale) {
@@ -244,6 +286,9 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
                         break;
                     case Backend::Timm:
                         value /= 255.0F;
+                        break;
+                    case Backend::Torchvision:  // normalised in one step below
+                        value *= s.doNormalize ? 1.0F : static_cast<float>(s.rescaleFactor);
                         break;
                 }
             }
@@ -326,7 +371,8 @@ ProcessedImage ImageProcessor::process(const Pixels& picture) const {
             }
         }
     } else {
-        const Pixels resized = resizePillow(picture, request);
+        const Pixels resized = s.backend == Backend::Torchvision ? resizeTorchvision(picture, request)
+                                                                 : resizePillow(picture, request);
         for (int y = 0; y < place.window.height; ++y) {
             const std::uint8_t* row = resized.at(0, y);
             std::copy_n(row, 3 * static_cast<std::size_t>(place.window.width),

@@ -66,6 +66,7 @@ template <class Weight>
 struct Taps {
     int begin = 0;       // first output position
     std::size_t stride = 1;  // weights kept per output position
+    int bits = kFractionBits;  // of whole-number weights
     std::vector<int> first;
     std::vector<int> count;
     std::vector<Weight> weights;
@@ -73,7 +74,30 @@ struct Taps {
     const Weight* at(int i) const { return weights.data() + static_cast<std::size_t>(i) * stride; }
 };
 
-Taps<std::int32_t> pillowTaps(int in, int out, int begin, int size, Resample resample) {
+// Whose way to make whole numbers of the weights: Pillow has 22 bits of fraction, torch as many as let the
+// largest weight of the whole axis fit 16 bits.
+enum class Rounding { Pillow, Torch };
+
+std::vector<double> exactWeights(const Filter& filter, double center, int low, int count, double inverse) {
+    std::vector<double> exact(static_cast<std::size_t>(count));
+    double sum = 0.0;
+    for (int j = 0; j < count; ++j) {
+        exact[static_cast<std::size_t>(j)] = filter.weight((j + low - center + 0.5) * inverse);
+        sum += exact[static_cast<std::size_t>(j)];
+    }
+    if (sum != 0.0) {
+        for (double& w : exact) w /= sum;
+    }
+    return exact;
+}
+
+int torchBits(double largest) {
+    int bits = 0;
+    while (bits < kFractionBits && static_cast<int>(0.5 + largest * (1 << (bits + 1))) < (1 << 15)) ++bits;
+    return bits;
+}
+
+Taps<std::int32_t> byteTaps(int in, int out, int begin, int size, Resample resample, Rounding rounding) {
     const Filter filter = filterOf(resample);
     const double scale = static_cast<double>(in) / out;
     const double stretch = std::max(scale, 1.0);
@@ -85,21 +109,29 @@ Taps<std::int32_t> pillowTaps(int in, int out, int begin, int size, Resample res
     taps.first.resize(static_cast<std::size_t>(size));
     taps.count.resize(static_cast<std::size_t>(size));
     taps.weights.assign(static_cast<std::size_t>(size) * taps.stride, 0);
-    std::vector<double> exact(taps.stride);
+    const auto rangeOf = [&](double center, int& low) {
+        low = std::max(0, static_cast<int>(center - support + 0.5));
+        const int high = std::min(in, static_cast<int>(center + support + 0.5));
+        return std::clamp(high - low, 0, static_cast<int>(taps.stride));
+    };
+    if (rounding == Rounding::Torch) {
+        double largest = 0;
+        for (int i = 0; i < out; ++i) {
+            int low = 0;
+            const double center = (i + 0.5) * scale;
+            const int count = rangeOf(center, low);
+            for (double w : exactWeights(filter, center, low, count, inverse)) largest = std::max(largest, w);
+        }
+        taps.bits = torchBits(largest);
+    }
     for (int i = 0; i < size; ++i) {
         const double center = (begin + i + 0.5) * scale;
-        const int low = std::max(0, static_cast<int>(center - support + 0.5));
-        const int high = std::min(in, static_cast<int>(center + support + 0.5));
-        const int count = std::clamp(high - low, 0, static_cast<int>(taps.stride));
-        double sum = 0.0;
-        for (int j = 0; j < count; ++j) {
-            exact[static_cast<std::size_t>(j)] = filter.weight((j + low - center + 0.5) * inverse);
-            sum += exact[static_cast<std::size_t>(j)];
-        }
+        int low = 0;
+        const int count = rangeOf(center, low);
         std::int32_t* weights = taps.weights.data() + static_cast<std::size_t>(i) * taps.stride;
+        const std::vector<double> exact = exactWeights(filter, center, low, count, inverse);
         for (int j = 0; j < count; ++j) {
-            const double w =
-                exact[static_cast<std::size_t>(j)] / (sum != 0.0 ? sum : 1.0) * (1 << kFractionBits);
+            const double w = exact[static_cast<std::size_t>(j)] * (1 << taps.bits);
             weights[j] = static_cast<std::int32_t>(w < 0 ? w - 0.5 : w + 0.5);
         }
         taps.first[static_cast<std::size_t>(i)] = low;
@@ -108,8 +140,8 @@ Taps<std::int32_t> pillowTaps(int in, int out, int begin, int size, Resample res
     return taps;
 }
 
-std::uint8_t toByte(std::int32_t sum) {
-    return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
+std::uint8_t toByte(std::int32_t sum, int bits) {
+    return static_cast<std::uint8_t>(std::clamp(sum >> bits, 0, 255));
 }
 
 void filterRow(const std::uint8_t* source, const Taps<std::int32_t>& taps, std::uint8_t* target) {
@@ -118,34 +150,36 @@ void filterRow(const std::uint8_t* source, const Taps<std::int32_t>& taps, std::
         const std::int32_t* weights = taps.at(i);
         const std::uint8_t* pixel =
             source + 3 * static_cast<std::size_t>(taps.first[static_cast<std::size_t>(i)]);
-        std::int32_t r = 1 << (kFractionBits - 1), g = r, b = r;
+        std::int32_t r = 1 << (taps.bits - 1), g = r, b = r;
         for (int j = 0, n = taps.count[static_cast<std::size_t>(i)]; j < n; ++j, pixel += 3) {
             r += pixel[0] * weights[j];
             g += pixel[1] * weights[j];
             b += pixel[2] * weights[j];
         }
-        target[3 * i] = toByte(r);
-        target[3 * i + 1] = toByte(g);
-        target[3 * i + 2] = toByte(b);
+        target[3 * i] = toByte(r, taps.bits);
+        target[3 * i + 1] = toByte(g, taps.bits);
+        target[3 * i + 2] = toByte(b, taps.bits);
     }
 }
 
-// Sums whole rows: row(j) is the j-th input row, `bytes` long. Columns in blocks, so that the sums stay in
-// the cache.
+// Sums whole rows for output row y of the window: row(j) is the j-th input row, `bytes` long. Columns in
+// blocks, so that the sums stay in the cache.
 template <class RowOf>
-void filterColumns(RowOf&& row, const std::int32_t* weights, int count, std::size_t bytes,
+void filterColumns(RowOf&& row, const Taps<std::int32_t>& taps, int y, std::size_t bytes,
                    std::uint8_t* target) {
+    const std::int32_t* weights = taps.at(y);
+    const int count = taps.count[static_cast<std::size_t>(y)];
     constexpr std::size_t kBlock = 1024;
     std::array<std::int32_t, kBlock> sums;
     for (std::size_t begin = 0; begin < bytes; begin += kBlock) {
         const std::size_t n = std::min(kBlock, bytes - begin);
-        std::fill_n(sums.begin(), n, 1 << (kFractionBits - 1));
+        std::fill_n(sums.begin(), n, 1 << (taps.bits - 1));
         for (int j = 0; j < count; ++j) {
             const std::uint8_t* source = row(j) + begin;
             const std::int32_t weight = weights[j];
             for (std::size_t i = 0; i < n; ++i) sums[i] += source[i] * weight;
         }
-        for (std::size_t i = 0; i < n; ++i) target[begin + i] = toByte(sums[i]);
+        for (std::size_t i = 0; i < n; ++i) target[begin + i] = toByte(sums[i], taps.bits);
     }
 }
 
@@ -240,16 +274,12 @@ void forStrips(const ResizeRequest& request, int width, Use use) {
     }
 }
 
-}  // namespace
-
-Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
-    const ResizeRequest request = checked(source, unchecked);
+Pixels resizeBytes(const Pixels& source, const ResizeRequest& request, Rounding rounding) {
     const Window& window = request.window;
-    if (request.filter == Resample::Nearest) return resizeNearest(source, request);
     if (const int width = stripWidth(source, request, 1); width < window.width) {
         Pixels result(window.width, window.height);
         forStrips(request, width, [&](const ResizeRequest& strip, std::size_t x) {
-            const Pixels part = resizePillow(source, strip);
+            const Pixels part = resizeBytes(source, strip, rounding);
             for (int y = 0; y < part.height; ++y)
                 std::copy_n(part.at(0, y), 3 * static_cast<std::size_t>(part.width),
                             result.at(static_cast<int>(x), y));
@@ -260,8 +290,12 @@ Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
     const bool horizontal = request.width != source.width;
     const bool vertical = request.height != source.height;
     Taps<std::int32_t> columns, rows;
-    if (horizontal) columns = pillowTaps(source.width, request.width, window.x, window.width, request.filter);
-    if (vertical) rows = pillowTaps(source.height, request.height, window.y, window.height, request.filter);
+    if (horizontal) {
+        columns = byteTaps(source.width, request.width, window.x, window.width, request.filter, rounding);
+    }
+    if (vertical) {
+        rows = byteTaps(source.height, request.height, window.y, window.height, request.filter, rounding);
+    }
     const std::size_t bytes = 3 * static_cast<std::size_t>(window.width);
     Pixels result(window.width, window.height);
 
@@ -279,14 +313,13 @@ Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
     // Rounding between the passes makes their order visible. Pillow 13 was found (by its results on thousands
     // of sizes) to start with the columns when the picture loses more than twice as many rows as columns.
     const bool tall =
-        source.height > request.height &&
+        rounding == Rounding::Pillow && source.height > request.height &&
         source.height - request.height > 2LL * (static_cast<long long>(source.width) - request.width);
     if (tall && horizontal) {
         std::vector<std::uint8_t> row(3 * static_cast<std::size_t>(source.width));
         for (int y = 0; y < window.height; ++y) {
             const int first = rows.first[static_cast<std::size_t>(y)];
-            filterColumns([&](int j) { return source.at(0, first + j); }, rows.at(y),
-                          rows.count[static_cast<std::size_t>(y)], row.size(), row.data());
+            filterColumns([&](int j) { return source.at(0, first + j); }, rows, y, row.size(), row.data());
             filterRow(row.data(), columns, result.at(0, y));
         }
         return result;
@@ -301,9 +334,26 @@ Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
         if (horizontal) {
             for (int j = 0; j < count; ++j) rowAt(j);
         }
-        filterColumns(rowAt, rows.at(y), count, bytes, result.at(0, y));
+        filterColumns(rowAt, rows, y, bytes, result.at(0, y));
     }
     return result;
+}
+
+}  // namespace
+
+Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
+    const ResizeRequest request = checked(source, unchecked);
+    if (request.filter == Resample::Nearest) return resizeNearest(source, request);
+    return resizeBytes(source, request, Rounding::Pillow);
+}
+
+Pixels resizeTorchvision(const Pixels& source, const ResizeRequest& unchecked) {
+    const ResizeRequest request = checked(source, unchecked);
+    if (request.filter != Resample::Bilinear && request.filter != Resample::Bicubic &&
+        request.filter != Resample::Lanczos) {
+        throw Error("resize: expected bilinear, bicubic or lanczos for torchvision's resize");
+    }
+    return resizeBytes(source, request, Rounding::Torch);
 }
 
 namespace {

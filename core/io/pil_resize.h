@@ -28,6 +28,10 @@ struct ResizeRequest {
 /// Resizes as Pillow's Image.resize does on 8-bit RGB, bit for bit. Throws Error for sizes below 1.
 Pixels resizePillow(const Pixels& source, const ResizeRequest& request);
 
+/// Resizes as torchvision's resize(antialias=True) does on uint8 tensors, bit for bit: 16-bit weights, columns
+/// first. Filters bilinear, bicubic and Lanczos.
+Pixels resizeTorchvision(const Pixels& source, const ResizeRequest& request);
+
 /// Resizes the values table[byte] (one table for all channels) as torch's interpolate(antialias=True) does on
 /// float32, to about 1e-6 of the largest value; filters nearest, bilinear and bicubic (a = -0.5). Returns
 /// planes [3, window height, window width].

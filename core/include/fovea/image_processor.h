@@ -13,8 +13,8 @@
 
 namespace fovea {
 
-/// Where each pixel of a model's input comes from in the original upright picture: resize, then centre crop
-/// or padding.
+/// Where each pixel of a model's input comes from in the original upright picture: resize of all of it or of a
+/// part, then crop or padding.
 struct PixelTransform {
     int originalWidth = 0;   ///< the picture, in pixels
     int originalHeight = 0;
@@ -27,6 +27,8 @@ struct PixelTransform {
     int shownHeight = 0;
     int inputWidth = 0;      ///< the model's input, in pixels
     int inputHeight = 0;
+    /// The part of the picture that was resized, which may reach beyond it into padding; empty: all of it.
+    Rect source{};
 
     /// The part of the original picture that a rectangle of the input shows, clipped to the picture: zero
     /// width or height, at the nearest edge, for padding.
@@ -37,6 +39,8 @@ struct PixelTransform {
     Rect read() const;
     /// What the input does not show (centre crop): up to four rectangles of the original that do not overlap.
     std::vector<Rect> unread() const;
+    /// This step and then `next`, whose original is this one's input.
+    PixelTransform then(const PixelTransform& next) const;
     bool operator==(const PixelTransform&) const = default;
 };
 
@@ -113,7 +117,7 @@ public:
             MaxPatches
         };
         /// Whose rules for rounding and order apply.
-        enum class Backend { Pillow, DinoV3, Timm };
+        enum class Backend { Pillow, DinoV3, Timm, Torchvision };
         std::string className;
         Backend backend = Backend::Pillow;
         bool doResize = true;

@@ -1,0 +1,79 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fovea/image_layout.h"
+#include "fovea/pixels.h"
+#include "fovea/vision_image.h"
+
+namespace fovea {
+
+/// Numbers in host memory, row-major: one of the two lists is filled, with as many entries as the shape says.
+struct HostTensor {
+    std::vector<std::int64_t> shape;
+    std::vector<float> floats;
+    std::vector<std::int64_t> integers;
+};
+
+/// What a model's image processor hands to the model for one prompt, and where each view lies in its picture.
+struct VisualInput {
+    /// By the names of the reference (pixel_values, image_sizes, image_grid_thw, ...), with its shapes.
+    std::map<std::string, HostTensor> tensors;
+    std::vector<VisionImage> images;
+    std::vector<VisionImage> videos;
+};
+
+struct VisualFiles;
+
+/// Pictures to tensors as the image processor of a vision-language family makes them, bit for bit: tiles,
+/// any-resolution grids, smart resize. Reference: the Pillow classes of transformers 5.17 for images; for
+/// videos torchvision's 8-bit resize, the only one there is. Immutable; process() may run on several threads.
+///
+/// Families: llava, vipllava, llava_next, llava_onevision, idefics3, smolvlm, qwen2_vl, qwen2_5_vl, qwen3_vl,
+/// internvl, paligemma, gemma3, mllama, blip. Limits: sides 1..16384, at most 2^29 values in all tensors of a
+/// call (Error with ErrorCode::Memory), 2^26 pixels in a resized picture, 4096 tiles a picture.
+class VisualProcessor {
+public:
+    virtual ~VisualProcessor() = default;
+    /// Reads processor_config.json (nested or not), preprocessor_config.json, video_preprocessor_config.json
+    /// and the token names of tokenizer_config.json. `config` is the model's config.json. Throws Error for a
+    /// family or class that is not known and for values that make no sense.
+    static std::unique_ptr<VisualProcessor> fromFolder(const std::filesystem::path& folder,
+                                                       std::string_view modelType,
+                                                       const nlohmann::json& config);
+    /// The same from parsed files (io/visual/visual_files.h).
+    static std::unique_ptr<VisualProcessor> fromFiles(const VisualFiles& files, std::string_view modelType);
+    /// Model types that the two know.
+    static std::vector<std::string> supportedModelTypes();
+
+    /// The tensors for all images of one prompt, in order; throws Error for a picture that is empty or that
+    /// the family refuses.
+    virtual VisualInput process(std::span<const Pixels> images) const = 0;
+    /// The tensors for one video; frames of one size. Throws Error (Usage) where the family takes no video.
+    VisualInput processVideo(std::span<const Pixels> frames) const { return processVideo(frames, {}); }
+    virtual VisualInput processVideo(std::span<const Pixels> frames, const VideoTiming& timing) const;
+    /// One line a person can read.
+    virtual std::string describe() const = 0;
+    /// What a user should know about how the settings were found.
+    const std::vector<std::string>& notices() const { return m_notices; }
+    /// What pixel_values holds where the picture is black, per channel.
+    std::array<float, 3> black() const { return m_black; }
+    /// How the prompt's image slots are written out (image_layout.h).
+    const LayoutRules& layout() const { return m_layout; }
+
+protected:
+    std::vector<std::string> m_notices;
+    std::array<float, 3> m_black{};
+    LayoutRules m_layout;
+};
+
+}  // namespace fovea
