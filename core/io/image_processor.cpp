@@ -205,7 +205,8 @@ Rect PixelTransform::toOriginal(const Rect& r) const {
     const double sy = s.height / resizedHeight;
     const Range x = clipped(r.x, r.width, {0, static_cast<double>(shownWidth)});
     const Range y = clipped(r.y, r.height, {0, static_cast<double>(shownHeight)});
-    const Range ox = clipped(s.x + (x.begin + left) * sx, (x.end - x.begin) * sx, kept(s.x, s.width, originalWidth));
+    const Range ox =
+        clipped(s.x + (x.begin + left) * sx, (x.end - x.begin) * sx, kept(s.x, s.width, originalWidth));
     const Range oy =
         clipped(s.y + (y.begin + top) * sy, (y.end - y.begin) * sy, kept(s.y, s.height, originalHeight));
     return {ox.begin, oy.begin, ox.end - ox.begin, oy.end - oy.begin};
@@ -217,8 +218,10 @@ Rect PixelTransform::toInput(const Rect& r) const {
     const double sy = resizedHeight / s.height;
     const Range x = clipped(r.x, r.width, kept(s.x, s.width, originalWidth));
     const Range y = clipped(r.y, r.height, kept(s.y, s.height, originalHeight));
-    const Range ix = clipped((x.begin - s.x) * sx - left, (x.end - x.begin) * sx, {0, static_cast<double>(shownWidth)});
-    const Range iy = clipped((y.begin - s.y) * sy - top, (y.end - y.begin) * sy, {0, static_cast<double>(shownHeight)});
+    const Range ix =
+        clipped((x.begin - s.x) * sx - left, (x.end - x.begin) * sx, {0, static_cast<double>(shownWidth)});
+    const Range iy =
+        clipped((y.begin - s.y) * sy - top, (y.end - y.begin) * sy, {0, static_cast<double>(shownHeight)});
     return {ix.begin, iy.begin, ix.end - ix.begin, iy.end - iy.begin};
 }
 

@@ -64,8 +64,8 @@ Filter filterOf(Resample resample) {
 // For each output position of a range, the first input position it reads and the weights from there on.
 template <class Weight>
 struct Taps {
-    int begin = 0;       // first output position
-    std::size_t stride = 1;  // weights kept per output position
+    int begin = 0;             // first output position
+    std::size_t stride = 1;    // weights kept per output position
     int bits = kFractionBits;  // of whole-number weights
     std::vector<int> first;
     std::vector<int> count;

@@ -86,11 +86,11 @@ Resample resampleNamed(const ProcessorKeys& keys, std::string_view key, std::str
     std::transform(name.begin(), name.end(), name.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
     constexpr std::array<std::pair<const char*, Resample>, 6> kNames{{{"nearest", Resample::Nearest},
-                                                                       {"lanczos", Resample::Lanczos},
-                                                                       {"bilinear", Resample::Bilinear},
-                                                                       {"bicubic", Resample::Bicubic},
-                                                                       {"box", Resample::Box},
-                                                                       {"hamming", Resample::Hamming}}};
+                                                                      {"lanczos", Resample::Lanczos},
+                                                                      {"bilinear", Resample::Bilinear},
+                                                                      {"bicubic", Resample::Bicubic},
+                                                                      {"box", Resample::Box},
+                                                                      {"hamming", Resample::Hamming}}};
     for (const auto& [known, resample] : kNames) {
         if (name == known) return resample;
     }

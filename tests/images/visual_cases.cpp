@@ -9,7 +9,9 @@ namespace fovea::test {
 using nlohmann::json;
 
 VisualCases::VisualCases(const std::string& script)
-    : folder(fixtureFolder(script)), index(readJson(folder / "index.json")), data(readBytes(folder / "data.bin")) {}
+    : folder(fixtureFolder(script)),
+      index(readJson(folder / "index.json")),
+      data(readBytes(folder / "data.bin")) {}
 
 const std::uint8_t* VisualCases::at(const json& range) const {
     return data.data() + range[0].get<std::size_t>();

@@ -41,3 +41,7 @@ void compareAll(const char* script, std::size_t atLeast) {
 TEST_CASE("llava, paligemma, blip and qwen equal transformers") {
     compareAll("make_visual_fixtures.py", 150);
 }
+
+TEST_CASE("families with tiles equal transformers") {
+    compareAll("make_tile_fixtures.py", 250);
+}

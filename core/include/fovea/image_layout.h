@@ -20,12 +20,12 @@ struct LayoutRules {
     std::string videoToken;
     std::string begin;  ///< idefics3: fake_token_around_image; internvl <img>; gemma3 begin of image
     std::string end;
-    std::string overview;  ///< idefics3: <global-img>
-    int patchSize = 0;     ///< pixels of a patch of the vision tower
-    int merge = 1;         ///< Qwen: patches per token and axis
-    int temporalPatch = 1;  ///< Qwen: frames per token
-    int tokensPerTile = 0;  ///< image_seq_length and its relatives; 0: one per patch
-    int classTokens = 0;    ///< features before the patches (num_additional_image_tokens)
+    std::string overview;    ///< idefics3: <global-img>
+    int patchSize = 0;       ///< pixels of a patch of the vision tower
+    int merge = 1;           ///< Qwen: patches per token and axis
+    int temporalPatch = 1;   ///< Qwen: frames per token
+    int tokensPerTile = 0;   ///< image_seq_length and its relatives; 0: one per patch
+    int classTokens = 0;     ///< features before the patches (num_additional_image_tokens)
     bool dropFirst = false;  ///< vision_feature_select_strategy "default": the first feature is left out
     int maxTiles = 9;        ///< llava_onevision: anyres_max_N
 };
@@ -43,9 +43,9 @@ struct LayoutItem {
     /// Index into VisionImage::tiles; -1 for text and newlines. A grid that spans several tiles (LLaVA-NeXT)
     /// counts rows and columns within the tile; tokens over several frames name the first.
     int tile = -1;
-    int row = 0;      ///< of the tile's token grid
+    int row = 0;  ///< of the tile's token grid
     int column = 0;
-    Rect rect;        ///< in the original, exact: what the token's patches show; empty for padding
+    Rect rect;  ///< in the original, exact: what the token's patches show; empty for padding
 };
 
 /// What one image slot of the prompt becomes, in order. Throws Error where numbers of the files contradict

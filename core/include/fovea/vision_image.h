@@ -11,8 +11,8 @@ namespace fovea {
 
 /// When the frames of a video were taken; only prompts depend on it.
 struct VideoTiming {
-    double fps = 0;       ///< of the file that the frames come from; 0: not known, taken as 24
-    double duration = 0;  ///< of that file in seconds; 0: not known
+    double fps = 0;                     ///< of the file that the frames come from; 0: not known, taken as 24
+    double duration = 0;                ///< of that file in seconds; 0: not known
     std::int64_t totalFrames = 0;       ///< of that file; 0: as many as there are frames here
     std::vector<std::int64_t> indices;  ///< in that file, ascending; empty: 0, 1, 2, ...
 };
@@ -21,7 +21,7 @@ struct VideoTiming {
 struct VisionTile {
     Pixels seen;
     PixelTransform transform;
-    int row = 0;            ///< of the grid of crops
+    int row = 0;  ///< of the grid of crops
     int column = 0;
     bool overview = false;  ///< the whole picture, beside its crops
 };

@@ -7,8 +7,9 @@ namespace fovea {
 std::unique_ptr<VisualProcessor> makeBlip(const VisualFiles& files) {
     LayoutRules layout;
     layout.patchSize = towerPatchSize(files, 16);
-    return std::make_unique<OneViewProcessor>(oneViewSettings(files, "BlipImageProcessor", "BlipImageProcessor"),
-                                              OneViewProcessor::Pad::None, std::move(layout));
+    return std::make_unique<OneViewProcessor>(
+        oneViewSettings(files, "BlipImageProcessor", "BlipImageProcessor"), OneViewProcessor::Pad::None,
+        std::move(layout));
 }
 
 }  // namespace fovea

@@ -17,16 +17,18 @@ constexpr std::size_t kMaxFrames = 4096;
 
 void checkSize(const PixelTransform& from, double width, double height) {
     if (!(width >= 1) || !(height >= 1)) {
-        throw Error(fmt::format("image of {} x {}: expected both sides to stay at 1 pixel or more, found {:.0f} x "
-                                "{:.0f} after the resize",
-                                from.originalWidth, from.originalHeight, width, height),
-                    "crop the image to a less extreme shape");
+        throw Error(
+            fmt::format("image of {} x {}: expected both sides to stay at 1 pixel or more, found {:.0f} x "
+                        "{:.0f} after the resize",
+                        from.originalWidth, from.originalHeight, width, height),
+            "crop the image to a less extreme shape");
     }
     if (!(width * height <= kMaxCanvas)) {
-        throw Error(fmt::format("image of {} x {}: expected at most {:.0f} pixels after the resize, found {:.0f} x "
-                                "{:.0f}",
-                                from.originalWidth, from.originalHeight, kMaxCanvas, width, height),
-                    "use a less extreme shape, or smaller sizes in preprocessor_config.json", ErrorCode::Memory);
+        throw Error(
+            fmt::format("image of {} x {}: expected at most {:.0f} pixels after the resize, found {:.0f} x "
+                        "{:.0f}",
+                        from.originalWidth, from.originalHeight, kMaxCanvas, width, height),
+            "use a less extreme shape, or smaller sizes in preprocessor_config.json", ErrorCode::Memory);
     }
 }
 
@@ -43,28 +45,27 @@ PixelTransform wholePicture(int fromWidth, int fromHeight, int width, int height
 
 Canvas canvasOf(const Pixels& picture) {
     if (picture.empty()) {
-        throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width, picture.height));
+        throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
+                                picture.height));
     }
     const std::size_t expected =
         static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
     if (picture.rgb.size() != expected) {
-        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width, picture.height,
-                                expected, picture.rgb.size()),
+        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width,
+                                picture.height, expected, picture.rgb.size()),
                     {}, ErrorCode::Internal);
     }
     return {picture, wholePicture(picture.width, picture.height, picture.width, picture.height)};
 }
 
-Canvas resized(const Canvas& canvas, int width, int height, Resample filter) {
+Canvas resized(const Canvas& canvas, double width, double height, Resample filter,
+               ImageProcessor::Settings::Backend backend) {
     checkSize(canvas.transform, width, height);
     const Pixels& from = canvas.pixels;
-    return {resizePillow(from, {width, height, filter, {}}),
-            canvas.transform.then(wholePicture(from.width, from.height, width, height))};
-}
-
-Canvas resized(const Canvas& canvas, double width, double height, Resample filter) {
-    checkSize(canvas.transform, width, height);
-    return resized(canvas, static_cast<int>(width), static_cast<int>(height), filter);
+    const ResizeRequest request{static_cast<int>(width), static_cast<int>(height), filter, {}};
+    const bool pillow = backend == ImageProcessor::Settings::Backend::Pillow;
+    return {pillow ? resizePillow(from, request) : resizeTorchvision(from, request),
+            canvas.transform.then(wholePicture(from.width, from.height, request.width, request.height))};
 }
 
 Canvas cut(const Canvas& canvas, const Window& part, std::array<std::uint8_t, 3> fill) {
@@ -83,7 +84,8 @@ Canvas cut(const Canvas& canvas, const Window& part, std::array<std::uint8_t, 3>
         const bool inside = row >= 0 && row < from.height;
         std::uint8_t* target = result.pixels.at(0, y);
         if (inside && end > begin) {
-            std::memcpy(target + 3 * begin, from.at(begin + part.x, row), 3 * static_cast<std::size_t>(end - begin));
+            std::memcpy(target + 3 * begin, from.at(begin + part.x, row),
+                        3 * static_cast<std::size_t>(end - begin));
         }
         for (int x = 0; x < part.width; ++x) {
             if (!inside || x < begin || x >= end) std::copy(fill.begin(), fill.end(), target + 3 * x);
@@ -107,22 +109,24 @@ void ViewList::setGrid(int rows, int columns) {
 void ViewList::add(const Canvas& view, const TilePlace& place) {
     VisionImage& image = m_images.back();
     if (image.tiles.size() >= kMaxTiles) {
-        throw Error(fmt::format("image of {} x {}: expected at most {} tiles", image.width, image.height, kMaxTiles),
-                    "use fewer tiles in preprocessor_config.json", ErrorCode::Memory);
+        throw Error(
+            fmt::format("image of {} x {}: expected at most {} tiles", image.width, image.height, kMaxTiles),
+            "use fewer tiles in preprocessor_config.json", ErrorCode::Memory);
     }
     ProcessedImage done = m_pixels.process(view.pixels);
     if (m_views > 0 && (done.height != m_height || done.width != m_width)) {
-        throw Error(fmt::format("image of {} x {}: expected views of {} x {}, found {} x {}", image.width, image.height,
-                                m_width, m_height, done.width, done.height),
-                    "a preprocessor_config.json with do_resize and do_center_crop makes all views equally large");
+        throw Error(
+            fmt::format("image of {} x {}: expected views of {} x {}, found {} x {}", image.width,
+                        image.height, m_width, m_height, done.width, done.height),
+            "a preprocessor_config.json with do_resize and do_center_crop makes all views equally large");
     }
     m_height = done.height;
     m_width = done.width;
     checkValueCount(static_cast<double>(m_values.size()) + static_cast<double>(done.values.size()), "images");
     m_values.insert(m_values.end(), done.values.begin(), done.values.end());
     ++m_views;
-    image.tiles.push_back({std::move(done.seen), view.transform.then(done.transform), place.row, place.column,
-                           place.overview});
+    image.tiles.push_back(
+        {std::move(done.seen), view.transform.then(done.transform), place.row, place.column, place.overview});
 }
 
 std::size_t ViewList::viewSize() const {
@@ -150,8 +154,10 @@ HostTensor ViewList::padded(std::int64_t most) const {
 
 void checkValueCount(double values, std::string_view what) {
     if (values <= kMaxValues) return;
-    throw Error(fmt::format("{}: expected at most {:.0f} values for the model, found {:.0f}", what, kMaxValues, values),
-                "use fewer or smaller images, or a smaller limit in preprocessor_config.json", ErrorCode::Memory);
+    throw Error(fmt::format("{}: expected at most {:.0f} values for the model, found {:.0f}", what,
+                            kMaxValues, values),
+                "use fewer or smaller images, or a smaller limit in preprocessor_config.json",
+                ErrorCode::Memory);
 }
 
 void checkSomeImages(std::span<const Pixels> images) {
@@ -183,7 +189,8 @@ VisionImage videoOf(std::span<const Pixels> frames, const VideoTiming& timing) {
                     {}, ErrorCode::Internal);
     }
     if (timing.indices.empty()) {
-        for (std::size_t i = 0; i < frames.size(); ++i) video.timing.indices.push_back(static_cast<std::int64_t>(i));
+        for (std::size_t i = 0; i < frames.size(); ++i)
+            video.timing.indices.push_back(static_cast<std::int64_t>(i));
     }
     return video;
 }

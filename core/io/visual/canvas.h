@@ -22,10 +22,10 @@ struct Canvas {
 
 /// A picture as it is; throws Error for one without pixels.
 Canvas canvasOf(const Pixels& picture);
-/// Resized as a whole by Pillow's arithmetic; throws Error (Memory) above 2^26 pixels.
-Canvas resized(const Canvas& canvas, int width, int height, Resample filter);
-/// The size alone, refused in the same cases: for callers that compute in floating point.
-Canvas resized(const Canvas& canvas, double width, double height, Resample filter);
+/// Resized as a whole to a whole-number size, by Pillow's arithmetic or torchvision's; throws Error for less
+/// than a pixel and (Memory) above 2^26 pixels.
+Canvas resized(const Canvas& canvas, double width, double height, Resample filter,
+               ImageProcessor::Settings::Backend backend = ImageProcessor::Settings::Backend::Pillow);
 /// A part that may reach beyond the picture, filled there.
 Canvas cut(const Canvas& canvas, const Window& part, std::array<std::uint8_t, 3> fill = {});
 

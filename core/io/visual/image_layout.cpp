@@ -22,9 +22,10 @@ TokenGrid gridOf(const LayoutRules& rules, const VisionTile& tile) {
     if (rules.tokensPerTile == 0 || rules.tokensPerTile == grid.rows * grid.columns) return grid;
     const int side = static_cast<int>(std::lround(std::sqrt(rules.tokensPerTile)));
     if (side * side != rules.tokensPerTile || grid.rows < side || grid.columns < side) {
-        throw Error(fmt::format("image_seq_length: expected a square number of tokens for {} x {} patches, found {}",
-                                grid.columns, grid.rows, rules.tokensPerTile),
-                    "config.json, processor_config.json and preprocessor_config.json do not belong together");
+        throw Error(
+            fmt::format("image_seq_length: expected a square number of tokens for {} x {} patches, found {}",
+                        grid.columns, grid.rows, rules.tokensPerTile),
+            "config.json, processor_config.json and preprocessor_config.json do not belong together");
     }
     grid.cellWidth *= grid.columns / side;
     grid.cellHeight *= grid.rows / side;
@@ -42,8 +43,8 @@ void addText(std::vector<LayoutItem>& items, std::string text) {
     items.push_back(std::move(item));
 }
 
-void addPatch(std::vector<LayoutItem>& items, const std::string& token, const VisionImage& image, int tile, int row,
-              int column, const Rect& inTile) {
+void addPatch(std::vector<LayoutItem>& items, const std::string& token, const VisionImage& image, int tile,
+              int row, int column, const Rect& inTile) {
     items.push_back({LayoutItem::Kind::Patch, token, tile, row, column,
                      originalRect(image.tiles[static_cast<std::size_t>(tile)], inTile)});
 }
@@ -76,8 +77,16 @@ std::vector<LayoutItem> imageLayout(const LayoutRules& rules, const VisionImage&
         case Scheme::Qwen:
         case Scheme::Qwen3:
             return qwenLayout(rules, image);
-        default:
-            break;
+        case Scheme::LlavaNext:
+            return llavaNextLayout(rules, image);
+        case Scheme::LlavaOnevision:
+            return llavaOnevisionLayout(rules, image);
+        case Scheme::Idefics3:
+            return idefics3Layout(rules, image);
+        case Scheme::InternVl:
+            return internVlLayout(rules, image);
+        case Scheme::Gemma3:
+            return gemma3Layout(rules, image);
     }
     return items;
 }
@@ -89,10 +98,18 @@ std::vector<LayoutItem> videoLayout(const LayoutRules& rules, const VisionImage&
         case Scheme::Qwen:
         case Scheme::Qwen3:
             return qwenVideoLayout(rules, video);
+        case Scheme::LlavaOnevision:
+            return llavaOnevisionVideoLayout(rules, video);
+        case Scheme::Idefics3:
+            if (!rules.videoSlot.empty()) return smolVlmVideoLayout(rules, video);
+            break;
+        case Scheme::InternVl:
+            return internVlVideoLayout(rules, video);
         default:
             break;
     }
-    throw Error("video: expected images, since this model takes no video", "give single images", ErrorCode::Usage);
+    throw Error("video: expected images, since this model takes no video", "give single images",
+                ErrorCode::Usage);
 }
 
 std::string layoutText(const std::vector<LayoutItem>& items) {

@@ -20,13 +20,21 @@ Rect cellRect(const TokenGrid& grid, int row, int column);
 
 void addText(std::vector<LayoutItem>& items, std::string text);
 /// An image token that shows `inTile` of a tile.
-void addPatch(std::vector<LayoutItem>& items, const std::string& token, const VisionImage& image, int tile, int row,
-              int column, const Rect& inTile);
+void addPatch(std::vector<LayoutItem>& items, const std::string& token, const VisionImage& image, int tile,
+              int row, int column, const Rect& inTile);
 /// All tokens of one tile, row by row.
 void addGrid(std::vector<LayoutItem>& items, const LayoutRules& rules, const VisionImage& image, int tile);
 /// Tokens before the patches, and without the first of all where the rules say so.
 void addView(std::vector<LayoutItem>& items, const LayoutRules& rules, const VisionImage& image, int tile);
 
+std::vector<LayoutItem> llavaNextLayout(const LayoutRules& rules, const VisionImage& image);
+std::vector<LayoutItem> llavaOnevisionLayout(const LayoutRules& rules, const VisionImage& image);
+std::vector<LayoutItem> llavaOnevisionVideoLayout(const LayoutRules& rules, const VisionImage& video);
+std::vector<LayoutItem> idefics3Layout(const LayoutRules& rules, const VisionImage& image);
+std::vector<LayoutItem> smolVlmVideoLayout(const LayoutRules& rules, const VisionImage& video);
+std::vector<LayoutItem> internVlLayout(const LayoutRules& rules, const VisionImage& image);
+std::vector<LayoutItem> internVlVideoLayout(const LayoutRules& rules, const VisionImage& video);
+std::vector<LayoutItem> gemma3Layout(const LayoutRules& rules, const VisionImage& image);
 std::vector<LayoutItem> qwenLayout(const LayoutRules& rules, const VisionImage& image);
 std::vector<LayoutItem> qwenVideoLayout(const LayoutRules& rules, const VisionImage& video);
 

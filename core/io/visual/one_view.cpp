@@ -31,7 +31,8 @@ VisualInput OneViewProcessor::process(std::span<const Pixels> images) const {
         const Canvas whole = canvasOf(picture);
         const int side = std::max(picture.width, picture.height);
         if (m_pad == Pad::ToSquare && picture.width != picture.height) {
-            views.add(cut(whole, {-((side - picture.width) / 2), -((side - picture.height) / 2), side, side}, mean));
+            views.add(cut(whole, {-((side - picture.width) / 2), -((side - picture.height) / 2), side, side},
+                          mean));
         } else {
             views.add(whole);
         }
@@ -46,7 +47,8 @@ std::string OneViewProcessor::describe() const {
     return m_pixels.describe() + (m_pad == Pad::ToSquare ? ", padded to a square first" : "");
 }
 
-ImageProcessor oneViewSettings(const VisualFiles& files, std::string_view accepted, std::string_view fallback) {
+ImageProcessor oneViewSettings(const VisualFiles& files, std::string_view accepted,
+                               std::string_view fallback) {
     const Json& given = objectOf(files.image, files.imageFile);
     const ProcessorKeys keys(given, files.imageFile);
     checkClass(keys, accepted);
@@ -60,7 +62,8 @@ ImageProcessor oneViewSettings(const VisualFiles& files, std::string_view accept
         config["default_to_square"] = fallback != "CLIPImageProcessor";
     }
     const ImageProcessor made = ImageProcessor::fromJson(config, "", files.imageFile);
-    return ImageProcessor(made.settings(), {fmt::format("no preprocessor_config.json: using the defaults of {}", fallback)});
+    return ImageProcessor(made.settings(),
+                          {fmt::format("no preprocessor_config.json: using the defaults of {}", fallback)});
 }
 
 }  // namespace fovea

@@ -22,8 +22,10 @@ private:
     Pad m_pad;
 };
 
-/// The settings of a family that sees each picture once; `accepted` as checkClass has it, `fallback` for files
-/// that name no class. Without a file: the class's defaults at the image_size of config.json, with a notice.
-ImageProcessor oneViewSettings(const VisualFiles& files, std::string_view accepted, std::string_view fallback);
+/// The settings of a family that sees each picture once; `accepted` as checkClass has it, `fallback` for
+/// files that name no class. Without a file: the class's defaults at the image_size of config.json, with a
+/// notice.
+ImageProcessor oneViewSettings(const VisualFiles& files, std::string_view accepted,
+                               std::string_view fallback);
 
 }  // namespace fovea

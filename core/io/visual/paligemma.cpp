@@ -12,8 +12,9 @@ std::unique_ptr<VisualProcessor> makePaliGemma(const VisualFiles& files) {
     layout.patchSize = towerPatchSize(files, 14);
     const ProcessorKeys keys(objectOf(files.image, files.imageFile), files.imageFile);
     keys.count("image_seq_length", layout.tokensPerTile, 1 << 20);
-    return std::make_unique<OneViewProcessor>(oneViewSettings(files, "SiglipImageProcessor", "SiglipImageProcessor"),
-                                              OneViewProcessor::Pad::None, std::move(layout));
+    return std::make_unique<OneViewProcessor>(
+        oneViewSettings(files, "SiglipImageProcessor", "SiglipImageProcessor"), OneViewProcessor::Pad::None,
+        std::move(layout));
 }
 
 }  // namespace fovea

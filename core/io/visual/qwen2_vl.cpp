@@ -17,7 +17,8 @@ protected:
     QwenSize frameSize(const QwenSettings& s, const Pixels& frame, int frames) const override {
         double most = static_cast<double>(s.maxPixels);
         if (s.capFrames) {
-            const double total = std::floor(static_cast<double>(s.maxVideoTokens) * s.factor() * s.factor() * 0.9);
+            const double total =
+                std::floor(static_cast<double>(s.maxVideoTokens) * s.factor() * s.factor() * 0.9);
             const double share = std::floor(total * s.temporalPatch / frames);
             most = std::max(std::min(most, share), std::floor(static_cast<double>(s.minPixels) * 1.05));
         }
@@ -27,7 +28,8 @@ protected:
     void addTiming(VisualInput& input, const VideoTiming& timing, int frames) const override {
         if (m_timing == Timing::None) return;
         double fps = timing.fps > 0 ? timing.fps : 24;
-        if (timing.fps > 0 && timing.totalFrames > 0) fps *= static_cast<double>(frames) / static_cast<double>(timing.totalFrames);
+        if (timing.fps > 0 && timing.totalFrames > 0)
+            fps *= static_cast<double>(frames) / static_cast<double>(timing.totalFrames);
         input.tensors["second_per_grid_ts"] = {{1}, {static_cast<float>(layout().temporalPatch / fps)}, {}};
     }
 
@@ -39,7 +41,8 @@ private:
 
 std::unique_ptr<VisualProcessor> makeQwen2Vl(const VisualFiles& files, std::string_view modelType) {
     QwenSettings defaults;
-    defaults.pixels = visualDefaults("Qwen2VLImageProcessor", 0, Resample::Bicubic, kClipMean, kClipDeviation);
+    defaults.pixels =
+        visualDefaults("Qwen2VLImageProcessor", 0, Resample::Bicubic, kClipMean, kClipDeviation);
     defaults.minPixels = 56 * 56;
     defaults.maxPixels = 28 * 28 * 1280;
     const ProcessorKeys keys(objectOf(files.image, files.imageFile), files.imageFile);
@@ -61,7 +64,8 @@ std::unique_ptr<VisualProcessor> makeQwen2Vl(const VisualFiles& files, std::stri
     layout.videoSlot = layout.videoToken = tokenNamed(files, "video_token", "<|video_pad|>");
     const bool seconds = modelType == "qwen2_5_vl";
     return std::make_unique<Qwen2Processor>(
-        image, video, std::move(layout), seconds ? Qwen2Processor::Timing::SecondsPerGrid : Qwen2Processor::Timing::None);
+        image, video, std::move(layout),
+        seconds ? Qwen2Processor::Timing::SecondsPerGrid : Qwen2Processor::Timing::None);
 }
 
 }  // namespace fovea

@@ -39,9 +39,11 @@ protected:
 
 private:
     // smart_resize over time, rows and columns.
-    static QwenSize sizeOfVolume(const QwenSettings& s, double width, double height, double frames, double most) {
+    static QwenSize sizeOfVolume(const QwenSettings& s, double width, double height, double frames,
+                                 double most) {
         if (std::max(height, width) / std::min(height, width) > 200) {
-            throw Error(fmt::format("video of {:.0f} x {:.0f}: expected an aspect ratio of at most 200", width, height),
+            throw Error(fmt::format("video of {:.0f} x {:.0f}: expected an aspect ratio of at most 200",
+                                    width, height),
                         "crop the frames to a less extreme shape");
         }
         const double factor = s.factor();
@@ -65,7 +67,8 @@ private:
 
 std::unique_ptr<VisualProcessor> makeQwen3Vl(const VisualFiles& files) {
     QwenSettings defaults;
-    defaults.pixels = visualDefaults("Qwen2VLImageProcessor", 0, Resample::Bicubic, kClipMean, kClipDeviation);
+    defaults.pixels =
+        visualDefaults("Qwen2VLImageProcessor", 0, Resample::Bicubic, kClipMean, kClipDeviation);
     defaults.minPixels = 56 * 56;
     defaults.maxPixels = 28 * 28 * 1280;
     defaults.patch = 14;

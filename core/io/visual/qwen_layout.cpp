@@ -38,8 +38,8 @@ std::vector<LayoutItem> qwenVideoLayout(const LayoutRules& rules, const VisionIm
     for (int group = 0; group < static_cast<int>(video.gridThw[0]); ++group) {
         const bool stamped = rules.scheme == LayoutRules::Scheme::Qwen3;
         if (stamped) {
-            addText(items, fmt::format("<{:.1f} seconds>{}", secondsOf(video.timing, group, rules.temporalPatch),
-                                       rules.begin));
+            addText(items, fmt::format("<{:.1f} seconds>{}",
+                                       secondsOf(video.timing, group, rules.temporalPatch), rules.begin));
         }
         addBlocks(items, rules, rules.videoToken, video, group * rules.temporalPatch);
         if (stamped) addText(items, rules.end);

@@ -18,8 +18,10 @@ constexpr std::int64_t kMostPixels = std::int64_t{1} << 40;
 std::int64_t pixelCount(const ProcessorKeys& keys, const std::string& key, const Json& value) {
     const std::string expected = fmt::format("a whole number from 1 to {}", kMostPixels);
     if (!value.is_number_integer()) keys.fail(key, expected, value);
-    const bool huge = value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMostPixels);
-    if (huge || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > kMostPixels) keys.fail(key, expected, value);
+    const bool huge =
+        value.is_number_unsigned() && value.get<std::uint64_t>() > static_cast<std::uint64_t>(kMostPixels);
+    if (huge || value.get<std::int64_t>() < 1 || value.get<std::int64_t>() > kMostPixels)
+        keys.fail(key, expected, value);
     return value.get<std::int64_t>();
 }
 
@@ -44,8 +46,8 @@ void readLimits(const ProcessorKeys& keys, QwenSettings& s, QwenLimits limits) {
 
 // Patches of the temporal pairs in the order of the merger: blocks row by row, within a block its patches,
 // within a patch channel, time, row, column.
-void addPatches(const QwenSettings& s, std::span<const std::vector<float>* const> frames, int width, int height,
-                std::vector<float>& out) {
+void addPatches(const QwenSettings& s, std::span<const std::vector<float>* const> frames, int width,
+                int height, std::vector<float>& out) {
     const int m = s.merge;
     const int p = s.patch;
     const std::size_t plane = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
@@ -57,9 +59,10 @@ void addPatches(const QwenSettings& s, std::span<const std::vector<float>* const
                 for (std::size_t c = 0; c < 3; ++c)
                     for (const std::vector<float>* frame : frames)
                         for (int y = y0; y < y0 + p; ++y) {
-                            const float* from = frame->data() + c * plane +
-                                                static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
-                                                static_cast<std::size_t>(x0);
+                            const float* from =
+                                frame->data() + c * plane +
+                                static_cast<std::size_t>(y) * static_cast<std::size_t>(width) +
+                                static_cast<std::size_t>(x0);
                             out.insert(out.end(), from, from + p);
                         }
             }
@@ -68,8 +71,8 @@ void addPatches(const QwenSettings& s, std::span<const std::vector<float>* const
 void checkBlocks(const QwenSettings& s, const Pixels& picture, double width, double height) {
     const int factor = s.factor();
     if (std::fmod(width, factor) == 0 && std::fmod(height, factor) == 0) return;
-    throw Error(fmt::format("image of {} x {}: expected multiples of {} where do_resize is false", picture.width,
-                            picture.height, factor));
+    throw Error(fmt::format("image of {} x {}: expected multiples of {} where do_resize is false",
+                            picture.width, picture.height, factor));
 }
 
 double patchValues(const QwenSettings& s, double width, double height, double frames) {
@@ -84,8 +87,9 @@ std::int64_t patchLength(const QwenSettings& s) {
 
 QwenSize qwenSize(const QwenSettings& s, double width, double height, double maxPixels) {
     if (std::max(height, width) / std::min(height, width) > 200) {
-        throw Error(fmt::format("image of {:.0f} x {:.0f}: expected an aspect ratio of at most 200", width, height),
-                    "crop the image to a less extreme shape");
+        throw Error(
+            fmt::format("image of {:.0f} x {:.0f}: expected an aspect ratio of at most 200", width, height),
+            "crop the image to a less extreme shape");
     }
     const double factor = s.factor();
     QwenSize size{std::nearbyint(width / factor) * factor, std::nearbyint(height / factor) * factor};
@@ -135,15 +139,17 @@ VisualInput QwenProcessor::process(std::span<const Pixels> images) const {
         if (s.pixels.doResize) {
             const QwenSize size =
                 qwenSize(s, picture.width, picture.height, static_cast<double>(s.maxPixels));
-            checkValueCount(static_cast<double>(values.size()) + patchValues(s, size.width, size.height, 1), "images");
+            checkValueCount(static_cast<double>(values.size()) + patchValues(s, size.width, size.height, 1),
+                            "images");
             canvas = resized(canvas, size.width, size.height, s.pixels.resample);
         }
         checkBlocks(s, picture, canvas.pixels.width, canvas.pixels.height);
-        checkValueCount(static_cast<double>(values.size()) +
-                            patchValues(s, canvas.pixels.width, canvas.pixels.height, 1),
-                        "images");
+        checkValueCount(
+            static_cast<double>(values.size()) + patchValues(s, canvas.pixels.width, canvas.pixels.height, 1),
+            "images");
         ProcessedImage done = pixels.process(canvas.pixels);
-        const std::vector<const std::vector<float>*> pair(static_cast<std::size_t>(s.temporalPatch), &done.values);
+        const std::vector<const std::vector<float>*> pair(static_cast<std::size_t>(s.temporalPatch),
+                                                          &done.values);
         addPatches(s, pair, done.width, done.height, values);
         VisionImage image;
         image.width = picture.width;
@@ -155,7 +161,8 @@ VisualInput QwenProcessor::process(std::span<const Pixels> images) const {
     }
     const auto rows = static_cast<std::int64_t>(values.size()) / patchLength(s);
     out.tensors["pixel_values"] = {{rows, patchLength(s)}, std::move(values), {}};
-    out.tensors["image_grid_thw"] = integerTensor({static_cast<std::int64_t>(images.size()), 3}, std::move(grids));
+    out.tensors["image_grid_thw"] =
+        integerTensor({static_cast<std::int64_t>(images.size()), 3}, std::move(grids));
     return out;
 }
 
@@ -163,9 +170,10 @@ VisualInput QwenProcessor::processVideo(std::span<const Pixels> frames, const Vi
     checkFrames(frames);
     checkVideoFilter(m_video.pixels);
     if (m_video.patch != m_image.patch || m_video.merge != m_image.merge) {
-        throw Error(fmt::format("patch_size, merge_size of the video processor: expected those of the image processor "
-                                "({}, {}), found {}, {}",
-                                m_image.patch, m_image.merge, m_video.patch, m_video.merge));
+        throw Error(fmt::format(
+            "patch_size, merge_size of the video processor: expected those of the image processor "
+            "({}, {}), found {}, {}",
+            m_image.patch, m_image.merge, m_video.patch, m_video.merge));
     }
     const QwenSettings& s = m_video;
     const int count = static_cast<int>(frames.size());
@@ -198,8 +206,7 @@ VisualInput QwenProcessor::processVideo(std::span<const Pixels> frames, const Vi
     }
     const auto rows = static_cast<std::int64_t>(values.size()) / patchLength(s);
     out.tensors["pixel_values_videos"] = {{rows, patchLength(s)}, std::move(values), {}};
-    out.tensors["video_grid_thw"] =
-        integerTensor({1, 3}, {video.gridThw.begin(), video.gridThw.end()});
+    out.tensors["video_grid_thw"] = integerTensor({1, 3}, {video.gridThw.begin(), video.gridThw.end()});
     out.videos.push_back(std::move(video));
     addTiming(out, timing, count);
     return out;
@@ -207,8 +214,8 @@ VisualInput QwenProcessor::processVideo(std::span<const Pixels> frames, const Vi
 
 std::string QwenProcessor::describe() const {
     const QwenSettings& s = m_image;
-    return fmt::format("{}: {} to {} pixels in blocks of {} x {}, patches of {}", s.pixels.className, s.minPixels,
-                       s.maxPixels, s.factor(), s.factor(), s.patch);
+    return fmt::format("{}: {} to {} pixels in blocks of {} x {}, patches of {}", s.pixels.className,
+                       s.minPixels, s.maxPixels, s.factor(), s.factor(), s.patch);
 }
 
 }  // namespace fovea

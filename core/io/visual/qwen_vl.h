@@ -35,7 +35,8 @@ QwenSize qwenSize(const QwenSettings& settings, double width, double height, dou
 enum class QwenLimits { SizeOrKeys, SizeOnly };
 
 /// Reads the keys over the given defaults.
-QwenSettings readQwen(const ProcessorKeys& keys, QwenSettings defaults, QwenLimits limits = QwenLimits::SizeOrKeys);
+QwenSettings readQwen(const ProcessorKeys& keys, QwenSettings defaults,
+                      QwenLimits limits = QwenLimits::SizeOrKeys);
 
 /// Qwen2-VL and its successors.
 class QwenProcessor : public VisualProcessor {

@@ -23,7 +23,8 @@ int wholeNumber(const Json& object, const std::string& file, const char* key, in
 }  // namespace
 
 int processorNumber(const VisualFiles& files, const char* key, int fallback, int most, int least) {
-    return wholeNumber(objectOf(files.processor, files.processorFile), files.processorFile, key, fallback, most, least);
+    return wholeNumber(objectOf(files.processor, files.processorFile), files.processorFile, key, fallback,
+                       most, least);
 }
 
 int configNumber(const VisualFiles& files, const char* section, const char* key, int fallback, int most) {

@@ -21,7 +21,8 @@ struct VisualFiles {
 };
 
 /// A whole number of processor_config.json, else `fallback`; Error outside least..most.
-int processorNumber(const VisualFiles& files, const char* key, int fallback, int most = 1 << 20, int least = 1);
+int processorNumber(const VisualFiles& files, const char* key, int fallback, int most = 1 << 20,
+                    int least = 1);
 /// A whole number of config.json (of `section` in it where that is not empty), else `fallback`.
 int configNumber(const VisualFiles& files, const char* section, const char* key, int fallback,
                  int most = 1 << 20);

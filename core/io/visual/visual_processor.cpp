@@ -29,6 +29,13 @@ std::unique_ptr<VisualProcessor> plain(const VisualFiles& files, std::string_vie
 constexpr Family kFamilies[] = {
     {"llava", makeLlava},
     {"vipllava", makeLlava},
+    {"llava_next", plain<makeLlavaNext>},
+    {"llava_onevision", plain<makeLlavaOnevision>},
+    {"idefics3", plain<makeIdefics3>},
+    {"smolvlm", plain<makeSmolVlm>},
+    {"internvl", plain<makeInternVl>},
+    {"gemma3", plain<makeGemma3>},
+    {"mllama", plain<makeMllama>},
     {"paligemma", plain<makePaliGemma>},
     {"blip", plain<makeBlip>},
     {"qwen2_vl", makeQwen2Vl},
@@ -53,14 +60,16 @@ VisualInput VisualProcessor::processVideo(std::span<const Pixels>, const VideoTi
                 ErrorCode::Usage);
 }
 
-std::unique_ptr<VisualProcessor> VisualProcessor::fromFiles(const VisualFiles& files, std::string_view modelType) {
+std::unique_ptr<VisualProcessor> VisualProcessor::fromFiles(const VisualFiles& files,
+                                                            std::string_view modelType) {
     for (const Family& family : kFamilies) {
         if (modelType == family.modelType) return family.make(files, modelType);
     }
-    throw Error(fmt::format("{}: model_type: expected a vision-language family with a known image processor, found "
-                            "\"{}\"",
-                            files.configFile, modelType.substr(0, 60)),
-                "prepare pixel_values yourself and pass them with --tensors");
+    throw Error(
+        fmt::format("{}: model_type: expected a vision-language family with a known image processor, found "
+                    "\"{}\"",
+                    files.configFile, modelType.substr(0, 60)),
+        "prepare pixel_values yourself and pass them with --tensors");
 }
 
 std::unique_ptr<VisualProcessor> VisualProcessor::fromFolder(const std::filesystem::path& folder,

@@ -11,7 +11,8 @@ namespace fovea {
 using Json = nlohmann::json;
 
 ImageProcessor::Settings visualDefaults(const char* className, int side, Resample filter,
-                                        const std::array<double, 3>& mean, const std::array<double, 3>& deviation) {
+                                        const std::array<double, 3>& mean,
+                                        const std::array<double, 3>& deviation) {
     ImageProcessor::Settings s;
     s.className = className;
     s.height = s.width = side;
@@ -25,7 +26,8 @@ ImageProcessor::Settings visualDefaults(const char* className, int side, Resampl
 const Json& objectOf(const Json& given, const std::string& file) {
     static const Json empty = Json::object();
     if (given.is_null()) return empty;
-    if (!given.is_object()) throw Error(fmt::format("{}: expected an object, found {}", file, describeJson(given)));
+    if (!given.is_object())
+        throw Error(fmt::format("{}: expected an object, found {}", file, describeJson(given)));
     return given;
 }
 
@@ -46,11 +48,13 @@ void checkClass(const ProcessorKeys& keys, std::string_view accepted) {
     }
     const bool pixtral = name.starts_with("Pixtral");
     std::string known(accepted);
-    for (std::size_t at = 0; (at = known.find(' ', at)) != std::string::npos; at += 4) known.replace(at, 1, " or ");
-    throw Error(fmt::format("{}: {}: expected {}, found \"{}\"", keys.file(), key, known, name.substr(0, 60)),
-                pixtral ? "Pixtral's image processor is not supported; use a LLaVA checkpoint with a CLIP or SigLIP "
-                          "tower, or prepare pixel_values yourself and pass them with --tensors"
-                        : "prepare pixel_values yourself and pass them with --tensors");
+    for (std::size_t at = 0; (at = known.find(' ', at)) != std::string::npos; at += 4)
+        known.replace(at, 1, " or ");
+    throw Error(
+        fmt::format("{}: {}: expected {}, found \"{}\"", keys.file(), key, known, name.substr(0, 60)),
+        pixtral ? "Pixtral's image processor is not supported; use a LLaVA checkpoint with a CLIP or SigLIP "
+                  "tower, or prepare pixel_values yourself and pass them with --tensors"
+                : "prepare pixel_values yourself and pass them with --tensors");
 }
 
 ImageProcessor::Settings withoutResize(ImageProcessor::Settings settings) {
@@ -60,7 +64,8 @@ ImageProcessor::Settings withoutResize(ImageProcessor::Settings settings) {
 
 void checkVideoFilter(const ImageProcessor::Settings& settings) {
     const Resample r = settings.resample;
-    if (!settings.doResize || r == Resample::Bilinear || r == Resample::Bicubic || r == Resample::Lanczos) return;
+    if (!settings.doResize || r == Resample::Bilinear || r == Resample::Bicubic || r == Resample::Lanczos)
+        return;
     throw Error(fmt::format("{}: resample: expected bilinear, bicubic or lanczos for a video, found {}",
                             settings.className, static_cast<int>(r)));
 }

@@ -10,7 +10,8 @@ namespace fovea {
 
 /// What a class uses for keys that a file leaves out.
 ImageProcessor::Settings visualDefaults(const char* className, int side, Resample filter,
-                                        const std::array<double, 3>& mean, const std::array<double, 3>& deviation);
+                                        const std::array<double, 3>& mean,
+                                        const std::array<double, 3>& deviation);
 /// An object to read keys from: the given one, or an empty one where the file is missing. Throws Error where
 /// it is something else.
 const nlohmann::json& objectOf(const nlohmann::json& given, const std::string& file);
