@@ -20,6 +20,7 @@ extern "C" int fuzzUnpickler(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzConfig(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzImageProcessor(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzChatTemplate(const std::uint8_t* data, std::size_t size);
+extern "C" int fuzzVisual(const std::uint8_t* data, std::size_t size);
 
 namespace fovea::test {
 namespace {
@@ -116,6 +117,7 @@ TEST_CASE("the seeds are valid, so that mutations reach beyond the first check")
         const std::string text = ChatTemplate(seed, "seed").render(nlohmann::json::array({userMessage(1, "hi")}));
         CHECK_MESSAGE(text.find("hi") != std::string::npos, seed);
     }
+    for (const std::string& seed : visualSeeds()) CHECK(parseJson(seed.substr(1), "seed").contains("image"));
 }
 
 TEST_CASE("safetensors files under mutation") {
@@ -132,6 +134,10 @@ TEST_CASE("preprocessor configurations under mutation") {
 }
 TEST_CASE("chat templates under mutation") {
     run("chat_template", fuzzChatTemplate, chatTemplateSeeds());
+}
+
+TEST_CASE("configurations of vision-language processors under mutation") {
+    run("visual", fuzzVisual, visualSeeds());
 }
 
 }  // namespace fovea::test

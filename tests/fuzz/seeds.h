@@ -75,4 +75,26 @@ inline std::vector<std::string> chatTemplateSeeds() {
         "{{ messages[0].content[1].text.upper().lower() }}{% elif true %}{{ raise_exception('no') }}{% else %}x{% endif %}"};
 }
 
+/// The first byte chooses the family; then the files of one folder in an object.
+inline std::vector<std::string> visualSeeds() {
+    const std::string tower = R"(,"config":{"vision_config":{"patch_size":4}})";
+    return {
+        R"(b{"image":{"size":{"shortest_edge":16},"crop_size":16,"do_pad":true})" + tower + "}",
+        R"(d{"image":{"size":{"height":16,"width":16},"crop_size":16,"image_grid_pinpoints":[[16,32],[32,32]]},)"
+        R"("processor":{"patch_size":4,"num_additional_image_tokens":1,"vision_feature_select_strategy":"default"}})",
+        R"(e{"image":{"size":{"height":12,"width":12},"image_grid_pinpoints":[[24,24],[12,36]]},"processor":{"num_image_tokens":9,)"
+        R"("vision_aspect_ratio":"anyres_max_9"},"video":{"size":{"height":12,"width":12}})" + tower + "}",
+        R"(g{"image":{"size":{"longest_edge":40},"max_image_size":{"longest_edge":16},"do_image_splitting":true},)"
+        R"("video":{"size":{"longest_edge":30},"max_image_size":{"longest_edge":16}},"processor":{"image_seq_len":4})" + tower + "}",
+        R"(n{"image":{"size":{"shortest_edge":64,"longest_edge":256},"patch_size":4,"merge_size":2,"temporal_patch_size":2},)"
+        R"("video":{"size":{"shortest_edge":64,"longest_edge":256},"patch_size":4,"cap_pixels_per_frame":true,"max_video_tokens":9}})",
+        R"(o{"image":{"size":{"shortest_edge":64,"longest_edge":256},"min_pixels":65,"patch_size":4},)"
+        R"("video":{"size":{"shortest_edge":64,"longest_edge":256},"patch_size":4}})",
+        R"(h{"image":{"size":{"height":16,"width":16},"min_patches":1,"max_patches":6},"video":{"size":16},"processor":{"image_seq_length":4})" +
+            tower + "}",
+        R"(i{"image":{"size":{"height":16,"width":16},"do_pan_and_scan":true,"pan_and_scan_min_crop_size":2,)"
+        R"("pan_and_scan_max_num_crops":3},"processor":{"image_seq_length":4},"tokenizer":{"boi_token":{"content":"<b>"}})" + tower + "}",
+        R"(j{"image":{"size":{"height":16,"width":16},"max_image_tiles":4}})"};
+}
+
 }  // namespace fovea::test
