@@ -22,6 +22,10 @@ struct AttentionCall {
     double softcap = 0;       ///< 0 means none
     bool causal = false;
     std::int64_t queryOffset = 0;  ///< position of query 0 among the keys, for causal calls
+    /// Causal calls: query i at position p = i + queryOffset sees key j where p - windowLeft <= j (-1: no bound) and
+    /// j <= p or j < prefix (prefix-LM).
+    std::int64_t windowLeft = -1;
+    std::int64_t prefix = 0;
     /// Of the output projection, [hidden, heads * value_dim]; for value-weighted statistics.
     at::Tensor outputWeight;
 };

@@ -8,6 +8,7 @@
 #include <ATen/ops/repeat_interleave.h>
 
 #include "attention/routes.h"
+#include "attention/visibility.h"
 
 namespace fovea {
 namespace {
@@ -29,7 +30,7 @@ std::string common(const AttentionCall& call, bool cuda) {
     if (call.query.is_cuda() != cuda) return cuda ? "needs a CUDA device" : "needs the CPU";
     if (call.softcap > 0) return "cannot cap logits";
     if (call.value.size(3) != call.query.size(3)) return "needs values of the head size";
-    if (call.causal && (call.query.size(2) != call.key.size(2) || call.queryOffset != 0))
+    if (call.causal && !isPlainCausal(call))
         return "masks only square causal attention";
     if (call.causal && call.bias.defined()) return "takes no bias beside a causal mask";
     return "";

@@ -80,7 +80,9 @@ fv_problem problemOf(const AttentionCall& call, const Operands& operands) {
     problem.softcap = static_cast<float>(call.softcap);
     problem.causal = call.causal ? 1 : 0;
     problem.q_offset = call.queryOffset;
-    problem.window_left = problem.window_right = -1;
+    problem.prefix = call.prefix;
+    problem.window_left = call.causal ? call.windowLeft : -1;
+    problem.window_right = -1;
     if (operands.bias.defined()) {
         problem.bias = operands.bias.const_data_ptr<float>();
         problem.bias_stride_h = operands.bias.stride(1);

@@ -1,12 +1,16 @@
 #include "fovea/reference_check.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "attention/trace_impl.h"
+#include "attention/visibility.h"
 #include "fovea/error.h"
 #include "fovea/kernels/kernels.h"
 
@@ -29,6 +33,12 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
         bias = biasOfRankFour(call);
         bias = wide(bias[0][bias.size(1) > 1 ? head : 0].expand({queries, keys}));
     }
+    if (call.causal && (call.windowLeft >= 0 || call.prefix > 0)) {
+        // The loops know causal masks only.
+        const at::Tensor hidden = hiddenKeys(call, {0, queries, 0, keys}).to(at::kCPU);
+        bias = (bias.defined() ? bias : at::zeros({queries, keys}, q.options()))
+                   .masked_fill(hidden, -std::numeric_limits<double>::infinity());
+    }
     HeadReference out{std::vector<double>(static_cast<std::size_t>(queries * keys)),
                       std::vector<double>(static_cast<std::size_t>(queries))};
     fv_reference_problem problem{};
@@ -40,7 +50,7 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
     problem.tk = keys;
     problem.d = q.size(1);
     problem.scale = call.scale;
-    problem.causal = call.causal ? 1 : 0;
+    problem.causal = call.causal && call.prefix == 0 ? 1 : 0;
     problem.q_offset = call.queryOffset;
     fv_reference_result result{};
     result.probs = out.probs.data();

@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "attention/probabilities.h"
+#include "attention/visibility.h"
 #include "fovea/error.h"
 
 namespace fovea {
@@ -31,6 +32,22 @@ void require(bool fits, const char* what, const AttentionCall& call) {
 std::int64_t rowsPerChunk(const AttentionCall& call) {
     const std::int64_t rowBytes = call.query.size(1) * call.key.size(2) * 8;
     return std::max<std::int64_t>(1, (std::int64_t{64} << 20) / std::max<std::int64_t>(rowBytes, 1));
+}
+
+// One query a head that shares its keys with others of its group: the group becomes rows of one head, so that keys
+// and values need not be repeated.
+AttentionCall foldedHeads(AttentionCall call) {
+    const std::int64_t kept = call.key.size(1), group = call.query.size(1) / kept;
+    if (group == 1 || call.query.size(2) != 1 || call.causal || call.bias.defined()) return call;
+    call.query = call.query.reshape({1, kept, group, call.query.size(3)});
+    return call;
+}
+
+RouteOutput unfolded(RouteOutput output, const AttentionCall& given) {
+    const std::int64_t heads = given.query.size(1), queries = given.query.size(2);
+    if (output.output.size(1) == heads) return output;
+    return {output.output.reshape({1, heads, queries, output.output.size(3)}),
+            output.lse.reshape({1, heads, queries})};
 }
 
 }  // namespace
@@ -71,22 +88,41 @@ RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& de
     return {at::cat(outputs, 1).unsqueeze(0), at::cat(lses, 1).unsqueeze(0)};
 }
 
-RouteOutput RouteTable::run(const AttentionCall& call, const AttentionOperator& dense) {
-    checkCall(call);
+RouteOutput RouteTable::run(const AttentionCall& given, const AttentionOperator& dense) {
+    checkCall(given);
+    const AttentionCall call = foldedHeads(withoutIdleMask(given));
+    // Masks that fused operators do not know go in as biases of blocks of rows; the explicit route needs none.
+    const bool inBlocks = call.causal && !isPlainCausal(call) && call.queryOffset >= 0 &&
+                          m_choice != RouteChoice::Explicit && call.softcap == 0;
+    const auto blocks = inBlocks ? rowBlocks(call) : std::vector<MaskBlock>{};
     std::vector<std::string> declined;
+    const Route* route = choose(blocks.empty() ? call : blockCall(call, blocks.front()), declined);
+    RouteOutput output;
+    if (!route) {
+        output = explicitRoute(call, dense);
+    } else if (blocks.empty()) {
+        output = route->run(call);
+    } else {
+        std::vector<at::Tensor> outputs, lses;
+        for (const MaskBlock& block : blocks) {
+            RouteOutput part = route->run(blockCall(call, block));
+            outputs.push_back(part.output);
+            lses.push_back(part.lse);
+        }
+        output = {at::cat(outputs, 2), at::cat(lses, 2)};
+    }
+    count(route ? route->name : "explicit", std::move(declined));
+    return unfolded(std::move(output), given);
+}
+
+const Route* RouteTable::choose(const AttentionCall& call, std::vector<std::string>& declined) const {
     for (const Route& route : fusedRoutes()) {
         const std::string reason =
             m_choice == RouteChoice::Explicit ? "the explicit route was asked for" : route.declines(call);
-        if (reason.empty()) {
-            RouteOutput output = route.run(call);
-            count(route.name, std::move(declined));
-            return output;
-        }
+        if (reason.empty()) return &route;
         declined.push_back(std::string(route.name) + ": " + reason);
     }
-    RouteOutput output = explicitRoute(call, dense);
-    count("explicit", std::move(declined));
-    return output;
+    return nullptr;
 }
 
 void RouteTable::count(const char* name, std::vector<std::string> declined) {

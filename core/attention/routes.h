@@ -35,6 +35,7 @@ public:
     std::vector<RouteReport> reports() const { return m_reports; }
 
 private:
+    const Route* choose(const AttentionCall& call, std::vector<std::string>& declined) const;
     void count(const char* name, std::vector<std::string> declined);
 
     RouteChoice m_choice;

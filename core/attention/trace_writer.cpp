@@ -78,7 +78,10 @@ private:
         if (keep.stats) addStatistics(site, address);
         if (keep.attentionOutput && record.attentionOutput.defined())
             add(address + "/output", record.attentionOutput);
-        if (m_trace.queries(site) > 0 && m_trace.keyTokens(site).back() != m_trace.keys(site) - 1)
+        const auto others = [](const std::vector<int>& tokens) {
+            return !tokens.empty() && tokens.back() != static_cast<int>(tokens.size()) - 1;
+        };
+        if (others(m_trace.keyTokens(site)) || others(m_trace.queryTokens(site)))
             addPrunedIndex(site, address);
     }
 
@@ -133,8 +136,8 @@ private:
                          [held](const Sink& sink) { sink(std::as_bytes(std::span(*held))); }});
     }
 
-    // After pruning, columns and rows are no longer tokens 0..n-1: say which they are. All rows are alike, so
-    // that one is kept and written many times.
+    // After pruning, or where only the rows of an answer were kept, columns and rows are no longer tokens 0..n-1: say
+    // which they are. All rows are alike, so that one is kept and written many times.
     void addPrunedIndex(int site, const std::string& address) {
         const std::vector<int>& keys = m_trace.keyTokens(site);
         const std::vector<int>& queries = m_trace.queryTokens(site);
@@ -176,7 +179,13 @@ std::string attentionText(const AttentionTrace& trace) {
             {"scale", record.call.scale},
             {"softcap", record.call.softcap},
             {"biased", record.call.bias.defined() || record.biasMissing},
-            {"edited", record.edit.has_value() || record.storedEdited}};
+            {"edited", record.edit.has_value() || record.storedEdited},
+            {"causal", record.call.causal}};
+        if (!record.call.causal) continue;
+        nlohmann::json& how = sites[trace.spec().sites[static_cast<std::size_t>(site)].address()];
+        how["query_offset"] = record.call.queryOffset;
+        if (record.call.windowLeft >= 0) how["window"] = record.call.windowLeft;
+        if (record.call.prefix > 0) how["prefix"] = record.call.prefix;
     }
     return sites.dump();
 }

@@ -1,5 +1,6 @@
 #include "fovea/sinks.h"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 
@@ -12,10 +13,14 @@ double SinkRule::of(int keys) const {
 Array incomingMass(const AttentionTrace& trace, int site, Weights weights) {
     Array mass = trace.statistics(site, {.topk = 1, .pooledBlock = 64, .weights = weights}).colsum;
     const bool causal = trace.spec().sites[static_cast<std::size_t>(site)].causal;
-    const std::int64_t queries = trace.queries(site);
+    const std::vector<int>&rows = trace.queryTokens(site), &keys = trace.keyTokens(site);
+    // Of a causal site only the queries from a key on can see it.
+    const auto seenBy = [&](std::int64_t key) {
+        const auto first = std::lower_bound(rows.begin(), rows.end(), keys[static_cast<std::size_t>(key)]);
+        return causal && first != rows.end() ? rows.end() - first : static_cast<std::ptrdiff_t>(rows.size());
+    };
     for (std::int64_t head = 0; head < mass.size(0); ++head)
-        for (std::int64_t key = 0; key < mass.size(1); ++key)
-            mass.at(head, key) /= static_cast<float>(causal && key < queries ? queries - key : queries);
+        for (std::int64_t key = 0; key < mass.size(1); ++key) mass.at(head, key) /= static_cast<float>(seenBy(key));
     return mass;
 }
 

@@ -214,7 +214,14 @@ RecordedAttentions readRecordedAttentions(const TraceFile& file) {
         const auto flag = [&how = how](const char* name) {
             return how.value(name, json(false)) == json(true);
         };
-        out[address] = {number("scale"), number("softcap"), flag("biased"), flag("edited")};
+        const auto place = [&how = how](const char* name, std::int64_t absent) {
+            const auto value = how.find(name);
+            if (value == how.end() || !value->is_number_integer()) return absent;
+            return std::clamp<std::int64_t>(value->get<std::int64_t>(), -1, 1 << 30);
+        };
+        out[address] = {number("scale"), number("softcap"), flag("biased"), flag("edited"), {},
+                        place("query_offset", 0), place("window", -1), place("prefix", 0)};
+        if (how.contains("causal")) out[address].causal = flag("causal");
     }
     return out;
 }

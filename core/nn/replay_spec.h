@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +17,8 @@ struct RecordedAttention {
     double softcap = 0;
     bool biased = false;  ///< a bias or mask was added; the tensor SITE/bias where the file holds it
     bool edited = false;  ///< probabilities are those after edits
+    std::optional<bool> causal;  ///< not written: as the site says
+    std::int64_t queryOffset = 0, window = -1, prefix = 0;  ///< of a causal mask, as in AttentionCall
 };
 
 /// The model that a trace file was recorded from, as far as the file says: `fovea.spec` where it is there,

@@ -76,7 +76,10 @@ private:
         record.call.key = k.unsqueeze(0);
         record.call.scale = how.scale > 0 ? how.scale : 1 / std::sqrt(static_cast<double>(q.size(2)));
         record.call.softcap = how.softcap;
-        record.call.causal = m_site.causal;
+        record.call.causal = how.causal.value_or(m_site.causal);
+        record.call.queryOffset = how.queryOffset;
+        record.call.windowLeft = how.window;
+        record.call.prefix = how.prefix;
         if (!v.defined()) return;
         if (v.size(0) != k.size(0) || v.size(1) != k.size(1)) fail("v", "the heads and tokens of k", v);
         record.call.value = v.unsqueeze(0);

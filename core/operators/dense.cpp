@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "attention/attention_operator.h"
+#include "attention/visibility.h"
 #include "fovea/catalog.h"
 
 namespace fovea {
@@ -44,12 +45,9 @@ public:
         at::Tensor logits = at::matmul(queries * call.scale, keys.transpose(-2, -1));
         if (call.softcap > 0) logits = at::tanh(logits / call.softcap) * call.softcap;
         if (call.bias.defined()) logits = logits + biasOf(call, block);
-        if (call.causal) {
-            const auto options = logits.options().dtype(at::kLong);
-            const at::Tensor rows = at::arange(block.queryBegin, block.queryEnd, options) + call.queryOffset;
-            const at::Tensor hidden = at::arange(logits.size(-1), options).unsqueeze(0).gt(rows.unsqueeze(1));
-            logits = logits.masked_fill(hidden, -std::numeric_limits<double>::infinity());
-        }
+        if (call.causal)
+            logits = logits.masked_fill(hiddenKeys(call, {block.queryBegin, block.queryEnd, 0, logits.size(-1)}),
+                                        -std::numeric_limits<double>::infinity());
         return logits;
     }
 };
