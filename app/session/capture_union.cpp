@@ -17,7 +17,7 @@ CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
     CaptureRequest out = a;
     out.qkv |= b.qkv, out.lse |= b.lse, out.probs |= b.probs, out.stats |= b.stats;
     out.headOutput |= b.headOutput, out.attentionOutput |= b.attentionOutput, out.hidden |= b.hidden,
-        out.output |= b.output, out.input |= b.input;
+        out.output |= b.output, out.input |= b.input, out.allLogits |= b.allLogits;
     if (!a.wantsSites()) {
         out.sites = b.sites;
     } else if (b.wantsSites()) {
@@ -38,7 +38,8 @@ CaptureRequest united(const CaptureRequest& a, const CaptureRequest& b) {
 
 bool covers(const CaptureRequest& have, const CaptureRequest& want) {
     const auto has = [](bool mine, bool wanted) { return mine || !wanted; };
-    if (!has(have.hidden, want.hidden) || !has(have.output, want.output) || !has(have.input, want.input))
+    if (!has(have.hidden, want.hidden) || !has(have.output, want.output) || !has(have.input, want.input) ||
+        !has(have.allLogits, want.allLogits))
         return false;
     if (!listsAll(have.taps, want.taps)) return false;
     if (!want.wantsSites()) return true;

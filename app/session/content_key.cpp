@@ -13,8 +13,8 @@ std::string listText(const std::vector<T>& values) {
 }
 
 std::string ofCapture(const CaptureRequest& c) {
-    return fmt::format("capture {:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d} {} {}", c.qkv, c.lse, c.probs, c.stats,
-                       c.attentionOutput, c.hidden, c.output, c.input, c.headOutput,
+    return fmt::format("capture {:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d}{:d} {} {}", c.qkv, c.lse, c.probs, c.stats,
+                       c.attentionOutput, c.hidden, c.output, c.allLogits, c.input, c.headOutput,
                        nlohmann::json(c.sites).dump(), nlohmann::json(c.taps).dump());
 }
 

@@ -268,7 +268,10 @@ at::Tensor Forward::resolveObjective(RunResult& result) {
             fmt::format("the model has no output \"{}\" that an objective could be about", wanted.output),
             "a bare model has no classes: choose another objective or a model with a classifier",
             ErrorCode::Usage);
-    const at::Tensor values = found->second.reshape({-1}).to(
+    // Of a text the next token is what an objective is about.
+    const at::Tensor& output = found->second;
+    const bool text = wanted.output == "logits" && output.dim() == 3;
+    const at::Tensor values = (text ? output.select(1, output.size(1) - 1) : output).reshape({-1}).to(
         found->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     at::Tensor scalar;
     if (wanted.kind == Objective::Kind::OutputNorm) {

@@ -26,6 +26,7 @@ class TensorInput : public ModelInput {
 public:
     std::vector<std::map<std::string, at::Tensor>> items;
     std::string mainTensor = "pixel_values";  ///< the one that perturbations and input gradients are about
+    bool allLogits = false;  ///< a language model's logits of every position are wanted, not of the last alone
 };
 
 /// A residual stream at a block boundary, with the tokens that are still in it.
@@ -59,6 +60,9 @@ public:
 
     /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.
     at::Tensor input(const std::string& name) const;
+
+    /// Whether a language model's logits of every position are wanted, not of the last alone.
+    bool wantsAllLogits() const { return m_input.allLogits || m_spec.capture.allLogits; }
 
     /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the
     /// model computes its embeddings and begins at block 0.

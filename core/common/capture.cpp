@@ -51,6 +51,7 @@ CaptureRequest CaptureRequest::parse(const std::string& keep) {
         }
         begin = end + 1;
     }
+    request.allLogits = request.output;
     return request;
 }
 

@@ -11,10 +11,15 @@ void Mlp::visit(WeightVisitor& weights, const MlpSpec& spec) {
     m_kind = spec.kind;
     m_activation = spec.activation;
     const std::int64_t rows = spec.kind == MlpKind::FusedSwiGlu ? 2 * spec.intermediate : spec.intermediate;
-    weights.linear(m_in, spec.in, rows, spec.hidden, spec.bias);
-    if (spec.kind == MlpKind::Gated)
-        weights.linear(m_gate, spec.gate, spec.intermediate, spec.hidden, spec.bias);
-    weights.linear(m_out, spec.out, spec.hidden, spec.intermediate, spec.bias);
+    const auto matrix = [&](Linear& slot, const std::string& path, std::int64_t out, std::int64_t in) {
+        if (spec.transposed)
+            weights.transposedLinear(slot, path, out, in, spec.bias);
+        else
+            weights.linear(slot, path, out, in, spec.bias);
+    };
+    matrix(m_in, spec.in, rows, spec.hidden);
+    if (spec.kind == MlpKind::Gated) matrix(m_gate, spec.gate, spec.intermediate, spec.hidden);
+    matrix(m_out, spec.out, spec.hidden, spec.intermediate);
 }
 
 at::Tensor Mlp::operator()(const at::Tensor& x, Forward& forward) const {

@@ -26,6 +26,7 @@ struct MlpSpec {
     Activation activation = Activation::Gelu;
     Bias bias = Bias::Required;
     std::string in, gate, out;  ///< weight paths
+    bool transposed = false;    ///< matrices are stored as [in, out]
 };
 
 /// The feed-forward part of a block.

@@ -50,6 +50,8 @@ RotaryTable axialRotary(const AxialRotarySpec& spec, const at::TensorOptions& op
 }
 
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table) {
+    if (const std::int64_t turned = table.cos.size(-1); turned < x.size(-1))
+        return at::cat({rotate(x.narrow(-1, 0, turned), table), x.narrow(-1, turned, x.size(-1) - turned)}, -1);
     const std::int64_t half = x.size(-1) / 2;
     const at::Tensor turned = at::cat({at::neg(x.narrow(-1, half, half)), x.narrow(-1, 0, half)}, -1);
     return at::add(at::mul(x, table.cos), at::mul(turned, table.sin));

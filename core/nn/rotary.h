@@ -28,7 +28,8 @@ struct AxialRotarySpec {
 /// / theta^(4j/D).
 RotaryTable axialRotary(const AxialRotarySpec& spec, const at::TensorOptions& options);
 
-/// x cos + rotate_half(x) sin for x [1, heads, tokens, head_dim].
+/// x cos + rotate_half(x) sin for x [1, heads, tokens, head_dim]; of heads wider than the table the last dimensions stay
+/// as they are.
 at::Tensor rotate(const at::Tensor& x, const RotaryTable& table);
 
 }  // namespace fovea

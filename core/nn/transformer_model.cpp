@@ -81,6 +81,8 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
     MemoryEstimate estimate;
     estimate.weights = m_spec.weightBytes;
     std::uint64_t inputs = 0;
+    bool allLogits = false;
+    if (const auto* tensors = dynamic_cast<const TensorInput*>(&input)) allLogits = tensors->allLogits;
     if (const auto* tensors = dynamic_cast<const TensorInput*>(&input); tensors && !tensors->items.empty())
         for (const auto& [name, tensor] : tensors->items.front())
             inputs += static_cast<std::uint64_t>(tensor.nbytes());
@@ -94,6 +96,12 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
         // Alive at once: stream, norm, Q, K, V, output in two layouts; or stream, norm, both sides of the
         // activation.
         std::uint64_t attention = vectors(2 * stage.hidden + 5 * stage.attentionWidth);
+        if (stage.vocabulary > 0) {
+            // The logits, and their capped copy or cast.
+            const bool all = capture.allLogits || allLogits;
+            const std::uint64_t logits = bytesOf((all ? tokens : std::min<std::int64_t>(tokens, 1)) * stage.vocabulary, element);
+            estimate.activations = std::max(estimate.activations, vectors(2 * stage.hidden) + 2 * logits);
+        }
         // The bias, its padded copy, and the table rows it is gathered by.
         if (stage.biases > 0) attention += bytesOf(2 * pairs, element) + bytesOf(tokens * tokens, 8);
         const std::uint64_t mlp = vectors(3 * stage.hidden + 2 * stage.mlpWidth);
@@ -118,7 +126,8 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
             const std::int64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
             const std::int64_t width = static_cast<std::int64_t>(site.heads) * site.headDim;
             const std::int64_t cells = site.heads * queries * tokens;
-            const std::uint64_t qkv = bytesOf((queries + 2 * tokens) * width, element);
+            const std::int64_t keyValueWidth = static_cast<std::int64_t>(site.keyValueHeads) * site.headDim;
+            const std::uint64_t qkv = bytesOf(queries * width + 2 * tokens * keyValueWidth, element);
             estimate.capture += qkv + bytesOf(site.heads * queries, 4);
             shared += qkv;
             // The first bias is counted among the activations.

@@ -11,10 +11,34 @@ void WeightVisitor::linear(Linear& slot, const std::string& path, std::int64_t o
     if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {out});
 }
 
+void WeightVisitor::transposedLinear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
+                                     Bias bias) {
+    slot.name = path;
+    at::Tensor stored;
+    tensor(stored, path + ".weight", {in, out});
+    if (stored.defined()) slot.weight = stored.t();
+    if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {out});
+}
+
 void WeightVisitor::norm(LayerNorm& slot, const std::string& path, std::int64_t size) {
     tensor(slot.weight, path + ".weight", {size});
     tensor(slot.bias, path + ".bias", {size});
 }
+
+namespace {
+
+void splitRows(const std::vector<Linear*>& parts, const std::string& path, const at::Tensor& weight,
+               const at::Tensor& bias, std::int64_t out) {
+    const char* const suffixes[] = {".q", ".k", ".v"};
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        const std::int64_t row = static_cast<std::int64_t>(i) * out;
+        parts[i]->name = path + suffixes[i];
+        if (weight.defined()) parts[i]->weight = weight.narrow(0, row, out);
+        if (bias.defined()) parts[i]->bias = bias.narrow(0, row, out);
+    }
+}
+
+}  // namespace
 
 void WeightVisitor::fusedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names,
                              std::int64_t out, std::int64_t in, Bias bias) {
@@ -22,14 +46,16 @@ void WeightVisitor::fusedQkv(Linear& query, Linear& key, Linear& value, const Fu
     at::Tensor biases;
     tensor(weight, names.weight, {3 * out, in});
     if (bias == Bias::Required) tensor(biases, names.bias, {3 * out});
-    std::int64_t row = 0;
-    for (const auto& [part, suffix] :
-         {std::pair{&query, ".q"}, std::pair{&key, ".k"}, std::pair{&value, ".v"}}) {
-        part->name = names.path + suffix;
-        if (weight.defined()) part->weight = weight.narrow(0, row, out);
-        if (biases.defined()) part->bias = biases.narrow(0, row, out);
-        row += out;
-    }
+    splitRows({&query, &key, &value}, names.path, weight, biases, out);
+}
+
+void WeightVisitor::transposedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names,
+                                  std::int64_t out, std::int64_t in) {
+    at::Tensor stored;
+    at::Tensor biases;
+    tensor(stored, names.weight, {in, 3 * out});
+    tensor(biases, names.bias, {3 * out});
+    splitRows({&query, &key, &value}, names.path, stored.defined() ? stored.t() : stored, biases, out);
 }
 
 void WeightCollector::tensor(at::Tensor&, const std::string& name, std::vector<std::int64_t> shape,

@@ -36,10 +36,16 @@ public:
     /// `path`.weight [out, in] and `path`.bias [out].
     void linear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
                 Bias bias = Bias::Required);
+    /// The same stored as [in, out] (GPT-2).
+    void transposedLinear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
+                          Bias bias = Bias::Required);
     void norm(LayerNorm& slot, const std::string& path, std::int64_t size);
     /// Query, key and value stored as one matrix of 3 * out rows; the parts are views of it.
     void fusedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names, std::int64_t out,
                   std::int64_t in, Bias bias);
+    /// The same stored as [in, 3 * out] (GPT-2).
+    void transposedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names, std::int64_t out,
+                       std::int64_t in);
 };
 
 /// Collects the weight-name table.

@@ -18,6 +18,24 @@ def _wide_softmax(values, dim=None, _stacklevel=3, dtype=None):
 torch.nn.functional.softmax = _wide_softmax
 
 
+def wide_norms(model):
+    """Root-mean-square norms that stay in float64; the reference forms them in fp32 whatever the input."""
+    for kind in {type(m) for m in model.modules() if type(m).__name__.endswith("RMSNorm")}:
+        if hasattr(kind, "fovea_wide"):
+            continue
+        kind.fovea_wide = kind.forward
+
+        def forward(self, x, plain=kind.forward, offset=kind.__name__.startswith("Gemma")):
+            if x.dtype != torch.float64:
+                return plain(self, x)
+            eps = self.variance_epsilon if hasattr(self, "variance_epsilon") else self.eps
+            unit = x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + eps)
+            return unit * (1 + self.weight if offset else self.weight)
+
+        kind.forward = forward
+    return model
+
+
 def randomise(model, seed):
     """Gives every parameter values that matter: matrices of standard deviation 1/sqrt(fan-in), norms 1 +- 0.2, biases,
     tokens, positions and scales away from zero. Default initialisations hide errors."""

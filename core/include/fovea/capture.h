@@ -16,6 +16,7 @@ struct CaptureRequest {
     bool attentionOutput = false;  ///< output of the attention after its output projection
     bool hidden = false;           ///< residual stream at every block boundary
     bool output = true;
+    bool allLogits = false;  ///< of every position of a language model; `--keep output` asks for them
     bool input = false;
     bool headOutput = false;  ///< what every head adds up, before the output projection; no word of `--keep`
     std::vector<std::string> sites;  ///< globs over addresses; empty means all sites

@@ -1,0 +1,200 @@
+#include "nn/decoder.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/mul.h>
+#include <ATen/ops/tanh.h>
+#include <ATen/ops/tensor.h>
+
+#include <cmath>
+#include <map>
+
+#include "attention/forward.h"
+#include "nn/block_stack.h"
+#include "nn/rope.h"
+#include "nn/transformer_model.h"
+
+namespace fovea {
+namespace {
+
+std::string tapName(const std::string& stage, int block, const char* what) {
+    return stage + "." + std::to_string(block) + "." + what;
+}
+
+}  // namespace
+
+struct Decoder::Shared {
+    const DecoderPass& pass;
+    std::vector<RotaryTable> tables;                 // one a rope of the spec
+    mutable std::map<std::int64_t, at::Tensor> biases;  // a window's mask where no description serves
+};
+
+void Decoder::describe(ModelSpec& model) {
+    StageSpec stage;
+    stage.id = m_spec.stage;
+    stage.layers = layers();
+    stage.hidden = static_cast<int>(m_spec.hidden);
+    model.stages.push_back(std::move(stage));
+    m_firstSite = static_cast<int>(model.sites.size());
+    for (int i = 0; i < layers(); ++i) {
+        AttentionSite site;
+        site.stage = m_spec.stage;
+        site.block = i;
+        site.heads = m_spec.heads;
+        site.keyValueHeads = m_spec.keyValueHeads;
+        site.headDim = m_spec.headDim;
+        site.causal = true;
+        site.module = blockPath(m_spec.names.module, i);
+        model.sites.push_back(std::move(site));
+        for (const char* what : {"attention", "mlp"}) model.taps.push_back(tapName(m_spec.stage, i, what));
+    }
+}
+
+StageCost Decoder::cost() const {
+    StageCost cost;
+    cost.stage = m_spec.stage;
+    cost.hidden = m_spec.hidden;
+    cost.heads = m_spec.heads;
+    cost.attentionWidth = static_cast<std::int64_t>(m_spec.heads) * m_spec.headDim;
+    cost.keyValueWidth = static_cast<std::int64_t>(m_spec.keyValueHeads) * m_spec.headDim;
+    cost.mlpWidth = (m_spec.mlp == MlpKind::Plain ? 1 : 2) * m_spec.intermediate;
+    cost.layers = layers();
+    cost.vocabulary = hasHead() ? m_spec.vocabulary : 0;
+    return cost;
+}
+
+void Decoder::visit(WeightVisitor& weights) {
+    const DecoderNames& names = m_spec.names;
+    weights.tensor(m_embedding, names.embedding + ".weight", {m_spec.vocabulary, m_spec.hidden});
+    if (!names.positionEmbedding.empty())
+        weights.tensor(m_positions, names.positionEmbedding + ".weight", {m_spec.positions, m_spec.hidden});
+    m_blocks.resize(m_spec.layers.size());
+    for (int i = 0; i < layers(); ++i) visitBlock(weights, i);
+    m_finalNorm.visit(weights, names.finalNorm, m_spec.hidden, m_spec.norm, m_spec.eps);
+    if (m_spec.tied) {
+        m_head.weight = m_embedding;
+        m_head.name = names.embedding;
+    } else if (!names.head.empty()) {
+        weights.linear(m_head, names.head, m_spec.vocabulary, m_spec.hidden, Bias::None);
+    }
+}
+
+void Decoder::visitBlock(WeightVisitor& weights, int index) {
+    Block& block = m_blocks[static_cast<std::size_t>(index)];
+    const DecoderNames& names = m_spec.names;
+    const auto path = [&](const std::string& pattern) { return blockPath(pattern, index); };
+    const auto norm = [&](Norm& slot, const std::string& pattern, std::int64_t size) {
+        if (!pattern.empty()) slot.visit(weights, path(pattern), size, m_spec.norm, m_spec.eps);
+    };
+    const std::int64_t hidden = m_spec.hidden;
+    const std::int64_t inner = static_cast<std::int64_t>(m_spec.heads) * m_spec.headDim;
+    const std::int64_t shared = static_cast<std::int64_t>(m_spec.keyValueHeads) * m_spec.headDim;
+    norm(block.norm1, names.norm1, hidden);
+    if (!names.qkv.empty()) {
+        const std::string qkv = path(names.qkv);
+        weights.transposedQkv(block.query, block.key, block.value, {qkv + ".weight", qkv + ".bias", qkv}, inner,
+                              hidden);
+    } else {
+        weights.linear(block.query, path(names.query), inner, hidden, m_spec.qkvBias);
+        weights.linear(block.key, path(names.key), shared, hidden, m_spec.qkvBias);
+        weights.linear(block.value, path(names.value), shared, hidden, m_spec.qkvBias);
+    }
+    norm(block.queryNorm, names.queryNorm, m_spec.headDim);
+    norm(block.keyNorm, names.keyNorm, m_spec.headDim);
+    if (m_spec.transposed)
+        weights.transposedLinear(block.output, path(names.output), hidden, inner, m_spec.outputBias);
+    else
+        weights.linear(block.output, path(names.output), hidden, inner, m_spec.outputBias);
+    norm(block.afterAttention, names.afterAttention, hidden);
+    norm(block.norm2, names.norm2, hidden);
+    block.mlp.visit(weights, {m_spec.mlp, hidden, m_spec.intermediate, m_spec.activation, m_spec.mlpBias,
+                              path(names.mlpIn), path(names.mlpGate), path(names.mlpOut), m_spec.transposed});
+    norm(block.afterMlp, names.afterMlp, hidden);
+}
+
+at::Tensor Decoder::embedTokens(const at::Tensor& ids) const {
+    const at::Tensor x = at::embedding(m_embedding, ids);
+    if (m_spec.embeddingScale == 1) return x;
+    // The reference holds the factor in fp32 and rounds it to the type of the weights.
+    const at::Tensor factor = at::tensor(static_cast<float>(m_spec.embeddingScale), at::kFloat);
+    return at::mul(x, factor.to(x.options()));
+}
+
+void Decoder::addMask(AttentionCall& call, std::int64_t window, const Shared& shared, const at::Tensor& kept) const {
+    const DecoderMask& mask = shared.pass.mask;
+    if (describable(mask, window, kept.defined())) {
+        call.causal = true;
+        call.windowLeft = window - 1;
+        call.prefix = mask.prefix;
+        return;
+    }
+    at::Tensor& bias = shared.biases[window];
+    if (!bias.defined()) {
+        const at::Tensor all = at::arange(shared.pass.positions.size(-1), shared.pass.positions.options());
+        bias = maskBias(mask, window, {all, all}, call.query.scalar_type());
+    }
+    call.bias = selectBias(bias, kept);
+}
+
+at::Tensor Decoder::attention(int index, const at::Tensor& x, const Shared& shared, Forward& forward) const {
+    const Block& block = m_blocks[static_cast<std::size_t>(index)];
+    const DecoderLayer& layer = m_spec.layers[static_cast<std::size_t>(index)];
+    const auto heads = [&](const Linear& weight, std::int64_t count) {
+        return forward.linear(weight, x).view({x.size(0), x.size(1), count, m_spec.headDim}).transpose(1, 2);
+    };
+    AttentionCall call;
+    call.site = m_firstSite + index;
+    call.query = heads(block.query, m_spec.heads);
+    call.key = heads(block.key, m_spec.keyValueHeads);
+    call.value = heads(block.value, m_spec.keyValueHeads);
+    if (block.queryNorm.defined()) call.query = block.queryNorm(call.query);
+    if (block.keyNorm.defined()) call.key = block.keyNorm(call.key);
+    const at::Tensor kept = forward.keptTokens(m_spec.stage);
+    if (!shared.tables.empty()) {
+        const RotaryTable table = shared.tables[static_cast<std::size_t>(layer.rope)].select(kept);
+        call.query = rotate(call.query, table);
+        call.key = rotate(call.key, table);
+    }
+    call.outputWeight = block.output.weight;
+    call.scale = m_spec.scale / (m_spec.scaleByBlock ? index + 1 : 1);
+    call.softcap = m_spec.softcap;
+    addMask(call, layer.window, shared, kept);
+    const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
+    return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
+}
+
+at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
+    Shared shared{pass, {}, {}};
+    for (const RopeSpec& rope : m_spec.ropes)
+        if (rope.kind != RopeKind::None)
+            shared.tables.push_back(ropeTable(rope, pass.positions, m_finalNorm.dtype()));
+    const auto embedded = [&] {
+        at::Tensor x = pass.embed();
+        if (m_positions.defined()) x = at::add(x, at::embedding(m_positions, pass.positions.unsqueeze(0)));
+        return x;
+    };
+    const auto resumed = forward.resume(m_spec.stage);
+    at::Tensor x = resumed ? resumed->x : embedded();
+    for (int i = resumed ? resumed->block : 0; i < layers(); ++i) {
+        const Block& block = m_blocks[static_cast<std::size_t>(i)];
+        // A checkpoint holds the stream after the addition.
+        if (pass.beforeBlock && !(resumed && i == resumed->block)) x = pass.beforeBlock(i, x);
+        x = forward.enterBlock(m_spec.stage, i, x);
+        const auto added = [&](const char* what, const Norm& after, const at::Tensor& part) {
+            return forward.tap(tapName(m_spec.stage, i, what), after.defined() ? after(part) : part);
+        };
+        x = at::add(x, added("attention", block.afterAttention, attention(i, block.norm1(x), shared, forward)));
+        x = at::add(x, added("mlp", block.afterMlp, block.mlp(block.norm2(x), forward)));
+    }
+    forward.leaveStage(m_spec.stage, layers(), x);
+    return m_finalNorm(x);
+}
+
+at::Tensor Decoder::logits(const at::Tensor& hidden, Forward& forward) const {
+    const at::Tensor plain = forward.linear(m_head, hidden);
+    return m_spec.finalSoftcap > 0 ? at::mul(at::tanh(plain / m_spec.finalSoftcap), m_spec.finalSoftcap) : plain;
+}
+
+}  // namespace fovea

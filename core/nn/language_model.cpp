@@ -1,0 +1,176 @@
+#include "nn/language_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/arange.h>
+#include <fmt/format.h>
+
+#include "attention/forward.h"
+#include "fovea/error.h"
+#include "io/tensor_info.h"
+#include "nn/decoder_config.h"
+#include "nn/vision_model.h"
+
+namespace fovea {
+namespace {
+
+void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit) {
+    const auto low = values.min().item<std::int64_t>(), high = values.max().item<std::int64_t>();
+    if (low < 0 || high >= limit)
+        throw Error(fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
+}
+
+const at::Tensor* find(const TensorItem& item, const char* name) {
+    const auto found = item.find(name);
+    return found == item.end() ? nullptr : &found->second;
+}
+
+std::int64_t lengthOf(const TensorItem& item, const DecoderSpec& decoder) {
+    const at::Tensor *ids = find(item, "input_ids"), *embeds = find(item, "inputs_embeds");
+    if (!ids == !embeds)
+        throw Error(fmt::format("--tensors: expected input_ids or inputs_embeds, found {}", ids ? "both" : "neither"));
+    if (ids) requireRange("input_ids", ids->to(at::kLong), decoder.vocabulary);
+    if (embeds && embeds->size(2) != decoder.hidden)
+        throw Error(fmt::format("inputs_embeds: expected {} values a token, found shape {}", decoder.hidden,
+                                shapeText(embeds->sizes().vec())));
+    return (ids ? *ids : *embeds).size(1);
+}
+
+}  // namespace
+
+StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder) {
+    const std::int64_t length = lengthOf(item, decoder);
+    const bool learned = !decoder.names.positionEmbedding.empty();
+    if (learned && length > decoder.positions && !find(item, "position_ids"))
+        throw Error(fmt::format("the text: expected at most {} tokens, found {}", decoder.positions, length),
+                    "The model has no positions beyond that: shorten the text.");
+    for (const char* name : {"attention_mask", "position_ids", "token_type_ids"})
+        if (const at::Tensor* found = find(item, name); found && found->size(1) != length)
+            throw Error(fmt::format("{}: expected shape [1, {}] like the tokens, found {}", name, length,
+                                    shapeText(found->sizes().vec())));
+    if (const at::Tensor* positions = find(item, "position_ids"))
+        requireRange("position_ids", positions->to(at::kLong), learned ? decoder.positions : std::int64_t{1} << 24);
+    if (const at::Tensor* types = find(item, "token_type_ids"))
+        requireRange("token_type_ids", types->to(at::kLong), decoder.vocabulary);
+
+    const at::Tensor* ids = find(item, "input_ids");
+    const at::Tensor plain = ids ? ids->to(at::kCPU, at::kLong).contiguous() : at::Tensor();
+    const at::Tensor* given = find(item, "attention_mask");
+    const at::Tensor mask = given ? given->to(at::kCPU, at::kBool).contiguous() : at::Tensor();
+    StageTokens tokens;
+    tokens.stage = decoder.stage;
+    for (std::int64_t i = 0; i < length; ++i) {
+        Token token;
+        token.index = static_cast<int>(i);
+        const bool padding = mask.defined() && !mask.const_data_ptr<bool>()[i];
+        token.kind = padding ? TokenKind::Padding : TokenKind::Text;
+        token.text = plain.defined() ? fmt::format("<{}>", plain.const_data_ptr<std::int64_t>()[i])
+                                     : fmt::format("<#{}>", i);
+        tokens.tokens.push_back(std::move(token));
+    }
+    return tokens;
+}
+
+DecoderMask textMask(const at::Tensor& attentionMask, const at::Tensor& positionIds) {
+    DecoderMask mask;
+    if (attentionMask.defined()) {
+        const at::Tensor visible = attentionMask[0].to(at::kBool);
+        if (!visible.all().item<bool>()) mask.visible = visible;
+    } else if (positionIds.defined()) {
+        mask.segments = packedSegments(positionIds[0].to(at::kLong));
+    }
+    return mask;
+}
+
+void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward) {
+    const bool all = forward.wantsAllLogits();
+    forward.output("logits", decoder.logits(all ? hidden : hidden.narrow(1, hidden.size(1) - 1, 1), forward));
+}
+
+LanguageModel::LanguageModel(LanguageParts parts)
+    : m_decoder(std::move(parts.decoder)), m_tokenTypes(parts.tokenTypes), m_ignored(std::move(parts.ignored)) {
+    for (const std::string& text : parts.notices) notice(text);
+}
+
+std::vector<InputTensor> LanguageModel::accepted() const {
+    using Values = InputTensor::Values;
+    std::vector<InputTensor> inputs{{"input_ids", 2, Values::Integer},
+                                    {"attention_mask", 2, Values::Integer},
+                                    {"position_ids", 2, Values::Integer},
+                                    {"inputs_embeds", 3, Values::Floating}};
+    if (m_tokenTypes) inputs.push_back({"token_type_ids", 2, Values::Integer});
+    return inputs;
+}
+
+void LanguageModel::describe(ModelSpec& spec) {
+    m_decoder.describe(spec);
+    for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+}
+
+void LanguageModel::runItem(Forward& forward) const {
+    const at::Tensor ids = forward.input("input_ids"), embeds = forward.input("inputs_embeds");
+    const at::Tensor given = forward.input("position_ids"), types = forward.input("token_type_ids");
+    const at::Tensor& main = ids.defined() ? ids : embeds;
+    DecoderPass pass;
+    pass.embed = [&] {
+        const at::Tensor x = ids.defined() ? m_decoder.embedTokens(ids.to(at::kLong)) : m_decoder.cast(embeds);
+        return types.defined() ? at::add(x, m_decoder.embedTokens(types.to(at::kLong))) : x;
+    };
+    pass.positions = given.defined() ? given[0].to(at::kLong)
+                                     : at::arange(main.size(1), main.options().dtype(at::kLong));
+    pass.mask = textMask(forward.input("attention_mask"), given);
+    const at::Tensor hidden = m_decoder.run(pass, forward);
+    if (m_decoder.hasHead())
+        outputLogits(m_decoder, hidden, forward);
+    else
+        forward.output("last_hidden_state", hidden);
+}
+
+std::shared_ptr<const ModelInput> LanguageModel::encode(const UserInput& input) const {
+    if (!input.images.empty())
+        throw Error("this model sees no pictures, but one was given", "Leave --image out.", ErrorCode::Usage);
+    if (!input.prompt.empty())
+        throw Error("a prompt needs the model's tokenizer, which this family does not read",
+                    "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
+    if (input.tensors.empty())
+        throw Error("the model needs a text, found none", "Give token ids as input_ids with --tensors.",
+                    ErrorCode::Usage);
+    auto encoded = std::make_shared<TensorInput>();
+    encoded->allLogits = true;
+    for (const TensorItem& item : readInputTensors(input.tensors, accepted())) {
+        TokenMap map;
+        map.stages.push_back(textTokens(item, m_decoder.spec()));
+        encoded->maps.push_back(std::move(map));
+        encoded->originals.emplace_back();
+        encoded->seen.emplace_back();
+        encoded->transforms.emplace_back();
+        encoded->mainTensor = item.count("input_ids") ? "input_ids" : "inputs_embeds";
+        encoded->items.push_back(placed(item));
+    }
+    return encoded;
+}
+
+std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, const ModelSource& source,
+                                               const LoadOptions& options, const JobContext& job) {
+    const bool gpt2 = modelType == "gpt2";
+    const std::string& architecture = source.identity().architecture;
+    DecoderPaths paths;
+    paths.prefix = source.basePrefix(gpt2 ? "transformer." : "model.", gpt2 ? "wte." : "embed_tokens.");
+    const bool head = architecture.empty()
+                          ? source.weights().contains("lm_head.weight") || !paths.prefix.empty()
+                          : architecture.ends_with("ForCausalLM") || architecture.ends_with("LMHeadModel");
+    if (!head) paths.head.clear();
+    paths.headStored = source.weights().contains("lm_head.weight");
+    LanguageParts parts;
+    parts.decoder = readDecoder(modelType, source.config(), paths);
+    parts.tokenTypes = gpt2;
+    if (gpt2) parts.ignored = {"*.attn.bias", "*.attn.masked_bias"};
+    if (!head || parts.decoder.tied) parts.ignored.push_back("lm_head.weight");
+    if (!head && !architecture.empty() && !architecture.ends_with("Model"))
+        parts.notices.push_back(headNotice(architecture, "the bare model"));
+    auto model = std::make_shared<LanguageModel>(std::move(parts));
+    model->load(modelType, source, options, job);
+    return model;
+}
+
+}  // namespace fovea

@@ -1,0 +1,57 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/decoder.h"
+#include "nn/input_tensors.h"
+#include "nn/transformer_model.h"
+
+namespace fovea {
+
+/// What a family of language models hands over.
+struct LanguageParts {
+    DecoderSpec decoder;
+    bool tokenTypes = false;  ///< token_type_ids pick rows of the token embedding that are added (GPT-2)
+    std::vector<std::string> ignored, notices;
+};
+
+/// A decoder on its own: `logits` of every position, or, of a bare model, `last_hidden_state`.
+class LanguageModel : public TransformerModel {
+public:
+    explicit LanguageModel(LanguageParts parts);
+
+    std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+
+protected:
+    void describe(ModelSpec& spec) override;
+    void visit(WeightVisitor& weights) override { m_decoder.visit(weights); }
+    void runItem(Forward& forward) const override;
+    std::vector<StageCost> costs() const override { return {m_decoder.cost()}; }
+    std::vector<std::string> ignoredWeights() const override { return m_ignored; }
+
+private:
+    std::vector<InputTensor> accepted() const;
+
+    Decoder m_decoder;
+    bool m_tokenTypes;
+    std::vector<std::string> m_ignored;
+};
+
+/// Checks the tensors of a text (input_ids or inputs_embeds, attention_mask, position_ids) against a decoder and says
+/// what its tokens are; throws Error (Input).
+StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder);
+
+/// The mask of a sequence of n tokens from attention_mask and position_ids (either may be undefined), with the
+/// reference's reading of positions that do not follow on each other.
+DecoderMask textMask(const at::Tensor& attentionMask, const at::Tensor& positionIds);
+
+/// Records `logits` of all positions, or of the last alone where a run does not ask for more.
+void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward);
+
+/// Builds and loads a language model of the Llama line or GPT-2 whose files are those of `modelType`.
+std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, const ModelSource& source,
+                                               const LoadOptions& options, const JobContext& job);
+
+}  // namespace fovea
