@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "attention/segments.h"
 #include "fovea/attention_trace.h"
 #include "fovea/intervention.h"
 
@@ -26,6 +27,8 @@ struct AttentionCall {
     /// j <= p or j < prefix (prefix-LM).
     std::int64_t windowLeft = -1;
     std::int64_t prefix = 0;
+    /// Runs of tokens that attention stays within (then without bias or causal mask); null: one sequence.
+    std::shared_ptr<const AttentionSegments> segments;
     /// Of the output projection, [hidden, heads * value_dim]; for value-weighted statistics.
     at::Tensor outputWeight;
 };

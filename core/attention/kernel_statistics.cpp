@@ -57,6 +57,7 @@ std::string reasonAgainst(const AttentionCall& call, const StatisticsOptions& op
     if (!kernelType(type)) return fmt::format("no {} kernel", c10::toString(type));
     if (call.key.scalar_type() != type) return "queries and keys differ in type";
     if (!call.query.device().is_cpu()) return "not on the CPU";
+    if (call.segments) return "attention within segments";
     if (call.query.size(3) > 256) return "a head size over 256";
     if (options.pooledBlock < 8 || options.pooledBlock > 512) return "a pooled block outside 8 to 512";
     if (call.bias.defined() && call.bias.numel() && call.bias.min().item<double>() < hugeBias)

@@ -39,6 +39,12 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
         bias = (bias.defined() ? bias : at::zeros({queries, keys}, q.options()))
                    .masked_fill(hidden, -std::numeric_limits<double>::infinity());
     }
+    if (call.segments) {
+        const at::Tensor& segment = call.segments->segmentOf();
+        bias = at::zeros({queries, keys}, at::kDouble)
+                   .masked_fill(segment.unsqueeze(1).ne(segment.unsqueeze(0)).to(at::kCPU),
+                                -std::numeric_limits<double>::infinity());
+    }
     HeadReference out{std::vector<double>(static_cast<std::size_t>(queries * keys)),
                       std::vector<double>(static_cast<std::size_t>(queries))};
     fv_reference_problem problem{};

@@ -6,6 +6,7 @@
 #include <ATen/ops/repeat_interleave.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <sstream>
 
 #include "attention/probabilities.h"
@@ -62,6 +63,10 @@ void checkCall(const AttentionCall& call) {
     require(q.size(3) > 0 && q.size(3) == k.size(3), "query and key differ in head size", call);
     require(q.scalar_type() == k.scalar_type() && q.scalar_type() == v.scalar_type(), "dtypes differ", call);
     require(q.device() == k.device() && q.device() == v.device(), "devices differ", call);
+    if (call.segments)
+        require(q.size(2) == k.size(2) && q.size(2) == call.segments->tokens() && !call.bias.defined() &&
+                    !call.causal,
+                "segments divide the tokens of a self-attention without bias", call);
     if (!call.bias.defined()) return;
     const at::Tensor& bias = call.bias;
     const std::int64_t sizes[] = {1, q.size(1), q.size(2), k.size(2)};
@@ -90,6 +95,7 @@ RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& de
 
 RouteOutput RouteTable::run(const AttentionCall& given, const AttentionOperator& dense) {
     checkCall(given);
+    if (given.segments) return runSegments(given, dense);
     const AttentionCall call = foldedHeads(withoutIdleMask(given));
     // Masks that fused operators do not know go in as biases of blocks of rows; the explicit route needs none.
     const bool inBlocks = call.causal && !isPlainCausal(call) && call.queryOffset >= 0 &&
@@ -123,6 +129,36 @@ const Route* RouteTable::choose(const AttentionCall& call, std::vector<std::stri
         declined.push_back(std::string(route.name) + ": " + reason);
     }
     return nullptr;
+}
+
+// Segments of one length become further heads of one call: no [tokens, tokens] map, no route of its own.
+RouteOutput RouteTable::runSegments(const AttentionCall& call, const AttentionOperator& dense) {
+    constexpr std::int64_t mostHeads = 1 << 15;  // a launch takes 65,535 of them
+    const std::int64_t heads = call.query.size(1), group = heads / call.key.size(1);
+    AttentionCall part = call;
+    part.segments = nullptr;
+    std::vector<at::Tensor> outputs, lses;
+    for (const AttentionSegments::Group& segments : call.segments->groups()) {
+        const std::int64_t count = segments.tokens.size(0) / segments.length;
+        const std::int64_t step = std::max<std::int64_t>(1, mostHeads / heads);
+        for (std::int64_t begin = 0; begin < count; begin += step) {
+            const std::int64_t some = std::min(step, count - begin);
+            const at::Tensor tokens =
+                segments.tokens.narrow(0, begin * segments.length, some * segments.length);
+            const auto split = [&](const at::Tensor& x) {
+                const at::Tensor all = x.size(1) == heads ? x : at::repeat_interleave(x, group, 1);
+                return all.index_select(2, tokens).reshape({1, heads * some, segments.length, x.size(3)});
+            };
+            part.query = split(call.query);
+            part.key = split(call.key);
+            part.value = split(call.value);
+            const RouteOutput result = run(part, dense);
+            outputs.push_back(result.output.reshape({1, heads, tokens.size(0), call.value.size(3)}));
+            lses.push_back(result.lse.reshape({1, heads, tokens.size(0)}));
+        }
+    }
+    const at::Tensor& places = call.segments->places();
+    return {at::cat(outputs, 2).index_select(2, places), at::cat(lses, 2).index_select(2, places)};
 }
 
 void RouteTable::count(const char* name, std::vector<std::string> declined) {

@@ -36,6 +36,7 @@ public:
 
 private:
     const Route* choose(const AttentionCall& call, std::vector<std::string>& declined) const;
+    RouteOutput runSegments(const AttentionCall& call, const AttentionOperator& dense);
     void count(const char* name, std::vector<std::string> declined);
 
     RouteChoice m_choice;

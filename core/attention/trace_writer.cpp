@@ -2,6 +2,7 @@
 #include <ATen/ops/from_blob.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -81,7 +82,9 @@ private:
         const auto others = [](const std::vector<int>& tokens) {
             return !tokens.empty() && tokens.back() != static_cast<int>(tokens.size()) - 1;
         };
-        if (others(m_trace.keyTokens(site)) || others(m_trace.queryTokens(site)))
+        if (call.segments)
+            addWindowIndex(address, call.segments->columns());
+        else if (others(m_trace.keyTokens(site)) || others(m_trace.queryTokens(site)))
             addPrunedIndex(site, address);
     }
 
@@ -107,6 +110,7 @@ private:
 
     // One head at a time: the file may be far larger than memory.
     void addProbabilities(int site, const std::string& address) {
+        if (m_trace.impl()->record(site).call.segments) return addWindows(site, address);
         const int heads = m_trace.spec().sites[static_cast<std::size_t>(site)].heads;
         const std::vector<std::int64_t> shape = {heads, m_trace.queries(site), m_trace.keys(site)};
         m_out.push_back(
@@ -117,6 +121,42 @@ private:
                      sendArray(this_->probabilities(site, {head, head + 1, 0, -1, 0, -1}), type, sink);
                  }
              }});
+    }
+
+    // Only the keys that a query's window holds, [heads, query, longest window], in blocks of rows.
+    void addWindows(int site, const std::string& address) {
+        const int heads = m_trace.spec().sites[static_cast<std::size_t>(site)].heads;
+        const at::Tensor columns = m_trace.impl()->record(site).call.segments->columns();
+        const int queries = m_trace.queries(site);
+        m_out.push_back(
+            {m_trace.prefix() + address + "/probs", m_type.dtype, {heads, queries, columns.size(1)},
+             [this_ = &m_trace, job = m_job, type = m_type.scalar, heads, queries, columns,
+              site](const Sink& sink) {
+                 const auto step = static_cast<int>(rowsPerBlock(1, queries));
+                 for (int head = 0; head < heads; ++head)
+                     for (int begin = 0; begin < queries; begin += step) {
+                         job.progress(static_cast<double>(head) / heads, "writing probabilities");
+                         const int end = std::min(begin + step, queries);
+                         const Array rows = this_->probabilities(site, {head, head + 1, begin, end, 0, -1});
+                         sendArray(gathered(rows, columns.narrow(0, begin, end - begin)), type, sink);
+                     }
+             }});
+    }
+
+    static Array gathered(const Array& rows, const at::Tensor& columns) {
+        const std::int64_t count = columns.size(0), width = columns.size(1), keys = rows.shape[2];
+        Array out({1, count, width});
+        const std::int32_t* column = columns.const_data_ptr<std::int32_t>();
+        for (std::int64_t i = 0; i < count * width; ++i)
+            if (column[i] >= 0)
+                out.values[static_cast<std::size_t>(i)] =
+                    rows.values[static_cast<std::size_t>((i / width) * keys + column[i])];
+        return out;
+    }
+
+    void addWindowIndex(const std::string& address, const at::Tensor& columns) {
+        m_out.push_back({m_trace.prefix() + address + "/index", Dtype::I32, columns.sizes().vec(),
+                         [columns](const Sink& sink) { send(columns, sink); }});
     }
 
     void addStatistics(int site, const std::string& address) {

@@ -8,6 +8,7 @@
 
 #include "fovea/error.h"
 #include "nn/replay_spec.h"
+#include "nn/replay_windows.h"
 
 namespace fovea {
 namespace {
@@ -23,6 +24,7 @@ public:
         record->call.site = index;
         record->storedProbs = tensor("probs", 3);
         readProjections(*record);
+        readWindows(*record);
         if (!record->storedProbs.defined() && !record->call.query.defined()) return {};
         if (const at::Tensor lse = tensor("lse", 2); lse.defined()) record->lse = lse.unsqueeze(0);
         if (const at::Tensor output = tensor("output", 2); output.defined())
@@ -85,6 +87,27 @@ private:
         record.call.value = v.unsqueeze(0);
     }
 
+    // Windows come from their index: Q and K then stay within them, stored probabilities get a column a token.
+    void readWindows(SiteRecord& record) {
+        const at::Tensor index = tensor("index", 2);
+        if (!hasKeysOfItsOwn(index)) return;
+        if (index.is_floating_point()) fail("index", "whole numbers", index);
+        m_windows = true;
+        const std::int64_t queries = index.size(0);
+        at::Tensor& probs = record.storedProbs;
+        if (probs.defined() && (probs.size(1) != queries || probs.size(2) != index.size(1)))
+            fail("probs", "the queries and columns of its index", probs);
+        const bool square = record.call.query.defined() && record.call.query.size(2) == queries &&
+                            record.call.key.size(2) == queries;
+        if (square) record.call.segments = segmentsOf(index);
+        if (!record.call.segments) record.call.query = record.call.key = at::Tensor();
+        if (!probs.defined()) return;
+        if (record.call.segments && !record.storedEdited)
+            probs = at::Tensor();  // Q and K give them again
+        else
+            probs = spread(probs, index, m_source.map.stage(m_site.stage).size());
+    }
+
     void readBias(SiteRecord& record, const at::Tensor& q, const at::Tensor& k) {
         const at::Tensor bias = tensor("bias", 3);
         if (!bias.defined()) return;
@@ -129,7 +152,7 @@ private:
                  stored ? record.storedProbs : record.call.query);
         const std::int64_t tokens = m_source.map.stage(m_site.stage).size();
         at::Tensor index = tensor("index", 2);
-        if (index.defined()) index = index[0];
+        index = index.defined() && !m_windows ? index[0] : at::Tensor();
         record.keyTokens = indices(index, keys, tokens, "index");
         // The queries of cross attention (a pooling head's probe) are no tokens of the stage.
         const std::int64_t limit = m_site.kind == SiteKind::Self ? tokens : std::max(tokens, queries);
@@ -140,6 +163,7 @@ private:
     const AttentionSite& m_site;
     std::string m_address;
     std::vector<std::string>& m_notices;
+    bool m_windows = false;
 };
 
 // "hidden/vision/3" -> ("vision", 3); nothing for other names.

@@ -48,6 +48,12 @@ public:
         if (call.causal)
             logits = logits.masked_fill(hiddenKeys(call, {block.queryBegin, block.queryEnd, 0, logits.size(-1)}),
                                         -std::numeric_limits<double>::infinity());
+        if (call.segments) {
+            const at::Tensor& segment = call.segments->segmentOf();
+            const at::Tensor rows = segment.narrow(0, block.queryBegin, block.queryEnd - block.queryBegin);
+            logits = logits.masked_fill(rows.unsqueeze(1).ne(segment.unsqueeze(0)),
+                                        -std::numeric_limits<double>::infinity());
+        }
         return logits;
     }
 };

@@ -27,6 +27,7 @@ public:
             site.heads = options.heads;
             site.keyValueHeads = options.keyValueHeads;
             site.headDim = options.headDim;
+            if (options.segments) site.layout = SiteLayout::Windows;
             m_spec.sites.push_back(site);
             m_spec.taps.push_back("vision." + std::to_string(block) + ".mlp");
             m_blocks.push_back({random(hidden(), hidden()), random(kvWidth(), hidden()),
@@ -34,6 +35,7 @@ public:
                                 random(2 * hidden(), hidden()), random(hidden(), 2 * hidden())});
         }
         m_head = random(2, hidden());
+        m_bias = options.mask;
         if (options.bias)
             m_bias =
                 at::randn({1, options.heads, options.tokens, options.tokens}, m_generator, options.dtype);
@@ -91,6 +93,7 @@ private:
         call.causal = m_options.causal;
         call.softcap = m_options.softcap;
         call.bias = m_bias;
+        call.segments = m_options.segments;
         call.outputWeight = block.output.weight;
         if (const at::Tensor kept = forward.keptTokens("vision"); m_bias.defined() && kept.defined())
             call.bias = m_bias.index_select(2, kept).index_select(3, kept);

@@ -1,0 +1,69 @@
+#include "attention/segments.h"
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+void requireOrder(const std::vector<std::int64_t>& order, const std::vector<std::int64_t>& bounds) {
+    const auto count = static_cast<std::int64_t>(order.size());
+    std::vector<bool> seen(order.size(), false);
+    bool fits = bounds.size() >= 2 && bounds.front() == 0 && bounds.back() == count;
+    for (std::size_t i = 1; fits && i < bounds.size(); ++i) fits = bounds[i] > bounds[i - 1];
+    for (const std::int64_t token : order) {
+        fits = fits && token >= 0 && token < count && !seen[static_cast<std::size_t>(token)];
+        if (fits) seen[static_cast<std::size_t>(token)] = true;
+    }
+    if (!fits) throw Error("attention segments must divide a permutation of the tokens", {}, ErrorCode::Internal);
+}
+
+}  // namespace
+
+AttentionSegments::AttentionSegments(const std::vector<std::int64_t>& order,
+                                     const std::vector<std::int64_t>& bounds, const at::Device& device) {
+    requireOrder(order, bounds);
+    const auto count = static_cast<std::int64_t>(order.size());
+    std::int64_t longest = 0;
+    for (std::size_t i = 1; i < bounds.size(); ++i) longest = std::max(longest, bounds[i] - bounds[i - 1]);
+    std::map<std::int64_t, std::vector<std::int64_t>> byLength;
+    std::vector<std::int64_t> segmentOf(order.size());
+    m_columns = at::full({count, longest}, -1, at::kInt);
+    for (std::size_t i = 1; i < bounds.size(); ++i) {
+        const std::vector<std::int64_t> run(order.begin() + bounds[i - 1], order.begin() + bounds[i]);
+        std::vector<std::int64_t>& tokens = byLength[static_cast<std::int64_t>(run.size())];
+        tokens.insert(tokens.end(), run.begin(), run.end());
+        std::vector<std::int32_t> sorted(run.begin(), run.end());
+        std::sort(sorted.begin(), sorted.end());
+        for (const std::int64_t token : run) {
+            segmentOf[static_cast<std::size_t>(token)] = static_cast<std::int64_t>(i) - 1;
+            std::copy(sorted.begin(), sorted.end(),
+                      m_columns.mutable_data_ptr<std::int32_t>() + token * longest);
+        }
+    }
+    std::vector<std::int64_t> places(order.size());
+    std::int64_t place = 0;
+    for (const auto& [length, tokens] : byLength) {
+        m_groups.push_back({length, at::tensor(tokens, at::kLong).to(device)});
+        for (const std::int64_t token : tokens) places[static_cast<std::size_t>(token)] = place++;
+    }
+    m_places = at::tensor(places, at::kLong).to(device);
+    m_segmentOf = at::tensor(segmentOf, at::kLong).to(device);
+}
+
+std::shared_ptr<const AttentionSegments> AttentionSegments::equal(std::int64_t segments, std::int64_t length,
+                                                                  const at::Device& device) {
+    std::vector<std::int64_t> order(static_cast<std::size_t>(segments * length));
+    std::iota(order.begin(), order.end(), 0);
+    std::vector<std::int64_t> bounds;
+    for (std::int64_t i = 0; i <= segments; ++i) bounds.push_back(i * length);
+    return std::make_shared<const AttentionSegments>(order, bounds, device);
+}
+
+}  // namespace fovea

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace fovea {
+
+/// Self-attention that stays within runs of tokens (windows of a picture, frames of a video): the tokens, taken
+/// in `order`, are cut at `bounds`, and each attends to those of its own run. Immutable; shared by all calls of
+/// a run.
+class AttentionSegments {
+public:
+    /// Segments of one length, to be computed together.
+    struct Group {
+        std::int64_t length = 0;
+        at::Tensor tokens;  // [segments * length], segment after segment
+    };
+
+    /// `order` holds every token once, `bounds` rises from 0 to their number; throws Error (Internal).
+    AttentionSegments(const std::vector<std::int64_t>& order, const std::vector<std::int64_t>& bounds,
+                      const at::Device& device);
+    /// Runs of tokens that follow each other, of equal length.
+    static std::shared_ptr<const AttentionSegments> equal(std::int64_t segments, std::int64_t length,
+                                                          const at::Device& device);
+
+    std::int64_t tokens() const { return m_segmentOf.size(0); }
+    std::int64_t longest() const { return m_columns.size(1); }
+    const std::vector<Group>& groups() const { return m_groups; }
+    /// Where each token lies when all groups follow each other, [tokens].
+    const at::Tensor& places() const { return m_places; }
+    /// The segment of each token, [tokens].
+    const at::Tensor& segmentOf() const { return m_segmentOf; }
+    /// The tokens that each token attends to, ascending, then -1: [tokens, longest], int32 on the CPU.
+    const at::Tensor& columns() const { return m_columns; }
+
+private:
+    std::vector<Group> m_groups;
+    at::Tensor m_places, m_segmentOf, m_columns;
+};
+
+}  // namespace fovea
