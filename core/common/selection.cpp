@@ -144,8 +144,25 @@ void rejectWord(const std::string& part, const std::string& stage) {
                 ErrorCode::Usage);
 }
 
+void addPicture(const std::string& part, const TokenMap& map, const StageTokens& stage, std::set<int>& out) {
+    const std::vector<int> images = parseIndices(part.substr(6), static_cast<int>(map.images.size()),
+                                                 "pictures in token selection \"" + part + "\"");
+    for (const Token& token : stage.tokens)
+        if (token.kind == TokenKind::Image && std::binary_search(images.begin(), images.end(), token.image))
+            out.insert(token.index);
+}
+
 // Words that name a set of tokens; false when `word` is none.
 bool addNamed(const std::string& word, const StageTokens& stage, std::set<int>& out) {
+    if (word == "answer" || word == "text" || word == "special" || word == "separators") {
+        const TokenKind kind = word == "answer"    ? TokenKind::Generated
+                               : word == "text"    ? TokenKind::Text
+                               : word == "special" ? TokenKind::Special
+                                                   : TokenKind::Separator;
+        for (const Token& token : stage.tokens)
+            if (token.kind == kind) out.insert(token.index);
+        return true;
+    }
     const bool known = word == "cls" || word == "registers" || word == "prefix" || word == "patches";
     if (!known) return false;
     const int prefix = stage.prefixTokens();
@@ -167,13 +184,28 @@ std::vector<int> parseIndices(const std::string& text, int count, const std::str
     return {out.begin(), out.end()};
 }
 
+std::string automaticTokens(const StageTokens& stage) {
+    const auto has = [&](TokenKind kind) {
+        return std::any_of(stage.tokens.begin(), stage.tokens.end(),
+                           [&](const Token& token) { return token.kind == kind; });
+    };
+    if (has(TokenKind::Generated)) return "answer";
+    if (!has(TokenKind::Text) || stage.tokens.front().text == "[CLS]") return "cls";
+    const auto last = std::find_if(stage.tokens.rbegin(), stage.tokens.rend(),
+                                   [](const Token& token) { return token.kind != TokenKind::Padding; });
+    return std::to_string(last->index);
+}
+
 std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stageName) {
     const StageTokens& stage = map.stage(stageName);
     std::set<int> out;
-    for (const std::string& part : split(text, ';')) {
+    for (const std::string& written : split(text, ';')) {
+        const std::string part = written == "auto" ? automaticTokens(stage) : written;
         if (addNamed(part, stage, out)) continue;
         if (part.starts_with("grid:")) {
             addCells(part, stage, out);
+        } else if (part.starts_with("image:")) {
+            addPicture(part, map, stage, out);
         } else if (part.starts_with("xy:")) {
             addPixel(part, stage, out);
         } else {

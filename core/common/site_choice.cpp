@@ -91,7 +91,7 @@ ParamSpec weightsParam(const std::string& defaultValue) {
 }
 
 ParamSpec queriesParam(const std::string& help) {
-    return {.name = "queries", .type = ParamType::Tokens, .defaultValue = "cls", .help = help};
+    return {.name = "queries", .type = ParamType::Tokens, .defaultValue = "auto", .help = help};
 }
 
 HeadFusion chosenFusion(const nlohmann::json& params) {
@@ -106,6 +106,8 @@ Weights chosenWeights(const nlohmann::json& params) {
 std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params) {
     const std::string wanted = params.value("stage", "");
     if (wanted.empty()) {
+        // A model that answers is asked where its answer looks.
+        if (spec.capabilities.generate && !tokenSites(spec, "text").empty()) return "text";
         if (!tokenSites(spec, "vision").empty()) return "vision";
         for (const StageSpec& stage : spec.stages)
             if (!tokenSites(spec, stage.id).empty()) return stage.id;
@@ -167,8 +169,9 @@ std::string describeHeads(HeadFusion fusion, std::size_t heads) {
     return fmt::format("{} of {} heads", word, heads);
 }
 
-QueryChoice chosenQueries(const std::string& text, const TokenMap& map, const std::string& stageName) {
+QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const std::string& stageName) {
     const StageTokens& stage = map.stage(stageName);
+    const std::string text = given == "auto" ? automaticTokens(stage) : given;
     QueryChoice choice{parseTokens(text, map, stageName), {}};
     if (choice.tokens.empty() && text == "cls") {
         choice.tokens = stage.imageTokens();
@@ -176,7 +179,10 @@ QueryChoice chosenQueries(const std::string& text, const TokenMap& map, const st
     }
     if (choice.tokens.empty())
         throw Error(fmt::format("queries \"{}\": no token of stage {} is selected", text, stageName),
-                    "write cls, patches, an index, grid:ROW,COLUMN or xy:X,Y", ErrorCode::Usage);
+                    "write cls, patches, answer, text, image:N, an index, grid:ROW,COLUMN or xy:X,Y",
+                    ErrorCode::Usage);
+    if (choice.name.empty() && text == "answer" && choice.tokens.size() > 1)
+        choice.name = fmt::format("the {} answer tokens", choice.tokens.size());
     if (choice.name.empty())
         choice.name = choice.tokens.size() == 1
                           ? tokenName(stage.tokens[static_cast<std::size_t>(choice.tokens.front())])

@@ -32,7 +32,8 @@ struct SiteChoice {
     std::vector<int> sites;  ///< indices into ModelSpec::sites
 };
 
-/// The stage that "stage" names; empty means "vision" where it has attention, else the first stage that has.
+/// The stage that "stage" names; empty means "text" of a model that generates, else "vision" where it has
+/// attention, else the first stage that has.
 std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params);
 
 /// Sites of "stage" and "layers" (self attention over the stage's own tokens), or those that "site" matches.
@@ -50,12 +51,13 @@ std::string describeSites(const ModelSpec& spec, const SiteChoice& choice);
 /// "head 3", "mean of 12 heads".
 std::string describeHeads(HeadFusion fusion, std::size_t heads);
 
-/// Tokens chosen as queries: "cls" on a stage without a class token means all image tokens.
+/// Tokens chosen as queries: "auto" is the answer, or the last token of a prompt, or the class token; "cls"
+/// on a stage without a class token means all image tokens.
 struct QueryChoice {
     std::vector<int> tokens;
     std::string name;  ///< "[CLS]", "12 tokens", "all 196 image tokens (there is no class token)"
 };
-QueryChoice chosenQueries(const std::string& text, const TokenMap& map, const std::string& stage);
+QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const std::string& stage);
 
 /// The tokens of a selection; throws Error (Usage) when it is empty.
 std::vector<int> chosenTokens(const std::string& text, const TokenMap& map, const std::string& stage,

@@ -1,0 +1,149 @@
+// Regularised attention flow with head weights (VL-SAM, arXiv:2410.05963; sinks reference §4 B-D).
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "common/attention_flow.h"
+#include "common/attention_maps.h"
+#include "common/token_grid.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+// One layer's map: which site, which heads, and what each head counts.
+struct FlowLayer {
+    int site = 0;
+    std::vector<int> heads;
+    std::vector<double> weights;
+};
+
+// W = mean over queries of the largest weight of a row (§4 B); 1 where heads count alike.
+std::vector<double> headWeights(const AttentionTrace& trace, int site, const std::vector<int>& heads,
+                                bool weighted, Weights weights) {
+    std::vector<double> out(heads.size(), 1.0);
+    if (!weighted) return out;
+    const Array largest = trace.statistics(site, {.topk = 1, .pooledBlock = 64, .weights = weights}).rowmax;
+    for (std::size_t h = 0; h < heads.size(); ++h) {
+        double sum = 0;
+        for (std::int64_t query = 0; query < largest.size(1); ++query) sum += largest.at(heads[h], query);
+        out[h] = sum / static_cast<double>(largest.size(1));
+    }
+    return out;
+}
+
+void requireAllRows(const AttentionTrace& trace, int site, const StageTokens& stage) {
+    const std::string address = trace.spec().sites[static_cast<std::size_t>(site)].address();
+    if (trace.queries(site) != stage.size() || trace.keys(site) != stage.size())
+        throw Error(fmt::format("{}: the flow needs the rows of all {} tokens, found {} rows of {} keys", address,
+                                stage.size(), trace.queries(site), trace.keys(site)),
+                    "record the whole prompt, without pruning", ErrorCode::Usage);
+}
+
+// v^T S' with S' = mean over the heads of W_h A_h, from blocks of rows.
+std::vector<double> throughLayer(const AttentionTrace& trace, const FlowLayer& layer, Weights weights,
+                                 const std::vector<double>& v) {
+    std::vector<int> rows;
+    for (std::size_t i = 0; i < v.size(); ++i)
+        if (v[i] != 0) rows.push_back(static_cast<int>(i));
+    std::vector<double> out(v.size(), 0.0);
+    const int allHeads = trace.spec().sites[static_cast<std::size_t>(layer.site)].heads;
+    forRuns(rows, blockLength(allHeads, trace.keys(layer.site)), [&](int begin, int end) {
+        const Array block =
+            trace.probabilities(layer.site, {.queryBegin = begin, .queryEnd = end}, weights);
+        for (std::size_t h = 0; h < layer.heads.size(); ++h)
+            for (int row = begin; row < end; ++row) {
+                const double scale = v[static_cast<std::size_t>(row)] * layer.weights[h] /
+                                     static_cast<double>(layer.heads.size());
+                for (std::size_t key = 0; key < v.size(); ++key)
+                    out[key] += scale * static_cast<double>(block.at(layer.heads[h], row - begin,
+                                                                     static_cast<std::int64_t>(key)));
+            }
+    });
+    return out;
+}
+
+FlowRamp rampOf(const std::string& name) {
+    return name == "none"          ? FlowRamp::None
+           : name == "layers"      ? FlowRamp::Layers
+           : name == "end"         ? FlowRamp::End
+                                   : FlowRamp::Accumulated;
+}
+
+Table weightTable(const AttentionTrace& trace, const std::vector<FlowLayer>& layers) {
+    Table table{{{"layer", ""}, {"head", ""}, {"weight", "probability"}}, {}};
+    for (const FlowLayer& layer : layers)
+        for (std::size_t h = 0; h < layer.heads.size(); ++h)
+            table.rows.push_back(
+                {static_cast<double>(trace.spec().sites[static_cast<std::size_t>(layer.site)].block),
+                 static_cast<double>(layer.heads[h]), layer.weights[h]});
+    return table;
+}
+
+std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+    const AttentionTrace& trace = context.trace();
+    const SiteChoice choice = chosenSites(trace.spec(), params);
+    const StageTokens& stage = trace.tokens().stage(choice.stage);
+    const QueryChoice queries =
+        chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    const Weights weights = chosenWeights(params);
+    std::vector<FlowLayer> layers;
+    for (const int site : choice.sites) {
+        requireAllRows(trace, site, stage);
+        FlowLayer layer{site,
+                        chosenHeads(trace.spec().sites[static_cast<std::size_t>(site)],
+                                    params.at("heads").get<std::string>()),
+                        {}};
+        layer.weights =
+            headWeights(trace, site, layer.heads, params.at("head_weights").get<bool>(), weights);
+        layers.push_back(std::move(layer));
+    }
+    std::vector<double> v(static_cast<std::size_t>(stage.size()), 0.0);
+    for (const int token : queries.tokens)
+        v[static_cast<std::size_t>(token)] = 1.0 / static_cast<double>(queries.tokens.size());
+    const auto count = static_cast<int>(layers.size());
+    const auto ramp = params.at("regulariser").get<std::string>();
+    const std::vector<double> flow =
+        attentionFlow(count, std::move(v), rampOf(ramp), [&](int layer, const std::vector<double>& rows) {
+            context.job().progress(1 - (layer + 1.0) / count, "attention_flow");
+            return throughLayer(trace, layers[static_cast<std::size_t>(layer)], weights, rows);
+        });
+    const std::vector<float> values(flow.begin(), flow.end());
+    const std::string title =
+        fmt::format("Attention flow from {}, {}", queries.name, describeSites(trace.spec(), choice));
+    const std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
+                                            : "columns damped by (j+1)/N, " + ramp;
+    std::vector<Finding> findings;
+    if (const auto grid = TokenGrid::of(trace.tokens(), choice.stage))
+        findings.push_back({"map", title, "flow", note, grid->filled({""}, {values})});
+    findings.push_back({"scores", title, "flow", note, TokenScores{choice.stage, values}});
+    findings.push_back({"head_weights", "Head weights of the attention flow", "probability",
+                        "mean over queries of the largest attention weight", weightTable(trace, layers)});
+    return findings;
+}
+
+}  // namespace
+
+void add_attention_flow(AnalysisCatalog& catalog) {
+    catalog.add(
+        {{"attention_flow",
+          "Attention flow",
+          "Attention through all layers with head weights and a column regulariser (VL-SAM, arXiv:2410.05963).",
+          {queriesParam("tokens whose flow is traced: auto (the answer, or the last token of the prompt), ..."),
+           {.name = "regulariser",
+            .type = ParamType::Choice,
+            .defaultValue = "accumulated",
+            .help = "where the column ramp (j+1)/N acts: on the accumulated map of every layer, on the layers' "
+                    "maps, once at the end, or nowhere",
+            .choices = {"accumulated", "layers", "end", "none"}},
+           {.name = "head_weights",
+            .type = ParamType::Bool,
+            .defaultValue = true,
+            .help = "weight heads by the mean of their rows' largest weights"},
+           layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
+         needsOfSites,
+         compute});
+}
+
+}  // namespace fovea

@@ -1,0 +1,102 @@
+// Heads in order of the attention that they give to pictures or to other chosen tokens.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "common/attention_maps.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+struct RankedHead {
+    int layer = 0, head = 0;
+    double mass = 0;     ///< on the targets, mean over the queries
+    double peak = 0;     ///< largest single target token
+    double entropy = 0;  ///< of the mass within the targets, in nats
+};
+
+RankedHead measured(const std::vector<float>& row, const std::vector<int>& targets, int layer, int head) {
+    RankedHead out{layer, head, 0, 0, 0};
+    for (const int token : targets)
+        if (const double value = row[static_cast<std::size_t>(token)]; !std::isnan(value)) {
+            out.mass += value;
+            out.peak = std::max(out.peak, value);
+        }
+    for (const int token : targets)
+        if (const double share = row[static_cast<std::size_t>(token)] / out.mass; share > 0)
+            out.entropy -= share * std::log(share);
+    return out;
+}
+
+std::vector<RankedHead> rankedHeads(const AttentionTrace& trace, const SiteChoice& choice,
+                                    const std::vector<int>& queries, const std::vector<int>& targets,
+                                    const nlohmann::json& params, const JobContext& job) {
+    std::vector<RankedHead> heads;
+    for (std::size_t i = 0; i < choice.sites.size(); ++i) {
+        job.progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()), "head_ranking");
+        const int index = choice.sites[i];
+        const AttentionSite& site = trace.spec().sites[static_cast<std::size_t>(index)];
+        const std::vector<int> rows = positionsIn(trace.queryTokens(index), queries);
+        if (rows.empty())
+            throw Error(fmt::format("queries: none of them was recorded at {}", site.address()),
+                        "choose answer tokens, or record the whole prompt", ErrorCode::Usage);
+        std::vector<int> all(static_cast<std::size_t>(site.heads));
+        std::iota(all.begin(), all.end(), 0);
+        const TokenValues values =
+            lookedAtFrom(trace, index, {rows, all, HeadFusion::Mean, chosenWeights(params)},
+                         trace.tokens().stage(site.stage).size());
+        for (const int head : all)
+            heads.push_back(
+                measured(values.perHead[static_cast<std::size_t>(head)], targets, site.block, head));
+    }
+    std::stable_sort(heads.begin(), heads.end(),
+                     [](const RankedHead& a, const RankedHead& b) { return a.mass > b.mass; });
+    return heads;
+}
+
+std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+    const AttentionTrace& trace = context.trace();
+    const SiteChoice choice = chosenSites(trace.spec(), params);
+    const QueryChoice queries =
+        chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    const std::vector<int> targets =
+        chosenTokens(params.at("targets").get<std::string>(), trace.tokens(), choice.stage, "targets");
+    Table table{{{"rank", ""},
+                 {"layer", ""},
+                 {"head", ""},
+                 {"mass", "probability"},
+                 {"largest token", "probability"},
+                 {"entropy within", "nats"}},
+                {}};
+    for (const RankedHead& head :
+         rankedHeads(trace, choice, queries.tokens, targets, params, context.job()))
+        table.rows.push_back({static_cast<double>(table.rows.size() + 1), static_cast<double>(head.layer),
+                              static_cast<double>(head.head), head.mass, head.peak, head.entropy});
+    const std::string title =
+        fmt::format("Heads by attention from {} to {} tokens ({}), {}", queries.name, targets.size(),
+                    params.at("targets").get<std::string>(), describeSites(trace.spec(), choice));
+    return {{"table", title, "probability", "", std::move(table)}};
+}
+
+}  // namespace
+
+void add_head_ranking(AnalysisCatalog& catalog) {
+    catalog.add({{"head_ranking",
+                  "Heads by attention to the picture",
+                  "Every head in order of the attention that the chosen queries give to the pictures (or to "
+                  "other tokens).",
+                  {queriesParam("tokens that look: auto (the answer, or the last token of the prompt), ..."),
+                   {.name = "targets",
+                    .type = ParamType::Tokens,
+                    .defaultValue = "patches",
+                    .help = "tokens that are looked at: patches (all image tokens), image:0, text, 3-7, ..."},
+                   layersParam("all"), stageParam(), weightsParam("effective")}},
+                 needsOfSites,
+                 compute});
+}
+
+}  // namespace fovea

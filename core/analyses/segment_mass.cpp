@@ -1,0 +1,108 @@
+// How much of the attention goes to each part of the prompt (sinks reference §0.4, 5).
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "common/attention_maps.h"
+#include "common/segments.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+// Mass of every segment, in segment order, for one (layer, head).
+struct HeadMass {
+    int layer = 0, head = 0;
+    std::vector<double> mass;
+};
+
+std::vector<double> massOf(const std::vector<float>& row, const std::vector<Segment>& segments) {
+    std::vector<double> mass;
+    for (const Segment& segment : segments) {
+        double sum = 0;
+        for (const int token : segment.tokens)
+            if (const float value = row[static_cast<std::size_t>(token)]; !std::isnan(value)) sum += value;
+        mass.push_back(sum);
+    }
+    return mass;
+}
+
+std::vector<HeadMass> massesAt(const AttentionTrace& trace, int index, const std::vector<int>& queries,
+                               const std::vector<Segment>& segments, const nlohmann::json& params) {
+    const AttentionSite& site = trace.spec().sites[static_cast<std::size_t>(index)];
+    const std::vector<int> rows = positionsIn(trace.queryTokens(index), queries);
+    if (rows.empty())
+        throw Error(fmt::format("queries: none of them was recorded at {}", site.address()),
+                    "choose answer tokens, or record the whole prompt", ErrorCode::Usage);
+    const std::vector<int> heads = chosenHeads(site, params.at("heads").get<std::string>());
+    const TokenValues values = lookedAtFrom(trace, index, {rows, heads, HeadFusion::Mean, chosenWeights(params)},
+                                            trace.tokens().stage(site.stage).size());
+    std::vector<HeadMass> out;
+    for (std::size_t h = 0; h < heads.size(); ++h)
+        out.push_back({site.block, heads[h], massOf(values.perHead[h], segments)});
+    return out;
+}
+
+Table tableOf(const std::vector<HeadMass>& rows, const std::vector<Segment>& segments) {
+    Table table{{{"layer", ""}, {"head", ""}}, {}};
+    for (const Segment& segment : segments) table.columns.push_back({segment.name, "probability"});
+    for (const HeadMass& row : rows) {
+        table.rows.push_back({static_cast<double>(row.layer), static_cast<double>(row.head)});
+        for (const double mass : row.mass) table.rows.back().emplace_back(mass);
+    }
+    return table;
+}
+
+Series curvesOf(const std::vector<HeadMass>& rows, const std::vector<Segment>& segments) {
+    Series series{"layer", "attention mass (probability)", {}};
+    for (std::size_t s = 0; s < segments.size(); ++s) {
+        Series::Line line{segments[s].name, {}, {}};
+        for (std::size_t i = 0; i < rows.size();) {
+            double sum = 0;
+            std::size_t end = i;
+            for (; end < rows.size() && rows[end].layer == rows[i].layer; ++end) sum += rows[end].mass[s];
+            line.x.push_back(rows[i].layer);
+            line.y.push_back(sum / static_cast<double>(end - i));
+            i = end;
+        }
+        series.lines.push_back(std::move(line));
+    }
+    return series;
+}
+
+std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+    const AttentionTrace& trace = context.trace();
+    const SiteChoice choice = chosenSites(trace.spec(), params);
+    const std::vector<Segment> segments = segmentsOf(trace.tokens().stage(choice.stage));
+    const QueryChoice queries =
+        chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    std::vector<HeadMass> rows;
+    for (std::size_t i = 0; i < choice.sites.size(); ++i) {
+        context.job().progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()),
+                               "segment_mass");
+        for (HeadMass& row : massesAt(trace, choice.sites[i], queries.tokens, segments, params))
+            rows.push_back(std::move(row));
+    }
+    const std::string title =
+        fmt::format("Attention mass by segment from {}, {}", queries.name, describeSites(trace.spec(), choice));
+    return {{"curves", title, "probability", "means over the heads", curvesOf(rows, segments)},
+            {"table", title, "probability", "", tableOf(rows, segments)}};
+}
+
+}  // namespace
+
+void add_segment_mass(AnalysisCatalog& catalog) {
+    catalog.add({{"segment_mass",
+                  "Attention by segment",
+                  "Share of the attention on the system text, each picture, the question and the answer so far, "
+                  "per layer and head.",
+                  {queriesParam("tokens that look: auto (the answer, or the last token of the prompt), answer, "
+                                "an index, ..."),
+                   layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
+                 needsOfSites,
+                 compute});
+}
+
+}  // namespace fovea
