@@ -10,10 +10,12 @@
 
 #include "fovea/chat_template.h"
 #include "fovea/image_processor.h"
+#include "fovea/tokenizer.h"
 #include "io/json_file.h"
 #include "io/pickle.h"
 #include "io/safetensors.h"
 #include "seeds.h"
+#include "text/sentencepiece_file.h"
 
 extern "C" int fuzzSafetensors(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzUnpickler(const std::uint8_t* data, std::size_t size);
@@ -21,6 +23,7 @@ extern "C" int fuzzConfig(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzImageProcessor(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzChatTemplate(const std::uint8_t* data, std::size_t size);
 extern "C" int fuzzVisual(const std::uint8_t* data, std::size_t size);
+extern "C" int fuzzTokenizer(const std::uint8_t* data, std::size_t size);
 
 namespace fovea::test {
 namespace {
@@ -118,6 +121,13 @@ TEST_CASE("the seeds are valid, so that mutations reach beyond the first check")
         CHECK_MESSAGE(text.find("hi") != std::string::npos, seed);
     }
     for (const std::string& seed : visualSeeds()) CHECK(parseJson(seed.substr(1), "seed").contains("image"));
+    for (const std::string& seed : tokenizerSeeds()) {
+        const std::string file = seed.substr(seed.find('\n') + 1);
+        if (file.starts_with('{'))
+            CHECK_NOTHROW(Tokenizer::fromJson(parseJson(file, "seed"), "seed"));
+        else
+            CHECK(text::parseSentencePiece(file, "seed").pieces.size() == 4);
+    }
 }
 
 TEST_CASE("safetensors files under mutation") {
@@ -138,6 +148,10 @@ TEST_CASE("chat templates under mutation") {
 
 TEST_CASE("configurations of vision-language processors under mutation") {
     run("visual", fuzzVisual, visualSeeds());
+}
+
+TEST_CASE("tokenizers under mutation") {
+    run("tokenizer", fuzzTokenizer, tokenizerSeeds());
 }
 
 }  // namespace fovea::test

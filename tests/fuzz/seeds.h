@@ -97,4 +97,26 @@ inline std::vector<std::string> visualSeeds() {
         R"(j{"image":{"size":{"height":16,"width":16},"max_image_tiles":4}})"};
 }
 
+/// A line to encode, then the tokenizer.
+inline std::vector<std::string> tokenizerSeeds() {
+    const std::string sentencePiece("\x0a\x09\x0a\x05<unk>\x18\x02\x0a\x08\x0a\x01" "a\x15\x00\x00\x80\xbf"
+                                    "\x0a\x08\x0a\x01" "b\x15\x00\x00\x00\xc0" "\x0a\x09\x0a\x02" "ab\x15\x00\x00\x00\xbf",
+                                    42);
+    return {
+        "Ab <s>ab \xC3\xA9\n"
+        R"({"added_tokens":[{"id":5,"content":"<s>","special":true,"normalized":false,"lstrip":true}],"normalizer":{"type":"Sequence",)"
+        R"("normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Replace","pattern":{"Regex":" +"},"content":"_"}]},)"
+        R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"_|a(?!b)"},"behavior":"MergedWithNext","invert":false},)"
+        R"("post_processor":{"type":"BertProcessing","cls":["<s>",5],"sep":["<s>",5]},"decoder":{"type":"Sequence","decoders":[)"
+        R"({"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},)"
+        R"("model":{"type":"BPE","unk_token":"?","fuse_unk":true,"vocab":{"?":0,"a":1,"b":2,"_":3,"ab":4},"merges":["a b"]}})",
+        "it's a  b\n"
+        R"({"pre_tokenizer":{"type":"ByteLevel","add_prefix_space":true},"decoder":{"type":"ByteLevel"},"post_processor":{"type":"ByteLevel"},)"
+        R"("model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"#","vocab":{"u":0,"\u0120":1,"#a":2,"i":3,"#t":4}}})",
+        "a bb\n"
+        R"({"normalizer":{"type":"BertNormalizer"},"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"first"},)"
+        R"("decoder":{"type":"Metaspace","replacement":"_"},"model":{"type":"Unigram","unk_id":0,"vocab":[["u",0],["_",-1],["a",-2],["_a",-2.5],["bb",-3]]}})",
+        "ab\n" + sentencePiece};
+}
+
 }  // namespace fovea::test
