@@ -106,7 +106,7 @@ inline std::vector<std::string> tokenizerSeeds() {
         "Ab <s>ab \xC3\xA9\n"
         R"({"added_tokens":[{"id":5,"content":"<s>","special":true,"normalized":false,"lstrip":true}],"normalizer":{"type":"Sequence",)"
         R"("normalizers":[{"type":"NFKC"},{"type":"Lowercase"},{"type":"Replace","pattern":{"Regex":" +"},"content":"_"}]},)"
-        R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"_|a(?!b)"},"behavior":"MergedWithNext","invert":false},)"
+        R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"_|a(?!b)|c"},"behavior":"MergedWithNext","invert":false},)"
         R"("post_processor":{"type":"BertProcessing","cls":["<s>",5],"sep":["<s>",5]},"decoder":{"type":"Sequence","decoders":[)"
         R"({"type":"Replace","pattern":{"String":"_"},"content":" "},{"type":"ByteFallback"},{"type":"Fuse"},{"type":"Strip","content":" ","start":1,"stop":1}]},)"
         R"("model":{"type":"BPE","unk_token":"?","fuse_unk":true,"vocab":{"?":0,"a":1,"b":2,"_":3,"ab":4},"merges":["a b"]}})",

@@ -9,7 +9,7 @@ using namespace fovea;
 using nlohmann::json;
 
 TEST_CASE("folders without tokenizer.json give the ids of the reference packages") {
-    const auto root = test::fixtureFolder("make_folder_fixtures.py");
+    const auto root = test::fixtureFolder("text/make_folder_fixtures.py", {"fixture_texts.py"});
     const json names = test::readJson(root / "index.json");
     REQUIRE(names.size() >= 7);
     for (const json& name : names) {
@@ -29,7 +29,7 @@ TEST_CASE("folders without tokenizer.json give the ids of the reference packages
 }
 
 TEST_CASE("the roles and the length limit of a folder") {
-    const auto root = test::fixtureFolder("make_folder_fixtures.py");
+    const auto root = test::fixtureFolder("text/make_folder_fixtures.py", {"fixture_texts.py"});
     const auto gpt2 = Tokenizer::fromFolder(root / "gpt2");
     CHECK(gpt2->modelMaxLength() == 77);
     CHECK(gpt2->eosToken() == "<|endoftext|>");

@@ -41,7 +41,7 @@ private:
 };
 
 struct Fixtures {
-    std::filesystem::path folder = test::fixtureFolder("text/make_tokenizer_fixtures.py");
+    std::filesystem::path folder = test::fixtureFolder("text/make_tokenizer_fixtures.py", {"fixture_texts.py"});
     json index = test::readJson(folder / "index.json");
     std::vector<std::string> texts;
 
