@@ -2,6 +2,8 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/tanh.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
@@ -33,6 +35,14 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
         bias = biasOfRankFour(call);
         bias = wide(bias[0][bias.size(1) > 1 ? head : 0].expand({queries, keys}));
     }
+    double scale = call.scale;
+    if (call.softcap > 0) {
+        // The loops cap nothing: capped logits go in as the bias of queries that count for nothing.
+        const at::Tensor plain = at::matmul(q, k.t()) * scale;
+        const at::Tensor capped = at::tanh(plain / call.softcap) * call.softcap;
+        bias = bias.defined() ? (capped + bias).contiguous() : capped;
+        scale = 0;
+    }
     if (call.causal && (call.windowLeft >= 0 || call.prefix > 0)) {
         // The loops know causal masks only.
         const at::Tensor hidden = hiddenKeys(call, {0, queries, 0, keys}).to(at::kCPU);
@@ -55,7 +65,7 @@ HeadReference referenceOf(const AttentionCall& call, std::int64_t head) {
     problem.tq = queries;
     problem.tk = keys;
     problem.d = q.size(1);
-    problem.scale = call.scale;
+    problem.scale = scale;
     problem.causal = call.causal && call.prefix == 0 ? 1 : 0;
     problem.q_offset = call.queryOffset;
     fv_reference_result result{};
@@ -116,10 +126,9 @@ ReferenceCheck checkAgainstReference(const AttentionTrace& trace, int site, cons
     const SiteRecord& record = trace.impl()->record(site);
     const AttentionCall& call = record.call;
     const std::string address = trace.spec().sites[static_cast<std::size_t>(site)].address();
-    if (!record.hasLogits() || call.softcap > 0)
-        throw Error(fmt::format("{}: the float64 reference needs {}", address,
-                                call.softcap > 0 ? "logits without a cap" : "Q, K and their bias"),
-                    "record them with --keep qkv", ErrorCode::Usage);
+    if (!record.hasLogits())
+        throw Error(address + ": the float64 reference needs Q, K and their bias", "record them with --keep qkv",
+                    ErrorCode::Usage);
     const bool outputs = record.headOutput.defined() && call.value.defined() && !record.edit;
     const std::int64_t heads = call.query.size(1), group = heads / call.key.size(1);
     ReferenceCheck check;
