@@ -29,6 +29,7 @@ struct AttentionCall {
     std::int64_t prefix = 0;
     /// Runs of tokens that attention stays within (then without bias or causal mask); null: one sequence.
     std::shared_ptr<const AttentionSegments> segments;
+    bool cached = false;  ///< keys and values are those of the run's cache
     /// Of the output projection, [hidden, heads * value_dim]; for value-weighted statistics.
     at::Tensor outputWeight;
 };

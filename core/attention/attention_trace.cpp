@@ -168,6 +168,7 @@ const TokenMap& AttentionTrace::tokens() const { return m_impl->tokens; }
 const std::vector<int>& AttentionTrace::sites() const { return m_impl->order; }
 bool AttentionTrace::has(int site) const { return m_impl->records.count(site) != 0; }
 const std::string& AttentionTrace::prefix() const { return m_impl->prefix; }
+const std::vector<std::shared_ptr<const AttentionTrace>>& AttentionTrace::parts() const { return m_impl->parts; }
 
 std::uint64_t AttentionTrace::bytes() const {
     std::uint64_t total = 0;
@@ -187,6 +188,7 @@ std::uint64_t AttentionTrace::bytes() const {
     for (const auto& entry : m_impl->hidden) add(entry.second);
     for (const auto& entry : m_impl->outputs) add(entry.second);
     for (const auto& entry : m_impl->inputs) add(entry.second);
+    for (const auto& part : m_impl->parts) total += part->bytes();
     return total;
 }
 

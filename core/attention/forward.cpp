@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "attention/kv_cache.h"
 #include "attention/probabilities.h"
 #include "attention/recorder.h"
 #include "attention/routes.h"
@@ -26,12 +27,6 @@
 
 namespace fovea {
 namespace {
-
-std::vector<int> identity(std::int64_t count) {
-    std::vector<int> list(static_cast<std::size_t>(count));
-    std::iota(list.begin(), list.end(), 0);
-    return list;
-}
 
 std::vector<int> toInts(const at::Tensor& indices) {
     const at::Tensor plain = indices.to(at::kCPU, at::kLong).contiguous();
@@ -92,20 +87,16 @@ Forward::~Forward() = default;
 
 at::Tensor Forward::attend(const AttentionCall& call) {
     const AttentionSite& site = m_model.sites.at(static_cast<std::size_t>(call.site));
-    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0,
-                   site.address());
+    m_job.progress(done(), site.address());
     RouteOutput result = m_routes->run(call, *m_dense);
     const auto edit = std::find_if(m_spec.edits.sites.begin(), m_spec.edits.sites.end(),
                                    [&](const SiteEdit& e) { return e.site == call.site; });
     const bool edited = edit != m_spec.edits.sites.end() && !edit->identity();
     if (!edited && !m_recorder->wants(call.site)) return result.output;
 
-    const auto tokens = [&](std::int64_t count) {
-        const auto kept = m_kept.find(site.stage);
-        const bool pruned = kept != m_kept.end() && kept->second.size(0) == count;
-        return pruned ? toInts(kept->second) : identity(count);
-    };
-    const std::vector<int> queryTokens = tokens(call.query.size(2)), keyTokens = tokens(call.key.size(2));
+    const std::vector<int> queryTokens = tokensOf(site.stage, call.query.size(2));
+    const std::vector<int> keyTokens =
+        call.cached ? m_cache->tokens(call.site) : tokensOf(site.stage, call.key.size(2));
     std::optional<SiteEdit> resolved;
     if (edited) {
         resolved = resolvePositions(*edit, queryTokens, keyTokens);
@@ -118,6 +109,65 @@ at::Tensor Forward::attend(const AttentionCall& call) {
             m_recorder->watchGradient(call.site, result.output);
     }
     return result.output;
+}
+
+std::vector<int> Forward::tokensOf(const std::string& stage, std::int64_t count) const {
+    const auto kept = m_kept.find(stage);
+    if (kept != m_kept.end() && kept->second.size(0) == count) return toInts(kept->second);
+    std::vector<int> list(static_cast<std::size_t>(count));
+    std::iota(list.begin(), list.end(), static_cast<int>(past()));
+    return list;
+}
+
+double Forward::done() const {
+    if (m_blocksTotal == 0) return 0;
+    return std::min(1.0, static_cast<double>(m_blocksRun - m_blocksBefore) / m_blocksTotal);
+}
+
+void Forward::useCache(AttentionCall& call) {
+    if (!m_cache) return;
+    const std::string& stage = m_model.sites.at(static_cast<std::size_t>(call.site)).stage;
+    call.queryOffset = static_cast<std::int64_t>(m_cache->tokens(call.site).size());
+    const KvCache::View all = m_cache->append(call.site, call.key, call.value, tokensOf(stage, call.key.size(2)));
+    call.key = all.key;
+    call.value = all.value;
+    call.cached = true;
+}
+
+std::int64_t Forward::past() const { return m_cache ? m_cache->length() : 0; }
+
+const std::vector<int>& Forward::cachedTokens(int site) const { return m_cache->tokens(site); }
+
+void Forward::beginPart(const std::string& prefix, TokenMap tokens) {
+    for (const StageTokens& stage : tokens.stages) m_partStages.push_back(stage.stage);
+    m_recorder->beginPart(prefix, std::move(tokens));
+}
+
+void Forward::endPart() {
+    m_recorder->endPart();
+    for (const std::string& stage : m_partStages) m_kept.erase(stage);
+    m_partStages.clear();
+}
+
+void Forward::beginPass(KvCache& cache, int firstToken, int blocks, const JobContext& job) {
+    m_cache = &cache;
+    m_job = job;
+    m_kept.clear();
+    m_blocksBefore = m_blocksRun;
+    m_blocksTotal = blocks;
+    m_recorder->beginPass(firstToken);
+}
+
+void Forward::endPass(std::int64_t tokens) { m_cache->advance(tokens); }
+
+void Forward::dropPass() {
+    m_recorder->dropPass();
+    m_cache->truncate(m_cache->length());
+}
+
+at::Tensor Forward::recordedOutput(const std::string& name) const {
+    const auto found = m_outputs.find(name);
+    return found == m_outputs.end() ? at::Tensor() : found->second;
 }
 
 // Heads that an edit changes are computed again, from their edited probabilities, and overwrite their slice;
@@ -164,7 +214,7 @@ at::Tensor Forward::input(const std::string& name) const {
 }
 
 std::optional<Residual> Forward::resume(const std::string& stage) {
-    if (!m_spec.resume || m_spec.gradients.any()) return {};
+    if (!m_spec.resume || m_spec.gradients.any() || m_recorder->inPart()) return {};
     const auto stored = m_spec.resume->checkpoints.find(stage);
     if (stored == m_spec.resume->checkpoints.end()) return {};
     const int blocks = m_model.stage(stage).layers;
@@ -181,8 +231,7 @@ std::optional<Residual> Forward::resume(const std::string& stage) {
 }
 
 at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Tensor& x) {
-    m_job.progress(m_blocksTotal ? std::min(1.0, static_cast<double>(m_blocksRun) / m_blocksTotal) : 0,
-                   stage);
+    m_job.progress(done(), stage);
     const auto kept = m_kept.find(stage);
     // Checkpoints hold the stream before this block's own pruning, so that a run that prunes otherwise can
     // use them.
@@ -201,6 +250,7 @@ at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Te
 
 at::Tensor Forward::pruned(const std::string& stage, int block, const at::Tensor& x) {
     at::Tensor stream = x;
+    if (past() > 0) return stream;  // tokens of an answer are never dropped
     for (const TokenPrune& prune : m_spec.edits.prunes) {
         if (prune.stage != stage || prune.block != block) continue;
         const auto options = at::TensorOptions(at::kLong).device(x.device());
@@ -253,10 +303,21 @@ RunResult Forward::finish() {
     }
     result.trace = m_recorder->finish(m_outputs, m_inputs);
     result.state = m_recorder->state(result.trace, m_inputs);
+    addCounts(result);
+    return result;
+}
+
+RunResult Forward::finishGeneration(TokenMap tokens) {
+    RunResult result;
+    result.trace = m_recorder->finishGeneration(m_outputs, m_inputs, *m_cache, std::move(tokens));
+    addCounts(result);
+    return result;
+}
+
+void Forward::addCounts(RunResult& result) const {
     result.routes = m_routes->reports();
     result.blocksRun = m_blocksRun;
     result.blocksResumed = m_blocksResumed;
-    return result;
 }
 
 at::Tensor Forward::resolveObjective(RunResult& result) {

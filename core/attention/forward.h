@@ -17,6 +17,7 @@
 namespace fovea {
 
 struct Linear;
+class KvCache;
 class Recorder;
 class RouteTable;
 
@@ -51,6 +52,19 @@ public:
     /// value_dim].
     at::Tensor attend(const AttentionCall& call);
 
+    /// In a generation: adds the keys and values of a call to the cache and lets it attend to all that is there. Else
+    /// does nothing. The mask is set afterwards.
+    void useCache(AttentionCall& call);
+    /// Tokens of the sequence that earlier passes of a generation have seen; 0 without one.
+    std::int64_t past() const;
+    /// Places in the sequence of a cached site's keys.
+    const std::vector<int>& cachedTokens(int site) const;
+
+    /// Between the two, what is recorded goes into a trace of its own, for sites that run once a tile or an image:
+    /// its names in a trace file begin with `prefix` ("tile0/"), its tokens are `tokens`.
+    void beginPart(const std::string& prefix, TokenMap tokens);
+    void endPart();
+
     /// x W^T + b; where adapters, streamed weights and relevance rules enter.
     at::Tensor linear(const Linear& weight, const at::Tensor& x);
 
@@ -62,7 +76,7 @@ public:
     at::Tensor input(const std::string& name) const;
 
     /// Whether a language model's logits of every position are wanted, not of the last alone.
-    bool wantsAllLogits() const { return m_input.allLogits || m_spec.capture.allLogits; }
+    bool wantsAllLogits() const { return !m_cache && (m_input.allLogits || m_spec.capture.allLogits); }
 
     /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the
     /// model computes its embeddings and begins at block 0.
@@ -87,6 +101,17 @@ public:
 
     const JobContext& job() const { return m_job; }
 
+    /// Begins a pass of a generation over `blocks` blocks: `cache` holds what earlier passes have seen; rows of tokens
+    /// before `firstToken` are not recorded. endPass takes over what the pass has computed, dropPass forgets a pass
+    /// that did not come to its end.
+    void beginPass(KvCache& cache, int firstToken, int blocks, const JobContext& job);
+    void endPass(std::int64_t tokens);
+    void dropPass();
+    /// An output recorded so far; undefined when there is none of the name.
+    at::Tensor recordedOutput(const std::string& name) const;
+    /// Closes a generation; `tokens` are those of prompt and answer.
+    RunResult finishGeneration(TokenMap tokens);
+
     /// Closes the run: objective, backward pass, results.
     RunResult finish();
 
@@ -94,6 +119,9 @@ private:
     at::Tensor applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain);
     at::Tensor pruned(const std::string& stage, int block, const at::Tensor& x);
     at::Tensor resolveObjective(RunResult& result);
+    std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;
+    void addCounts(RunResult& result) const;
+    double done() const;
 
     const ModelSpec& m_model;
     const TensorInput& m_input;
@@ -108,6 +136,9 @@ private:
     int m_blocksRun = 0;
     int m_blocksResumed = 0;
     int m_blocksTotal = 0;
+    int m_blocksBefore = 0;  ///< run by earlier passes
+    KvCache* m_cache = nullptr;
+    std::vector<std::string> m_partStages;
 };
 
 }  // namespace fovea

@@ -2,19 +2,48 @@
 
 #include <algorithm>
 
+#include "attention/kv_cache.h"
+
 namespace fovea {
 
 Recorder::Recorder(const ModelSpec& spec, const RunSpec& run, TokenMap tokens, std::string prefix,
                    std::shared_ptr<const AttentionOperator> op)
-    : m_spec(spec), m_run(run), m_impl(std::make_shared<AttentionTrace::Impl>()) {
-    m_impl->spec = spec;
-    m_impl->tokens = std::move(tokens);
-    m_impl->prefix = std::move(prefix);
-    m_impl->op = std::move(op);
+    : m_spec(spec), m_run(run), m_op(std::move(op)), m_main(newBook(std::move(prefix), std::move(tokens))) {
     CaptureRequest capture = run.capture;
     capture.qkv = capture.qkv || run.gradients.attention;
     for (const AttentionSite& site : spec.sites) m_wanted.push_back(capture.wants(site.address()));
 }
+
+Recorder::Book Recorder::newBook(std::string prefix, TokenMap tokens) const {
+    Book book;
+    book.impl = std::make_shared<AttentionTrace::Impl>();
+    book.impl->spec = m_spec;
+    book.impl->tokens = std::move(tokens);
+    book.impl->prefix = std::move(prefix);
+    book.impl->op = m_op;
+    return book;
+}
+
+void Recorder::Book::close() {
+    for (auto& [site, output] : watched)
+        if (const auto found = open.find(site); found != open.end() && output.grad().defined())
+            found->second->outputGradient = output.grad().detach();
+    watched.clear();
+    for (auto& [site, record] : open) impl->records[site] = record;
+    open.clear();
+}
+
+void Recorder::beginPart(const std::string& prefix, TokenMap tokens) {
+    m_part = newBook(m_main.impl->prefix + prefix, std::move(tokens));
+}
+
+void Recorder::endPart() {
+    if (!m_part) return;
+    m_finished.push_back(std::move(*m_part));
+    m_part.reset();
+}
+
+void Recorder::beginPass(int firstToken) { m_passes.begin(firstToken); }
 
 void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::Tensor& lse,
                     std::vector<int> queryTokens, std::vector<int> keyTokens) {
@@ -24,39 +53,58 @@ void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::T
          {&record->call.query, &record->call.key, &record->call.value, &record->call.bias})
         if (tensor->defined()) *tensor = tensor->detach();
     record->lse = lse.detach();
+    if (call.cached) {
+        m_passes.site(record->call, record->lse, queryTokens);
+        return;
+    }
     if (edit) record->edit = *edit;
     record->queryTokens = std::move(queryTokens);
     record->keyTokens = std::move(keyTokens);
-    m_open[call.site] = std::move(record);
-    m_impl->order.push_back(call.site);
+    book().open[call.site] = std::move(record);
+    book().impl->order.push_back(call.site);
 }
 
 void Recorder::watchGradient(int site, const at::Tensor& output) {
     output.retain_grad();
-    m_watched[site] = output;
+    book().watched[site] = output;
 }
 
 void Recorder::attentionOutput(int site, const at::Tensor& value) {
-    if (const auto found = m_open.find(site); m_run.capture.attentionOutput && found != m_open.end())
-        found->second->attentionOutput = value.detach();
+    if (!m_run.capture.attentionOutput || !wants(site)) return;
+    if (!m_passes.attentionOutput(site, value.detach()))
+        if (SiteRecord* record = openRecord(site)) record->attentionOutput = value.detach();
 }
 
 void Recorder::headOutput(int site, const at::Tensor& value) {
-    if (const auto found = m_open.find(site); m_run.capture.headOutput && found != m_open.end())
-        found->second->headOutput = value.detach();
+    if (!m_run.capture.headOutput || !wants(site)) return;
+    if (!m_passes.headOutput(site, value.detach()))
+        if (SiteRecord* record = openRecord(site)) record->headOutput = value.detach();
+}
+
+SiteRecord* Recorder::openRecord(int site) {
+    const auto found = book().open.find(site);
+    return found == book().open.end() ? nullptr : found->second.get();
 }
 
 void Recorder::tap(std::string_view name, const at::Tensor& value) {
-    if (m_run.capture.wantsTap(name)) m_impl->taps[std::string(name)] = value.detach();
+    if (!m_run.capture.wantsTap(name)) return;
+    if (m_passes.active() && !m_part)
+        m_passes.tap(std::string(name), value.detach());
+    else
+        book().impl->taps[std::string(name)] = value.detach();
 }
 
 void Recorder::hidden(const std::string& stage, int i, const at::Tensor& x) {
-    if (m_run.capture.hidden) m_impl->hidden[{stage, i}] = x.detach();
+    if (!m_run.capture.hidden) return;
+    if (m_passes.active() && !m_part)
+        m_passes.hidden(stage, i, x.detach());
+    else
+        book().impl->hidden[{stage, i}] = x.detach();
 }
 
 void Recorder::checkpoint(const std::string& stage, int block, const at::Tensor& x, const at::Tensor& kept) {
     const CheckpointPolicy& policy = m_run.checkpoints;
-    if (policy.everyBlocks <= 0 || block % policy.everyBlocks != 0) return;
+    if (m_part || policy.everyBlocks <= 0 || block % policy.everyBlocks != 0) return;
     const auto bytes = static_cast<std::uint64_t>(x.nbytes());
     if (policy.maxBytes > 0 && m_checkpointBytes + bytes > policy.maxBytes) return;
     m_checkpointBytes += bytes;
@@ -67,11 +115,11 @@ void Recorder::adopt(const RunState& state, const std::string& stage, int block)
     for (const int site : state.trace->order) {
         const AttentionSite& where = m_spec.sites[static_cast<std::size_t>(site)];
         if (where.stage != stage || where.block >= block) continue;
-        m_impl->order.push_back(site);
-        m_impl->records[site] = state.trace->records.at(site);
+        m_main.impl->order.push_back(site);
+        m_main.impl->records[site] = state.trace->records.at(site);
     }
     for (const auto& [key, tensor] : state.trace->hidden)
-        if (key.first == stage && key.second < block) m_impl->hidden[key] = tensor;
+        if (key.first == stage && key.second < block) m_main.impl->hidden[key] = tensor;
     if (m_run.checkpoints.everyBlocks <= 0) return;
     const auto found = state.checkpoints.find(stage);
     if (found == state.checkpoints.end()) return;
@@ -84,16 +132,25 @@ void Recorder::adopt(const RunState& state, const std::string& stage, int block)
 
 std::shared_ptr<const AttentionTrace> Recorder::finish(std::map<std::string, at::Tensor> outputs,
                                                        const std::map<std::string, at::Tensor>& inputs) {
-    for (auto& [site, output] : m_watched)
-        if (const auto found = m_open.find(site); found != m_open.end() && output.grad().defined())
-            found->second->outputGradient = output.grad().detach();
-    m_watched.clear();
-    for (auto& [site, record] : m_open) m_impl->records[site] = record;
+    m_main.close();
+    for (Book& part : m_finished) {
+        part.close();
+        m_main.impl->parts.push_back(std::make_shared<AttentionTrace>(part.impl));
+    }
+    m_finished.clear();
     for (auto& [name, tensor] : outputs) tensor = tensor.detach();
-    m_impl->outputs = std::move(outputs);
+    m_main.impl->outputs = std::move(outputs);
     if (m_run.capture.input)
-        for (const auto& [name, tensor] : inputs) m_impl->inputs[name] = tensor.detach();
-    return std::make_shared<AttentionTrace>(m_impl);
+        for (const auto& [name, tensor] : inputs) m_main.impl->inputs[name] = tensor.detach();
+    return std::make_shared<AttentionTrace>(m_main.impl);
+}
+
+std::shared_ptr<const AttentionTrace> Recorder::finishGeneration(std::map<std::string, at::Tensor> outputs,
+                                                                 const std::map<std::string, at::Tensor>& inputs,
+                                                                 const KvCache& cache, TokenMap tokens) {
+    m_main.impl->tokens = std::move(tokens);
+    m_passes.close(*m_main.impl, cache, m_run.edits);
+    return finish(std::move(outputs), inputs);
 }
 
 std::shared_ptr<const RunState> Recorder::state(const std::shared_ptr<const AttentionTrace>& trace,

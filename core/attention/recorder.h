@@ -1,15 +1,20 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "attention/pass_records.h"
 #include "attention/run_state.h"
 
 namespace fovea {
 
-/// Collects what one run records. Keeps references to tensors, copies nothing, changes nothing.
+class KvCache;
+
+/// Collects what one run records. Keeps references to tensors, copies nothing but rows that a generation cuts out of
+/// larger tensors, changes nothing.
 class Recorder {
 public:
     Recorder(const ModelSpec& spec, const RunSpec& run, TokenMap tokens, std::string prefix,
@@ -29,20 +34,49 @@ public:
     /// Takes over what an earlier run recorded before `block` of a stage.
     void adopt(const RunState& state, const std::string& stage, int block);
 
-    /// Closes the recording; gradients are read from the watched outputs.
+    /// From here to endPart everything goes into a trace of its own.
+    void beginPart(const std::string& prefix, TokenMap tokens);
+    void endPart();
+    bool inPart() const { return m_part.has_value(); }
+
+    /// A generation's passes: calls that read a cache are joined over them; rows of tokens before `firstToken` are
+    /// left out.
+    void beginPass(int firstToken);
+    /// Forgets what the latest pass has recorded.
+    void dropPass() { m_passes.drop(); }
+
+    /// Closes the recording; gradients are read from the watched outputs. With a cache, the keys and values of its
+    /// sites are those of the cache; `tokens` then are those of prompt and answer.
     std::shared_ptr<const AttentionTrace> finish(std::map<std::string, at::Tensor> outputs,
                                                  const std::map<std::string, at::Tensor>& inputs);
+    std::shared_ptr<const AttentionTrace> finishGeneration(std::map<std::string, at::Tensor> outputs,
+                                                           const std::map<std::string, at::Tensor>& inputs,
+                                                           const KvCache& cache, TokenMap tokens);
     /// The checkpoints with the finished trace; null when none were asked for.
     std::shared_ptr<const RunState> state(const std::shared_ptr<const AttentionTrace>& trace,
                                           const std::map<std::string, at::Tensor>& inputs) const;
 
 private:
+    /// One trace in the making.
+    struct Book {
+        std::shared_ptr<AttentionTrace::Impl> impl;
+        std::map<int, std::shared_ptr<SiteRecord>> open;
+        std::map<int, at::Tensor> watched;
+
+        void close();
+    };
+    Book& book() { return m_part ? *m_part : m_main; }
+    SiteRecord* openRecord(int site);
+    Book newBook(std::string prefix, TokenMap tokens) const;
+
     const ModelSpec& m_spec;
     const RunSpec& m_run;
     std::vector<bool> m_wanted;
-    std::shared_ptr<AttentionTrace::Impl> m_impl;
-    std::map<int, std::shared_ptr<SiteRecord>> m_open;
-    std::map<int, at::Tensor> m_watched;
+    std::shared_ptr<const AttentionOperator> m_op;
+    Book m_main;
+    std::optional<Book> m_part;
+    std::vector<Book> m_finished;
+    PassRecords m_passes;
     std::map<std::string, std::vector<Checkpoint>> m_checkpoints;
     std::uint64_t m_checkpointBytes = 0;
 };

@@ -51,6 +51,7 @@ struct AttentionTrace::Impl {
     std::map<std::string, at::Tensor> outputs;                 // with the batch axis
     std::map<std::string, at::Tensor> inputs;
     std::map<std::string, at::Tensor> taps;
+    std::vector<std::shared_ptr<const AttentionTrace>> parts;
 
     const SiteRecord& record(int site) const;  ///< throws Error (Usage) when the site was not recorded
 };

@@ -211,8 +211,7 @@ private:
 };
 
 // How logits came from Q and K, so that a replay of Q and K gives the same probabilities.
-std::string attentionText(const AttentionTrace& trace) {
-    nlohmann::json sites = nlohmann::json::object();
+void addAttention(const AttentionTrace& trace, nlohmann::json& sites) {
     for (const int site : trace.sites()) {
         const SiteRecord& record = trace.impl()->record(site);
         sites[trace.spec().sites[static_cast<std::size_t>(site)].address()] = {
@@ -227,6 +226,12 @@ std::string attentionText(const AttentionTrace& trace) {
         if (record.call.windowLeft >= 0) how["window"] = record.call.windowLeft;
         if (record.call.prefix > 0) how["prefix"] = record.call.prefix;
     }
+}
+
+std::string attentionText(const AttentionTrace& trace) {
+    nlohmann::json sites = nlohmann::json::object();
+    addAttention(trace, sites);
+    for (const auto& part : trace.parts()) addAttention(*part, sites);
     return sites.dump();
 }
 
@@ -245,7 +250,10 @@ void writeTraceFile(const std::filesystem::path& path,
     if (traces.empty()) throw Error("there is no trace to write", {}, ErrorCode::Internal);
     const at::NoGradGuard noGrad;
     std::vector<SafetensorsEntry> entries;
-    for (const auto& trace : traces) Entries(*trace, options, job, entries).addAll();
+    for (const auto& trace : traces) {
+        Entries(*trace, options, job, entries).addAll();
+        for (const auto& part : trace->parts()) Entries(*part, options, job, entries).addAll();
+    }
     std::map<std::string, std::string> metadata = {{"fovea.version", FOVEA_VERSION},
                                                    {"fovea.token_map", tokenMapText(traces)},
                                                    {"fovea.attention", attentionText(*traces.front())},

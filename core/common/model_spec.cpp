@@ -34,6 +34,13 @@ nlohmann::json toJson(const WeightReport& report) {
 
 }  // namespace
 
+void Model::runNext(const ModelInput&, int, const std::vector<int>&, Forward&) const {
+    throw Error(spec().source + ": " + spec().architecture + " does not generate text",
+                "choose a model with a text side: fovea-cli families lists them", ErrorCode::Usage);
+}
+
+std::string Model::tokenText(int id) const { return "<" + std::to_string(id) + ">"; }
+
 int ModelSpec::siteIndex(const std::string& address) const {
     for (std::size_t i = 0; i < sites.size(); ++i)
         if (sites[i].address() == address) return static_cast<int>(i);

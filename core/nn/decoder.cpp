@@ -61,6 +61,7 @@ StageCost Decoder::cost() const {
     cost.keyValueWidth = static_cast<std::int64_t>(m_spec.keyValueHeads) * m_spec.headDim;
     cost.mlpWidth = (m_spec.mlp == MlpKind::Plain ? 1 : 2) * m_spec.intermediate;
     cost.layers = layers();
+    cost.capped = m_spec.softcap > 0;
     cost.vocabulary = hasHead() ? m_spec.vocabulary : 0;
     return cost;
 }
@@ -122,20 +123,32 @@ at::Tensor Decoder::embedTokens(const at::Tensor& ids) const {
     return at::mul(x, factor.to(x.options()));
 }
 
-void Decoder::addMask(AttentionCall& call, std::int64_t window, const Shared& shared, const at::Tensor& kept) const {
+void Decoder::addMask(AttentionCall& call, std::int64_t window, const Shared& shared, const Forward& forward) const {
     const DecoderMask& mask = shared.pass.mask;
-    if (describable(mask, window, kept.defined())) {
+    const at::Tensor kept = forward.keptTokens(m_spec.stage);
+    const std::int64_t length = shared.pass.positions.size(-1);
+    const bool pruned = kept.defined() || (call.cached && call.key.size(2) != forward.past() + length);
+    if (describable(mask, window, pruned)) {
         call.causal = true;
         call.windowLeft = window - 1;
         call.prefix = mask.prefix;
         return;
     }
-    at::Tensor& bias = shared.biases[window];
-    if (!bias.defined()) {
-        const at::Tensor all = at::arange(shared.pass.positions.size(-1), shared.pass.positions.options());
-        bias = maskBias(mask, window, {all, all}, call.query.scalar_type());
+    at::Tensor bias = shared.biases[window];
+    if (!bias.defined() || pruned) {
+        const auto options = shared.pass.positions.options();
+        MaskTokens tokens;
+        tokens.queries = kept.defined() ? kept : at::arange(length, options) + forward.past();
+        tokens.keys = tokens.queries;
+        if (call.cached) {
+            const std::vector<int>& cached = forward.cachedTokens(call.site);
+            const std::vector<std::int64_t> wide(cached.begin(), cached.end());
+            tokens.keys = at::tensor(wide, at::kLong).to(options.device());
+        }
+        bias = maskBias(mask, window, tokens, call.query.scalar_type());
+        if (!pruned) shared.biases[window] = bias;
     }
-    call.bias = selectBias(bias, kept);
+    call.bias = bias;
 }
 
 at::Tensor Decoder::attention(int index, const at::Tensor& x, const Shared& shared, Forward& forward) const {
@@ -153,14 +166,16 @@ at::Tensor Decoder::attention(int index, const at::Tensor& x, const Shared& shar
     if (block.keyNorm.defined()) call.key = block.keyNorm(call.key);
     const at::Tensor kept = forward.keptTokens(m_spec.stage);
     if (!shared.tables.empty()) {
-        const RotaryTable table = shared.tables[static_cast<std::size_t>(layer.rope)].select(kept);
+        const at::Tensor rows = kept.defined() && forward.past() > 0 ? kept - forward.past() : kept;
+        const RotaryTable table = shared.tables[static_cast<std::size_t>(layer.rope)].select(rows);
         call.query = rotate(call.query, table);
         call.key = rotate(call.key, table);
     }
     call.outputWeight = block.output.weight;
     call.scale = m_spec.scale / (m_spec.scaleByBlock ? index + 1 : 1);
     call.softcap = m_spec.softcap;
-    addMask(call, layer.window, shared, kept);
+    forward.useCache(call);
+    addMask(call, layer.window, shared, forward);
     const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
     return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
 }

@@ -60,7 +60,7 @@ private:
     struct Shared;  // what the blocks of one pass share
 
     void visitBlock(WeightVisitor& weights, int index);
-    void addMask(AttentionCall& call, std::int64_t window, const Shared& shared, const at::Tensor& kept) const;
+    void addMask(AttentionCall& call, std::int64_t window, const Shared& shared, const Forward& forward) const;
     at::Tensor attention(int index, const at::Tensor& x, const Shared& shared, Forward& forward) const;
 
     DecoderSpec m_spec;

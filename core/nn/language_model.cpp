@@ -3,12 +3,16 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include "attention/forward.h"
 #include "fovea/error.h"
 #include "io/tensor_info.h"
 #include "nn/decoder_config.h"
+#include "nn/generation_config.h"
 #include "nn/vision_model.h"
 
 namespace fovea {
@@ -82,13 +86,33 @@ DecoderMask textMask(const at::Tensor& attentionMask, const at::Tensor& position
     return mask;
 }
 
+DecoderMask continued(const DecoderMask& mask, std::int64_t length) {
+    DecoderMask longer = mask;
+    const auto extend = [&](at::Tensor& values, const at::Scalar& filled) {
+        if (values.defined() && values.size(0) < length)
+            values = at::cat({values, at::full({length - values.size(0)}, filled, values.options())});
+    };
+    extend(longer.visible, true);
+    extend(longer.groups, -1);
+    if (longer.segments.defined()) extend(longer.segments, longer.segments[-1].item<std::int64_t>());
+    return longer;
+}
+
+at::Tensor nextTokens(const std::vector<int>& ids, at::Device device) {
+    const std::vector<std::int64_t> wide(ids.begin(), ids.end());
+    return at::tensor(wide, at::kLong).unsqueeze(0).to(device);
+}
+
 void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward) {
     const bool all = forward.wantsAllLogits();
     forward.output("logits", decoder.logits(all ? hidden : hidden.narrow(1, hidden.size(1) - 1, 1), forward));
 }
 
 LanguageModel::LanguageModel(LanguageParts parts)
-    : m_decoder(std::move(parts.decoder)), m_tokenTypes(parts.tokenTypes), m_ignored(std::move(parts.ignored)) {
+    : m_decoder(std::move(parts.decoder)),
+      m_endTokens(std::move(parts.endTokens)),
+      m_tokenTypes(parts.tokenTypes),
+      m_ignored(std::move(parts.ignored)) {
     for (const std::string& text : parts.notices) notice(text);
 }
 
@@ -105,6 +129,7 @@ std::vector<InputTensor> LanguageModel::accepted() const {
 void LanguageModel::describe(ModelSpec& spec) {
     m_decoder.describe(spec);
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+    spec.capabilities.generate = m_decoder.hasHead();
 }
 
 void LanguageModel::runItem(Forward& forward) const {
@@ -124,6 +149,24 @@ void LanguageModel::runItem(Forward& forward) const {
         outputLogits(m_decoder, hidden, forward);
     else
         forward.output("last_hidden_state", hidden);
+}
+
+void LanguageModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    const at::Tensor& like = forward.input("input_ids").defined() ? forward.input("input_ids") : forward.input("inputs_embeds");
+    const at::Tensor given = forward.input("position_ids");
+    DecoderPass pass;
+    const at::Tensor next = nextTokens(ids, like.device());
+    pass.embed = [&] { return m_decoder.embedTokens(next); };
+    // Positions go on where those of the prompt end.
+    const std::int64_t ahead = given.defined() ? given.max().item<std::int64_t>() + 1 - like.size(1) : 0;
+    pass.positions = at::arange(next.size(1), next.options()) + (forward.past() + ahead);
+    pass.mask = textMask(forward.input("attention_mask"), given);
+    pass.mask = continued(pass.mask, forward.past() + next.size(1));
+    outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
+}
+
+std::int64_t LanguageModel::longestSequence() const {
+    return m_decoder.spec().names.positionEmbedding.empty() ? 0 : m_decoder.spec().positions;
 }
 
 std::shared_ptr<const ModelInput> LanguageModel::encode(const UserInput& input) const {
@@ -163,6 +206,7 @@ std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, con
     paths.headStored = source.weights().contains("lm_head.weight");
     LanguageParts parts;
     parts.decoder = readDecoder(modelType, source.config(), paths);
+    parts.endTokens = endTokensOf(source);
     parts.tokenTypes = gpt2;
     if (gpt2) parts.ignored = {"*.attn.bias", "*.attn.masked_bias"};
     if (!head || parts.decoder.tied) parts.ignored.push_back("lm_head.weight");

@@ -13,6 +13,7 @@ namespace fovea {
 /// What a family of language models hands over.
 struct LanguageParts {
     DecoderSpec decoder;
+    std::vector<int> endTokens;
     bool tokenTypes = false;  ///< token_type_ids pick rows of the token embedding that are added (GPT-2)
     std::vector<std::string> ignored, notices;
 };
@@ -23,6 +24,9 @@ public:
     explicit LanguageModel(LanguageParts parts);
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+    void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::int64_t longestSequence() const override;
+    std::vector<int> endTokens() const override { return m_endTokens; }
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -35,6 +39,7 @@ private:
     std::vector<InputTensor> accepted() const;
 
     Decoder m_decoder;
+    std::vector<int> m_endTokens;
     bool m_tokenTypes;
     std::vector<std::string> m_ignored;
 };
@@ -46,6 +51,12 @@ StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder);
 /// The mask of a sequence of n tokens from attention_mask and position_ids (either may be undefined), with the
 /// reference's reading of positions that do not follow on each other.
 DecoderMask textMask(const at::Tensor& attentionMask, const at::Tensor& positionIds);
+
+/// The mask of a sequence that has grown to `length` tokens: those of the answer are text that is seen.
+DecoderMask continued(const DecoderMask& mask, std::int64_t length);
+
+/// Token ids as int64 [1, n].
+at::Tensor nextTokens(const std::vector<int>& ids, at::Device device);
 
 /// Records `logits` of all positions, or of the last alone where a run does not ask for more.
 void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward);

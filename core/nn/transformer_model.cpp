@@ -1,5 +1,7 @@
 #include "nn/transformer_model.h"
 
+#include <ATen/Parallel.h>
+
 #include <algorithm>
 
 #include "fovea/error.h"
@@ -32,6 +34,23 @@ std::int64_t statisticsOf(std::int64_t queries, std::int64_t keys) {
            cells(queries) * cells(keys);
 }
 
+// The most bytes of a decoder's attention: stream, norm, Q, K and V beside what turns Q, or beside the output, its
+// copy, K and V repeated for their queries, and what the route works in.
+std::uint64_t decoderAttention(const StageCost& stage, std::int64_t tokens, std::int64_t element) {
+    const std::int64_t width = stage.attentionWidth, shared = stage.keyValueWidth;
+    const std::uint64_t turning = bytesOf(tokens * (2 * stage.hidden + 5 * width + 2 * shared), element);
+    const std::int64_t repeated = shared < width ? 2 * width : 0;
+    const std::uint64_t attending = bytesOf(tokens * (2 * stage.hidden + 3 * width + 2 * shared + repeated), element);
+    // The explicit route: logits in up to 32 MiB, and what becomes of them.
+    constexpr std::int64_t chunk = std::int64_t{32} << 20, maps = 5;
+    const std::int64_t cells = std::min(stage.heads * tokens * tokens * 4, chunk);
+    // The fused one of the CPU: a tile of logits a thread.
+    const std::int64_t rows = std::min<std::int64_t>(tokens, tokens >= 768 ? 256 : tokens >= 192 ? 64 : 32);
+    const std::int64_t tile = rows * (std::min<std::int64_t>(tokens, 512) + stage.attentionWidth / stage.heads + 2);
+    const std::uint64_t scratch = bytesOf(stage.capped ? maps * cells : at::get_num_threads() * tile * 4, 1);
+    return std::max(turning, attending + scratch);
+}
+
 }  // namespace
 
 void TransformerModel::load(const std::string& family, const ModelSource& source, const LoadOptions& options,
@@ -45,6 +64,7 @@ void TransformerModel::load(const std::string& family, const ModelSource& source
     WeightCollector collector;
     visit(collector);
     collector.plan.ignored = ignoredWeights();
+    amend(collector.plan);
     const BoundWeights weights = source.weights().bind(collector.plan);
     m_spec.weights = weights.report();
     m_spec.weights.notices.insert(m_spec.weights.notices.end(), m_notices.begin(), m_notices.end());
@@ -96,6 +116,7 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
         // Alive at once: stream, norm, Q, K, V, output in two layouts; or stream, norm, both sides of the
         // activation.
         std::uint64_t attention = vectors(2 * stage.hidden + 5 * stage.attentionWidth);
+        if (stage.keyValueWidth > 0) attention = decoderAttention(stage, tokens, element);
         if (stage.vocabulary > 0) {
             // The logits, and their capped copy or cast.
             const bool all = capture.allLogits || allLogits;

@@ -25,6 +25,7 @@ struct StageCost {
     std::int64_t biases = 0;  ///< distinct biases [heads, tokens, tokens] added to the logits: 0, 1 or layers
     std::int64_t keyValueWidth = 0;  ///< key-value heads * head_dim; 0: as attentionWidth
     std::int64_t vocabulary = 0;     ///< columns of the head over the vocabulary; 0: none
+    bool capped = false;             ///< logits are soft-capped: no fused route takes them
 };
 
 /// What families share: identity, weights, device and memory estimates. A family says which weights it has
@@ -48,6 +49,8 @@ protected:
     virtual void visit(WeightVisitor& weights) = 0;
     virtual void runItem(Forward& forward) const = 0;
     virtual std::vector<StageCost> costs() const = 0;
+    /// Adds to the weight-name table what a visitor cannot say: other spellings of a name.
+    virtual void amend(WeightPlan& plan) const { static_cast<void>(plan); }
     /// Names that may lie in the files without being used.
     virtual std::vector<std::string> ignoredWeights() const { return {}; }
 

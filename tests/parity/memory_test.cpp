@@ -1,4 +1,6 @@
 // Memory estimates against what the allocator saw.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <c10/core/Allocator.h>
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <doctest/doctest.h>
@@ -8,6 +10,8 @@
 #include <memory>
 #include <mutex>
 
+#include "attention/forward.h"
+#include "fovea/generate.h"
 #include "io/safetensors.h"
 #include "parity/fixtures.h"
 
@@ -47,7 +51,55 @@ std::shared_ptr<const ModelInput> largeInput(const Model& model, const Case& c) 
     return model.encode(input);
 }
 
+/// A text that is long enough for the same.
+std::shared_ptr<const ModelInput> longText(const Model& model, const Case& c, std::int64_t tokens) {
+    auto input = std::make_shared<TensorInput>(dynamic_cast<const TensorInput&>(*inputsOf(c, model)));
+    at::Tensor& ids = input->items[0].at("input_ids");
+    ids = at::arange(tokens, at::kLong).remainder(90).unsqueeze(0) + 1;
+    StageTokens& stage = input->maps[0].stages[0];
+    stage.tokens.resize(static_cast<std::size_t>(tokens));
+    return input;
+}
+
+template <typename Run>
+double measured(const std::string& what, Run run) {
+    auto meter = std::make_shared<Meter>();
+    MemoryEstimate estimate;
+    {
+        const c10::DebugInfoGuard guard(c10::DebugInfoKind::PROFILER_STATE, meter);
+        estimate = run();
+    }
+    const double ratio = static_cast<double>(estimate.run()) / static_cast<double>(meter->peak());
+    fmt::print("memory estimate / measured, {:<48} {:.2f}\n", what, ratio);
+    return ratio;
+}
+
 }  // namespace
+
+TEST_CASE("estimates of texts and answers are near the measured peak" * doctest::skip(testDevice() != "cpu")) {
+    for (const char* name : {"llama-gqa-1", "llama-gqa-4", "qwen2-window", "qwen3-0", "gemma2-0", "gemma3-0"}) {
+        const Case& c = caseNamed(name);
+        const auto model = open(c);
+        const auto input = longText(*model, c, 1500);
+        RunSpec plain, keeps;
+        keeps.capture.qkv = keeps.capture.lse = keeps.capture.hidden = true;
+        GenerateSpec answer;
+        answer.maxNewTokens = 100;
+        answer.capture.qkv = true;
+        GenerateSpec all = answer;
+        all.rows = RecordedRows::All;
+        all.capture.hidden = true;
+        const std::string what = name;
+        for (const double ratio :
+             {measured(what + ", plain", [&] { return runModel(*model, *input, plain).estimate; }),
+              measured(what + ", recording", [&] { return runModel(*model, *input, keeps).estimate; }),
+              measured(what + ", answer", [&] { return generate(*model, *input, answer).estimate; }),
+              measured(what + ", answer, all rows", [&] { return generate(*model, *input, all).estimate; })}) {
+            CHECK(ratio > 0.9);
+            CHECK(ratio < 1.5);
+        }
+    }
+}
 
 TEST_CASE("memory estimates are within a quarter of the measured peak" *
           doctest::skip(testDevice() != "cpu")) {

@@ -1,4 +1,5 @@
 """Cases of language models: Llama, Mistral, Qwen 2 and 3, Gemma 1 to 3, GPT-2."""
+import copy
 import json
 
 import torch
@@ -45,6 +46,16 @@ def reference(model, inputs):
     return run
 
 
+def answers(model, folder, inputs):
+    """Greedy answers of 20 tokens, plain and with a repetition penalty."""
+    about = {}
+    for name, extra in (("greedy", {}), ("penalised", {"repetition_penalty": 1.4})):
+        # Dynamic rotary positions remember the longest text: a fresh copy each time.
+        out = copy.deepcopy(model).generate(inputs["input_ids"], max_new_tokens=20, do_sample=False, pad_token_id=0, **extra)
+        about[name] = out[0, inputs["input_ids"].shape[1]:].tolist()
+    (folder / "answers.json").write_text(json.dumps(about))
+
+
 def case(fixtures, name, family, model, seed, inputs, legacy=None, rename=None):
     folder = fixtures.folder(name) / "model"
     randomise(model, seed)
@@ -57,6 +68,8 @@ def case(fixtures, name, family, model, seed, inputs, legacy=None, rename=None):
         tensors = load_file(folder / "model.safetensors")
         save_file(rename(tensors), folder / "model.safetensors")
     fixtures.add(name, family, reference(model, inputs), inputs)
+    if list(inputs) == ["input_ids"] and len(inputs["input_ids"]) == 1 and hasattr(model, "lm_head"):
+        answers(model, fixtures.root / name, inputs)
 
 
 def old_rope(config):

@@ -40,7 +40,8 @@ public:
     /// Seed of the session.
     virtual std::uint64_t seed() const = 0;
 
-    const TokenMap& tokens() const { return input().maps[static_cast<std::size_t>(item())]; }
+    /// Of the trace: with an answer, those of the answer, too.
+    const TokenMap& tokens() const { return trace().tokens(); }
 };
 
 /// One file of core/analyses.

@@ -64,6 +64,9 @@ public:
     /// "", or the axis prefix of the item in a trace file ("image0/").
     const std::string& prefix() const;
 
+    /// Traces of passes that ran the same sites once for every tile or image of this item, in order; mostly empty.
+    const std::vector<std::shared_ptr<const AttentionTrace>>& parts() const;
+
     int queries(int site) const;
     int keys(int site) const;
     /// Token index (in the unpruned sequence) of every query or key row; differs from 0..n-1 only after

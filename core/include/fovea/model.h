@@ -19,6 +19,7 @@
 namespace fovea {
 
 class Forward;
+class Tokenizer;
 
 /// A stack of blocks with one residual stream.
 struct StageSpec {
@@ -70,11 +71,19 @@ struct ModelSpec {
 /// The `info --json` object of PRODUCT.md §4.
 nlohmann::json toJson(const ModelSpec& spec);
 
+/// How a prompt becomes what a language model reads.
+enum class PromptForm {
+    Template,  ///< through the folder's chat template, where it has one
+    Raw,       ///< as it is
+};
+
 /// What a user hands to a model: pictures (upright, RGB), text, or raw tensors under their Hugging Face
 /// names.
 struct UserInput {
     std::vector<Pixels> images;
     std::string prompt;
+    PromptForm promptForm = PromptForm::Template;
+    std::filesystem::path chat;  ///< JSON file with a conversation, in the place of a prompt
     /// Safetensors file; when set, images serve only as pictures under the result.
     std::filesystem::path tensors;
 };
@@ -90,6 +99,7 @@ public:
     std::vector<Pixels> originals;   // the upright pictures; empty Pixels where only tensors were given
     std::vector<Pixels> seen;        // what the model saw: after resize, crop and padding
     std::vector<PixelTransform> transforms;  // where the pixels of `seen` come from
+    std::vector<std::string> notices;        // what was done otherwise than one might expect
     std::vector<double> black;       // a black pixel in normalised units, per channel; empty where unknown
 };
 
@@ -106,6 +116,18 @@ public:
 
     /// Runs one item of the input through the network; everything observable passes through `forward`.
     virtual void run(const ModelInput& input, int item, Forward& forward) const = 0;
+
+    /// Runs tokens that follow on the prompt and on what the forward's cache holds of the answer; only of models whose
+    /// capabilities say `generate`, others throw Error (Usage).
+    virtual void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const;
+    /// Tokens after which an answer ends (generation_config.json, else config.json).
+    virtual std::vector<int> endTokens() const { return {}; }
+    /// The most tokens a sequence may have; 0: no limit.
+    virtual std::int64_t longestSequence() const { return 0; }
+    /// What a token of an answer stands for in a token map.
+    virtual std::string tokenText(int id) const;
+    /// The tokenizer of the text side; null where there is none, Error (Input) where it cannot be read.
+    virtual std::shared_ptr<const Tokenizer> tokenizer() const { return nullptr; }
 
     /// Bytes that a run of this input will take with this capture; gradients when they are asked for.
     virtual MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture,

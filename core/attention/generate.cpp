@@ -1,0 +1,223 @@
+#include "fovea/generate.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "attention/forward.h"
+#include "attention/kv_cache.h"
+#include "attention/sampling.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+constexpr const char* kStage = "text";
+
+const TensorInput& tensorsOf(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const auto* tensors = dynamic_cast<const TensorInput*>(&input);
+    if (!model.spec().capabilities.generate || !tensors)
+        throw Error(fmt::format("{}: expected a model that answers with text, found {} ({}), which does not",
+                                model.spec().source, model.spec().architecture, model.spec().family),
+                    "fovea-cli families lists what can be opened");
+    if (spec.item < 0 || spec.item >= input.count())
+        throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {}, ErrorCode::Usage);
+    if (spec.maxNewTokens < 1)
+        throw Error(fmt::format("an answer of {} tokens", spec.maxNewTokens), "ask for at least one", ErrorCode::Usage);
+    return *tensors;
+}
+
+std::int64_t promptLength(const ModelInput& input, int item) {
+    return input.maps[static_cast<std::size_t>(item)].stage(kStage).size();
+}
+
+int longestAnswer(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const std::int64_t limit = model.longestSequence();
+    if (limit == 0) return spec.maxNewTokens;
+    // The last token of an answer need not be run.
+    const std::int64_t room = limit - promptLength(input, spec.item) + 1;
+    return static_cast<int>(std::clamp<std::int64_t>(room, 1, spec.maxNewTokens));
+}
+
+std::uint64_t elementBytes(const ModelSpec& spec) {
+    if (spec.computeDtype == "float64") return 8;
+    return spec.computeDtype == "float16" || spec.computeDtype == "bfloat16" ? 2 : 4;
+}
+
+std::vector<int> promptIds(const TensorInput& input, int item) {
+    const auto& tensors = input.items[static_cast<std::size_t>(item)];
+    const auto found = tensors.find("input_ids");
+    if (found == tensors.end()) return {};
+    const at::Tensor plain = found->second.to(at::kCPU, at::kLong).contiguous();
+    return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
+}
+
+TokenMap withAnswer(TokenMap map, const Model& model, const std::vector<int>& ids, std::size_t run) {
+    for (StageTokens& stage : map.stages)
+        if (stage.stage == kStage)
+            for (std::size_t i = 0; i < run; ++i) {
+                Token token;
+                token.index = stage.size();
+                token.kind = TokenKind::Generated;
+                token.text = model.tokenText(ids[i]);
+                stage.tokens.push_back(std::move(token));
+            }
+    return map;
+}
+
+// The passes of one generation.
+class Answer {
+public:
+    Answer(const Model& model, const TensorInput& input, const GenerateSpec& spec, const RunSpec& run,
+           const JobContext& job)
+        : m_model(model), m_input(input), m_spec(spec), m_job(job), m_prompt(promptLength(input, spec.item)),
+          m_longest(longestAnswer(model, input, spec)), m_cache(m_prompt + std::min(m_longest, 256)),
+          m_forward(model.spec(), input, run, makeDenseOperator(), job), m_sampler(spec.sampling, spec.candidates),
+          m_sequence(promptIds(input, spec.item)) {
+        const std::vector<int> own = model.endTokens();
+        m_ends.insert(own.begin(), own.end());
+        m_ends.insert(spec.stopIds.begin(), spec.stopIds.end());
+    }
+
+    void run(Generation& out, const TokenCallback& onToken) {
+        at::Tensor logits = pass({});
+        for (;;) {
+            keepLogits(logits);
+            out.steps.push_back(m_sampler.choose(logits[0].select(0, logits.size(1) - 1), m_sequence));
+            const int id = out.steps.back().id;
+            out.ids.push_back(id);
+            m_sequence.push_back(id);
+            if (onToken) onToken(out.steps.back());
+            if (m_ends.count(id)) out.stop = StopReason::EndToken;
+            if (m_job.stopRequested()) out.stop = StopReason::Cancelled;
+            const bool last = out.stop != StopReason::Length || static_cast<int>(out.ids.size()) >= m_longest;
+            const bool observed = m_spec.capture.wantsSites() || m_spec.capture.hidden || !m_spec.capture.taps.empty();
+            // The last token is run only to be looked at, where there is a place for it.
+            if (last && (!observed || out.stop == StopReason::Cancelled || full())) return;
+            try {
+                logits = pass({id});
+            } catch (const Cancelled&) {
+                m_forward.dropPass();
+                if (!last) out.stop = StopReason::Cancelled;
+                return;
+            }
+            ++m_run;
+            if (last) return;
+        }
+    }
+
+    RunResult finish(const Generation& out) {
+        if (!m_logits.empty()) m_forward.output("logits", at::cat(m_logits, 1));
+        return m_forward.finishGeneration(
+            withAnswer(m_input.maps[static_cast<std::size_t>(m_spec.item)], m_model, out.ids, m_run));
+    }
+
+private:
+    at::Tensor pass(const std::vector<int>& ids) {
+        const ModelSpec& model = m_model.spec();
+        int blocks = 0;
+        for (const StageSpec& stage : model.stages)
+            if (ids.empty() || stage.id == kStage) blocks += stage.layers;
+        const double before = ids.empty() ? 0 : 0.2 + 0.8 * static_cast<double>(m_run) / m_longest;
+        const double after = 0.2 + 0.8 * (ids.empty() ? 0 : std::min(1.0, static_cast<double>(m_run + 1) / m_longest));
+        const int first = m_spec.rows == RecordedRows::All ? 0 : static_cast<int>(m_prompt) - 1;
+        m_forward.beginPass(m_cache, first, blocks, m_job.part(before, after));
+        if (ids.empty())
+            m_model.run(m_input, m_spec.item, m_forward);
+        else
+            m_model.runNext(m_input, m_spec.item, ids, m_forward);
+        m_forward.endPass(ids.empty() ? m_prompt : static_cast<std::int64_t>(ids.size()));
+        const at::Tensor logits = m_forward.recordedOutput("logits");
+        if (!logits.defined())
+            throw Error("the model gives no logits", "a bare model has no head over the vocabulary", ErrorCode::Usage);
+        return logits;
+    }
+
+    bool full() const {
+        const std::int64_t limit = m_model.longestSequence();
+        return limit > 0 && m_cache.length() >= limit;
+    }
+
+    void keepLogits(const at::Tensor& logits) {
+        if (m_spec.capture.allLogits) m_logits.push_back(logits.narrow(1, logits.size(1) - 1, 1));
+    }
+
+    const Model& m_model;
+    const TensorInput& m_input;
+    const GenerateSpec& m_spec;
+    JobContext m_job;
+    std::int64_t m_prompt;
+    int m_longest;
+    KvCache m_cache;
+    Forward m_forward;
+    Sampler m_sampler;
+    std::vector<int> m_sequence;
+    std::set<int> m_ends;
+    std::vector<at::Tensor> m_logits;
+    std::size_t m_run = 0;  ///< tokens of the answer that went through the model
+};
+
+}  // namespace
+
+MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const ModelSpec& about = model.spec();
+    const std::uint64_t element = elementBytes(about);
+    CaptureRequest others = spec.capture;
+    others.allLogits = false;
+    others.sites.clear();
+    for (const AttentionSite& site : about.sites)
+        if (site.stage != kStage && spec.capture.wants(site.address())) others.sites.push_back(site.address());
+    // An empty list would mean all.
+    if (others.sites.empty()) others.qkv = others.lse = others.probs = others.stats = others.attentionOutput = others.headOutput = false;
+    MemoryEstimate estimate = model.estimate(input, others, false);
+    const auto prompt = static_cast<std::uint64_t>(promptLength(input, spec.item));
+    const auto answer = static_cast<std::uint64_t>(longestAnswer(model, input, spec));
+    const std::uint64_t tokens = prompt + answer, rows = spec.rows == RecordedRows::All ? tokens : answer + 1;
+    for (const AttentionSite& site : about.sites) {
+        if (site.stage != kStage) continue;
+        const auto width = static_cast<std::uint64_t>(site.headDim);
+        const auto heads = static_cast<std::uint64_t>(site.heads);
+        // Room is made for 256 tokens of an answer at first, later for half as many again.
+        const std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
+        estimate.capture += 2 * static_cast<std::uint64_t>(site.keyValueHeads) * width * room * element;
+        if (!spec.capture.wants(site.address())) continue;
+        estimate.capture += rows * heads * (width * element + 4);
+        const auto hidden = static_cast<std::uint64_t>(about.stage(kStage).hidden);
+        if (spec.capture.attentionOutput) estimate.capture += rows * hidden * element;
+        if (spec.capture.headOutput) estimate.capture += rows * heads * width * element;
+    }
+    return estimate;
+}
+
+Generation generate(const Model& model, const ModelInput& input, const GenerateSpec& spec,
+                    const TokenCallback& onToken, const JobContext& job) {
+    const TensorInput& tensors = tensorsOf(model, input, spec);
+    Generation out;
+    out.estimate = estimateGeneration(model, input, spec);
+    if (spec.budget > 0 && out.estimate.run() > spec.budget)
+        throw Error(fmt::format("this answer would take {} (activations {}, cache and recording {}), the budget is {}",
+                                formatBytes(out.estimate.run()), formatBytes(out.estimate.activations),
+                                formatBytes(out.estimate.capture), formatBytes(spec.budget)),
+                    "ask for fewer tokens (--max-new-tokens), record fewer sites (--sites), or raise --budget to " +
+                        formatBytes(out.estimate.run()),
+                    ErrorCode::Memory);
+    RunSpec run;
+    run.item = spec.item;
+    run.edits = spec.edits;
+    run.edits.dropIdentities();
+    run.capture = spec.capture;
+    run.route = spec.route;
+    const at::AutoGradMode gradients(false);
+    Answer answer(model, tensors, spec, run, job);
+    answer.run(out, onToken);
+    RunResult result = answer.finish(out);
+    out.trace = std::move(result.trace);
+    out.routes = std::move(result.routes);
+    return out;
+}
+
+}  // namespace fovea

@@ -1,0 +1,29 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <random>
+#include <vector>
+
+#include "fovea/generate.h"
+
+namespace fovea {
+
+/// Chooses tokens from logits; draws follow from the seed alone.
+class Sampler {
+public:
+    Sampler(const Sampling& sampling, int candidates)
+        : m_sampling(sampling), m_candidates(candidates), m_random(sampling.seed) {}
+
+    /// The next token after `sequence` from logits [vocabulary].
+    GeneratedToken choose(const at::Tensor& logits, const std::vector<int>& sequence);
+
+private:
+    int draw(const at::Tensor& scores);
+
+    Sampling m_sampling;
+    int m_candidates;
+    std::mt19937_64 m_random;
+};
+
+}  // namespace fovea

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fovea/attention_trace.h"
+#include "fovea/capture.h"
+#include "fovea/intervention.h"
+#include "fovea/job_context.h"
+#include "fovea/model.h"
+#include "fovea/run.h"
+
+namespace fovea {
+
+/// How the next token is chosen from the logits, in this order: repetition penalty, temperature, top-k, top-p.
+struct Sampling {
+    double temperature = 0;        ///< 0: always the most likely token
+    int topK = 0;                  ///< only the k most likely; 0: all
+    double topP = 1;               ///< only the most likely ones that together reach this probability (Holtzman et al. 2020)
+    double repetitionPenalty = 1;  ///< divides positive and multiplies negative logits of tokens already there (Keskar et al. 2019)
+    std::uint64_t seed = 0;
+    bool operator==(const Sampling&) const = default;
+};
+
+/// Which query rows of the text are kept: those that answer tokens came from and those of answer tokens, or all.
+enum class RecordedRows { Answer, All };
+
+/// One generation.
+struct GenerateSpec {
+    int item = 0;  ///< which item of the ModelInput
+    int maxNewTokens = 64;
+    Sampling sampling;
+    std::vector<int> stopIds;  ///< beside the model's own end tokens
+    int candidates = 5;        ///< most likely tokens reported a step
+    CaptureRequest capture;
+    RecordedRows rows = RecordedRows::Answer;
+    EditPlan edits;  ///< act on the prompt and on every answer token alike
+    RouteChoice route = RouteChoice::Auto;
+    std::uint64_t budget = 0;  ///< bytes for cache, activations and capture; 0 means no limit
+};
+
+/// A token that could have come next; natural logarithm of its probability before penalties and temperature.
+struct Candidate {
+    int id = 0;
+    double logProbability = 0;
+};
+
+/// One token of an answer.
+struct GeneratedToken {
+    int id = 0;
+    double logProbability = 0;         ///< as for Candidate
+    std::vector<Candidate> candidates;  ///< by falling probability
+};
+
+enum class StopReason { Length, EndToken, Cancelled };
+
+/// An answer with what was recorded on the way.
+struct Generation {
+    std::vector<int> ids;  ///< of the answer; an end token is its last
+    std::vector<GeneratedToken> steps;
+    StopReason stop = StopReason::Length;
+    /// Over prompt and answer as one sequence: keys and values of all tokens, queries of the rows that the spec names.
+    std::shared_ptr<const AttentionTrace> trace;
+    MemoryEstimate estimate;
+    std::vector<RouteReport> routes;
+};
+
+/// Called with every token as it comes.
+using TokenCallback = std::function<void(const GeneratedToken&)>;
+
+/// What a generation will take at its longest, before it starts.
+MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec);
+
+/// Answers a prompt. A job that is stopped ends it after the last complete token, with the answer so far; stopped
+/// before the first token it throws Cancelled. Throws Error (Usage) for a model that does not generate, Error (Memory)
+/// when the estimate exceeds the budget. Recording never changes the tokens.
+Generation generate(const Model& model, const ModelInput& input, const GenerateSpec& spec,
+                    const TokenCallback& onToken = {}, const JobContext& job = {});
+
+}  // namespace fovea
