@@ -38,7 +38,9 @@ class Describe(CliTest):
             text = self.ok("list", what).out
             for entry in entries:
                 self.assertIn(entry["id"], text)
-        self.assertIn("demo:vit", [d["id"] for d in self.ok("list", "demos", "--json").json()["demos"]])
+        demos = [d["id"] for d in self.ok("list", "demos", "--json").json()["demos"]]
+        self.assertIn("demo:vit", demos)
+        self.assertIn("demo:vlm", demos)
 
     def test_tokens_cover_the_picture(self):
         write_ppm(self.folder / "a.ppm", 300, 200)

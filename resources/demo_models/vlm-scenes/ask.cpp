@@ -15,16 +15,22 @@ using fovea::Scene;
 using fovea::SceneObject;
 
 constexpr std::array<const char*, 4> kDirections{"left of", "right of", "above", "below"};
-constexpr std::array<const char*, kKinds> kNames{"color",    "shape", "count_shape", "count_color", "exists", "relation",
-                                                 "pair_side", "front", "largest",     "marked",      "name_all"};
+constexpr std::array<const char*, kKinds> kNames{"color",   "shape",    "count_shape", "count_color",
+                                                 "exists",  "relation", "pair_side",   "front",
+                                                 "largest", "marked",   "name_all"};
 
 // First number of each kind's texts.
 constexpr std::array<int, kKinds + 1> firstTexts() {
-    constexpr std::array<int, kKinds> sizes{kSceneShapes,  kSceneColors,
-                                            kSceneShapes,  kSceneColors,
-                                            kSceneClasses, 4 * kSceneShapes * kSceneShapes,
-                                            4 * kSceneClasses * kSceneClasses, kSceneClasses * kSceneClasses,
-                                            1,             1,
+    constexpr std::array<int, kKinds> sizes{kSceneShapes,
+                                            kSceneColors,
+                                            kSceneShapes,
+                                            kSceneColors,
+                                            kSceneClasses,
+                                            4 * kSceneShapes * kSceneShapes,
+                                            4 * kSceneClasses * kSceneClasses,
+                                            kSceneClasses * kSceneClasses,
+                                            1,
+                                            1,
                                             1};
     std::array<int, kKinds + 1> first{};
     for (int k = 0; k < kKinds; ++k) first[k + 1] = first[k] + sizes[k];
@@ -66,7 +72,8 @@ public:
         for (int i = 0; i < 3; ++i) askRelation();
         askFront();
         askLargest();
-        if (m_scene.options.mark != fovea::SceneMark::None) add(Marked, 0, kClasses + fovea::sceneLabel(m_scene), m_scene.target);
+        if (m_scene.options.mark != fovea::SceneMark::None)
+            add(Marked, 0, kClasses + fovea::sceneLabel(m_scene), m_scene.target);
         return m_out;
     }
 
@@ -75,8 +82,8 @@ private:
 
     void add(Kind kind, int index, int answer, int object) {
         if (m_used == kSlots) return;
-        m_out[m_used++] = {kind, static_cast<std::uint16_t>(kFirst[kind] + index), static_cast<std::uint16_t>(answer),
-                           static_cast<std::uint8_t>(object)};
+        m_out[m_used++] = {kind, static_cast<std::uint16_t>(kFirst[kind] + index),
+                           static_cast<std::uint16_t>(answer), static_cast<std::uint8_t>(object)};
     }
     template <class Match>
     std::vector<const SceneObject*> select(Match match) const {
@@ -90,7 +97,8 @@ private:
     }
     // Objects that the property names without doubt, and of which at least half shows.
     std::vector<const SceneObject*> named(const Property& property) const {
-        return select([&](const SceneObject& o) { return shows(o, 50) && count(property, property(o)) == 1; });
+        return select(
+            [&](const SceneObject& o) { return shows(o, 50) && count(property, property(o)) == 1; });
     }
     template <class T>
     const T& any(const std::vector<T>& list) {
@@ -104,7 +112,8 @@ private:
         add(kind, by(o), answer(o), o.depth);
     }
     void askCount(Kind kind, const Property& by, int values) {
-        int value = by(m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))]);
+        int value = by(
+            m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))]);
         const float turn = m_rng.unit();
         if (turn < 0.2f) {
             value = m_rng.below(values);
@@ -115,17 +124,21 @@ private:
         const auto counted = select([&](const SceneObject& o) { return by(o) == value; });
         for (const SceneObject* o : counted)
             if (!shows(*o, 35)) return;
-        add(kind, value, kNumbers + static_cast<int>(counted.size()), counted.size() == 1 ? counted[0]->depth : kNone);
+        add(kind, value, kNumbers + static_cast<int>(counted.size()),
+            counted.size() == 1 ? counted[0]->depth : kNone);
     }
     void askExists() {
-        const SceneObject& o = m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))];
-        const SceneObject& p = m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))];
+        const SceneObject& o =
+            m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))];
+        const SceneObject& p =
+            m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))];
         int wanted = classOf(o);
         // Half of the absent ones have the colour of one object and the shape of another.
         if (m_rng.chance(0.65f))
             wanted = m_rng.chance(0.5f) ? fovea::sceneClass(p.shape, o.color) : m_rng.below(kSceneClasses);
         const auto found = select([&](const SceneObject& q) { return classOf(q) == wanted; });
-        const bool clear = std::any_of(found.begin(), found.end(), [](const SceneObject* q) { return shows(*q, 50); });
+        const bool clear =
+            std::any_of(found.begin(), found.end(), [](const SceneObject* q) { return shows(*q, 50); });
         if (!found.empty() && !clear) return;
         add(Exists, wanted, found.empty() ? kNo : kYes, found.size() == 1 ? found[0]->depth : kNone);
     }
@@ -143,7 +156,8 @@ private:
         const bool wanted = m_rng.chance(0.5f);
         for (int attempt = 0; attempt < 12; ++attempt) {
             const int direction = m_rng.below(4);
-            int shape = shapeOf(m_scene.objects[static_cast<std::size_t>(m_rng.below(static_cast<int>(m_scene.objects.size())))]);
+            int shape = shapeOf(m_scene.objects[static_cast<std::size_t>(
+                m_rng.below(static_cast<int>(m_scene.objects.size())))]);
             if (m_rng.chance(0.1f)) shape = m_rng.below(kSceneShapes);
             if (shape == shapeOf(base)) continue;
             const auto others = select([&](const SceneObject& o) { return shapeOf(o) == shape; });
@@ -154,7 +168,8 @@ private:
                 doubt = doubt || where == 0;
             }
             if (doubt || (yes != wanted && attempt < 8)) continue;
-            add(Relation, (direction * kSceneShapes + shape) * kSceneShapes + shapeOf(base), yes ? kYes : kNo, base.depth);
+            add(Relation, (direction * kSceneShapes + shape) * kSceneShapes + shapeOf(base), yes ? kYes : kNo,
+                base.depth);
             return;
         }
     }
@@ -176,8 +191,10 @@ private:
         };
         for (const SceneObject* o : candidates) {
             if (o->visiblePixels == o->fullPixels) continue;
-            const auto above = select([&](const SceneObject& p) { return p.depth > o->depth && overlap(o->fullBox, p.fullBox); });
-            if (above.size() == 1 && std::find(candidates.begin(), candidates.end(), above[0]) != candidates.end())
+            const auto above = select(
+                [&](const SceneObject& p) { return p.depth > o->depth && overlap(o->fullBox, p.fullBox); });
+            if (above.size() == 1 &&
+                std::find(candidates.begin(), candidates.end(), above[0]) != candidates.end())
                 covered.emplace_back(above[0], o);
         }
         if (covered.empty()) return;
@@ -186,11 +203,15 @@ private:
         const SceneObject &a = forward ? *over : *under, &b = forward ? *under : *over;
         add(Front, classOf(a) * kSceneClasses + classOf(b), forward ? kYes : kNo, a.depth);
     }
-    // The object with the most visible pixels, where it has a fifth more than the next and nothing reaches further.
+    // The object with the most visible pixels, where it has a fifth more than the next and nothing reaches
+    // further.
     void askLargest() {
-        const auto more = [](const SceneObject& a, const SceneObject& b) { return a.visiblePixels > b.visiblePixels; };
+        const auto more = [](const SceneObject& a, const SceneObject& b) {
+            return a.visiblePixels > b.visiblePixels;
+        };
         std::vector<SceneObject> sorted(m_scene.objects);
-        std::partial_sort(sorted.begin(), sorted.begin() + std::min<std::ptrdiff_t>(2, std::ssize(sorted)), sorted.end(), more);
+        std::partial_sort(sorted.begin(), sorted.begin() + std::min<std::ptrdiff_t>(2, std::ssize(sorted)),
+                          sorted.end(), more);
         const SceneObject& o = sorted[0];
         if (!shows(o, 70) || (sorted.size() > 1 && o.visiblePixels * 5 < sorted[1].visiblePixels * 6)) return;
         for (const SceneObject& p : m_scene.objects)
@@ -227,19 +248,23 @@ std::vector<std::pair<Kind, std::string>> questionTexts() {
     for (int s = 0; s < kSceneShapes; ++s) add(Color, "What colour is the " + shapeName(s) + "?");
     for (int c = 0; c < kSceneColors; ++c) add(Shape, "What shape is the " + colorName(c) + " object?");
     for (int s = 0; s < kSceneShapes; ++s)
-        add(CountShape, "How many " + shapeName(s) + (shapeName(s).back() == 's' ? "es" : "s") + " are there?");
-    for (int c = 0; c < kSceneColors; ++c) add(CountColor, "How many " + colorName(c) + " objects are there?");
+        add(CountShape,
+            "How many " + shapeName(s) + (shapeName(s).back() == 's' ? "es" : "s") + " are there?");
+    for (int c = 0; c < kSceneColors; ++c)
+        add(CountColor, "How many " + colorName(c) + " objects are there?");
     for (int i = 0; i < kSceneClasses; ++i) add(Exists, "Is there " + withArticle(object(i)) + "?");
     for (const char* direction : kDirections)
         for (int a = 0; a < kSceneShapes; ++a)
             for (int b = 0; b < kSceneShapes; ++b)
-                add(Relation, "Is there " + withArticle(shapeName(a)) + " " + direction + " the " + shapeName(b) + "?");
+                add(Relation,
+                    "Is there " + withArticle(shapeName(a)) + " " + direction + " the " + shapeName(b) + "?");
     for (const char* direction : kDirections)
         for (int a = 0; a < kSceneClasses; ++a)
             for (int b = 0; b < kSceneClasses; ++b)
                 add(Pair, "Is the " + object(a) + " " + direction + " the " + object(b) + "?");
     for (int a = 0; a < kSceneClasses; ++a)
-        for (int b = 0; b < kSceneClasses; ++b) add(Front, "Is the " + object(a) + " in front of the " + object(b) + "?");
+        for (int b = 0; b < kSceneClasses; ++b)
+            add(Front, "Is the " + object(a) + " in front of the " + object(b) + "?");
     add(Largest, "What is the largest object?");
     add(Marked, "What is in the brackets?");
     add(Name, "Name all objects.");
@@ -267,7 +292,8 @@ Naming namingOf(const Scene& scene) {
         naming.order.push_back(o.depth);
         naming.visible = std::min(naming.visible, o.visiblePixels * 255 / std::max(o.fullPixels, 1));
     }
-    std::stable_sort(naming.order.begin(), naming.order.end(), [&](int a, int b) { return at(a).centerX < at(b).centerX; });
+    std::stable_sort(naming.order.begin(), naming.order.end(),
+                     [&](int a, int b) { return at(a).centerX < at(b).centerX; });
     for (std::size_t i = 1; i < naming.order.size(); ++i) {
         const float gap = (at(naming.order[i]).centerX - at(naming.order[i - 1]).centerX) * 224.0f /
                           static_cast<float>(scene.options.width);

@@ -7,8 +7,8 @@
 
 #include "fovea/scenes.h"
 
-/// Questions about scenes for the demo vision-language model: short numbers for every question and answer text, and
-/// questions drawn from a scene's ground truth where it leaves no doubt.
+/// Questions about scenes for the demo vision-language model: short numbers for every question and answer
+/// text, and questions drawn from a scene's ground truth where it leaves no doubt.
 namespace ask {
 
 enum Kind : std::uint8_t {
@@ -29,7 +29,8 @@ enum Kind : std::uint8_t {
 inline constexpr std::uint8_t kNone = 255;
 inline constexpr int kSlots = 18;
 
-/// A question of a scene: numbers of its text and answer, and the object to look at (kNone if it is no single one).
+/// A question of a scene: numbers of its text and answer, and the object to look at (kNone if it is no single
+/// one).
 struct Question {
     std::uint8_t kind = kNone;
     std::uint16_t text = 0, answer = 0;
@@ -47,7 +48,8 @@ struct Naming {
 const char* kindName(int kind);
 /// Every question text with its kind; the position is Question::text.
 std::vector<std::pair<Kind, std::string>> questionTexts();
-/// Every answer text but those to Name; the position is Question::answer. The last 80 are the classes by class index.
+/// Every answer text but those to Name; the position is Question::answer. The last 80 are the classes by
+/// class index.
 std::vector<std::string> answerTexts();
 
 /// At most kSlots questions; the rest of the array has kind kNone.

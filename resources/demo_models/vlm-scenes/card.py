@@ -1,7 +1,5 @@
 """The model card (README.md) from the facts."""
 
-import math
-
 import questions
 
 HELP = {
@@ -17,6 +15,9 @@ HELP = {
     "marked": "What is in the brackets?",
     "name_all": "Name all objects.",
 }
+
+
+WIDTH = 256  # of the text model
 
 
 def percent(v):
@@ -59,28 +60,53 @@ def training(f):
         ("scenes", *(f"{r['seen']:,} drawn from {r['scenes']:,}" for r in runs)),
         ("time", *(f"{r['seconds'] / 60:.1f} minutes on one {r['device']}" for r in runs)),
         ("learning rate (vision tower)", *(f"{r['lr']:g} ({r['vision_lr']:g})" for r in runs)),
+        ("questions drawn by weight", *(", ".join(f"{k} {w:g}" for k, w in zip(questions.KINDS, r["weights"])) for r in runs)),
         ("weight of the patch heads", *(f"{r['patch_weight']:g}" for r in runs)),
     ]
     commands = "\n".join(
         f"    python train.py --minutes {r['minutes']:g} --seed {r['seed']} --lr {r['lr']:g} --vision-lr {r['vision_lr']:g} "
-        f"--patch-weight {r['patch_weight']:g} --out run{i + 1}" + (f" --resume run{i}" if i else "")
+        f"--warmup {r['warmup']} --patch-weight {r['patch_weight']:g} --out run{i + 1}"
+        + (f" --weights {' '.join(f'{w:g}' for w in r['weights'])}" if r["weights"] != questions.WEIGHTS else "")
+        + (f" --resume run{i}" if i else "")
         for i, r in enumerate(runs)
     )
     return table(("", *(f"run {i + 1}" for i in range(len(runs)))), rows), commands
 
 
-def verdict(look):
+def verdict(f):
+    look = f["looking"]
     layers = range(len(look["first_received"]))
     first = max(layers, key=lambda i: look["first_received"][i])
-    image = max(layers, key=lambda i: look["image_sink_empty"][i])
-    width_bound = 0.3125 * math.sqrt(256)
-    massive = max(look["massive_image"])
-    return (
-        f"Token 0 receives most in layer {first}: {percent(look['first_received'][first])} of the attention of the queries that see it. "
-        f"Sink patches without\nany object take most of the answer's row in layer {image}: {percent(look['image_sink_empty'][image])}. "
-        f"By VAR's dimension test (largest over root mean square above\n{width_bound:g}, i.e. 0.3125 times the root of the width) "
-        f"{'no' if massive < 0.05 else f'up to {massive:.1f}'} image tokens are sinks at the input of a layer."
-    )
+    text = max(layers, key=lambda i: look["text_sink_share"][i])
+    empty, image = max(look["image_sink_empty"]), max(look["image_sink_share"])
+    strong = max(look["first_received"]) > 0.3 or empty > 0.05
+    lines = [
+        f"{'Yes' if strong else 'None to speak of'}: token 0 receives at most {percent(look['first_received'][first])} (layer {first}). Image tokens over the bound take at most",
+        f"{percent(image)} of the answer's row, but those that touch no object at most {percent(empty)}: they are content. Text tokens over it are those of the question,",
+        f"which the answer has to read (most in layer {text}: {percent(look['text_sink_share'][text])}).",
+    ]
+    found = f["sink_dimensions"]
+    if found:
+        most = max(f["dimension_image"])
+        lines.append(
+            f"By VAR's test (dimension {', '.join(map(str, found))} of token 0, {max(f['dimension_first']):.2f} times its root mean square) {most:.0f} of 196 image tokens would be sinks in some layer:\n"
+            + ("the dimension is large all over the picture, so that the test singles out no sinks here." if most > 40 else "those are sinks.")
+        )
+    else:
+        lines.append(f"VAR's test finds no sink dimensions: token 0's largest value is {max(f['dimension_first'][2:-1]):.1f} times its root mean square, below {0.3 * WIDTH**0.5:.1f}.")
+    return "\n".join(lines)
+
+
+def unlearned(f):
+    """What an earlier run was asked and did not learn, so that the last one left it out."""
+    text, run = "", f.get("before")
+    for kind, weight in zip(questions.KINDS, f["weights"]):
+        if run and weight == 0 and kind in run.get("accuracy", {}):
+            text += (
+                f"`{HELP[kind]}` is not learned: after run 1 {run['accuracy'][kind]:.1f} % of {run['asked'][kind]:,} were right, little more than\n"
+                "chance, and run 2 left it out. Asked such a question, the model guesses.\n\n"
+            )
+    return text
 
 
 def card(f):
@@ -88,7 +114,7 @@ def card(f):
     layers = range(len(look["target"]))
     runs, commands = training(f)
     asked = [
-        (k, HELP[k], f["asked"][k], f"**{f['accuracy'][k]:.1f} %**", f"{f['guess'][k]:.1f} %") for k in questions.KINDS if k in f["asked"]
+        (k, HELP[k], f["asked"][k], f"**{f['accuracy'][k]:.2f} %**", f"{f['guess'][k]:.1f} %") for k in questions.KINDS if k in f["asked"]
     ]
     crowds = sorted(k for k in f["asked"] if k.startswith("name_all_"))
     crowded = table(
@@ -96,7 +122,7 @@ def card(f):
         [("scenes", *(f["asked"][k] for k in crowds)), ("right", *(f"{f['accuracy'][k]:.1f} %" for k in crowds))],
     )
     sinks = table(
-        ("layer", "token 0 receives", "of the answer's row", "image sinks", "of the answer's row", "on those without object", "text sinks", "of the answer's row", f"over 0.3", "norm of token 0 / median", "largest image norm / median"),
+        ("layer", "token 0 receives", "of the answer's row", "image sinks", "of the answer's row", "on those without object", "text sinks", "of the answer's row", "over 0.3", "norm of token 0 / median", "largest image norm / median"),
         [
             (
                 i,
@@ -181,6 +207,7 @@ In scenes of 4 to 9 objects, with the same clear order, the whole list is right 
 
 {crowded}
 
+{unlearned(f)}As second turn of a chat, after another question about the scene and its answer, {f['later_accuracy']:.1f} % of {f['later']} questions were answered right.
 Computed in fp16 as well, {f['mixed']:,} questions of all kinds: {f['mixed_half']:.1f} % (fp32 {f['mixed_full']:.1f} %).
 
 ## Does attention fall on the asked object?
@@ -201,11 +228,11 @@ While naming all objects, for the first token of each of {f['named']:,} names (a
 
 A token receives the mean attention of the queries that see it. It is a sink of a head above {5}/N, 5 times the uniform share over the
 prompt's N tokens (ACT, 2024); "over 0.3" counts tokens that receive more than that (Gu et al. 2024). Means over heads and
-questions; token 0 is `<s>` and counts apart.
+questions; token 0 is `<s>` and counts apart. A prompt's last tokens pass the rule easily, as few queries see them.
 
 {sinks}
 
-{verdict(look)}
+{verdict(f)}
 
 In the vision tower (mean over all 197 queries; sink patches without any object apart):
 

@@ -23,19 +23,20 @@ import scenes
 
 PER_KIND = 2000  # questions of a kind at most
 NAME_CLEAR = (8, 128)  # named scenes: least gap from left to right in pixels, least visible share in 255ths
+LATER = 500  # questions asked as second turn of a chat
 PROBES = 1000  # questions whose attention is looked at; sink edits use as many
 BATCH = 200
 
 
 class Asked:
-    """A question about a record: row, kind, text, right answer, object looked at (NONE if no single one)."""
+    """A question about a record: row, text, right answer, object looked at (NONE if no single one), earlier turns."""
 
-    def __init__(self, row, kind, text, answer, target=scenes.NONE):
-        self.row, self.kind, self.text, self.answer, self.target = row, kind, text, answer, target
+    def __init__(self, row, text, answer, target=scenes.NONE, before=()):
+        self.row, self.text, self.answer, self.target, self.before = row, text, answer, target, before
 
 
-def ask(records, texts, answers):
-    """Lists of Asked by kind from default scenes (4 to 9 objects); name_all from scenes of 2 to 5, name_all_N from the others."""
+def ask(records, texts, answers, weights):
+    """Lists of Asked by kind (those of weight 0 apart) from default scenes (4 to 9 objects); name_all from scenes of 2 to 5, name_all_N from the others."""
     batch = scenes.Batch(records)
     asked = collections.defaultdict(list)
     clear = ((batch.gap >= NAME_CLEAR[0]) & (batch.visible >= NAME_CLEAR[1])).tolist()
@@ -44,14 +45,14 @@ def ask(records, texts, answers):
         if clear[row]:
             n = int(batch.count[row])
             named = questions.naming([int(batch.classes[row, o]) for o in batch.order[row, :n]], answers)
-            asked["name_all" if few[row] else f"name_all_{n}"].append(Asked(row, questions.NAME, texts[-1][1], named))
+            asked["name_all" if few[row] else f"name_all_{n}"].append(Asked(row, texts[-1][1], named))
         if few[row]:
             continue
         had = set()
         for kind, text, answer, target in zip(*(t[row].tolist() for t in (batch.kind, batch.text, batch.answer, batch.object))):
-            if kind < questions.NAME and questions.WEIGHTS[kind] and kind not in had:
+            if kind < questions.NAME and weights[kind] and kind not in had:
                 had.add(kind)
-                asked[questions.KINDS[kind]].append(Asked(row, kind, texts[text][1], answers[answer], target))
+                asked[questions.KINDS[kind]].append(Asked(row, texts[text][1], answers[answer], target))
     return {k: v[:PER_KIND] for k, v in asked.items()}
 
 
@@ -62,16 +63,19 @@ class Asker:
         self.tokenizer = AutoTokenizer.from_pretrained(folder)
         self.records, self.device = records, device
 
-    def prompt(self, text):
-        content = [{"type": "image"}, {"type": "text", "text": text}]
-        text = self.tokenizer.apply_chat_template([{"role": "user", "content": content}], add_generation_prompt=True, tokenize=False)
+    def prompt(self, text, before=()):
+        """Ids of a question after the (question, answer) pairs before it."""
+        turns = [turn for q, a in before for turn in (("user", q), ("assistant", a))] + [("user", text)]
+        messages = [{"role": role, "content": [{"type": "text", "text": t}]} for role, t in turns]
+        messages[0]["content"].insert(0, {"type": "image"})
+        text = self.tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
         return self.tokenizer(text.replace(questions.IMAGE, questions.IMAGE * scenes.CELLS))["input_ids"]
 
     def batches(self, asked, answers=False):
         """Asked of equal prompt length with ids [n, length] and pixels; with `answers`, the right answer behind the prompt."""
         groups = collections.defaultdict(list)
         for a in asked:
-            ids = self.prompt(a.text)
+            ids = self.prompt(a.text, a.before)
             if answers:
                 ids += self.tokenizer(" " + a.answer, add_special_tokens=False)["input_ids"]
             groups[len(ids)].append((a, ids))
@@ -91,6 +95,13 @@ class Asker:
             said = self.tokenizer.batch_decode(out[:, ids.shape[1] :], skip_special_tokens=True)
             pairs += zip(part, (s.strip() for s in said))
         return pairs
+
+
+def later_turns(asked):
+    """Questions asked after another one about the same scene and its right answer."""
+    everything = sorted((a for name, q in asked.items() if name != "name_all" for a in q), key=lambda a: a.row)
+    pairs = [(a, b) for a, b in zip(everything, everything[1:]) if a.row == b.row]
+    return [Asked(b.row, b.text, b.answer, b.target, [(a.text, a.answer)]) for a, b in pairs]
 
 
 def share(pairs):
@@ -113,22 +124,25 @@ def accuracies(asker, folder, asked, device):
     mixed = [a for name, q in asked.items() if not name.startswith("name_all_") for a in q[:200]]
     facts["mixed"] = len(mixed)
     facts["mixed_full"], facts["mixed_half"] = share(asker.answers(model, mixed)), share(asker.answers(half, mixed))
+    later = later_turns({k: v[:200] for k, v in asked.items() if not k.startswith("name_all")})[:LATER]
+    facts["later"], facts["later_accuracy"] = len(later), share(asker.answers(model, later))
     return facts
 
 
-def measure(folder, records, texts, answers, device):
+def measure(folder, records, texts, answers, weights, device):
     asker = Asker(folder, records, device)
-    asked = ask(records, texts, answers)
+    asked = ask(records, texts, answers, weights)
     facts = {"held_out": len(records)} | accuracies(asker, folder, asked, device)
     single = [a for k in ("color", "shape", "largest", "marked") for a in asked.get(k, [])[: PROBES // 4] if a.target != scenes.NONE]
     facts |= probes.looking(asker, folder, single, asked["name_all"][: PROBES // 2], device)
+    facts |= probes.dimensions(asker, folder, single, device)
     edited = [a for name, q in asked.items() if not name.startswith("name_all_") for a in q[: PROBES // len(questions.KINDS)]]
     return facts | probes.scaling(asker, folder, edited, device)
 
 
 def write(folder, facts, records, texts, answers, device):
     """Measures the folder; facts.json and README.md say what came out."""
-    facts |= measure(folder, records, texts, answers, device)
+    facts |= measure(folder, records, texts, answers, facts["weights"], device)
     (folder / "facts.json").write_text(json.dumps(facts, indent=1) + "\n")
     (folder / "README.md").write_text(card.card(facts))
     print((folder / "README.md").read_text(), flush=True)

@@ -81,6 +81,8 @@ def start_vision(tower, path=VISION_START):
 
 def save(model, tokenizer, out):
     """Writes the fp16 folder that transformers opens."""
+    for part in (model.config.text_config, model.config.vision_config):
+        part.dtype = torch.float16
     half = LlavaForConditionalGeneration(model.config)
     half.load_state_dict({k.replace("_orig_mod.", ""): v.detach().cpu() for k, v in model.state_dict().items()})
     half.generation_config = GenerationConfig(
@@ -91,7 +93,7 @@ def save(model, tokenizer, out):
         max_new_tokens=48,
     )
     half.half().save_pretrained(out)
-    tokenizer.save_pretrained(out)
+    tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
     (out / "chat_template.jinja").write_text(questions.CHAT_TEMPLATE)
     side = {"height": scenes.SIDE, "width": scenes.SIDE}
     image = {
@@ -116,5 +118,17 @@ def save(model, tokenizer, out):
         "processor_class": "LlavaProcessor",
         "vision_feature_select_strategy": "default",
     }
-    for name, values in (("preprocessor_config", image), ("processor_config", processor)):
+    text = {
+        "bos_token": questions.MARK,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": questions.END,
+        "extra_special_tokens": {"image_token": questions.IMAGE},
+        "model_max_length": model.config.text_config.max_position_embeddings,
+        "pad_token": questions.PAD,
+        "padding_side": "left",
+        "processor_class": "LlavaProcessor",
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "unk_token": questions.UNKNOWN,
+    }
+    for name, values in (("preprocessor_config", image), ("processor_config", processor), ("tokenizer_config", text)):
         (out / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")

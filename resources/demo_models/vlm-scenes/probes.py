@@ -8,7 +8,7 @@ import scenes
 
 SINK = 5  # a token is a sink of a head if it receives more than SINK / N of the queries that see it (ACT, 2024)
 STRONG = 0.3  # or, stricter, this share (Gu et al., 2024)
-PHI = 0.3125  # of sqrt(width): VAR's bound of 20 at width 4096
+PHI = 0.3125  # of sqrt(width): VAR's bound of 20 at width 4096; a dimension of token 0 counts above 0.3
 
 
 def received(a):
@@ -78,12 +78,7 @@ def text_sinks(sums, a, hidden, patches, coverage):
     sums.add("largest_image", image.max(-1).values.mean(-1))
     sums.add("strong", (mean > STRONG).float().sum(-1).mean(-1))
     states = torch.stack(hidden[:-1], 1)  # [n, layers, N, width]
-    phi = states.abs().amax(-1) / states.pow(2).mean(-1).sqrt().clamp(min=1e-6)
-    bound = PHI * states.shape[-1] ** 0.5
     norm = states.norm(dim=-1)
-    sums.add("phi_first", phi[..., 0])
-    sums.add("phi_image", phi[..., patches].amax(-1))
-    sums.add("massive_image", (phi[..., patches] > bound).float().sum(-1))
     sums.add("norm_first", norm[..., 0] / norm.median(-1).values)
     sums.add("norm_image", norm[..., patches].amax(-1) / norm.median(-1).values)
 
@@ -125,6 +120,36 @@ def looking(asker, folder, single, named, device):
             look(names, a, start + 3 * k, patches, target_coverage(asker, part, order[:, k].tolist()))
             names.count += len(part)
     return {"probes": sums.count, "looking": sums.mean(), "named": names.count, "naming": names.mean()}
+
+
+@torch.no_grad()
+def dimensions(asker, folder, asked, device):
+    """VAR's test: dimensions of token 0 that tower over its others, and image tokens on which they tower too, by layer.
+
+    Token 0 sees nothing but itself, so that its state is the same for every prompt. A dimension counts if it passes in most
+    layers but the first two and the last.
+    """
+    model = eager(folder, device)
+    first = asker.prompt("?").index(model.config.image_token_index)
+    sums, found = Sums(), None
+    for part, ids, pixels in asker.batches(asked):
+        hidden = model(input_ids=ids, pixel_values=pixels, output_hidden_states=True).hidden_states[:-1]
+        states = torch.stack(hidden, 1)
+        states = states.abs() / states.pow(2).mean(-1, keepdim=True).sqrt().clamp(min=1e-6)
+        root = states.shape[-1] ** 0.5
+        if found is None:
+            over = (states[0, 2:-1, 0] > 0.3 * root).float().mean(0) >= 0.7
+            found = over.nonzero().flatten()[:4]
+            sums.first = [round(v, 2) for v in states[0, :, 0].amax(-1).tolist()]
+        if len(found):
+            sums.add("image", (states[:, :, first : first + scenes.CELLS, found].amax(-1) > PHI * root).float().sum(-1))
+        sums.count += len(part)
+    return {
+        "sink_dimensions": found.tolist(),
+        "dimension_first": sums.first,
+        "dimension_image": sums.mean().get("image", []),
+        "dimension_probes": sums.count,
+    }
 
 
 class Scaled:

@@ -31,8 +31,8 @@ CHAT_TEMPLATE = (
 CHAT_TEMPLATE = CHAT_TEMPLATE.replace("USER: {%-", "{{ 'USER: ' }}{%-")
 KINDS = "color shape count_shape count_color exists relation pair_side front largest marked name_all".split()
 NAME = len(KINDS) - 1
-# How often a question of each kind is drawn: harder ones more often.
-WEIGHTS = [0.6, 0.6, 1.4, 0.8, 0.8, 1.2, 4.0, 0.0, 0.6, 0.8]
+# How often a question of each kind but the last is drawn: harder ones more often, 0 for never.
+WEIGHTS = [0.6, 0.6, 1.2, 1.2, 0.8, 1.6, 1.0, 3.0, 0.8, 0.8]
 NAME_GAP = 5  # scenes are named in training if neighbours from left to right are at least so many pixels apart
 NAME_VISIBLE = 100  # and at least so many 255ths of every object show
 MARK, END, PAD, UNKNOWN, IMAGE = "<s>", "</s>", "<pad>", "<unk>", "<image>"
@@ -101,7 +101,7 @@ class Packer:
 
     BLOCKS = 9  # questions a row besides the naming
 
-    def __init__(self, tokenizer, questions, answers, device):
+    def __init__(self, tokenizer, questions, answers, weights, device):
         encode = lambda texts: tokenizer(texts, add_special_tokens=False)["input_ids"]
         self.device, self.pad = device, tokenizer.pad_token_id
         versions = [[f(q) for _, q in questions] for f in (str, american)]
@@ -124,7 +124,7 @@ class Packer:
         size = len(self.prefix) + self.BLOCKS * self.width + self.name_width
         self.size = (size + 7) // 8 * 8
         self.name_width += self.size - size
-        self.weights = torch.tensor(WEIGHTS + [0.0], device=device)
+        self.weights = torch.tensor([*weights, 0.0], device=device)
         self.last = len(questions) - 1
 
     def choose(self, batch):

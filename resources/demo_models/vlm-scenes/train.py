@@ -40,6 +40,7 @@ def parse():
     p.add_argument("--warmup", type=int, default=300)
     p.add_argument("--patch-weight", type=float, default=0.5, help="of the patch heads' loss")
     p.add_argument("--conversations", type=float, default=0.2, help="share of rows whose questions are turns of one chat")
+    p.add_argument("--weights", type=float, nargs=questions.NAME, default=questions.WEIGHTS, help="how often each kind is asked")
     p.add_argument("--no-compile", action="store_true")
     p.add_argument("--resume", type=pathlib.Path, help="folder of an earlier run whose weights this one starts from")
     return p.parse_args()
@@ -129,7 +130,7 @@ def train(model, heads, packer, stream, args, device):
             group["lr"] = group["base"] * factor
         batch = stream.sample(args.batch)
         packed = packer.pack(batch, args.conversations)
-        target, kinds = (t for t in packed[3:])
+        target, kinds = packed[3:]
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             logits, features = forward(model, packer, batch, packed)
         loss = F.cross_entropy(logits.float().flatten(0, 1), target.flatten())
@@ -154,10 +155,13 @@ def train(model, heads, packer, stream, args, device):
 
 
 def facts_of(args, device):
-    facts = {k: getattr(args, k) for k in ("seed", "batch", "minutes", "lr", "vision_lr", "patch_weight", "conversations")}
+    names = ("seed", "batch", "minutes", "lr", "vision_lr", "warmup", "patch_weight", "conversations", "weights")
+    facts = {k: getattr(args, k) for k in names}
     facts["device"] = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     if args.resume:
-        facts["before"] = json.loads((args.resume / "facts.json").read_text())
+        before = json.loads((args.resume / "facts.json").read_text())
+        keep = (*facts, "steps", "seconds", "seen", "scenes", "asked", "accuracy", "before")
+        facts["before"] = {k: v for k, v in before.items() if k in keep}
     return facts
 
 
@@ -182,7 +186,7 @@ def main():
         heads = PatchHeads(model.config.vision_config.hidden_size).to(device)
         if args.resume and (args.resume / "heads.pt").exists():
             heads.load_state_dict(torch.load(args.resume / "heads.pt", map_location=device, weights_only=True))
-        packer = questions.Packer(tokenizer, texts, answers, device)
+        packer = questions.Packer(tokenizer, texts, answers, args.weights, device)
         while stream.received < min(stream.slots, 16 * args.batch):
             stream.take(wait=True)
         print(f"{sum(p.numel() for p in model.parameters())} parameters, rows of {packer.size}, {len(tokenizer)} tokens", flush=True)

@@ -1,14 +1,14 @@
-// Writes scenes with questions into a file or pipe, for the trainer beside it (which compiles it with ask.cpp and
-// core/scenes):
-//   vlm_dataset tables                                    every question "q KIND TEXT", answer "a TEXT", "k KIND"
-//   vlm_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|- scenes; COUNT 0 goes on until the reader closes the pipe
+// Writes scenes with questions into a file or pipe, for the trainer beside it (which compiles it with ask.cpp
+// and core/scenes):
+//   vlm_dataset tables                                    every question "q KIND TEXT", answer "a TEXT", "k
+//   KIND" vlm_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|- scenes; COUNT 0 goes on until the reader
+//   closes the pipe
 // A record, records following the seeds in order (bytes; kNone = 255 where there is nothing):
 //   0  object count, target, least gap and least visible share of the naming (ask.h)
-//   4  [9] class, [9] centre x and [9] centre y in 255ths of the side, [9] patch nearest the centre that shows it
-//   40 [9] objects from left to right
-//   49 [18] questions: kind, text (2, little endian), answer, object
-//   139 [9, GRID * GRID] share of each patch that the object covers, in 255ths
-//   then the image [SIDE, SIDE, 3]
+//   4  [9] class, [9] centre x and [9] centre y in 255ths of the side, [9] patch nearest the centre that
+//   shows it 40 [9] objects from left to right 49 [18] questions: kind, text (2, little endian), answer,
+//   object 139 [9, GRID * GRID] share of each patch that the object covers, in 255ths then the image [SIDE,
+//   SIDE, 3]
 #include <atomic>
 #include <cstdio>
 #include <cstring>
@@ -56,8 +56,10 @@ std::size_t anchorOf(const std::vector<float>& coverage, const fovea::SceneObjec
     for (std::size_t i = 0; i < coverage.size(); ++i) {
         if (coverage[i] < 0.3f) continue;
         const float patch = static_cast<float>(job.side) / static_cast<float>(job.grid);
-        const float dx = (static_cast<float>(i % static_cast<std::size_t>(job.grid)) + 0.5f) * patch - o.centerX;
-        const float dy = (static_cast<float>(i / static_cast<std::size_t>(job.grid)) + 0.5f) * patch - o.centerY;
+        const float dx =
+            (static_cast<float>(i % static_cast<std::size_t>(job.grid)) + 0.5f) * patch - o.centerX;
+        const float dy =
+            (static_cast<float>(i / static_cast<std::size_t>(job.grid)) + 0.5f) * patch - o.centerY;
         if (dx * dx + dy * dy < least) least = dx * dx + dy * dy, best = i;
     }
     return best;
@@ -81,7 +83,8 @@ void writeRecord(const Job& job, std::uint64_t seed, unsigned char* out) {
         out[22 + i] = byteOf(o.centerY / side);
         out[31 + i] = static_cast<unsigned char>(anchorOf(coverage, o, job));
         out[40 + i] = static_cast<unsigned char>(naming.order[i]);
-        for (std::size_t c = 0; c < coverage.size(); ++c) out[kHead + i * job.cells() + c] = byteOf(coverage[c]);
+        for (std::size_t c = 0; c < coverage.size(); ++c)
+            out[kHead + i * job.cells() + c] = byteOf(coverage[c]);
     }
     unsigned char* slot = out + 49;
     for (const ask::Question& q : ask::questionsOf(scene)) {
