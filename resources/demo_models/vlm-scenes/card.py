@@ -89,7 +89,7 @@ def verdict(f):
     if found:
         most = max(f["dimension_image"])
         lines.append(
-            f"By VAR's test (dimension {', '.join(map(str, found))} of token 0, {max(f['dimension_first']):.2f} times its root mean square) {most:.0f} of 196 image tokens would be sinks in some layer:\n"
+            f"By VAR's test (dimension {', '.join(map(str, found))} of token 0, {max(f['dimension_first']):.2f} times its root mean square; {f['dimension_probes']} questions) {most:.0f} of 196 image tokens would be sinks in some layer:\n"
             + ("the dimension is large all over the picture, so that the test singles out no sinks here." if most > 40 else "those are sinks.")
         )
     else:
