@@ -72,19 +72,24 @@ TEST_CASE("what would run, grow or recurse without end is stopped") {
         const auto start = std::chrono::steady_clock::now();
         const std::string what = failure(one.source);
         CHECK_MESSAGE(what.find(one.named) != std::string::npos, what);
-        CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+        CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(30));
     }
 }
 
 TEST_CASE("nesting in the source is bounded before anything runs") {
     const std::string nested = "nested statements and expressions";
-    for (const char* open : {"(", "[", "{'a':", "not ", "- ", "-(", "a[", "f(", "1 if 1 else ", "a|default("})
-        CHECK(failure("{{ " + repeated(open, 2000)).find(nested) != std::string::npos);
-    for (const char* more : {" + 1", " ~ (1", " and 1", ".a", "[0]", "()", "|e", " is defined or 1", " // 1", " ** 1"})
+    const std::pair<const char*, const char*> pairs[] = {
+        {"(", ")"},  {"[", "]"},  {"{'a':", "}"},      {"not ", ""},        {"- ", ""},  {"-(", ")"},
+        {"a[", "]"}, {"f(", ")"}, {"1 if 1 else ", ""}, {"a|default(", ")"}, {"1 ~ (", ")"}};
+    for (const auto& [open, close] : pairs)
+        CHECK_MESSAGE(failure("{{ " + repeated(open, 2000) + "1" + repeated(close, 2000) + " }}").find(nested) !=
+                          std::string::npos,
+                      open);
+    for (const char* more : {" + 1", " and 1", ".a", "[0]", "()", "|e", " is defined or 1", " // 1", " ** 1"})
         CHECK_MESSAGE(failure("{{ 1" + repeated(more, 2000) + " }}").find(nested) != std::string::npos, more);
     CHECK(failure(repeated("{% if 1 %}", 2000)).find(nested) != std::string::npos);
     CHECK(failure(repeated("{% for a in b %}", 2000)).find(nested) != std::string::npos);
-    CHECK(failure("{% set " + repeated("(", 2000)).find(nested) != std::string::npos);
+    CHECK(failure("{% set " + repeated("(", 2000) + "a" + repeated(")", 2000) + " = 1 %}").find(nested) != std::string::npos);
     CHECK(Program("{{ 1" + repeated(" ~ 1", 2000) + " }}").run({}).size() == 2001);
     CHECK(Program("{% if 0 %}" + repeated("{% elif 0 %}", 2000) + "{% endif %}x").run({}) == "x");
     CHECK(Program("{{ " + repeated("(", 30) + "1" + repeated(")", 30) + " }}").run({}) == "1");

@@ -88,7 +88,7 @@ TEST_CASE("what a template is given: messages, tokens, the generation prompt and
 
 TEST_CASE("errors name the file, the line and where possible the column") {
     CHECK(failure("a\n{{ 1 + }}") == "t.jinja:2:8: expected an expression, found the end of {{ ... }}");
-    CHECK(failure("a\n\n{% if x %}\n").starts_with("t.jinja:3:10: expected {% endif %}, found the end"));
+    CHECK(failure("a\n\n{% if x %}\n").starts_with("t.jinja:3:9: expected {% endif %}, found the end"));
     CHECK(failure("{% include 'x' %}").find("{% include %} is not supported") != std::string::npos);
     CHECK(failure("{% import 'x' as y %}").find("{% import %} is not supported") != std::string::npos);
     CHECK(failure("\n{{ messages|nope }}") == "t.jinja:2: the filter 'nope' is not known");

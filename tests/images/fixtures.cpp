@@ -40,12 +40,12 @@ fs::path fixtureFolder(const std::string& script, const std::vector<std::string>
     const fs::path source = fs::path(FOVEA_SOURCE_DIR) / (isElsewhere ? "tests" : "tests/images") / script;
     const fs::path root = fs::path(FOVEA_SOURCE_DIR) / "build/fixtures";
     const std::string name = source.stem().string();
-    std::vector<std::uint8_t> text = readBytes(source);
+    std::vector<std::uint8_t> hashed = readBytes(source);
     for (const std::string& module : modules) {
         const auto more = readBytes(source.parent_path() / module);
-        text.insert(text.end(), more.begin(), more.end());
+        hashed.insert(hashed.end(), more.begin(), more.end());
     }
-    const fs::path folder = root / (name + "-" + std::to_string(hashOf(text)));
+    const fs::path folder = root / (name + "-" + std::to_string(hashOf(hashed)));
     if (fs::exists(folder / "index.json")) return folder;
 
     const fs::path partial = folder.string() + "." + std::to_string(std::rand());

@@ -27,13 +27,13 @@ Statement& Parser::add(Block& block, StatementType type) const {
 /// Statements up to a tag whose name is in ends; that name is the next token then.
 Block Parser::parseBlock(const std::vector<std::string_view>& ends) {
     const Level level(*this);
-    const Token start = now();
+    const Place start = m_tokens[m_at > 0 ? m_at - 1 : 0].place;
     Block block;
     for (;;) {
         switch (now().type) {
             case TokenType::End:
                 if (!ends.empty())
-                    failAt(start, "expected {% " + std::string(ends.front()) + " %}, found the end of the template");
+                    throw Fault(start, "expected {% " + std::string(ends.front()) + " %}, found the end of the template");
                 return block;
             case TokenType::Data:
                 add(block, StatementType::Text).text = take().text;

@@ -88,10 +88,10 @@ std::vector<std::string_view> splitSpace(std::string_view text, std::int64_t mos
 std::vector<std::string_view> splitBy(Meter& meter, std::string_view text, std::string_view by, std::int64_t most,
                                       bool fromEnd) {
     std::vector<std::string_view> parts;
+    countSearch(meter, text, by);
     const auto more = [&] { return most < 0 || static_cast<std::int64_t>(parts.size()) < most; };
     while (more()) {
-        const std::size_t at = fromEnd ? text.rfind(by) : findText(meter, text, by, 0);
-        if (fromEnd) meter.work((text.size() - (at == std::string_view::npos ? 0 : at)) / 64 * (1 + by.size() / 16));
+        const std::size_t at = fromEnd ? text.rfind(by) : text.find(by);
         if (at == std::string_view::npos) break;
         parts.push_back(fromEnd ? text.substr(at + by.size()) : text.substr(0, at));
         text = fromEnd ? text.substr(0, at) : text.substr(at + by.size());
@@ -127,7 +127,7 @@ Value partition(Evaluator& e, const std::string& text, const std::string& name, 
     const std::string& by = bound.text(0);
     const bool fromEnd = name == "rpartition";
     if (by.empty()) e.meter().fail(name + ": the separator is empty");
-    e.meter().work(text.size() / 64 * (1 + by.size() / 16));
+    countSearch(e.meter(), text, by);
     const std::size_t at = fromEnd ? text.rfind(by) : text.find(by);
     std::vector<std::string_view> parts;
     const std::string_view whole = text;
@@ -206,7 +206,7 @@ Value find(Evaluator& e, const std::string& text, const std::string& name, const
     const Bound bound(e.meter(), name, given, {"sub", "start", "end"});
     const Window window = windowOf(text, bound);
     const std::string& part = bound.text(0);
-    e.meter().work(text.size() / 64 * (1 + part.size() / 16));
+    countSearch(e.meter(), text, part);
     const std::size_t at = window.start < 0   ? std::string::npos
                            : name[0] == 'r' ? window.text.rfind(part)
                                             : window.text.find(part);
@@ -223,7 +223,8 @@ Value count(Evaluator& e, const std::string& text, const std::string& name, cons
     if (window.start < 0) return Value(std::int64_t{0});
     if (part.empty()) return Value(1 + static_cast<std::int64_t>(characterCount(window.text)));
     std::int64_t found = 0;
-    for (std::size_t at = 0; (at = findText(e.meter(), window.text, part, at)) != std::string::npos; at += part.size())
+    countSearch(e.meter(), window.text, part);
+    for (std::size_t at = 0; (at = window.text.find(part, at)) != std::string::npos; at += part.size())
         ++found;
     return Value(found);
 }

@@ -247,13 +247,8 @@ std::vector<std::string_view> splitLines(std::string_view text) {
     return lines;
 }
 
-std::size_t findText(Meter& meter, std::string_view text, std::string_view part, std::size_t start) {
-    if (start > text.size()) return std::string_view::npos;
-    const std::size_t found = text.find(part, start);
-    const std::size_t seen = (found == std::string_view::npos ? text.size() : found) - start;
-    // A search may compare the whole part at every byte.
-    meter.work(seen / 64 + seen / 64 * part.size() / 16);
-    return found;
+void countSearch(Meter& meter, std::string_view text, std::string_view part) {
+    meter.work(text.size() / 64 * (1 + part.size() / 16));
 }
 
 std::string replaceText(Meter& meter, std::string_view text, std::string_view part, std::string_view by,
@@ -264,6 +259,7 @@ std::string replaceText(Meter& meter, std::string_view text, std::string_view pa
         made += piece;
     };
     const auto left = [&] { return limit < 0 || limit-- > 0; };
+    countSearch(meter, text, part);
     if (part.empty()) {
         const auto all = characters(text);
         for (std::size_t i = 0; i <= all.size(); ++i) {
@@ -273,7 +269,7 @@ std::string replaceText(Meter& meter, std::string_view text, std::string_view pa
         return made;
     }
     std::size_t at = 0;
-    for (std::size_t found; (found = findText(meter, text, part, at)) != std::string_view::npos && left();
+    for (std::size_t found; (found = text.find(part, at)) != std::string_view::npos && left();
          at = found + part.size()) {
         append(text.substr(at, found - at));
         append(by);

@@ -39,8 +39,8 @@ std::string_view stripEnd(std::string_view text, std::string_view unwanted);
 /// The lines of a text at every line boundary that Python knows, without a last empty one.
 std::vector<std::string_view> splitLines(std::string_view text);
 
-/// Where part is first found from start on, in bytes; npos when nowhere. Counts the work of the search.
-std::size_t findText(Meter& meter, std::string_view text, std::string_view part, std::size_t start);
+/// Counts the work of looking for all occurrences of a part, which may have to be compared at every byte.
+void countSearch(Meter& meter, std::string_view text, std::string_view part);
 /// Replaces up to limit occurrences (all when negative); an empty part is found between all characters.
 std::string replaceText(Meter& meter, std::string_view text, std::string_view part, std::string_view by,
                         std::int64_t limit);

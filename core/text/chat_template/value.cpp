@@ -206,7 +206,8 @@ bool before(Meter& meter, const Value& a, const Value& b) {
 bool contains(Meter& meter, const Value& container, const Value& item) {
     if (container.isText()) {
         if (!item.isText()) meter.fail("expected a text on the left of `in` a text, found " + typeName(item));
-        return findText(meter, container.text(), item.text(), 0) != std::string::npos;
+        countSearch(meter, container.text(), item.text());
+        return container.text().find(item.text()) != std::string::npos;
     }
     if (const Mapping* dictionary = container.mapping()) {
         checkHashable(meter, item);
