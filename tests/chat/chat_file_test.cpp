@@ -31,7 +31,8 @@ std::string refusal(const std::string& text) {
 
 TEST_CASE("a message of the user has its images before the text") {
     CHECK(userMessage(2, "q") ==
-          json::parse(R"({"role":"user","content":[{"type":"image"},{"type":"image"},{"type":"text","text":"q"}]})"));
+          json::parse(
+              R"({"role":"user","content":[{"type":"image"},{"type":"image"},{"type":"text","text":"q"}]})"));
     CHECK(userMessage(0, "").at("content").size() == 1);
 }
 
@@ -63,27 +64,33 @@ TEST_CASE("a chat file is read from disk, its pictures lie beside it") {
 }
 
 TEST_CASE("what is wrong in a chat file is named") {
-    CHECK(refusal("[]") == "chat.json: messages: expected a list with at least one message, found a list of 0");
+    CHECK(refusal("[]") ==
+          "chat.json: messages: expected a list with at least one message, found a list of 0");
     CHECK(refusal("3").find("messages: expected a list") != std::string::npos);
     CHECK(refusal("{}").find("the key \"messages\"") != std::string::npos);
     CHECK(refusal("[1]").find("messages[0]: expected an object, found 1") != std::string::npos);
-    CHECK(refusal(R"([{"content":"x"}])").find("messages[0].role: expected a text, found null") != std::string::npos);
+    CHECK(refusal(R"([{"content":"x"}])").find("messages[0].role: expected a text, found null") !=
+          std::string::npos);
     CHECK(refusal(R"([{"role":1,"content":"x"}])").find("messages[0].role") != std::string::npos);
     CHECK(refusal(R"([{"role":"user"}])").find("messages[0].content") != std::string::npos);
     CHECK(refusal(R"([{"role":"user","content":null}])").find("messages[0].content") != std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[1]}])").find("content[0]: expected an object") != std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[{"text":"x"}]}])").find("content[0].type") != std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[{"type":"text"}]}])").find("content[0].text") != std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[{"type":"audio"}]}])").find("text, image or video, found \"audio\"") !=
+    CHECK(refusal(R"([{"role":"user","content":[1]}])").find("content[0]: expected an object") !=
           std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[{"type":"image","url":"https://x/y.png"}]}])").find("a local file") !=
+    CHECK(refusal(R"([{"role":"user","content":[{"text":"x"}]}])").find("content[0].type") !=
           std::string::npos);
+    CHECK(refusal(R"([{"role":"user","content":[{"type":"text"}]}])").find("content[0].text") !=
+          std::string::npos);
+    CHECK(refusal(R"([{"role":"user","content":[{"type":"audio"}]}])")
+              .find("text, image or video, found \"audio\"") != std::string::npos);
+    CHECK(refusal(R"([{"role":"user","content":[{"type":"image","url":"https://x/y.png"}]}])")
+              .find("a local file") != std::string::npos);
     CHECK(refusal(R"([{"role":"user","content":[{"type":"image","image":"data:image/png;base64,AA"}]}])")
               .find("a local file") != std::string::npos);
-    CHECK(refusal(R"([{"role":"user","content":[{"type":"image","path":7}]}])").find("path: expected the name of a file") !=
-          std::string::npos);
-    CHECK(refusal(R"({"messages":[{"role":"user","content":"x"}],"tools":3})").find("tools: expected a list") !=
-          std::string::npos);
+    CHECK(refusal(R"([{"role":"user","content":[{"type":"image","path":7}]}])")
+              .find("path: expected the name of a file") != std::string::npos);
+    CHECK(
+        refusal(R"({"messages":[{"role":"user","content":"x"}],"tools":3})").find("tools: expected a list") !=
+        std::string::npos);
     CHECK_THROWS_AS(read("[{\"role\":\"user\""), Error);
     CHECK_THROWS_AS(read(R"([{"role":"user","role":"user","content":"x"}])"), Error);
 }

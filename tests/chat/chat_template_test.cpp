@@ -95,7 +95,8 @@ TEST_CASE("errors name the file, the line and where possible the column") {
     CHECK(failure("{{ messages is nope }}") == "t.jinja:1: the test 'nope' is not known");
     CHECK(failure("{{ a.b }}") == "t.jinja:1: 'a' is undefined");
     CHECK(failure("{{ messages[0].x.y }}") == "t.jinja:1: a dictionary has no 'x'");
-    CHECK(failure("{{ messages.append(1) }}").find("changes a list, which templates must not do") != std::string::npos);
+    CHECK(failure("{{ messages.append(1) }}").find("changes a list, which templates must not do") !=
+          std::string::npos);
     CHECK(failure("\n\n{{ raise_exception('Only users!') }}") ==
           "t.jinja:3: the chat template refuses these messages: Only users!");
     CHECK(failure("{{ '%s' % 1 }}").find("not supported") != std::string::npos);
@@ -109,7 +110,8 @@ TEST_CASE("errors name the file, the line and where possible the column") {
 }
 
 TEST_CASE("strftime_now gives the date of today") {
-    const std::string text = ChatTemplate("{{ strftime_now('%Y-%m-%d') }}{{ strftime_now('') }}", "t").render(kHello);
+    const std::string text =
+        ChatTemplate("{{ strftime_now('%Y-%m-%d') }}{{ strftime_now('') }}", "t").render(kHello);
     REQUIRE(text.size() == 10);
     CHECK(text[4] == '-');
     CHECK(std::stoi(text.substr(0, 4)) >= 2024);
@@ -121,9 +123,11 @@ TEST_CASE("the template of a model folder is found in the order of its files") {
     folder.write("tokenizer_config.json", R"({"chat_template": null})");
     CHECK_FALSE(ChatTemplate::fromFolder(folder.path).has_value());
     folder.write("tokenizer_config.json", R"({"chat_template": [{"name": "rag", "template": "R"}]})");
-    CHECK_THROWS_WITH_AS(ChatTemplate::fromFolder(folder.path), doctest::Contains("named \"default\""), Error);
-    folder.write("tokenizer_config.json",
-                 R"({"chat_template": [{"name": "rag", "template": "R"}, {"name": "default", "template": "1"}]})");
+    CHECK_THROWS_WITH_AS(ChatTemplate::fromFolder(folder.path), doctest::Contains("named \"default\""),
+                         Error);
+    folder.write(
+        "tokenizer_config.json",
+        R"({"chat_template": [{"name": "rag", "template": "R"}, {"name": "default", "template": "1"}]})");
     const auto source = [&] { return ChatTemplate::fromFolder(folder.path)->source(); };
     CHECK(source() == "1");
     folder.write("processor_config.json", R"({"processor_class": "P"})");
@@ -141,9 +145,11 @@ TEST_CASE("the template of a model folder is found in the order of its files") {
 
 TEST_CASE("messages are brought into the form that a template reads") {
     const ChatTemplate text("{% for m in messages %}{{ m.content + '!' }}{% endfor %}", "t");
-    const ChatTemplate parts("{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}", "t");
+    const ChatTemplate parts(
+        "{% for m in messages %}{% for p in m.content %}{{ p.text }}{% endfor %}{% endfor %}", "t");
     const ChatTemplate both(
-        "{% for m in messages %}{{ m.content if m.content is string else m.content[0].text }}{% endfor %}", "t");
+        "{% for m in messages %}{{ m.content if m.content is string else m.content[0].text }}{% endfor %}",
+        "t");
     const ChatTemplate prints("{% for m in messages %}{{ m.content }}{% endfor %}", "t");
     CHECK(text.contentForm() == ContentForm::Text);
     CHECK(parts.contentForm() == ContentForm::Parts);

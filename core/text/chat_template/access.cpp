@@ -80,7 +80,8 @@ struct Bounds {
 Bounds resolveBounds(Meter& meter, const Value* given, std::int64_t count) {
     const auto read = [&](const Value& value, std::int64_t other) {
         if (value.isNone()) return other;
-        if (!value.isWhole()) meter.fail("expected whole numbers as the bounds of a slice, found " + typeName(value));
+        if (!value.isWhole())
+            meter.fail("expected whole numbers as the bounds of a slice, found " + typeName(value));
         return value.whole();
     };
     const std::int64_t step = read(given[2], 1);
@@ -117,7 +118,8 @@ Value attributeOf(Meter& meter, const Value& object, std::string_view name) {
     if (object.isUndefined()) failUndefined(meter, object);
     if (object.nameSpace()) return namespaceItem(object, name);
     if (object.loop()) return loopItem(object, name);
-    if (const Mapping* dictionary = object.mapping(); dictionary && !isMethod(object, name) && !changesValue(object, name))
+    if (const Mapping* dictionary = object.mapping();
+        dictionary && !isMethod(object, name) && !changesValue(object, name))
         if (const Value* found = find(meter, *dictionary, name)) return *found;
     return methodOf(object, name);
 }
@@ -154,7 +156,8 @@ Value pathOf(Meter& meter, Value object, const Value& path, const Value& other) 
 
 Value sliceOf(Meter& meter, const Value& object, const Value& start, const Value& stop, const Value& step) {
     if (object.isUndefined()) failUndefined(meter, object);
-    if (!hasPlaces(object)) meter.fail("expected a list or text to cut a slice from, found " + typeName(object));
+    if (!hasPlaces(object))
+        meter.fail("expected a list or text to cut a slice from, found " + typeName(object));
     const Value given[3] = {start, stop, step};
     if (object.isText()) {
         meter.scan(object.text().size() * 8);

@@ -13,9 +13,11 @@ Bound::Bound(Meter& meter, std::string function, const Arguments& arguments,
                    std::to_string(arguments.positional.size()));
     for (std::size_t i = 0; i < arguments.positional.size(); ++i) m_values[i] = arguments.positional[i];
     for (const auto& [name, value] : arguments.named) {
-        const auto at = std::find_if(m_names.begin(), m_names.end(),
-                                     [&name = name](const char* one) { return std::string_view(one) == name; });
-        if (at == m_names.end()) meter.fail(m_function + " has no argument named '" + name.substr(0, 60) + "'");
+        const auto at = std::find_if(m_names.begin(), m_names.end(), [&name = name](const char* one) {
+            return std::string_view(one) == name;
+        });
+        if (at == m_names.end())
+            meter.fail(m_function + " has no argument named '" + name.substr(0, 60) + "'");
         auto& slot = m_values[static_cast<std::size_t>(at - m_names.begin())];
         if (slot) meter.fail(m_function + " is given the argument '" + name + "' twice");
         slot = value;
@@ -23,7 +25,8 @@ Bound::Bound(Meter& meter, std::string function, const Arguments& arguments,
 }
 
 void Bound::failType(std::size_t at, const char* expected) const {
-    m_meter.fail(m_function + ": expected " + expected + " as " + m_names[at] + ", found " + typeName(*m_values[at]));
+    m_meter.fail(m_function + ": expected " + expected + " as " + m_names[at] + ", found " +
+                 typeName(*m_values[at]));
 }
 
 const Value& Bound::value(std::size_t at) const {

@@ -26,7 +26,9 @@ public:
     const Value& value(std::size_t at) const;
     Value valueOr(std::size_t at, Value other) const { return has(at) ? *m_values[at] : std::move(other); }
     const std::string& text(std::size_t at) const;
-    std::string textOr(std::size_t at, std::string other) const { return has(at) ? text(at) : std::move(other); }
+    std::string textOr(std::size_t at, std::string other) const {
+        return has(at) ? text(at) : std::move(other);
+    }
     bool truthOr(std::size_t at, bool other) const { return has(at) ? truth(*m_values[at]) : other; }
     std::int64_t whole(std::size_t at) const;
     std::int64_t wholeOr(std::size_t at, std::int64_t other) const { return has(at) ? whole(at) : other; }

@@ -12,10 +12,12 @@ namespace {
     meter.fail("expected whole numbers of at most 64 bits, found a larger result");
 }
 
-[[noreturn]] void failOperands(Meter& meter, const std::string& operation, const Value& left, const Value& right) {
+[[noreturn]] void failOperands(Meter& meter, const std::string& operation, const Value& left,
+                               const Value& right) {
     for (const Value* value : {&left, &right})
         if (value->isUndefined()) failUndefined(meter, *value);
-    meter.fail("expected values that '" + operation + "' takes, found " + typeName(left) + " and " + typeName(right));
+    meter.fail("expected values that '" + operation + "' takes, found " + typeName(left) + " and " +
+               typeName(right));
 }
 
 void checkDivisor(Meter& meter, bool isZero) {
@@ -81,8 +83,10 @@ Value onReals(Meter& meter, const std::string& operation, double a, double b) {
     if (operation == "**") {
         checkDivisor(meter, a == 0 && b < 0);
         const double power = std::pow(a, b);
-        if (std::isnan(power) && !std::isnan(a) && !std::isnan(b)) meter.fail("the power of two numbers is not real");
-        if (std::isinf(power) && std::isfinite(a) && std::isfinite(b)) meter.fail("the power of two numbers is too large");
+        if (std::isnan(power) && !std::isnan(a) && !std::isnan(b))
+            meter.fail("the power of two numbers is not real");
+        if (std::isinf(power) && std::isfinite(a) && std::isfinite(b))
+            meter.fail("the power of two numbers is too large");
         return Value(power);
     }
     checkDivisor(meter, b == 0);
@@ -129,7 +133,8 @@ Value calculate(Meter& meter, const std::string& operation, const Value& left, c
         meter.scan(left.text().size() + right.text().size());
         return makeText(meter, left.text() + right.text());
     }
-    if (operation == "+" && isList(left) && isList(right) && left.sequence()->type == right.sequence()->type) {
+    if (operation == "+" && isList(left) && isList(right) &&
+        left.sequence()->type == right.sequence()->type) {
         std::vector<Value> items = left.sequence()->items;
         items.insert(items.end(), right.sequence()->items.begin(), right.sequence()->items.end());
         meter.work(items.size() / 4);
@@ -140,7 +145,8 @@ Value calculate(Meter& meter, const std::string& operation, const Value& left, c
         const Value& repeated = swapped ? right : left;
         const Value& times = swapped ? left : right;
         if (times.isWhole() && repeated.isText()) return repeatText(meter, repeated.text(), times.whole());
-        if (times.isWhole() && isList(repeated)) return repeatList(meter, *repeated.sequence(), times.whole());
+        if (times.isWhole() && isList(repeated))
+            return repeatList(meter, *repeated.sequence(), times.whole());
     }
     if (operation == "%" && left.isText()) meter.fail("formatting a text with % is not supported; use ~");
     failOperands(meter, operation, left, right);

@@ -25,7 +25,8 @@ public:
 
     ChatFile read(Ordered document) {
         if (document.is_object()) {
-            if (!document.contains("messages")) fail("", "the key \"messages\" or a list of messages", document);
+            if (!document.contains("messages"))
+                fail("", "the key \"messages\" or a list of messages", document);
             m_file.messages = document["messages"];
             if (document.contains("tools")) m_file.tools = document["tools"];
             if (!m_file.tools.is_null() && !m_file.tools.is_array()) fail("tools", "a list", m_file.tools);
@@ -40,11 +41,13 @@ public:
     }
 
 private:
-    [[noreturn]] void fail(const std::string& place, const std::string& expected, const Ordered& found) const {
-        throw Error(m_source + (place.empty() ? "" : ": " + place) + ": expected " + expected + ", found " +
-                        describe(found),
-                    R"(A chat is [{"role": "user", "content": "..."}], or content as a list of {"type": "image"} and )"
-                    R"({"type": "text", "text": "..."}.)");
+    [[noreturn]] void fail(const std::string& place, const std::string& expected,
+                           const Ordered& found) const {
+        throw Error(
+            m_source + (place.empty() ? "" : ": " + place) + ": expected " + expected + ", found " +
+                describe(found),
+            R"(A chat is [{"role": "user", "content": "..."}], or content as a list of {"type": "image"} and )"
+            R"({"type": "text", "text": "..."}.)");
     }
 
     void readMessage(Ordered& message, const std::string& place) {
@@ -87,14 +90,15 @@ private:
         const std::array<std::string, 5> keys{kind, "path", "url", kind + "_url", "file"};
         for (const std::string& key : keys) {
             if (!part.contains(key)) continue;
-            const Ordered& value = part[key].is_object() && part[key].contains("url") ? part[key]["url"] : part[key];
+            const Ordered& value =
+                part[key].is_object() && part[key].contains("url") ? part[key]["url"] : part[key];
             if (!value.is_string() || value.get_ref<const std::string&>().empty())
                 fail(place + "." + key, "the name of a file", value);
             std::string name = value.get<std::string>();
             if (name.starts_with("file://")) name = name.substr(7);
             if (name.find("://") != std::string::npos || name.starts_with("data:"))
-                throw Error(m_source + ": " + place + "." + key + ": expected the name of a local file, found " +
-                                describe(value),
+                throw Error(m_source + ": " + place + "." + key +
+                                ": expected the name of a local file, found " + describe(value),
                             "Nothing is loaded from the network; save the picture and name the file.");
             if (name.find('\0') != std::string::npos) fail(place + "." + key, "the name of a file", value);
             const fs::path path(name);
@@ -125,7 +129,8 @@ ChatFile parseChat(const std::string& text, const fs::path& folder, const std::s
 ChatFile readChatFile(const fs::path& path) {
     const auto file = MappedFile::open(path);
     const auto bytes = file->bytes();
-    return parseChat({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.parent_path(), path.string());
+    return parseChat({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path.parent_path(),
+                     path.string());
 }
 
 }  // namespace fovea

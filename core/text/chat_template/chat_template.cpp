@@ -32,11 +32,11 @@ std::optional<std::string> chosen(const nlohmann::json& value, const std::string
     if (value.is_string()) return value.get<std::string>();
     if (value.is_array()) {
         for (const auto& one : value)
-            if (one.is_object() && one.value("name", nlohmann::json()) == "default" && one.contains("template") &&
-                one["template"].is_string())
+            if (one.is_object() && one.value("name", nlohmann::json()) == "default" &&
+                one.contains("template") && one["template"].is_string())
                 return one["template"].get<std::string>();
-        throw Error(file + ": expected a chat template named \"default\", found " + std::to_string(value.size()) +
-                        " others",
+        throw Error(file + ": expected a chat template named \"default\", found " +
+                        std::to_string(value.size()) + " others",
                     "Give the template in chat_template.jinja.");
     }
     throw Error(file + ": expected a text or a list of {name, template} under \"chat_template\", found " +
@@ -54,7 +54,8 @@ struct ChatTemplate::Parsed {
 ChatTemplate::ChatTemplate(std::string source, std::string fileName) {
     try {
         jinja::Program program(source);
-        m_parsed = std::make_shared<const Parsed>(Parsed{std::move(source), std::move(fileName), std::move(program)});
+        m_parsed = std::make_shared<const Parsed>(
+            Parsed{std::move(source), std::move(fileName), std::move(program)});
     } catch (const jinja::Fault& fault) {
         throw Error(where(fileName, fault.place()) + fault.what(),
                     "The chat template cannot be read; a raw prompt does without it.");
@@ -89,8 +90,8 @@ std::string ChatTemplate::render(const Ordered& messages, const ChatOptions& opt
     try {
         return m_parsed->program.run(variables);
     } catch (const jinja::Refusal& refusal) {
-        throw Error(where(m_parsed->fileName, refusal.place()) + "the chat template refuses these messages: " +
-                        refusal.what(),
+        throw Error(where(m_parsed->fileName, refusal.place()) +
+                        "the chat template refuses these messages: " + refusal.what(),
                     "Change the messages; a raw prompt does without the template.");
     } catch (const jinja::Fault& fault) {
         throw Error(where(m_parsed->fileName, fault.place()) + fault.what(),

@@ -10,7 +10,8 @@
 namespace fovea::jinja {
 
 Value Evaluator::evaluate(const Expression& expression) {
-    if (m_frames >= m_meter.limits().frames) m_meter.fail("expected at most " + std::to_string(m_frames) + " levels of evaluation, found more");
+    if (m_frames >= m_meter.limits().frames)
+        m_meter.fail("expected at most " + std::to_string(m_frames) + " levels of evaluation, found more");
     struct Depth {
         int& count;
         explicit Depth(int& frames) : count(frames) { ++count; }

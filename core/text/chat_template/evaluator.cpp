@@ -146,7 +146,8 @@ Evaluator::Flow Evaluator::execute(const Statement& statement) {
 Evaluator::Flow Evaluator::executeIf(const Statement& statement) {
     for (std::size_t i = 0; i < statement.expressions.size(); ++i)
         if (truth(evaluate(*statement.expressions[i]))) return execute(statement.blocks[i]);
-    return statement.blocks.size() > statement.expressions.size() ? execute(statement.blocks.back()) : Flow::On;
+    return statement.blocks.size() > statement.expressions.size() ? execute(statement.blocks.back())
+                                                                  : Flow::On;
 }
 
 Evaluator::Flow Evaluator::executeFor(const Statement& statement) {
@@ -231,7 +232,8 @@ void Evaluator::assign(const Target& target, const Value& value) {
     if (target.attribute.empty()) return m_scope->set(m_meter, target.name, value);
     const Value* found = m_scope->find(m_meter, target.name);
     Namespace* space = found ? found->nameSpace() : nullptr;
-    if (space == nullptr) m_meter.fail("expected a namespace to set an attribute of, found '" + target.name + "'");
+    if (space == nullptr)
+        m_meter.fail("expected a namespace to set an attribute of, found '" + target.name + "'");
     m_meter.work(space->items.size() / 16);
     for (auto& [name, held] : space->items)
         if (name == target.attribute) {
@@ -247,7 +249,8 @@ Value Evaluator::call(const Value& function, const Arguments& arguments) {
     if (function.isUndefined()) failUndefined(m_meter, function);
     if (callable == nullptr) m_meter.fail("expected a function to call, found " + typeName(function));
     if (callable->macro) return callMacro(*callable, arguments);
-    if (!callable->object.isUndefined()) return callMethod(*this, callable->object, callable->name, arguments);
+    if (!callable->object.isUndefined())
+        return callMethod(*this, callable->object, callable->name, arguments);
     return callFunction(*this, callable->name, arguments);
 }
 
@@ -269,7 +272,8 @@ void Evaluator::bindMacro(const MacroStatement& macro, const Arguments& argument
         more.push_back(arguments.positional[i]);
     for (std::size_t i = 0; i < macro.parameters.size(); ++i) {
         const std::string& name = macro.parameters[i];
-        const auto given = std::find_if(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
+        const auto given =
+            std::find_if(named.begin(), named.end(), [&](const auto& one) { return one.first == name; });
         if (i < arguments.positional.size()) {
             if (given != named.end()) m_meter.fail(title + " is given the argument '" + name + "' twice");
             m_scope->set(m_meter, name, arguments.positional[i]);
@@ -283,8 +287,8 @@ void Evaluator::bindMacro(const MacroStatement& macro, const Arguments& argument
         }
     }
     if (!more.empty() && !macro.takesMore)
-        m_meter.fail(title + " takes at most " + std::to_string(macro.parameters.size()) + " arguments, found " +
-                     std::to_string(arguments.positional.size()));
+        m_meter.fail(title + " takes at most " + std::to_string(macro.parameters.size()) +
+                     " arguments, found " + std::to_string(arguments.positional.size()));
     if (!named.empty() && !macro.takesMoreNamed)
         m_meter.fail(title + " has no argument named '" + named.front().first.substr(0, 60) + "'");
     if (macro.takesMore)

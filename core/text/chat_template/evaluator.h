@@ -87,7 +87,7 @@ private:
     std::shared_ptr<Scope> m_scope;
     std::string m_output;
     int m_frames = 0;
-    std::vector<std::shared_ptr<Scope>> m_kept;           ///< scopes that macros hold
+    std::vector<std::shared_ptr<Scope>> m_kept;  ///< scopes that macros hold
     std::vector<std::shared_ptr<Namespace>> m_namespaces;
 };
 

@@ -21,8 +21,9 @@ bool isNamePart(char c) {
 /// Digits with single underscores between them; 0 when there are none.
 std::size_t digitRun(std::string_view rest, std::size_t at) {
     std::size_t end = at;
-    while (end < rest.size() && (isAsciiDigit(rest[end]) || (rest[end] == '_' && end > at && rest[end - 1] != '_' &&
-                                                            end + 1 < rest.size() && isAsciiDigit(rest[end + 1]))))
+    while (end < rest.size() &&
+           (isAsciiDigit(rest[end]) || (rest[end] == '_' && end > at && rest[end - 1] != '_' &&
+                                        end + 1 < rest.size() && isAsciiDigit(rest[end + 1]))))
         ++end;
     return end - at;
 }
@@ -95,7 +96,8 @@ std::int32_t takeDigits(std::string_view& rest, std::size_t count, int base, boo
     const std::size_t available = std::min(count, rest.size());
     const auto [stop, error] = std::from_chars(rest.data(), rest.data() + available, code, base);
     const auto used = static_cast<std::size_t>(stop - rest.data());
-    const bool valid = error == std::errc() && code >= 0 && code <= 0x10FFFF && !(code >= 0xD800 && code < 0xE000);
+    const bool valid =
+        error == std::errc() && code >= 0 && code <= 0x10FFFF && !(code >= 0xD800 && code < 0xE000);
     if (!valid || (exact && used != count)) throw Fault(place, "found a text with a broken \\ sequence");
     rest.remove_prefix(used);
     return code;
@@ -160,7 +162,8 @@ LexedToken lexExpressionToken(std::string_view rest, Place place, AfterDot after
         static constexpr std::array<std::string_view, 6> kLong{"**", "//", "==", "!=", ">=", "<="};
         for (std::string_view one : kLong)
             if (rest.starts_with(one)) lexed.length = 2;
-        if (lexed.length == 0 && std::string_view("+-/*%~[](){}><=.:|,;").find(first) != std::string_view::npos)
+        if (lexed.length == 0 &&
+            std::string_view("+-/*%~[](){}><=.:|,;").find(first) != std::string_view::npos)
             lexed.length = 1;
         if (lexed.length == 0)
             throw Fault(place, "found a character that no expression has: '" + std::string(1, first) + "'");

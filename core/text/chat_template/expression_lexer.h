@@ -7,7 +7,8 @@
 
 namespace fovea::jinja {
 
-/// The token at the start of rest, which is inside a tag, and how many bytes it takes; throws Fault at the place.
+/// The token at the start of rest, which is inside a tag, and how many bytes it takes; throws Fault at the
+/// place.
 struct LexedToken {
     Token token;
     std::size_t length = 0;

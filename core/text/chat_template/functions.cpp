@@ -12,14 +12,14 @@
 namespace fovea::jinja {
 namespace {
 
-constexpr std::array<std::string_view, 8> kFunctions{"range",  "dict",    "namespace", "raise_exception",
+constexpr std::array<std::string_view, 8> kFunctions{"range",  "dict",   "namespace", "raise_exception",
                                                      "cycler", "joiner", "lipsum",    "strftime_now"};
 constexpr std::array<std::string_view, 5> kMappingMethods{"items", "keys", "values", "get", "copy"};
 constexpr std::array<std::string_view, 2> kListMethods{"index", "count"};
 constexpr std::array<std::string_view, 2> kLoopMethods{"cycle", "changed"};
 constexpr std::array<std::string_view, 5> kMappingChanges{"clear", "pop", "popitem", "setdefault", "update"};
-constexpr std::array<std::string_view, 9> kListChanges{"append", "clear", "extend", "insert", "pop",
-                                                       "remove", "reverse", "sort", "__setitem__"};
+constexpr std::array<std::string_view, 9> kListChanges{"append", "clear",   "extend", "insert",     "pop",
+                                                       "remove", "reverse", "sort",   "__setitem__"};
 constexpr std::int64_t kLongestRange = 100'000;  // that of the sandbox of transformers
 
 template <typename Names>
@@ -38,7 +38,8 @@ Value range(Meter& meter, const Arguments& given) {
     }
     const auto [start, stop, step] = bounds;
     if (step == 0) meter.fail("range: the step is zero");
-    const double count = std::max(0.0, (static_cast<double>(stop) - static_cast<double>(start)) / static_cast<double>(step));
+    const double count =
+        std::max(0.0, (static_cast<double>(stop) - static_cast<double>(start)) / static_cast<double>(step));
     if (count > kLongestRange)
         meter.fail("range: expected at most " + std::to_string(kLongestRange) + " numbers, found more");
     std::vector<Value> items;
@@ -62,7 +63,8 @@ void addPairs(Meter& meter, const Arguments& given, MappingBuilder& builder) {
         } else {
             for (const Value& item : iterate(meter, source)) {
                 const std::vector<Value> pair = iterate(meter, item);
-                if (pair.size() != 2) meter.fail("expected pairs of a key and a value, found " + typeName(item));
+                if (pair.size() != 2)
+                    meter.fail("expected pairs of a key and a value, found " + typeName(item));
                 builder.put(pair[0], pair[1]);
             }
         }
@@ -179,7 +181,8 @@ bool changesValue(const Value& object, std::string_view name) {
     return object.isSequence(SequenceType::List) && isOneOf(kListChanges, name);
 }
 
-Value callMethod(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments) {
+Value callMethod(Evaluator& evaluator, const Value& object, const std::string& name,
+                 const Arguments& arguments) {
     Meter& meter = evaluator.meter();
     if (object.isText()) return callTextMethod(evaluator, object.text(), name, arguments);
     if (object.mapping()) return callMappingMethod(meter, object, name, arguments);

@@ -30,7 +30,8 @@ Value callFunction(Evaluator& evaluator, const std::string& name, const Argument
 /// Whether a value of this type has a method of that name, and whether it would change the value.
 bool isMethod(const Value& object, std::string_view name);
 bool changesValue(const Value& object, std::string_view name);
-Value callMethod(Evaluator& evaluator, const Value& object, const std::string& name, const Arguments& arguments);
+Value callMethod(Evaluator& evaluator, const Value& object, const std::string& name,
+                 const Arguments& arguments);
 Value callTextMethod(Evaluator& evaluator, const std::string& text, const std::string& name,
                      const Arguments& arguments);
 bool isTextMethod(std::string_view name);

@@ -102,8 +102,9 @@ private:
         std::vector<const std::pair<Value, Value>*> items;
         for (const auto& item : dictionary.items) items.push_back(&item);
         if (m_style.sortKeys)
-            std::stable_sort(items.begin(), items.end(),
-                             [this](const auto* a, const auto* b) { return before(m_meter, a->first, b->first); });
+            std::stable_sort(items.begin(), items.end(), [this](const auto* a, const auto* b) {
+                return before(m_meter, a->first, b->first);
+            });
         writeAll('{', '}', items, [this](const std::pair<Value, Value>* item) {
             const Value& key = item->first;
             if (!key.isText() && !key.isNumber() && !key.isNone())

@@ -52,8 +52,10 @@ private:
 
     /// The next "{{", "{%" or "{#".
     std::size_t nextMark(std::size_t from) const {
-        for (std::size_t at = m_source.find('{', from); at != std::string::npos; at = m_source.find('{', at + 1))
-            if (at + 1 < m_source.size() && std::string_view("{%#").find(m_source[at + 1]) != std::string_view::npos)
+        for (std::size_t at = m_source.find('{', from); at != std::string::npos;
+             at = m_source.find('{', at + 1))
+            if (at + 1 < m_source.size() &&
+                std::string_view("{%#").find(m_source[at + 1]) != std::string_view::npos)
                 return at;
         return std::string::npos;
     }
@@ -96,7 +98,8 @@ private:
 
     void lexComment(Place begin) {
         const std::size_t end = m_source.find("#}", m_at);
-        if (end == std::string::npos) throw Fault(begin, "expected the end of a comment, found the end of the template");
+        if (end == std::string::npos)
+            throw Fault(begin, "expected the end of a comment, found the end of the template");
         const char sign = end > m_at ? m_source[end - 1] : '\0';
         m_at = end + 2;
         finishTag(sign == '-' ? '-' : sign == '+' ? '+' : '\0');
@@ -161,7 +164,8 @@ private:
             skipSpace();
             if (rest().empty())
                 throw Fault(begin, std::string("expected the end of ") +
-                                       (kind == '{' ? "{{ ... }}" : "{% ... %}") + ", found the end of the template");
+                                       (kind == '{' ? "{{ ... }}" : "{% ... %}") +
+                                       ", found the end of the template");
             if (open.empty() && lexTagEnd(kind)) return;
             const bool afterDot = m_source[m_at - 1] == '.';
             LexedToken lexed = lexExpressionToken(rest(), place(), afterDot ? AfterDot::Yes : AfterDot::No);

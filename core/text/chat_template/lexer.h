@@ -9,7 +9,19 @@
 
 namespace fovea::jinja {
 
-enum class TokenType { Data, OutputBegin, OutputEnd, TagBegin, TagEnd, Name, Text, Integer, Real, Operator, End };
+enum class TokenType {
+    Data,
+    OutputBegin,
+    OutputEnd,
+    TagBegin,
+    TagEnd,
+    Name,
+    Text,
+    Integer,
+    Real,
+    Operator,
+    End
+};
 
 struct Token {
     TokenType type = TokenType::End;
@@ -19,8 +31,9 @@ struct Token {
     Place place;
 };
 
-/// Cuts a template into tokens as transformers sets up the language: the line break after a tag and the blanks
-/// before one vanish (trim_blocks, lstrip_blocks), as does one line break at the end of the source. Throws Fault.
+/// Cuts a template into tokens as transformers sets up the language: the line break after a tag and the
+/// blanks before one vanish (trim_blocks, lstrip_blocks), as does one line break at the end of the source.
+/// Throws Fault.
 std::vector<Token> tokenize(std::string_view source, const Limits& limits);
 
 }  // namespace fovea::jinja

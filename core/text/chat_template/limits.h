@@ -10,12 +10,12 @@ namespace fovea::jinja {
 /// What an untrusted template may cost. Each limit is an error of its own that names it.
 struct Limits {
     std::size_t sourceBytes = std::size_t{1} << 19;
-    int nesting = 100;                                ///< of statements and expressions in the source
-    int frames = 1200;                                ///< of the evaluator, macros calling macros included
-    int valueDepth = 100;                             ///< lists within lists
-    std::uint64_t steps = 10'000'000;                 ///< evaluated nodes, compared elements, 64 read bytes
+    int nesting = 100;                 ///< of statements and expressions in the source
+    int frames = 1200;                 ///< of the evaluator, macros calling macros included
+    int valueDepth = 100;              ///< lists within lists
+    std::uint64_t steps = 10'000'000;  ///< evaluated nodes, compared elements, 64 read bytes
     std::uint64_t memoryBytes = std::uint64_t{1} << 28;  ///< of all values made during one rendering
-    std::size_t outputBytes = std::size_t{1} << 22;   ///< of the rendering and of every text in it
+    std::size_t outputBytes = std::size_t{1} << 22;      ///< of the rendering and of every text in it
 };
 
 /// Lines and columns count from 1; column 0 where only the line is known.

@@ -36,7 +36,8 @@ Value length(Evaluator& e, const Value& subject, const Arguments& given) {
 Value first(Evaluator& e, const Value& subject, const Arguments& given) {
     Bound(e.meter(), "first", given, {});
     if (Sequence* list = subject.sequence()) {
-        if (list->next >= list->items.size()) return Value::undefined("there is no first item, the list is empty");
+        if (list->next >= list->items.size())
+            return Value::undefined("there is no first item, the list is empty");
         const Value item = list->items[list->next];
         if (list->type == SequenceType::Generator) ++list->next;
         return item;
@@ -47,7 +48,8 @@ Value first(Evaluator& e, const Value& subject, const Arguments& given) {
 
 Value last(Evaluator& e, const Value& subject, const Arguments& given) {
     Bound(e.meter(), "last", given, {});
-    if (subject.isSequence(SequenceType::Generator)) e.meter().fail("last: expected a list, found a generator");
+    if (subject.isSequence(SequenceType::Generator))
+        e.meter().fail("last: expected a list, found a generator");
     const std::vector<Value> items = iterate(e.meter(), subject);
     return items.empty() ? Value::undefined("there is no last item, the list is empty") : items.back();
 }
@@ -143,7 +145,8 @@ Value sort(Evaluator& e, const Value& subject, const Arguments& arguments) {
 Value dictsort(Evaluator& e, const Value& subject, const Arguments& arguments) {
     const Bound bound(e.meter(), "dictsort", arguments, {"case_sensitive", "by", "reverse"});
     const std::string by = bound.textOr(1, "key");
-    if (by != "key" && by != "value") e.meter().fail("dictsort: expected 'key' or 'value' as by, found '" + by + "'");
+    if (by != "key" && by != "value")
+        e.meter().fail("dictsort: expected 'key' or 'value' as by, found '" + by + "'");
     if (subject.isUndefined()) failUndefined(e.meter(), subject);
     if (!subject.mapping()) e.meter().fail("dictsort: expected a dictionary, found " + typeName(subject));
     std::vector<Keyed> keyed;
@@ -159,8 +162,8 @@ Value unique(Evaluator& e, const Value& subject, const Arguments& arguments) {
     for (const Value& item : iterate(e.meter(), subject)) {
         Value key = keyOf(e, item, given(bound, 1), bound.truthOr(0, false));
         checkHashable(e.meter(), key);
-        const bool known =
-            std::any_of(seen.begin(), seen.end(), [&](const Value& one) { return equal(e.meter(), one, key); });
+        const bool known = std::any_of(seen.begin(), seen.end(),
+                                       [&](const Value& one) { return equal(e.meter(), one, key); });
         if (known) continue;
         seen.push_back(std::move(key));
         kept.push_back(item);
@@ -199,7 +202,8 @@ Value keep(Evaluator& e, const Value& subject, const Arguments& arguments, bool 
     if (!truth(subject)) return generator(e, {});
     if (arguments.positional.size() < at) e.meter().fail("expected the name of the attribute to select by");
     const bool hasTest = arguments.positional.size() > at;
-    if (hasTest && !arguments.positional[at].isText()) e.meter().fail("expected the name of a test to select by");
+    if (hasTest && !arguments.positional[at].isText())
+        e.meter().fail("expected the name of a test to select by");
     const Arguments rest = hasTest ? after(arguments, at + 1) : Arguments{};
     std::vector<Value> kept;
     for (const Value& item : iterate(e.meter(), subject)) {
@@ -238,7 +242,8 @@ Value extreme(Evaluator& e, const Value& subject, const Arguments& arguments, bo
     Value bestKey;
     for (std::size_t i = 0; i < all.size(); ++i) {
         Value key = keyOf(e, all[i], given(bound, 1), bound.truthOr(0, false));
-        const bool better = i == 0 || (largest ? before(e.meter(), bestKey, key) : before(e.meter(), key, bestKey));
+        const bool better =
+            i == 0 || (largest ? before(e.meter(), bestKey, key) : before(e.meter(), key, bestKey));
         if (!better) continue;
         best = i;
         bestKey = std::move(key);

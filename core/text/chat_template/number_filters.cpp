@@ -22,7 +22,9 @@ std::optional<std::string> plainNumber(std::string_view text) {
     text = stripEnd(stripStart(text));
     std::string plain;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto isAlphanumeric = [&](std::size_t at) { return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at])); };
+        const auto isAlphanumeric = [&](std::size_t at) {
+            return at < text.size() && std::isalnum(static_cast<unsigned char>(text[at]));
+        };
         if (text[i] != '_') {
             plain += text[i];
         } else if (i == 0 || !isAlphanumeric(i - 1) || !isAlphanumeric(i + 1)) {
@@ -108,7 +110,8 @@ Value round(Evaluator& e, const Value& subject, const Arguments& given) {
     const std::int64_t precision = bound.wholeOr(0, 0);
     const std::string method = bound.textOr(1, "common");
     if (method != "common" && method != "ceil" && method != "floor")
-        e.meter().fail("round: expected common, ceil or floor as method, found '" + method.substr(0, 40) + "'");
+        e.meter().fail("round: expected common, ceil or floor as method, found '" + method.substr(0, 40) +
+                       "'");
     if (subject.isUndefined()) failUndefined(e.meter(), subject);
     if (!subject.isNumber()) e.meter().fail("round: expected a number, found " + typeName(subject));
     if (precision < 0 || precision > 100)

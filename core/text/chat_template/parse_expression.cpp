@@ -84,7 +84,8 @@ ExpressionPtr Parser::sealed(ExpressionPtr node) const {
     return node;
 }
 
-ExpressionPtr Parser::join(ExpressionType type, ExpressionPtr left, ExpressionPtr right, std::string text) const {
+ExpressionPtr Parser::join(ExpressionType type, ExpressionPtr left, ExpressionPtr right,
+                           std::string text) const {
     auto node = make(type, left->line);
     node->text = std::move(text);
     node->children.push_back(std::move(left));
@@ -94,8 +95,8 @@ ExpressionPtr Parser::join(ExpressionType type, ExpressionPtr left, ExpressionPt
 
 bool Parser::endsTuple() const {
     const TokenType type = now().type;
-    return type == TokenType::OutputEnd || type == TokenType::TagEnd || type == TokenType::End || isOperator(")") ||
-           (!m_tupleEnd.empty() && isName(m_tupleEnd));
+    return type == TokenType::OutputEnd || type == TokenType::TagEnd || type == TokenType::End ||
+           isOperator(")") || (!m_tupleEnd.empty() && isName(m_tupleEnd));
 }
 
 ExpressionPtr Parser::parseTuple(Ternary ternary) {
@@ -153,7 +154,8 @@ ExpressionPtr Parser::parseCompare() {
                                           [this](std::string_view text) { return isOperator(text); });
         if (compares || isName("in")) {
             node->operators.push_back(take().text);
-        } else if (isName("not") && m_tokens[m_at + 1].type == TokenType::Name && m_tokens[m_at + 1].text == "in") {
+        } else if (isName("not") && m_tokens[m_at + 1].type == TokenType::Name &&
+                   m_tokens[m_at + 1].text == "in") {
             take();
             take();
             node->operators.push_back("not in");
@@ -324,7 +326,8 @@ ExpressionPtr Parser::parseSubscript(ExpressionPtr base) {
             isSlice = true;
             if (++part > 2) failExpected("']'");
         } else if (parts[part]) {
-            if (isOperator(",")) failAt(now(), "several subscripts in one pair of brackets are not supported");
+            if (isOperator(","))
+                failAt(now(), "several subscripts in one pair of brackets are not supported");
             failExpected("']'");
         } else {
             parts[part] = parseExpression();
@@ -346,9 +349,10 @@ void Parser::parseArguments(Expression& call) {
         if (!first) expectOperator(",");
         if (isOperator(")")) break;
         first = false;
-        if (isOperator("*") || isOperator("**")) failAt(now(), "arguments unpacked by * or ** are not supported");
-        const bool isNamed = now().type == TokenType::Name && m_tokens[m_at + 1].type == TokenType::Operator &&
-                             m_tokens[m_at + 1].text == "=";
+        if (isOperator("*") || isOperator("**"))
+            failAt(now(), "arguments unpacked by * or ** are not supported");
+        const bool isNamed = now().type == TokenType::Name &&
+                             m_tokens[m_at + 1].type == TokenType::Operator && m_tokens[m_at + 1].text == "=";
         if (isNamed) {
             std::string name = take().text;
             take();
@@ -402,8 +406,8 @@ ExpressionPtr Parser::parseTest(ExpressionPtr subject) {
     node->text = parseDottedName("the name of a test");
     node->children.push_back(std::move(subject));
     const TokenType type = now().type;
-    const bool takesValue = type == TokenType::Text || type == TokenType::Integer || type == TokenType::Real ||
-                            isOperator("[") || isOperator("{") ||
+    const bool takesValue = type == TokenType::Text || type == TokenType::Integer ||
+                            type == TokenType::Real || isOperator("[") || isOperator("{") ||
                             (type == TokenType::Name && !isName("else") && !isName("or") && !isName("and"));
     if (isOperator("(")) {
         parseArguments(*node);

@@ -33,7 +33,8 @@ Block Parser::parseBlock(const std::vector<std::string_view>& ends) {
         switch (now().type) {
             case TokenType::End:
                 if (!ends.empty())
-                    throw Fault(start, "expected {% " + std::string(ends.front()) + " %}, found the end of the template");
+                    throw Fault(start, "expected {% " + std::string(ends.front()) +
+                                           " %}, found the end of the template");
                 return block;
             case TokenType::Data:
                 add(block, StatementType::Text).text = take().text;
@@ -79,8 +80,8 @@ void Parser::parseTag(Block& block) {
     if (name == "filter") return parseFilterBlock(block);
     if (name == "generation") return parseGeneration(block);
     if (name == "break" || name == "continue") return parseJump(block);
-    for (const char* other : {"include", "import", "from", "extends", "block", "call", "autoescape", "do", "print",
-                              "trans", "debug"})
+    for (const char* other : {"include", "import", "from", "extends", "block", "call", "autoescape", "do",
+                              "print", "trans", "debug"})
         if (name == other) failAt(now(), "the tag {% " + name + " %} is not supported in chat templates");
     failAt(now(), "found the unknown or misplaced tag {% " + name.substr(0, 60) + " %}");
 }

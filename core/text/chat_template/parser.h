@@ -87,7 +87,8 @@ private:
     ExpressionPtr make(ExpressionType type, int line) const;
     /// Sets the depth of a node from its children and refuses one that is too deep.
     ExpressionPtr sealed(ExpressionPtr node) const;
-    ExpressionPtr join(ExpressionType type, ExpressionPtr left, ExpressionPtr right, std::string text = {}) const;
+    ExpressionPtr join(ExpressionType type, ExpressionPtr left, ExpressionPtr right,
+                       std::string text = {}) const;
 
     std::vector<Token> m_tokens;
     const Limits& m_limits;

@@ -67,7 +67,8 @@ private:
                 m_text += list.range[2] == 1 ? ")" : fmt::format(", {})", list.range[2]);
                 return;
             case SequenceType::Generator:
-                m_meter.fail("expected a value that can be printed, found a generator; make it a list with |list");
+                m_meter.fail(
+                    "expected a value that can be printed, found a generator; make it a list with |list");
             default:
                 m_text += list.type == SequenceType::Keys     ? "dict_keys(["
                           : list.type == SequenceType::Values ? "dict_values(["
@@ -126,7 +127,8 @@ std::string realText(double value) {
 }
 
 void appendQuoted(std::string& text, std::string_view value) {
-    const bool doubled = value.find('\'') != std::string_view::npos && value.find('"') == std::string_view::npos;
+    const bool doubled =
+        value.find('\'') != std::string_view::npos && value.find('"') == std::string_view::npos;
     const char quote = doubled ? '"' : '\'';
     text += quote;
     for (std::string_view one : characters(value)) {

@@ -23,7 +23,8 @@ void none(Evaluator& e, const Arguments& given) {
 }
 
 const Value& other(Evaluator& e, const Arguments& given) {
-    if (given.positional.size() != 1 || !given.named.empty()) e.meter().fail("expected one value to test against");
+    if (given.positional.size() != 1 || !given.named.empty())
+        e.meter().fail("expected one value to test against");
     return given.positional[0];
 }
 
@@ -54,7 +55,8 @@ bool isIterableTest(Evaluator& e, const Value& value, const Arguments& given) {
 bool isSequence(Evaluator& e, const Value& value, const Arguments& given) {
     none(e, given);
     if (const Sequence* list = value.sequence())
-        return list->type == SequenceType::List || list->type == SequenceType::Tuple || list->type == SequenceType::Range;
+        return list->type == SequenceType::List || list->type == SequenceType::Tuple ||
+               list->type == SequenceType::Range;
     return value.isText() || value.mapping() || value.isUndefined();
 }
 bool isNumber(Evaluator& e, const Value& value, const Arguments& given) {
@@ -158,26 +160,44 @@ bool isTest(Evaluator& e, const Value& value, const Arguments& given) {
 }  // namespace
 
 TestFunction findTest(std::string_view name) {
-    static constexpr std::array kTests{
-        TestEntry{"defined", isDefined},       TestEntry{"undefined", isNotDefined},
-        TestEntry{"none", isNone},             TestEntry{"string", isString},
-        TestEntry{"mapping", isMapping},       TestEntry{"iterable", isIterableTest},
-        TestEntry{"sequence", isSequence},     TestEntry{"number", isNumber},
-        TestEntry{"integer", isInteger},       TestEntry{"float", isFloat},
-        TestEntry{"boolean", isBoolean},       TestEntry{"true", isTrue},
-        TestEntry{"false", isFalse},           TestEntry{"callable", isCallable},
-        TestEntry{"equalto", isEqual},         TestEntry{"eq", isEqual},
-        TestEntry{"==", isEqual},              TestEntry{"ne", isUnequal},
-        TestEntry{"!=", isUnequal},            TestEntry{"lt", isLess},
-        TestEntry{"lessthan", isLess},         TestEntry{"<", isLess},
-        TestEntry{"gt", isGreater},            TestEntry{"greaterthan", isGreater},
-        TestEntry{">", isGreater},             TestEntry{"le", isLessOrEqual},
-        TestEntry{"<=", isLessOrEqual},        TestEntry{"ge", isGreaterOrEqual},
-        TestEntry{">=", isGreaterOrEqual},     TestEntry{"in", isIn},
-        TestEntry{"even", isEven},             TestEntry{"odd", isOdd},
-        TestEntry{"divisibleby", isDivisible}, TestEntry{"sameas", isSame},
-        TestEntry{"lower", isLowerTest},       TestEntry{"upper", isUpperTest},
-        TestEntry{"filter", isFilter},         TestEntry{"test", isTest}};
+    static constexpr std::array kTests{TestEntry{"defined", isDefined},
+                                       TestEntry{"undefined", isNotDefined},
+                                       TestEntry{"none", isNone},
+                                       TestEntry{"string", isString},
+                                       TestEntry{"mapping", isMapping},
+                                       TestEntry{"iterable", isIterableTest},
+                                       TestEntry{"sequence", isSequence},
+                                       TestEntry{"number", isNumber},
+                                       TestEntry{"integer", isInteger},
+                                       TestEntry{"float", isFloat},
+                                       TestEntry{"boolean", isBoolean},
+                                       TestEntry{"true", isTrue},
+                                       TestEntry{"false", isFalse},
+                                       TestEntry{"callable", isCallable},
+                                       TestEntry{"equalto", isEqual},
+                                       TestEntry{"eq", isEqual},
+                                       TestEntry{"==", isEqual},
+                                       TestEntry{"ne", isUnequal},
+                                       TestEntry{"!=", isUnequal},
+                                       TestEntry{"lt", isLess},
+                                       TestEntry{"lessthan", isLess},
+                                       TestEntry{"<", isLess},
+                                       TestEntry{"gt", isGreater},
+                                       TestEntry{"greaterthan", isGreater},
+                                       TestEntry{">", isGreater},
+                                       TestEntry{"le", isLessOrEqual},
+                                       TestEntry{"<=", isLessOrEqual},
+                                       TestEntry{"ge", isGreaterOrEqual},
+                                       TestEntry{">=", isGreaterOrEqual},
+                                       TestEntry{"in", isIn},
+                                       TestEntry{"even", isEven},
+                                       TestEntry{"odd", isOdd},
+                                       TestEntry{"divisibleby", isDivisible},
+                                       TestEntry{"sameas", isSame},
+                                       TestEntry{"lower", isLowerTest},
+                                       TestEntry{"upper", isUpperTest},
+                                       TestEntry{"filter", isFilter},
+                                       TestEntry{"test", isTest}};
     for (const TestEntry& entry : kTests)
         if (entry.name == name) return entry.run;
     return nullptr;

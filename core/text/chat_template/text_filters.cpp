@@ -59,8 +59,9 @@ Value trim(Evaluator& e, const Value& subject, const Arguments& given) {
 Value replace(Evaluator& e, const Value& subject, const Arguments& given) {
     const Bound bound(e.meter(), "replace", given, {"old", "new", "count"});
     const bool all = !bound.has(2) || bound.value(2).isNone();
-    return makeText(e.meter(), replaceText(e.meter(), subjectText(e, subject), toText(e.meter(), bound.value(0)),
-                                           toText(e.meter(), bound.value(1)), all ? -1 : bound.whole(2)));
+    return makeText(e.meter(),
+                    replaceText(e.meter(), subjectText(e, subject), toText(e.meter(), bound.value(0)),
+                                toText(e.meter(), bound.value(1)), all ? -1 : bound.whole(2)));
 }
 
 Value escape(Evaluator& e, const Value& subject, const Arguments& given) {
@@ -87,7 +88,8 @@ Value indent(Evaluator& e, const Value& subject, const Arguments& given) {
     if (!width.isText() && (!width.isWhole() || width.whole() > 1000))
         e.meter().fail("indent: expected a text or at most 1000 blanks as width, found " + typeName(width));
     const std::string blanks =
-        width.isText() ? width.text() : std::string(static_cast<std::size_t>(std::max<std::int64_t>(0, width.whole())), ' ');
+        width.isText() ? width.text()
+                       : std::string(static_cast<std::size_t>(std::max<std::int64_t>(0, width.whole())), ' ');
     const std::string text = subjectText(e, subject) + "\n";
     std::string made = bound.truthOr(1, false) ? blanks : "";
     bool first = true;
@@ -134,9 +136,10 @@ Value tojson(Evaluator& e, const Value& subject, const Arguments& given) {
         const Value& indent = bound.value(1);
         if (!indent.isText() && (!indent.isWhole() || indent.whole() > 1000))
             meter.fail("tojson: expected a text or at most 1000 blanks as indent, found " + typeName(indent));
-        style.indent = indent.isText()
-                           ? indent.text()
-                           : std::string(static_cast<std::size_t>(std::max<std::int64_t>(0, indent.whole())), ' ');
+        style.indent =
+            indent.isText()
+                ? indent.text()
+                : std::string(static_cast<std::size_t>(std::max<std::int64_t>(0, indent.whole())), ' ');
         style.itemSeparator = ",";
     }
     if (bound.has(2) && !bound.value(2).isNone()) {

@@ -85,8 +85,8 @@ std::vector<std::string_view> splitSpace(std::string_view text, std::int64_t mos
     return parts;
 }
 
-std::vector<std::string_view> splitBy(Meter& meter, std::string_view text, std::string_view by, std::int64_t most,
-                                      bool fromEnd) {
+std::vector<std::string_view> splitBy(Meter& meter, std::string_view text, std::string_view by,
+                                      std::int64_t most, bool fromEnd) {
     std::vector<std::string_view> parts;
     countSearch(meter, text, by);
     const auto more = [&] { return most < 0 || static_cast<std::int64_t>(parts.size()) < most; };
@@ -101,7 +101,8 @@ std::vector<std::string_view> splitBy(Meter& meter, std::string_view text, std::
     return parts;
 }
 
-Value textList(Meter& meter, const std::vector<std::string_view>& parts, SequenceType type = SequenceType::List) {
+Value textList(Meter& meter, const std::vector<std::string_view>& parts,
+               SequenceType type = SequenceType::List) {
     std::vector<Value> items;
     for (std::string_view part : parts) items.push_back(makeText(meter, std::string(part)));
     return makeSequence(meter, std::move(items), type);
@@ -132,7 +133,8 @@ Value partition(Evaluator& e, const std::string& text, const std::string& name, 
     std::vector<std::string_view> parts;
     const std::string_view whole = text;
     if (at == std::string::npos)
-        parts = fromEnd ? std::vector<std::string_view>{"", "", whole} : std::vector<std::string_view>{whole, "", ""};
+        parts = fromEnd ? std::vector<std::string_view>{"", "", whole}
+                        : std::vector<std::string_view>{whole, "", ""};
     else
         parts = {whole.substr(0, at), whole.substr(at, by.size()), whole.substr(at + by.size())};
     return textList(e.meter(), parts, SequenceType::Tuple);
@@ -154,7 +156,8 @@ Value join(Evaluator& e, const std::string& text, const std::string& name, const
 
 Value replace(Evaluator& e, const std::string& text, const std::string& name, const Arguments& given) {
     const Bound bound(e.meter(), name, given, {"old", "new", "count"});
-    return makeText(e.meter(), replaceText(e.meter(), text, bound.text(0), bound.text(1), bound.wholeOr(2, -1)));
+    return makeText(e.meter(),
+                    replaceText(e.meter(), text, bound.text(0), bound.text(1), bound.wholeOr(2, -1)));
 }
 
 /// The part of a text between two places counted in characters.
@@ -173,7 +176,8 @@ Window windowOf(const std::string& text, const Bound& bound) {
     const std::int64_t start = place(1, 0), stop = std::min(place(2, count), count);
     if (start > count || start > stop) return {{}, -1};
     const auto byteAt = [&](std::int64_t i) {
-        return i < count ? static_cast<std::size_t>(all[static_cast<std::size_t>(i)].data() - text.data()) : text.size();
+        return i < count ? static_cast<std::size_t>(all[static_cast<std::size_t>(i)].data() - text.data())
+                         : text.size();
     };
     return {std::string_view(text).substr(byteAt(start), byteAt(stop) - byteAt(start)), start};
 }
@@ -207,7 +211,7 @@ Value find(Evaluator& e, const std::string& text, const std::string& name, const
     const Window window = windowOf(text, bound);
     const std::string& part = bound.text(0);
     countSearch(e.meter(), text, part);
-    const std::size_t at = window.start < 0   ? std::string::npos
+    const std::size_t at = window.start < 0 ? std::string::npos
                            : name[0] == 'r' ? window.text.rfind(part)
                                             : window.text.find(part);
     if (at != std::string::npos)
@@ -269,33 +273,55 @@ Value unsupported(Evaluator& e, const std::string&, const std::string& name, con
 }
 
 const MethodEntry* findMethod(std::string_view name) {
-    static constexpr std::array kMethods{
-        MethodEntry{"upper", changeCase},       MethodEntry{"lower", changeCase},
-        MethodEntry{"casefold", changeCase},    MethodEntry{"swapcase", changeCase},
-        MethodEntry{"title", changeCase},       MethodEntry{"capitalize", changeCase},
-        MethodEntry{"strip", strip},            MethodEntry{"lstrip", strip},
-        MethodEntry{"rstrip", strip},           MethodEntry{"split", split},
-        MethodEntry{"rsplit", split},           MethodEntry{"splitlines", splitlines},
-        MethodEntry{"partition", partition},    MethodEntry{"rpartition", partition},
-        MethodEntry{"join", join},              MethodEntry{"replace", replace},
-        MethodEntry{"startswith", affix},       MethodEntry{"endswith", affix},
-        MethodEntry{"removeprefix", removeAffix}, MethodEntry{"removesuffix", removeAffix},
-        MethodEntry{"find", find},              MethodEntry{"rfind", find},
-        MethodEntry{"index", find},             MethodEntry{"rindex", find},
-        MethodEntry{"count", count},            MethodEntry{"isspace", classify},
-        MethodEntry{"isdigit", classify},       MethodEntry{"isnumeric", classify},
-        MethodEntry{"isdecimal", classify},     MethodEntry{"isalpha", classify},
-        MethodEntry{"isalnum", classify},       MethodEntry{"isupper", classify},
-        MethodEntry{"islower", classify},       MethodEntry{"zfill", pad},
-        MethodEntry{"ljust", pad},              MethodEntry{"rjust", pad},
-        MethodEntry{"center", pad},             MethodEntry{"format", unsupported},
-        MethodEntry{"format_map", unsupported}, MethodEntry{"encode", unsupported},
-        MethodEntry{"translate", unsupported},  MethodEntry{"expandtabs", unsupported},
-        MethodEntry{"istitle", unsupported},    MethodEntry{"isidentifier", unsupported},
-        MethodEntry{"isascii", unsupported},    MethodEntry{"isprintable", unsupported},
-        MethodEntry{"maketrans", unsupported}};
-    const auto found =
-        std::find_if(kMethods.begin(), kMethods.end(), [name](const MethodEntry& one) { return one.name == name; });
+    static constexpr std::array kMethods{MethodEntry{"upper", changeCase},
+                                         MethodEntry{"lower", changeCase},
+                                         MethodEntry{"casefold", changeCase},
+                                         MethodEntry{"swapcase", changeCase},
+                                         MethodEntry{"title", changeCase},
+                                         MethodEntry{"capitalize", changeCase},
+                                         MethodEntry{"strip", strip},
+                                         MethodEntry{"lstrip", strip},
+                                         MethodEntry{"rstrip", strip},
+                                         MethodEntry{"split", split},
+                                         MethodEntry{"rsplit", split},
+                                         MethodEntry{"splitlines", splitlines},
+                                         MethodEntry{"partition", partition},
+                                         MethodEntry{"rpartition", partition},
+                                         MethodEntry{"join", join},
+                                         MethodEntry{"replace", replace},
+                                         MethodEntry{"startswith", affix},
+                                         MethodEntry{"endswith", affix},
+                                         MethodEntry{"removeprefix", removeAffix},
+                                         MethodEntry{"removesuffix", removeAffix},
+                                         MethodEntry{"find", find},
+                                         MethodEntry{"rfind", find},
+                                         MethodEntry{"index", find},
+                                         MethodEntry{"rindex", find},
+                                         MethodEntry{"count", count},
+                                         MethodEntry{"isspace", classify},
+                                         MethodEntry{"isdigit", classify},
+                                         MethodEntry{"isnumeric", classify},
+                                         MethodEntry{"isdecimal", classify},
+                                         MethodEntry{"isalpha", classify},
+                                         MethodEntry{"isalnum", classify},
+                                         MethodEntry{"isupper", classify},
+                                         MethodEntry{"islower", classify},
+                                         MethodEntry{"zfill", pad},
+                                         MethodEntry{"ljust", pad},
+                                         MethodEntry{"rjust", pad},
+                                         MethodEntry{"center", pad},
+                                         MethodEntry{"format", unsupported},
+                                         MethodEntry{"format_map", unsupported},
+                                         MethodEntry{"encode", unsupported},
+                                         MethodEntry{"translate", unsupported},
+                                         MethodEntry{"expandtabs", unsupported},
+                                         MethodEntry{"istitle", unsupported},
+                                         MethodEntry{"isidentifier", unsupported},
+                                         MethodEntry{"isascii", unsupported},
+                                         MethodEntry{"isprintable", unsupported},
+                                         MethodEntry{"maketrans", unsupported}};
+    const auto found = std::find_if(kMethods.begin(), kMethods.end(),
+                                    [name](const MethodEntry& one) { return one.name == name; });
     return found == kMethods.end() ? nullptr : &*found;
 }
 

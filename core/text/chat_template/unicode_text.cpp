@@ -15,8 +15,9 @@ struct Decoded {
 
 Decoded decode(std::string_view text) {
     utf8proc_int32_t code = -1;
-    const auto length = utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                                         static_cast<utf8proc_ssize_t>(std::min<std::size_t>(text.size(), 4)), &code);
+    const auto length =
+        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
+                         static_cast<utf8proc_ssize_t>(std::min<std::size_t>(text.size(), 4)), &code);
     if (length <= 0 || code < 0) return {-1, 1};
     return {code, static_cast<std::size_t>(length)};
 }
@@ -24,7 +25,8 @@ Decoded decode(std::string_view text) {
 /// Where the last character of a text that is not empty begins.
 std::size_t lastCharacter(std::string_view text) {
     for (std::size_t back = 1; back <= 4 && back <= text.size(); ++back)
-        if (const Decoded last = decode(text.substr(text.size() - back)); last.code >= 0 && last.length == back)
+        if (const Decoded last = decode(text.substr(text.size() - back));
+            last.code >= 0 && last.length == back)
             return text.size() - back;
     return text.size() - 1;
 }
@@ -52,9 +54,10 @@ constexpr std::array<LongCase, 14> kLongCases{{{0xDF, "SS", "Ss"},
 
 bool isCaseIgnorable(std::int32_t code) {
     const auto category = utf8proc_category(code);
-    return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME || category == UTF8PROC_CATEGORY_CF ||
-           category == UTF8PROC_CATEGORY_LM || category == UTF8PROC_CATEGORY_SK || code == '\'' || code == '.' ||
-           code == ':' || code == 0xB7 || code == 0x2019;
+    return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME ||
+           category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_LM ||
+           category == UTF8PROC_CATEGORY_SK || code == '\'' || code == '.' || code == ':' || code == 0xB7 ||
+           code == 0x2019;
 }
 
 /// A capital sigma at the end of a word has a small form of its own.
@@ -76,8 +79,8 @@ bool endsWord(const std::vector<std::string_view>& all, std::size_t at) {
 }
 
 bool isLineEnd(std::int32_t code) {
-    return (code >= 0x0A && code <= 0x0D) || (code >= 0x1C && code <= 0x1E) || code == 0x85 || code == 0x2028 ||
-           code == 0x2029;
+    return (code >= 0x0A && code <= 0x0D) || (code >= 0x1C && code <= 0x1E) || code == 0x85 ||
+           code == 0x2028 || code == 0x2029;
 }
 
 }  // namespace

@@ -179,7 +179,7 @@ bool equal(Meter& meter, const Value& a, const Value& b) {
     }
     if (const Mapping* dictionary = a.mapping())
         return dictionary == b.mapping() || sameMapping(meter, *dictionary, *b.mapping());
-    return a.store() .index() == b.store().index() && a.nameSpace() == b.nameSpace() &&
+    return a.store().index() == b.store().index() && a.nameSpace() == b.nameSpace() &&
            a.callable() == b.callable() && a.loop() == b.loop();
 }
 
@@ -199,7 +199,8 @@ bool before(Meter& meter, const Value& a, const Value& b) {
                          (left->type == SequenceType::List || left->type == SequenceType::Tuple);
     if (!ordered) failOrder(meter, a, b);
     for (std::size_t i = 0; i < left->items.size() && i < right->items.size(); ++i)
-        if (!equal(meter, left->items[i], right->items[i])) return before(meter, left->items[i], right->items[i]);
+        if (!equal(meter, left->items[i], right->items[i]))
+            return before(meter, left->items[i], right->items[i]);
     return left->items.size() < right->items.size();
 }
 
@@ -230,7 +231,8 @@ std::vector<Value> iterate(Meter& meter, const Value& value) {
         for (const auto& [key, held] : dictionary->items) items.push_back(key);
     } else if (value.isText()) {
         meter.hold(value.text().size() * (sizeof(Value) + kValueBytes));
-        for (std::string_view one : characters(value.text())) items.push_back(makeText(meter, std::string(one)));
+        for (std::string_view one : characters(value.text()))
+            items.push_back(makeText(meter, std::string(one)));
     } else if (!value.isUndefined()) {
         meter.fail("expected something to go through item by item, found " + typeName(value));
     }
@@ -242,18 +244,20 @@ std::vector<Value> iterate(Meter& meter, const Value& value) {
 std::int64_t lengthOf(const Value& value) {
     if (value.isUndefined()) return 0;
     if (value.isText()) return static_cast<std::int64_t>(characterCount(value.text()));
-    if (const Mapping* dictionary = value.mapping()) return static_cast<std::int64_t>(dictionary->items.size());
+    if (const Mapping* dictionary = value.mapping())
+        return static_cast<std::int64_t>(dictionary->items.size());
     if (const Sequence* list = value.sequence(); list && list->type != SequenceType::Generator)
         return static_cast<std::int64_t>(list->items.size());
     return -1;
 }
 
 std::string typeName(const Value& value) {
-    static const char* const kSequences[] = {"a list",          "a tuple",           "a range",    "a view of keys",
-                                             "a view of values", "a view of items", "a generator"};
+    static const char* const kSequences[] = {"a list",         "a tuple",          "a range",
+                                             "a view of keys", "a view of values", "a view of items",
+                                             "a generator"};
     if (const Sequence* list = value.sequence()) return kSequences[static_cast<int>(list->type)];
-    static const char* const kNames[] = {"an undefined value", "none",         "a boolean", "a whole number",
-                                         "a real number",      "a text",       "",          "a dictionary",
+    static const char* const kNames[] = {"an undefined value", "none",       "a boolean", "a whole number",
+                                         "a real number",      "a text",     "",          "a dictionary",
                                          "a namespace",        "a function", "a loop"};
     return kNames[value.store().index()];
 }

@@ -20,7 +20,8 @@ class Scope;
 
 enum class SequenceType { List, Tuple, Range, Keys, Values, Items, Generator };
 
-/// Everything that is iterated in order. A generator can be walked only once and has neither length nor items.
+/// Everything that is iterated in order. A generator can be walked only once and has neither length nor
+/// items.
 struct Sequence {
     SequenceType type = SequenceType::List;
     std::vector<Value> items;
@@ -38,7 +39,8 @@ struct Namespace;
 struct Callable;
 struct LoopState;
 
-/// A value of the template language; copies share their contents, which never change but for namespaces and loops.
+/// A value of the template language; copies share their contents, which never change but for namespaces and
+/// loops.
 class Value {
 public:
     using Text = std::shared_ptr<const std::string>;
@@ -72,7 +74,9 @@ public:
 
     /// The text of a text, the number of a boolean or integer, the number of any number.
     const std::string& text() const { return *std::get<Text>(m_store); }
-    std::int64_t whole() const { return isBoolean() ? std::get<bool>(m_store) : std::get<std::int64_t>(m_store); }
+    std::int64_t whole() const {
+        return isBoolean() ? std::get<bool>(m_store) : std::get<std::int64_t>(m_store);
+    }
     double real() const { return isReal() ? std::get<double>(m_store) : static_cast<double>(whole()); }
 
     /// Null when the value is of another kind.
@@ -147,12 +151,13 @@ const Value* find(Meter& meter, const Mapping& mapping, std::string_view key);
 
 bool truth(const Value& value);
 bool equal(Meter& meter, const Value& a, const Value& b);
-/// Whether a comes before b; texts by code point, numbers by value, sequences item by item; fails on other pairs.
+/// Whether a comes before b; texts by code point, numbers by value, sequences item by item; fails on other
+/// pairs.
 bool before(Meter& meter, const Value& a, const Value& b);
 /// Whether `item in container` holds.
 bool contains(Meter& meter, const Value& container, const Value& item);
-/// The items that a loop over the value sees: of a text its characters, of a dictionary its keys; walks a generator
-/// to its end; fails on what cannot be iterated.
+/// The items that a loop over the value sees: of a text its characters, of a dictionary its keys; walks a
+/// generator to its end; fails on what cannot be iterated.
 std::vector<Value> iterate(Meter& meter, const Value& value);
 bool isIterable(const Value& value);
 /// The length of what has one, else -1.
