@@ -75,6 +75,9 @@ UsageProblem usageProblem(const CLI::App& app, const std::vector<std::string>& w
     const std::string help =
         "see fovea-cli " + (chosen.empty() ? std::string() : chosen.front()->get_name() + " ") + "--help";
     const CLI::App& command = chosen.empty() ? app : *chosen.front();
+    if (chosen.empty() && !words.empty() && !words.front().starts_with("-"))
+        return {"there is no subcommand \"" + words.front() + "\"",
+                meant(words.front(), namesOf(app.get_subcommands([](const CLI::App*) { return true; }))) + help};
     // An unknown flag explains a missing one: it comes first.
     for (const std::string& word : app.remaining(true)) {
         const std::string name = word.substr(0, word.find('='));
@@ -82,12 +85,7 @@ UsageProblem usageProblem(const CLI::App& app, const std::vector<std::string>& w
         const std::string named = chosen.empty() ? "" : command.get_name() + ": ";
         return {named + "there is no flag \"" + name + "\"", meant(name, flagsOf(command)) + help};
     }
-    if (!chosen.empty()) return {problem, help};
-    if (words.empty()) return {"expected a subcommand, found none", help};
-    const std::string word = words.front();
-    if (word.starts_with("-")) return {problem, help};
-    return {"there is no subcommand \"" + word + "\"",
-            meant(word, namesOf(app.get_subcommands([](const CLI::App*) { return true; }))) + help};
+    return {words.empty() ? "expected a subcommand, found none" : problem, help};
 }
 
 // "help" and "help COMMAND" are what many programs take for --help.

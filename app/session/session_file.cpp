@@ -51,8 +51,10 @@ std::string beginningOf(const fs::path& file) {
 
 bool isPicture(const fs::path& file) {
     const std::string bytes = beginningOf(file);
-    return bytes.starts_with("\x89PNG") || bytes.starts_with("%PDF-") || bytes.find("<svg") != std::string::npos ||
-           bytes.starts_with("<?xml");
+    const std::size_t first = bytes.find_first_not_of(" \t\r\n");
+    const bool markup = first != std::string::npos && bytes[first] == '<';
+    return bytes.starts_with("\x89PNG") || bytes.starts_with("%PDF-") ||
+           (markup && (bytes.find("<svg") != std::string::npos || bytes.compare(first, 5, "<?xml") == 0));
 }
 
 // Says what a session file is, where the parser would only say what is no JSON.

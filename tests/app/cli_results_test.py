@@ -303,7 +303,7 @@ class Sinks(CliTest):
     BASE = ("analyse", "demo:vit", "--image", "scene:7", "--analysis", "sinks")
 
     def test_every_token_has_its_row(self):
-        tokens = len(self.ok("tokens", "demo:vit", "--image", "scene:7", "--json").json()["items"][0]["stages"]["vision"])
+        tokens = len(self.ok("tokens", "demo:vit", "--image", "scene:7", "--json").json()["stages"]["vision"])
         self.ok(*self.BASE, "-o", "s.csv")
         self.assertEqual(len((self.folder / "s.csv").read_text().splitlines()), 1 + tokens)
         self.ok(*self.BASE, "-o", "s.npz")
