@@ -26,6 +26,7 @@ from transformers.models.qwen3_vl.processing_qwen3_vl import Qwen3VLProcessor
 from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
 from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
 from transformers.processing_utils import ProcessorMixin
+from transformers.video_utils import VideoMetadata
 from visual_fixtures import RNG, Writer, picture, tokenizer
 
 ProcessorMixin.check_argument_for_proper_class = lambda *_: None
@@ -136,8 +137,41 @@ def others():
             {"processor": numbers, "config": {"vision_config": {"patch_size": patch}}}, metadata)
 
 
+def sampling():
+    """Which frames the classes take of files of many lengths and rates."""
+    kinds = [("qwen2_vl", Qwen2VLVideoProcessor), ("qwen3_vl", Qwen3VLVideoProcessor), ("smolvlm", SmolVLMVideoProcessor),
+             ("internvl", InternVLVideoProcessor), ("llava_onevision", LlavaOnevisionVideoProcessor)]
+    for i in range(400):
+        model_type, make = kinds[i % 5]
+        total = int(RNG.integers(1, [30, 300, 3000][i // 5 % 3]))
+        fps = [24.0, 29.97, 12.5, 30.0, 59.94, 1.0][i // 2 % 6]
+        config = {"do_sample_frames": True}
+        if model_type == "smolvlm":
+            config["video_sampling"] = {"fps": int(RNG.integers(1, 4)), "max_frames": int(RNG.integers(1, 70)),
+                                        "video_size": {"longest_edge": 512}}
+        elif i // 5 % 2:
+            config["num_frames"] = int(RNG.integers(1, 40))
+        else:
+            config["fps"] = float(RNG.choice([0.5, 1.0, 2.0, 3.0]))
+        if model_type == "qwen3_vl" and "num_frames" in config:
+            make.fps = None  # both are refused, and this class has a rate of its own
+        metadata = VideoMetadata(total_num_frames=total, fps=fps, duration=total / fps)
+        try:
+            made = make(**copy.deepcopy(config))
+            names = ("num_frames", "fps", "min_frames", "max_frames", "temporal_patch_size", "initial_shift")
+            given = {k: getattr(made, k) for k in names if getattr(made, k, None) is not None}
+            taken = [int(v) for v in made.sample_frames(metadata=metadata, **given)]
+        except (ValueError, ZeroDivisionError, RuntimeError):
+            taken = []
+        finally:
+            Qwen3VLVideoProcessor.fps = 2
+        W.add(f"{model_type} sampling {i}", "sampling", [], {}, {"video": config}, family=model_type, taken=taken,
+              metadata={"total_num_frames": total, "fps": fps, "duration": total / fps, "frames_indices": []})
+
+
 def main():
     resizes()
+    sampling()
     qwen()
     others()
     W.close()

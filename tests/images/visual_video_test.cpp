@@ -1,6 +1,7 @@
 // Videos of vision-language families against transformers' video processors, bit for bit.
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 
@@ -55,7 +56,7 @@ TEST_CASE("resizing on bytes equals torch's uint8 interpolation bit for bit") {
 TEST_CASE("videos and their prompts equal transformers") {
     std::size_t compared = 0;
     for (const json& entry : videos().index) {
-        if (entry["model_type"] == "resize") continue;
+        if (entry["model_type"] == "resize" || entry["model_type"] == "sampling") continue;
         CAPTURE(entry["name"].dump());
         CAPTURE(entry["files"].dump());
         const auto processor = visualProcessor(entry["files"], entry["model_type"]);
@@ -93,4 +94,42 @@ TEST_CASE("videos that cannot be processed are refused") {
             CHECK(e.code() == ErrorCode::Usage);
         }
     }
+}
+
+TEST_CASE("the frames that are taken of a file are the reference's") {
+    std::size_t some = 0;
+    std::size_t asked = 0;
+    std::size_t refused = 0;
+    for (const json& entry : videos().index) {
+        if (entry["model_type"] != "sampling") continue;
+        CAPTURE(entry["name"].dump());
+        CAPTURE(entry["files"].dump());
+        CAPTURE(entry["metadata"].dump());
+        const auto processor = visualProcessor(entry["files"], entry["family"]);
+        const VideoTiming file = timingOf(entry["metadata"]);
+        const auto expected = entry["taken"].get<std::vector<std::int64_t>>();
+        if (expected.empty()) {
+            CHECK_THROWS_AS(processor->sampleFrames(file), Error);
+            ++refused;
+        } else {
+            // torch.arange in single precision rounds by the vector lanes of the CPU: where a step ends on a
+            // whole number, its frame may be the one before.
+            const std::vector<std::int64_t> taken = processor->sampleFrames(file);
+            REQUIRE(taken.size() == expected.size());
+            for (std::size_t i = 0; i < taken.size(); ++i) CHECK(std::abs(taken[i] - expected[i]) <= 1);
+            some += taken == expected;
+            ++asked;
+        }
+    }
+    CHECK(asked > 250);
+    CHECK(some >= asked - 5);
+    CHECK(refused > 5);
+    VideoTiming file;
+    file.totalFrames = 5;
+    const auto plain = visualProcessor(json::object(), "llava_onevision");
+    CHECK(plain->sampleFrames(file) == std::vector<std::int64_t>{0, 1, 2, 3, 4});
+    file.totalFrames = 100000;
+    CHECK_THROWS_AS(plain->sampleFrames(file), Error);
+    file.totalFrames = 0;
+    CHECK_THROWS_AS(plain->sampleFrames(file), Error);
 }

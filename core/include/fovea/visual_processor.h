@@ -34,6 +34,20 @@ struct VisualInput {
 
 struct VisualFiles;
 
+/// Which frames of a video file a family's processor takes; a plain value.
+struct FrameSampling {
+    /// Even steps from the first; from half a step on (InternVL); Qwen2's in whole groups; Qwen3's and
+    /// SmolVLM's from the first to the last.
+    enum class Rule { Even, Middle, Qwen2, Qwen3, SmolVlm };
+    Rule rule = Rule::Even;
+    bool on = false;  ///< do_sample_frames; off: every frame
+    int frames = 0;   ///< num_frames; 0: by fps
+    double fps = 0;   ///< to take, of the video's own; 0: not given
+    int least = 4;
+    int most = 768;
+    int temporalPatch = 2;  ///< Qwen2: frames in a group
+};
+
 /// Pictures to tensors as the image processor of a vision-language family makes them, bit for bit: tiles,
 /// any-resolution grids, smart resize. Reference: the Pillow classes of transformers 5.17 for images; for
 /// videos torchvision's 8-bit resize, the only one there is. Immutable; process() may run on several threads.
@@ -56,24 +70,34 @@ public:
     static std::vector<std::string> supportedModelTypes();
 
     /// The tensors for all images of one prompt, in order; throws Error for a picture that is empty or that
-    /// the family refuses.
+    /// the family refuses. As within the reference's processors, InternVL always cuts crops and several
+    /// images of LLaVA-OneVision have one view each; Gemma 3 pans and scans where preprocessor_config.json
+    /// says so.
     virtual VisualInput process(std::span<const Pixels> images) const = 0;
     /// The tensors for one video; frames of one size. Throws Error (Usage) where the family takes no video.
     VisualInput processVideo(std::span<const Pixels> frames) const { return processVideo(frames, {}); }
     virtual VisualInput processVideo(std::span<const Pixels> frames, const VideoTiming& timing) const;
+    /// The frames to take of a file of `file.totalFrames` frames (its fps and duration where the rule needs
+    /// them), as the reference samples it; throws Error for more than 4096 and for what the file leaves open.
+    std::vector<std::int64_t> sampleFrames(const VideoTiming& file) const;
     /// One line a person can read.
     virtual std::string describe() const = 0;
     /// What a user should know about how the settings were found.
     const std::vector<std::string>& notices() const { return m_notices; }
     /// What pixel_values holds where the picture is black, per channel.
     std::array<float, 3> black() const { return m_black; }
+    /// What the reference does with transparency before process(): most families drop it.
+    enum class Alpha { Drop, OverWhite };
+    Alpha alpha() const { return m_alpha; }
     /// How the prompt's image slots are written out (image_layout.h).
     const LayoutRules& layout() const { return m_layout; }
 
 protected:
     std::vector<std::string> m_notices;
     std::array<float, 3> m_black{};
+    Alpha m_alpha = Alpha::Drop;
     LayoutRules m_layout;
+    FrameSampling m_sampling;
 };
 
 }  // namespace fovea

@@ -23,6 +23,7 @@ public:
         : m_settings(std::move(settings)), m_pixels(withoutResize(m_settings)), m_most(most) {
         m_layout = std::move(layout);
         m_black = blackOf(m_settings);
+        m_alpha = Alpha::OverWhite;
         // In the order that aspect_ratio_ids count them.
         for (int rows = 1; rows <= most; ++rows)
             for (int columns = 1; columns <= most / rows; ++columns) m_canvases.push_back({rows, columns});

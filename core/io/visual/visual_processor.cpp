@@ -8,7 +8,9 @@
 #include "fovea/error.h"
 #include "io/json_file.h"
 #include "io/visual/families.h"
+#include "io/visual/frame_sampling.h"
 #include "io/visual/visual_files.h"
+#include "io/visual/visual_settings.h"
 
 namespace fovea {
 namespace {
@@ -19,6 +21,7 @@ using Make = std::unique_ptr<VisualProcessor> (*)(const VisualFiles&, std::strin
 struct Family {
     const char* modelType;
     Make make;
+    FrameSampling::Rule sampling = FrameSampling::Rule::Even;
 };
 
 template <std::unique_ptr<VisualProcessor> (*make)(const VisualFiles&)>
@@ -32,15 +35,15 @@ constexpr Family kFamilies[] = {
     {"llava_next", plain<makeLlavaNext>},
     {"llava_onevision", plain<makeLlavaOnevision>},
     {"idefics3", plain<makeIdefics3>},
-    {"smolvlm", plain<makeSmolVlm>},
-    {"internvl", plain<makeInternVl>},
+    {"smolvlm", plain<makeSmolVlm>, FrameSampling::Rule::SmolVlm},
+    {"internvl", plain<makeInternVl>, FrameSampling::Rule::Middle},
     {"gemma3", plain<makeGemma3>},
     {"mllama", plain<makeMllama>},
     {"paligemma", plain<makePaliGemma>},
     {"blip", plain<makeBlip>},
-    {"qwen2_vl", makeQwen2Vl},
-    {"qwen2_5_vl", makeQwen2Vl},
-    {"qwen3_vl", plain<makeQwen3Vl>},
+    {"qwen2_vl", makeQwen2Vl, FrameSampling::Rule::Qwen2},
+    {"qwen2_5_vl", makeQwen2Vl, FrameSampling::Rule::Qwen2},
+    {"qwen3_vl", plain<makeQwen3Vl>, FrameSampling::Rule::Qwen3},
 };
 
 Json readIfThere(const std::filesystem::path& path) {
@@ -60,10 +63,22 @@ VisualInput VisualProcessor::processVideo(std::span<const Pixels>, const VideoTi
                 ErrorCode::Usage);
 }
 
+std::vector<std::int64_t> VisualProcessor::sampleFrames(const VideoTiming& file) const {
+    return sampledFrames(m_sampling, file);
+}
+
 std::unique_ptr<VisualProcessor> VisualProcessor::fromFiles(const VisualFiles& files,
                                                             std::string_view modelType) {
     for (const Family& family : kFamilies) {
-        if (modelType == family.modelType) return family.make(files, modelType);
+        if (modelType != family.modelType) continue;
+        auto made = family.make(files, modelType);
+        FrameSampling sampling;
+        sampling.rule = family.sampling;
+        sampling.on = family.sampling == FrameSampling::Rule::Qwen3;  // the one that always samples
+        sampling.fps = sampling.on ? 2 : 0;
+        const ProcessorKeys keys(objectOf(files.video, files.videoFile), files.videoFile);
+        made->m_sampling = readSampling(keys, sampling);
+        return made;
     }
     throw Error(
         fmt::format("{}: model_type: expected a vision-language family with a known image processor, found "
