@@ -9,8 +9,10 @@
 
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "attention/forward.h"
+#include "fovea/error.h"
 #include "nn/numeric_limits.h"
 
 namespace fovea {
@@ -60,7 +62,8 @@ void BlockStack::addSites(std::vector<AttentionSite>& sites) {
     for (int i = 0; i < m_spec.layers; ++i) {
         AttentionSite site;
         site.stage = m_spec.stage;
-        site.block = i;
+        site.block = m_spec.firstBlock + i;
+        if (!m_spec.layouts.empty()) site.layout = m_spec.layouts[static_cast<std::size_t>(i)];
         site.heads = site.keyValueHeads = m_spec.heads;
         site.headDim = m_spec.headDim;
         site.causal = m_spec.causal;
@@ -71,7 +74,8 @@ void BlockStack::addSites(std::vector<AttentionSite>& sites) {
 
 void BlockStack::addTaps(std::vector<std::string>& taps) const {
     for (int i = 0; i < m_spec.layers; ++i)
-        for (const char* what : {"attention", "mlp"}) taps.push_back(tapName(m_spec.stage, i, what));
+        for (const char* what : {"attention", "mlp"})
+            taps.push_back(tapName(m_spec.stage, m_spec.firstBlock + i, what));
 }
 
 void BlockStack::visit(WeightVisitor& weights) {
@@ -82,8 +86,7 @@ void BlockStack::visit(WeightVisitor& weights) {
     for (int i = 0; i < m_spec.layers; ++i) {
         Block& block = m_blocks[static_cast<std::size_t>(i)];
         const auto path = [&](const std::string& pattern) { return blockPath(pattern, i); };
-        weights.norm(block.norm1, path(names.norm1), hidden);
-        block.norm1.eps = block.norm2.eps = m_spec.eps;
+        block.norm1.visit(weights, path(names.norm1), hidden, m_spec.norm, m_spec.eps);
         if (!names.qkv.empty()) {
             const std::string qkv = path(names.qkv);
             weights.fusedQkv(block.query, block.key, block.value, {qkv + ".weight", qkv + ".bias", qkv},
@@ -93,19 +96,27 @@ void BlockStack::visit(WeightVisitor& weights) {
             weights.linear(block.key, path(names.key), inner, hidden, m_spec.keyBias);
             weights.linear(block.value, path(names.value), inner, hidden, m_spec.valueBias);
         }
-        if (!names.queryNorm.empty()) weights.norm(block.queryNorm, path(names.queryNorm), m_spec.headDim);
-        if (!names.keyNorm.empty()) weights.norm(block.keyNorm, path(names.keyNorm), m_spec.headDim);
-        block.queryNorm.eps = block.keyNorm.eps = m_spec.headNormEps;
+        const std::int64_t normed = m_spec.headNormAxis == HeadNormAxis::Head ? m_spec.headDim : inner;
+        const auto headNorm = [&](Norm& slot, const std::string& pattern) {
+            if (!pattern.empty())
+                slot.visit(weights, path(pattern), normed, m_spec.headNorm, m_spec.headNormEps);
+        };
+        headNorm(block.queryNorm, names.queryNorm);
+        headNorm(block.keyNorm, names.keyNorm);
         if (!names.relativeBias.empty()) {
             block.relative = RelativeBias(m_spec.relativeGrid, m_spec.heads);
             block.relative.visit(weights, path(names.relativeBias));
         }
         weights.linear(block.output, path(names.output), hidden, inner, m_spec.outputBias);
-        if (!names.scale1.empty()) weights.tensor(block.scale1, path(names.scale1), {hidden});
-        weights.norm(block.norm2, path(names.norm2), hidden);
+        const std::int64_t scales = m_spec.gatedResidual ? 1 : hidden;
+        if (!names.scale1.empty()) weights.tensor(block.scale1, path(names.scale1), {scales});
+        block.norm2.visit(weights, path(names.norm2), hidden, m_spec.norm, m_spec.eps);
         block.mlp.visit(weights, {m_spec.mlp, hidden, m_spec.intermediate, m_spec.activation, m_spec.mlpBias,
                                   path(names.mlpIn), path(names.mlpGate), path(names.mlpOut)});
-        if (!names.scale2.empty()) weights.tensor(block.scale2, path(names.scale2), {hidden});
+        if (!names.scale2.empty()) weights.tensor(block.scale2, path(names.scale2), {scales});
+        if (m_spec.gatedResidual)
+            for (at::Tensor* gate : {&block.scale1, &block.scale2})
+                if (gate->defined()) *gate = gate->tanh();
     }
 }
 
@@ -115,17 +126,25 @@ at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockCont
     const at::Tensor kept = forward.keptTokens(m_spec.stage);
     AttentionCall call;
     call.site = m_firstSite + index;
-    call.query = splitHeads(forward.linear(block.query, x), m_spec.heads, m_spec.headDim);
-    call.key = splitHeads(forward.linear(block.key, x), m_spec.heads, m_spec.headDim);
-    call.value = splitHeads(forward.linear(block.value, x), m_spec.heads, m_spec.headDim);
-    if (block.queryNorm.defined()) call.query = block.queryNorm(call.query);
-    if (block.keyNorm.defined()) call.key = block.keyNorm(call.key);
+    const auto project = [&](const Linear& weight, const Norm& norm) {
+        at::Tensor y = forward.linear(weight, x);
+        if (norm.defined() && m_spec.headNormAxis == HeadNormAxis::All) y = norm(y);
+        y = splitHeads(y, m_spec.heads, m_spec.headDim);
+        return norm.defined() && m_spec.headNormAxis == HeadNormAxis::Head ? norm(y) : y;
+    };
+    call.query = project(block.query, block.queryNorm);
+    call.key = project(block.key, block.keyNorm);
+    call.value = project(block.value, {});
     if (context.rotary.defined()) {
         const RotaryTable table = context.rotary.select(kept);
         call.query = rotate(call.query, table);
         call.key = rotate(call.key, table);
     }
     call.outputWeight = block.output.weight;
+    if (!context.segments.empty()) call.segments = context.segments[static_cast<std::size_t>(index)];
+    if (call.segments && kept.defined())
+        throw Error("tokens of a stage with windows cannot be pruned", "prune tokens of another stage",
+                    ErrorCode::Usage);
     call.bias = context.bias;
     if (block.relative.defined()) {
         const at::Tensor relative = block.relative.forGrid(context.grid);
@@ -143,19 +162,25 @@ at::Tensor BlockStack::attention(int index, const at::Tensor& x, const BlockCont
 
 at::Tensor BlockStack::run(const std::function<at::Tensor()>& embed, const BlockContext& context,
                            Forward& forward) const {
-    const auto resumed = forward.resume(m_spec.stage);
+    const auto resumed = context.resumable ? forward.resume(m_spec.stage) : std::nullopt;
     at::Tensor x = resumed ? resumed->x : embed();
+    const auto observe = [&](int block) {
+        if (context.observe) context.observe(block, x);
+    };
+    observe(-1);
     for (int i = resumed ? resumed->block : 0; i < m_spec.layers; ++i) {
         const Block& block = m_blocks[static_cast<std::size_t>(i)];
-        x = forward.enterBlock(m_spec.stage, i, x);
+        const int number = m_spec.firstBlock + i;
+        x = forward.enterBlock(m_spec.stage, number, x);
         const auto tapped = [&](const char* what, const at::Tensor& added) {
-            return forward.tap(tapName(m_spec.stage, i, what), added);
+            return forward.tap(tapName(m_spec.stage, number, what), added);
         };
         x = at::add(
             x, tapped("attention", scaled(attention(i, block.norm1(x), context, forward), block.scale1)));
         x = at::add(x, tapped("mlp", scaled(block.mlp(block.norm2(x), forward), block.scale2)));
+        observe(i);
     }
-    forward.leaveStage(m_spec.stage, m_spec.layers, x);
+    if (m_spec.last) forward.leaveStage(m_spec.stage, m_spec.firstBlock + m_spec.layers, x);
     return x;
 }
 

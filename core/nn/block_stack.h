@@ -4,14 +4,16 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "attention/segments.h"
 #include "fovea/attention_site.h"
 #include "nn/activation.h"
-#include "nn/layer_norm.h"
 #include "nn/linear.h"
 #include "nn/mlp.h"
+#include "nn/norm.h"
 #include "nn/relative_bias.h"
 #include "nn/rotary.h"
 #include "nn/weight_visitor.h"
@@ -31,6 +33,12 @@ struct BlockNames {
     std::string module;        ///< the attention, as AttentionSite::module spells it
 };
 
+/// What the norms on query and key run over.
+enum class HeadNormAxis {
+    Head,  ///< the channels of one head
+    All,   ///< all heads together (InternVL)
+};
+
 /// A stack of pre-norm transformer blocks: x += s1 Attention(norm1 x); x += s2 Mlp(norm2 x).
 struct BlockStackSpec {
     std::string stage = "vision";
@@ -46,6 +54,13 @@ struct BlockStackSpec {
     Bias queryBias = Bias::Required, keyBias = Bias::Required, valueBias = Bias::Required;
     Bias outputBias = Bias::Required, mlpBias = Bias::Required;
     bool causal = false;
+    NormKind norm = NormKind::Layer;      ///< of the block's norms
+    NormKind headNorm = NormKind::Layer;  ///< of the norms on query and key
+    HeadNormAxis headNormAxis = HeadNormAxis::Head;
+    bool gatedResidual = false;  ///< scale1 and scale2 are one number a block, passed through tanh (Mllama)
+    int firstBlock = 0;          ///< number of block 0 within the stage, where several stacks follow each other
+    bool last = true;            ///< whether the stage ends with this stack
+    std::vector<SiteLayout> layouts;  ///< one a block; empty: all dense
     GridSize relativeGrid;  ///< the grid that relative position tables were made for
     BlockNames names;
 };
@@ -55,6 +70,12 @@ struct BlockContext {
     at::Tensor bias;     // [1, 1 or heads, 1 or tokens, tokens], added to the logits, or undefined
     RotaryTable rotary;  // [tokens, head_dim], or undefined
     GridSize grid;       ///< of this run's patches
+    /// What each block's attention stays within; empty, or null for a block: all tokens.
+    std::vector<std::shared_ptr<const AttentionSegments>> segments;
+    /// Sees the residual stream after every block (and before the first, as block -1).
+    std::function<void(int block, const at::Tensor& x)> observe;
+    /// Whether a run may begin at a checkpoint; not where something is read from every block.
+    bool resumable = true;
 };
 
 /// The blocks of one stage with their weights.
@@ -70,7 +91,7 @@ public:
     void addTaps(std::vector<std::string>& taps) const;
     void visit(WeightVisitor& weights);
     /// The type of the weights, once they are loaded.
-    at::ScalarType dtype() const { return m_blocks.front().norm1.weight.scalar_type(); }
+    at::ScalarType dtype() const { return m_blocks.front().norm1.dtype(); }
 
     /// Runs all blocks from the embeddings, or from where the run resumes; returns the residual stream [1,
     /// tokens, hidden].
@@ -79,7 +100,7 @@ public:
 
 private:
     struct Block {
-        LayerNorm norm1, norm2, queryNorm, keyNorm;
+        Norm norm1, norm2, queryNorm, keyNorm;
         Linear query, key, value, output;
         at::Tensor scale1, scale2;
         RelativeBias relative;

@@ -36,6 +36,8 @@ public:
     void requireGrid(const GridSize& grid) const;
     /// Positions of the prefix tokens and the grid, [1, prefix + cells, hidden].
     at::Tensor forGrid(const GridSize& grid) const;
+    /// The table as stored, [1, positions, hidden].
+    const at::Tensor& table() const { return m_table; }
 
 private:
     bool asStored(const GridSize& grid) const;

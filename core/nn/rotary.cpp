@@ -54,7 +54,8 @@ at::Tensor rotate(const at::Tensor& x, const RotaryTable& table) {
         return at::cat({rotate(x.narrow(-1, 0, turned), table), x.narrow(-1, turned, x.size(-1) - turned)}, -1);
     const std::int64_t half = x.size(-1) / 2;
     const at::Tensor turned = at::cat({at::neg(x.narrow(-1, half, half)), x.narrow(-1, 0, half)}, -1);
-    return at::add(at::mul(x, table.cos), at::mul(turned, table.sin));
+    // A table of a wider type than x says that the products are formed in that type.
+    return at::add(at::mul(x, table.cos), at::mul(turned, table.sin)).to(x.scalar_type());
 }
 
 }  // namespace fovea

@@ -2,8 +2,11 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/argsort.h>
+#include <ATen/ops/bucketize.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/reciprocal.h>
 #include <ATen/ops/where.h>
 
 #include "attention/forward.h"
@@ -118,32 +121,52 @@ void VisionTransformer::requireSize(std::int64_t height, std::int64_t width) con
     m_positions.requireGrid(grid);
 }
 
-at::Tensor VisionTransformer::embedPatches(const GridSize& grid, Forward& forward) const {
-    at::Tensor patches = m_patches(forward.input("pixel_values"), forward);
-    if (const at::Tensor masked = forward.input("bool_masked_pos"); masked.defined()) {
+// The place of every row and column of patches within the real part of the picture, as a row or column of the
+// table. In the type of the run, as the reference does.
+at::Tensor VisionTransformer::bucketPositions(const VisionPass& pass) const {
+    const std::int64_t side = m_spec.positions.grid.rows;
+    const at::Tensor mask = pass.patchMask.to(at::kBool);
+    const auto options = pass.pixels.options().dtype(at::kFloat);
+    const at::Tensor edges = at::arange(1.0 / static_cast<double>(side), 1.0, 1.0 / static_cast<double>(side), options);
+    const auto buckets = [&](std::int64_t count, const at::Tensor& real) {
+        const at::Tensor step = at::reciprocal(real.sum().to(at::kFloat));
+        const at::Tensor at = (at::arange(count, options) * step).clamp_max(1.0 - 1e-6);
+        return at::bucketize(at.to(m_blocks.dtype()), edges, false, true);
+    };
+    const at::Tensor rows = buckets(mask.size(0), mask.select(1, 0));
+    const at::Tensor columns = buckets(mask.size(1), mask.select(0, 0));
+    const at::Tensor index = rows.unsqueeze(1) * side + columns.unsqueeze(0);
+    return at::where(mask, index, 0).reshape({-1});
+}
+
+at::Tensor VisionTransformer::embedPatches(const VisionPass& pass, Forward& forward) const {
+    at::Tensor patches = m_patches(pass.pixels, forward);
+    if (pass.masked.defined()) {
         if (!m_maskToken.defined())
             throw Error("bool_masked_pos: the checkpoint has no mask token", "Leave the tensor out.");
         const at::Tensor token = m_maskToken.reshape({1, 1, -1});
-        patches = at::where(masked.to(at::kBool).unsqueeze(-1), token, patches);
+        patches = at::where(pass.masked.to(at::kBool).unsqueeze(-1), token, patches);
     }
+    if (m_spec.lookup == PositionLookup::Buckets && m_positions.defined())
+        return at::add(patches, m_positions.table().index_select(1, bucketPositions(pass)));
     if (!m_spec.patches.patchesGiven || !m_positions.defined()) return patches;
     // NaFlex: rows past the grid are padding and take the position of the first patch, as the reference does.
-    at::Tensor positions = m_positions.forGrid(grid);
-    if (const std::int64_t missing = patches.size(1) - grid.cells(); missing > 0)
+    at::Tensor positions = m_positions.forGrid(pass.grid);
+    if (const std::int64_t missing = patches.size(1) - pass.grid.cells(); missing > 0)
         positions =
             at::cat({positions, positions.narrow(1, 0, 1).expand({1, missing, positions.size(2)})}, 1);
     return at::add(patches, positions);
 }
 
-at::Tensor VisionTransformer::embed(const GridSize& grid, Forward& forward) const {
-    at::Tensor patches = embedPatches(grid, forward);
+at::Tensor VisionTransformer::embed(const VisionPass& pass, Forward& forward) const {
+    at::Tensor patches = embedPatches(pass, forward);
     at::Tensor prefix = m_prefix.empty()       ? at::Tensor()
                         : m_prefix.size() == 1 ? m_prefix[0]
                                                : at::cat(m_prefix, 1);
-    if (m_positions.defined() && !m_spec.patches.patchesGiven) {
-        const at::Tensor positions = m_positions.forGrid(grid);
+    if (m_positions.defined() && !m_spec.patches.patchesGiven && m_spec.lookup == PositionLookup::Grid) {
+        const at::Tensor positions = m_positions.forGrid(pass.grid);
         const std::int64_t placed = m_spec.positions.prefix;
-        patches = at::add(patches, positions.narrow(1, placed, grid.cells()));
+        patches = at::add(patches, positions.narrow(1, placed, pass.grid.cells()));
         if (placed > 0 && placed == prefix.size(1)) {
             prefix = at::add(prefix, positions.narrow(1, 0, placed));
         } else if (placed > 0) {
@@ -152,45 +175,52 @@ at::Tensor VisionTransformer::embed(const GridSize& grid, Forward& forward) cons
                              1);
         }
     }
-    if (const at::Tensor noise = forward.input("noise"); noise.defined())
-        patches = patches.index_select(1, keptPatches(noise, m_spec.maskRatio));
+    if (pass.noise.defined())
+        patches = patches.index_select(1, keptPatches(pass.noise, m_spec.maskRatio));
     at::Tensor x = prefix.defined() ? at::cat({prefix, patches}, 1) : patches;
     return m_preNorm.defined() ? m_preNorm(x) : x;
 }
 
-BlockContext VisionTransformer::context(const GridSize& grid, const at::Tensor& padding,
-                                        Forward& forward) const {
+BlockContext VisionTransformer::context(const VisionPass& pass) const {
     BlockContext context;
-    context.grid = grid;
-    const at::Tensor pixels = forward.input("pixel_values");
+    context.grid = pass.grid;
+    context.observe = pass.observe;
+    context.resumable = pass.resumable;
     const at::ScalarType dtype = m_blocks.dtype();
-    if (padding.defined() && !padding.to(at::kBool).all().item<bool>())
-        context.bias = paddingBias(padding, dtype);
+    if (pass.padding.defined() && !pass.padding.to(at::kBool).all().item<bool>())
+        context.bias = paddingBias(pass.padding, dtype);
     if (m_relative.defined()) {
-        const at::Tensor relative = m_relative.forGrid(grid);
+        const at::Tensor relative = m_relative.forGrid(pass.grid);
         context.bias = context.bias.defined() ? at::add(relative, context.bias) : relative;
     }
     if (m_spec.rotary == RotaryKind::AxialPatches)
-        context.rotary = axialRotary(
-            {grid.rows, grid.columns, m_spec.blocks.headDim, m_spec.prefixCount(), m_spec.rotaryTheta},
-            at::TensorOptions(dtype).device(pixels.device()));
+        context.rotary = axialRotary({pass.grid.rows, pass.grid.columns, m_spec.blocks.headDim,
+                                      m_spec.prefixCount(), m_spec.rotaryTheta},
+                                     at::TensorOptions(dtype).device(pass.pixels.device()));
     return context;
 }
 
 VisionTokens VisionTransformer::run(Forward& forward) const {
-    GridSize grid;
-    at::Tensor padding = m_spec.attentionMask ? forward.input("attention_mask") : at::Tensor();
-    VisionTokens tokens;
+    VisionPass pass;
+    pass.pixels = forward.input("pixel_values");
+    pass.masked = forward.input("bool_masked_pos");
+    pass.noise = forward.input("noise");
+    if (m_spec.attentionMask) pass.padding = forward.input("attention_mask");
     if (m_spec.patches.patchesGiven) {
         const at::Tensor shape = forward.input("spatial_shapes").to(at::kCPU, at::kLong);
-        grid = {shape[0][0].item<std::int64_t>(), shape[0][1].item<std::int64_t>()};
-        padding = tokens.padding = forward.input("pixel_attention_mask");
-    } else {
-        grid = m_patches.grid(forward.input("pixel_values"));
+        pass.grid = {shape[0][0].item<std::int64_t>(), shape[0][1].item<std::int64_t>()};
+        pass.padding = forward.input("pixel_attention_mask");
     }
+    return run(std::move(pass), forward);
+}
+
+VisionTokens VisionTransformer::run(VisionPass pass, Forward& forward) const {
+    if (!m_spec.patches.patchesGiven) pass.grid = m_patches.grid(pass.pixels);
+    if (pass.patchMask.defined()) pass.padding = pass.patchMask.reshape({1, -1});
+    VisionTokens tokens;
+    if (m_spec.patches.patchesGiven) tokens.padding = pass.padding;
     tokens.prefix = m_spec.prefixCount();
-    tokens.hidden =
-        m_blocks.run([&] { return embed(grid, forward); }, context(grid, padding, forward), forward);
+    tokens.hidden = m_blocks.run([&] { return embed(pass, forward); }, context(pass), forward);
     tokens.kept = forward.keptTokens(m_spec.blocks.stage);
     return tokens;
 }

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,12 @@ PrefixWeight classToken(const std::string& name, std::int64_t hidden);
 
 enum class RotaryKind { None, AxialPatches };
 
+/// Which row of the position table a patch takes.
+enum class PositionLookup {
+    Grid,     ///< the table resized to the grid
+    Buckets,  ///< the row of the table nearest below its place in the real part of the picture (Idefics3)
+};
+
 /// What distinguishes one vision transformer from another; everything else is shared.
 struct VisionTransformerSpec {
     BlockStackSpec blocks;
@@ -47,6 +54,7 @@ struct VisionTransformerSpec {
     std::string preNorm;                  ///< norm before the first block
     double preNormEps = 1e-5;
     RotaryKind rotary = RotaryKind::None;
+    PositionLookup lookup = PositionLookup::Grid;
     double rotaryTheta = 100;
     std::string sharedRelativeBias;  ///< one table for all blocks
     /// Share of patches that `noise` drops (masked autoencoder); negative: no such input.
@@ -77,6 +85,19 @@ struct VisionTokens {
     at::Tensor mean(const at::Tensor& stream) const;
 };
 
+/// What one pass of a tower reads. Undefined tensors: not given.
+struct VisionPass {
+    at::Tensor pixels;     // [1, channels, height, width], or patches [1, patches, values]
+    GridSize grid;         ///< where the input is patches
+    at::Tensor padding;    // [1, tokens or patches], true for what is real
+    at::Tensor masked;     // [1, patches], true where the mask token stands
+    at::Tensor noise;      // [1, patches], which patches a masked autoencoder keeps
+    at::Tensor patchMask;  // [rows, columns], true for patches that hold pixels (Idefics3)
+    /// Sees the residual stream after every block (and before the first, as block -1).
+    std::function<void(int block, const at::Tensor& x)> observe;
+    bool resumable = true;  ///< whether the pass may begin at a checkpoint
+};
+
 /// Patches, positions and prefix tokens into a stack of blocks.
 class VisionTransformer {
 public:
@@ -92,11 +113,14 @@ public:
     /// Runs the inputs pixel_values, bool_masked_pos, attention_mask, noise, pixel_attention_mask and
     /// spatial_shapes.
     VisionTokens run(Forward& forward) const;
+    /// Runs one pass.
+    VisionTokens run(VisionPass pass, Forward& forward) const;
 
 private:
-    at::Tensor embed(const GridSize& grid, Forward& forward) const;
-    at::Tensor embedPatches(const GridSize& grid, Forward& forward) const;
-    BlockContext context(const GridSize& grid, const at::Tensor& padding, Forward& forward) const;
+    at::Tensor embed(const VisionPass& pass, Forward& forward) const;
+    at::Tensor embedPatches(const VisionPass& pass, Forward& forward) const;
+    at::Tensor bucketPositions(const VisionPass& pass) const;
+    BlockContext context(const VisionPass& pass) const;
 
     VisionTransformerSpec m_spec;
     PatchEmbedding m_patches;

@@ -8,35 +8,13 @@
 #include <set>
 
 #include "fovea/catalog.h"
+#include "parity/errors.h"
 #include "parity/fixtures.h"
 
 using namespace fovea;
 using namespace fovea::test;
 
 namespace {
-
-/// The largest differences of one kind of quantity over a case, against the largest magnitude of that kind.
-struct Errors {
-    double ours = 0, theirs = 0, largest = 0;
-    int compared = 0;
-
-    void add(const std::string& what, const Array& mine, const Reference& f64, const Reference& f32) {
-        INFO(what);
-        REQUIRE(mine.shape == f64.shape);
-        for (std::size_t i = 0; i < f64.values.size(); ++i) {
-            const double d = std::abs(static_cast<double>(mine.values[i]) - f64.values[i]);
-            // A comparison with NaN is false: count it as infinitely wrong.
-            ours = d >= 0 ? std::max(ours, d) : HUGE_VAL;
-            theirs = std::max(theirs, std::abs(f32.values[i] - f64.values[i]));
-        }
-        largest = std::max(largest, f64.largest());
-        ++compared;
-    }
-
-    /// On a GPU sums run in another order and with fused products: 1e-4 is what is promised there.
-    double allowed() const { return std::max((testDevice() == "cpu" ? 1e-6 : 1e-4) * largest, 2 * theirs); }
-    double share() const { return ours / allowed(); }
-};
 
 struct CaseErrors {
     Errors probs, hidden, outputs;
