@@ -190,7 +190,7 @@ at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
         if (m_positions.defined()) x = at::add(x, at::embedding(m_positions, pass.positions.unsqueeze(0)));
         return x;
     };
-    const auto resumed = forward.resume(m_spec.stage);
+    const auto resumed = pass.resumable ? forward.resume(m_spec.stage) : std::nullopt;
     at::Tensor x = resumed ? resumed->x : embedded();
     for (int i = resumed ? resumed->block : 0; i < layers(); ++i) {
         const Block& block = m_blocks[static_cast<std::size_t>(i)];
@@ -203,6 +203,7 @@ at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
         x = at::add(x, added("attention", block.afterAttention, attention(i, block.norm1(x), shared, forward)));
         x = at::add(x, added("mlp", block.afterMlp, block.mlp(block.norm2(x), forward)));
     }
+    if (pass.beforeBlock) x = pass.beforeBlock(layers(), x);
     forward.leaveStage(m_spec.stage, layers(), x);
     return m_finalNorm(x);
 }

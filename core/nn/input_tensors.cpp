@@ -21,7 +21,8 @@ const InputTensor& acceptedAs(const std::string& source, const TensorInfo& found
 
 void check(const std::string& source, const TensorInfo& found, const InputTensor& expected) {
     const std::string what = source + ": tensor \"" + found.name + "\": expected ";
-    if (static_cast<int>(found.shape.size()) != expected.rank)
+    const auto rank = static_cast<int>(found.shape.size());
+    if (rank != expected.rank && rank != expected.otherRank)
         throw Error(what + std::to_string(expected.rank) + " axes (the first is the batch), found shape " +
                     shapeText(found.shape));
     if (std::any_of(found.shape.begin(), found.shape.end(), [](std::int64_t size) { return size < 1; }))
@@ -34,17 +35,46 @@ void check(const std::string& source, const TensorInfo& found, const InputTensor
 
 }  // namespace
 
-std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
-                                         const std::vector<InputTensor>& accepted) {
+namespace {
+
+std::shared_ptr<const WeightStore> openTensors(const std::filesystem::path& file) {
     ResolvedModel files;
     files.format = ModelFormat::LoneWeights;
     files.weightFormat = WeightFormat::Safetensors;
     files.reference = file.string();
     files.weightFiles = {file};
-    const auto store = WeightStore::open(files);
-    const std::string source = file.string();
-    if (store->tensors().empty()) throw Error(source + ": expected at least one tensor, found none");
+    auto store = WeightStore::open(files);
+    if (store->tensors().empty()) throw Error(file.string() + ": expected at least one tensor, found none");
+    return store;
+}
 
+// Inputs outlive the file, and small types would round perturbations away.
+at::Tensor valuesOf(const WeightStore& store, const std::string& name) {
+    const at::Tensor values = store.get(name);
+    const bool narrow = values.scalar_type() == at::kHalf || values.scalar_type() == at::kBFloat16;
+    return narrow ? values.to(at::kFloat) : values.clone();
+}
+
+}  // namespace
+
+TensorItem readPromptTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted) {
+    const auto store = openTensors(file);
+    TensorItem item;
+    for (const TensorInfo& info : store->tensors()) {
+        check(file.string(), info, acceptedAs(file.string(), info, accepted));
+        if ((info.name == "input_ids" || info.name == "attention_mask") && info.shape.front() != 1)
+            throw Error(file.string() + ": tensor \"" + info.name + "\": expected one prompt, found a batch of " +
+                            std::to_string(info.shape.front()),
+                        "Run the prompts one by one.");
+        item[info.name] = valuesOf(*store, info.name);
+    }
+    return item;
+}
+
+std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
+                                         const std::vector<InputTensor>& accepted) {
+    const auto store = openTensors(file);
+    const std::string source = file.string();
     std::int64_t batch = 1;
     for (const TensorInfo& tensor : store->tensors()) {
         check(source, tensor, acceptedAs(source, tensor, accepted));
@@ -56,10 +86,7 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
     }
     std::vector<TensorItem> items(static_cast<std::size_t>(batch));
     for (const TensorInfo& info : store->tensors()) {
-        at::Tensor values = store->get(info.name);
-        const bool narrow = values.scalar_type() == at::kHalf || values.scalar_type() == at::kBFloat16;
-        // Inputs outlive the file, and small types would round perturbations away.
-        values = narrow ? values.to(at::kFloat) : values.clone();
+        const at::Tensor values = valuesOf(*store, info.name);
         for (std::int64_t i = 0; i < batch; ++i)
             items[static_cast<std::size_t>(i)][info.name] =
                 values.size(0) == 1 ? values : values.narrow(0, i, 1);

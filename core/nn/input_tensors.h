@@ -15,6 +15,7 @@ struct InputTensor {
     std::string name;
     int rank = 0;  ///< with the batch axis
     Values values = Values::Floating;
+    int otherRank = 0;  ///< a second rank that the reference takes, too; 0: none
 };
 
 /// The tensors of one item, each with a batch axis of size 1.
@@ -25,5 +26,9 @@ using TensorItem = std::map<std::string, at::Tensor>;
 /// belong (and the reverse), an empty tensor, and batch sizes that do not agree.
 std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
                                          const std::vector<InputTensor>& accepted);
+
+/// The tensors of one prompt of a model that packs pictures along the first axis: nothing is split. Beside the
+/// checks of readInputTensors, input_ids and attention_mask must have a batch of 1.
+TensorItem readPromptTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted);
 
 }  // namespace fovea

@@ -90,8 +90,12 @@ TensorItem TransformerModel::placed(TensorItem item) const {
     return item;
 }
 
-void TransformerModel::run(const ModelInput&, int, Forward& forward) const {
+void TransformerModel::requireComplete() const {
     if (!m_problem.empty()) throw Error(m_problem, kDamaged);
+}
+
+void TransformerModel::run(const ModelInput&, int, Forward& forward) const {
+    requireComplete();
     runItem(forward);
 }
 

@@ -56,6 +56,8 @@ protected:
 
     /// Moves an item's tensors to the device of the run.
     TensorItem placed(TensorItem item) const;
+    /// Throws Error (Input) where tensors are missing or misshaped.
+    void requireComplete() const;
     void notice(const std::string& text) { m_notices.push_back(text); }
 
 private:

@@ -57,7 +57,7 @@ at::Tensor PictureTower::states(const TowerInput& input, Forward& forward) const
     pass.pixels = input.pixels;
     pass.patchMask = input.patchMask;
     std::vector<at::Tensor> chosen(m_spec.layers.size());
-    pass.resumable = chosen.empty();
+    pass.resumable = input.resumable && chosen.empty();
     if (!chosen.empty())
         pass.observe = [&](int block, const at::Tensor& x) {
             for (std::size_t i = 0; i < chosen.size(); ++i)

@@ -198,7 +198,7 @@ VisionFeatures QwenTower::run(const TowerInput& input, Forward& forward) const {
     BlockContext shared = context(input);
     VisionFeatures features;
     features.deep.resize(m_deep.size());
-    shared.resumable = m_deep.empty();
+    shared.resumable = input.resumable && m_deep.empty();
     if (!m_deep.empty())
         shared.observe = [&](int block, const at::Tensor& x) {
             for (std::size_t i = 0; i < m_deep.size(); ++i)

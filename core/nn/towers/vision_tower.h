@@ -21,6 +21,7 @@ struct TowerInput {
     at::Tensor pixels;     // [1, channels, height, width], or patches [patches, values] (Qwen)
     std::array<std::int64_t, 3> gridThw{};  ///< patches of time, rows and columns, where the input is patches
     at::Tensor patchMask;  // [rows, columns], true for patches that hold pixels (Idefics3), or undefined
+    bool resumable = false;  ///< whether the pass may begin at a checkpoint: only where it is the only one
 };
 
 /// What a tower makes of one pass for the decoder.

@@ -7,7 +7,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import transformers  # noqa: E402
-from parity_common import pixels, randomise  # noqa: E402
+from parity_common import pixels, randomise, wide_norms  # noqa: E402
 
 CLIP = dict(hidden_size=32, num_hidden_layers=3, num_attention_heads=4, intermediate_size=48, image_size=32, patch_size=8)
 SIGLIP = dict(CLIP, vision_use_head=False)
@@ -24,7 +24,7 @@ def build(architecture, config, seed, **extra):
         setattr(model, name, value)
     randomise(model, seed)
     model.set_attn_implementation("eager")
-    return model
+    return wide_norms(model)
 
 
 def config(name, **fields):
@@ -56,8 +56,8 @@ def llava_next(seed=2, vision=None, **changes):
                         **changes), seed)
 
 
-def paligemma(seed=3, **changes):
-    text = config("GemmaConfig", **dict(TEXT, head_dim=8))
+def paligemma(seed=3, text=None, **changes):
+    text = text or config("GemmaConfig", **dict(TEXT, head_dim=8))
     return build("PaliGemmaForConditionalGeneration",
                  config("PaliGemmaConfig", vision_config=siglip(), text_config=text, projection_dim=32, hidden_size=32,
                         vocab_size=120, image_token_index=IMAGE, **changes), seed)

@@ -1,0 +1,77 @@
+#include "nn/vlm_family.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+
+#include <algorithm>
+
+#include "nn/language_model.h"
+
+namespace fovea {
+namespace {
+
+at::Tensor found(const TensorItem& item, const char* name) {
+    const auto entry = item.find(name);
+    return entry == item.end() ? at::Tensor() : entry->second;
+}
+
+}  // namespace
+
+std::vector<FeatureCell> passCells(const TowerInput& input, int pass, const VisionTower& tower) {
+    const GridSize patches = tower.patchGrid(input);
+    const std::int64_t rows = patches.rows / tower.merge(), columns = patches.columns / tower.merge();
+    const std::int64_t frames = std::max<std::int64_t>(1, input.gridThw[0]);
+    std::vector<FeatureCell> cells;
+    std::int64_t index = 0;
+    for (; index < tower.leadingFeatures(); ++index) cells.push_back({pass, -1, -1, index, -1, -1});
+    for (std::int64_t frame = 0; frame < frames; ++frame)
+        for (std::int64_t row = 0; row < rows; ++row)
+            for (std::int64_t column = 0; column < columns; ++column)
+                cells.push_back({pass, row, column, index++, row, column});
+    return cells;
+}
+
+std::vector<VlmPicture> picturesOf(const at::Tensor& pixels) {
+    std::vector<VlmPicture> pictures(static_cast<std::size_t>(pixels.size(0)));
+    for (std::size_t i = 0; i < pictures.size(); ++i)
+        pictures[i].passes = {{pixels.narrow(0, static_cast<std::int64_t>(i), 1), {}, {}}};
+    return pictures;
+}
+
+at::Tensor gathered(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features,
+                    const at::Tensor& newline) {
+    std::vector<std::int64_t> offsets = {0}, index;
+    for (const at::Tensor& part : features) offsets.push_back(offsets.back() + part.size(0));
+    for (const FeatureCell& cell : cells)
+        index.push_back(cell.pass < 0 ? offsets.back() : offsets[static_cast<std::size_t>(cell.pass)] + cell.index);
+    std::vector<at::Tensor> parts = features;
+    if (newline.defined()) parts.push_back(newline.unsqueeze(0));
+    const at::Tensor all = parts.size() == 1 ? parts.front() : at::cat(parts, 0);
+    return all.index_select(0, at::tensor(index, at::kLong).to(all.device()));
+}
+
+std::vector<FeatureCell> VlmFamily::cells(const VlmPicture& picture, const VisionTower& tower) const {
+    std::vector<FeatureCell> cells;
+    for (std::size_t pass = 0; pass < picture.passes.size(); ++pass) {
+        const auto more = passCells(picture.passes[pass], static_cast<int>(pass), tower);
+        cells.insert(cells.end(), more.begin(), more.end());
+    }
+    return cells;
+}
+
+at::Tensor VlmFamily::packed(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features) const {
+    return gathered(cells, features, {});
+}
+
+at::Tensor VlmFamily::positions(const TensorItem& item, const std::vector<VlmPicture>&) const {
+    const at::Tensor given = found(item, "position_ids"), ids = found(item, "input_ids");
+    if (given.defined()) return given[0].to(at::kLong);
+    return at::arange(ids.size(1), ids.options().dtype(at::kLong));
+}
+
+DecoderMask VlmFamily::mask(const TensorItem& item) const {
+    return textMask(found(item, "attention_mask"), found(item, "position_ids"));
+}
+
+}  // namespace fovea

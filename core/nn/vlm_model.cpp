@@ -1,0 +1,205 @@
+#include "nn/vlm_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/index_copy.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include "fovea/error.h"
+#include "nn/language_model.h"
+#include "nn/vlm_tokens.h"
+
+namespace fovea {
+namespace {
+
+// Values [image tokens, hidden] at their places in a stream [1, n, hidden] of which `kept` (or all) are left.
+at::Tensor addedAt(const at::Tensor& x, const at::Tensor& places, const at::Tensor& values, const at::Tensor& kept,
+                   std::int64_t length) {
+    at::Tensor all = at::zeros({length, x.size(2)}, x.options());
+    all = at::index_copy(all, 0, places, values.to(x.scalar_type()));
+    if (kept.defined()) all = all.index_select(0, kept);
+    return at::add(x, all.unsqueeze(0));
+}
+
+const VlmInput& vlmInput(const ModelInput& input) {
+    const auto* found = dynamic_cast<const VlmInput*>(&input);
+    if (!found) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
+    return *found;
+}
+
+}  // namespace
+
+VlmModel::VlmModel(VlmParts parts)
+    : m_tower(std::move(parts.tower)),
+      m_decoder(std::move(parts.decoder)),
+      m_family(std::move(parts.family)),
+      m_tokens(parts.tokens),
+      m_endTokens(std::move(parts.endTokens)),
+      m_ignored(std::move(parts.ignored)) {
+    for (const std::string& text : parts.notices) notice(text);
+}
+
+std::vector<InputTensor> VlmModel::accepted() const {
+    using Values = InputTensor::Values;
+    std::vector<InputTensor> inputs{{"input_ids", 2, Values::Integer}, {"attention_mask", 2, Values::Integer}};
+    for (InputTensor& input : m_family->accepted()) inputs.push_back(std::move(input));
+    return inputs;
+}
+
+void VlmModel::describe(ModelSpec& spec) {
+    m_tower->describe(spec);
+    m_decoder.describe(spec);
+    for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+}
+
+void VlmModel::visit(WeightVisitor& weights) {
+    m_tower->visit(weights);
+    m_family->visit(weights);
+    m_decoder.visit(weights);
+}
+
+std::vector<StageCost> VlmModel::costs() const {
+    std::vector<StageCost> costs = m_tower->costs();
+    costs.push_back(m_decoder.cost());
+    return costs;
+}
+
+VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
+    TensorItem item;
+    for (const InputTensor& name : accepted())
+        if (const at::Tensor tensor = forward.input(name.name); tensor.defined()) item[name.name] = tensor;
+    Vision vision;
+    std::vector<at::Tensor> tokens;
+    std::vector<std::vector<at::Tensor>> deep;
+    std::size_t part = 0;
+    const std::vector<VlmPicture> pictures = m_family->pictures(item, *m_tower);
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+        std::vector<VisionFeatures> features;
+        for (TowerInput pass : pictures[i].passes) {
+            const bool alone = input.partPrefixes.size() == 1;
+            pass.resumable = alone;
+            if (!alone) forward.beginPart(input.partPrefixes[part], input.partTokens[part]);
+            features.push_back(m_tower->run(pass, forward));
+            if (!alone) forward.endPart();
+            ++part;
+        }
+        const auto collect = [&](auto&& of) {
+            std::vector<at::Tensor> parts;
+            for (const VisionFeatures& f : features) parts.push_back(of(f));
+            return m_family->packed(input.cells[i], parts);
+        };
+        tokens.push_back(collect([](const VisionFeatures& f) { return f.tokens; }));
+        deep.resize(features.front().deep.size());
+        for (std::size_t level = 0; level < deep.size(); ++level)
+            deep[level].push_back(collect([&](const VisionFeatures& f) { return f.deep[level]; }));
+    }
+    if (tokens.empty()) return vision;
+    vision.tokens = at::cat(tokens, 0);
+    for (const auto& level : deep) vision.deep.push_back(at::cat(level, 0));
+    return vision;
+}
+
+void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
+    requireComplete();
+    const VlmInput& input = vlmInput(given);
+    const Vision vision = see(input, forward);
+    const std::int64_t length = input.ids.size(1);
+    DecoderPass pass;
+    pass.embed = [&] {
+        const at::Tensor x = m_decoder.embedTokens(input.ids);
+        if (!vision.tokens.defined()) return x;
+        return at::index_copy(x, 1, input.places, vision.tokens.to(x.scalar_type()).unsqueeze(0));
+    };
+    pass.positions = input.positions;
+    pass.mask = input.mask;
+    pass.resumable = !vision.tokens.defined();
+    if (!vision.deep.empty())
+        pass.beforeBlock = [&](int block, const at::Tensor& x) {
+            const auto level = static_cast<std::size_t>(block) - 1;
+            if (block < 1 || level >= vision.deep.size()) return x;
+            return addedAt(x, input.places, vision.deep[level], forward.keptTokens(m_decoder.spec().stage), length);
+        };
+    const at::Tensor hidden = m_decoder.run(pass, forward);
+    if (m_decoder.hasHead())
+        outputLogits(m_decoder, hidden, forward);
+    else
+        forward.output("last_hidden_state", hidden);
+}
+
+std::shared_ptr<const ModelInput> VlmModel::encode(const UserInput& input) const {
+    if (!input.tensors.empty()) return fromTensors(input);
+    throw Error("a prompt needs the model's tokenizer, which this family does not read",
+                "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
+}
+
+std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) const {
+    const TensorItem item = placed(readPromptTensors(user.tensors, accepted()));
+    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
+    auto input = std::make_shared<VlmInput>();
+    input->allLogits = true;
+    const std::vector<VlmPicture> pictures = m_family->pictures(item, *m_tower);
+    for (const VlmPicture& picture : pictures) input->cells.push_back(m_family->cells(picture, *m_tower));
+    input->maps.emplace_back();
+    describePictures(*input, pictures);
+    describeText(*input, item, pictures);
+    input->positions = m_family->positions(item, pictures);
+    input->mask = m_family->mask(item);
+    input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
+    for (const Pixels& picture : user.images) input->originals.push_back(picture);
+    if (input->originals.empty()) input->originals.emplace_back();
+    input->seen.resize(input->originals.size());
+    input->transforms.resize(input->originals.size());
+    input->items.push_back(item);
+    return input;
+}
+
+void VlmModel::describeText(VlmInput& input, const TensorItem& item,
+                            const std::vector<VlmPicture>& pictures) const {
+    const at::Tensor ids = item.at("input_ids").to(at::kLong);
+    const at::Tensor isPicture = ids.eq(m_tokens.image).logical_or(ids.eq(m_tokens.video));
+    const bool seen = !input.cells.empty();
+    input.places = isPicture[0].nonzero().squeeze(1);
+    std::int64_t features = 0;
+    for (const auto& cells : input.cells) features += static_cast<std::int64_t>(cells.size());
+    if (seen && input.places.size(0) != features)
+        throw Error(fmt::format("input_ids: expected {} image tokens (id {}), as many as the pictures have "
+                                "features, found {}",
+                                features, m_tokens.image, input.places.size(0)),
+                    "Prompt and pictures do not belong together, or the prompt was not expanded by the processor.");
+    // Image tokens are overwritten: their ids may lie beyond the vocabulary.
+    TensorItem plain = item;
+    const bool beyond = m_tokens.image >= m_decoder.spec().vocabulary;
+    input.ids = seen || beyond ? at::where(isPicture, 0, ids) : ids;
+    plain["input_ids"] = input.ids;
+    plain.erase("position_ids");
+    StageTokens tokens = textTokens(plain, m_decoder.spec());
+    const at::Tensor places = input.places.to(at::kCPU).contiguous();
+    const std::int64_t* place = places.const_data_ptr<std::int64_t>();
+    for (std::size_t i = 0; i < input.cells.size(); ++i)
+        for (const FeatureCell& cell : input.cells[i])
+            describeCell(tokens.tokens[static_cast<std::size_t>(*place++)], cell, pictures[i], input.views[i], *m_tower);
+    input.maps.front().stages.push_back(std::move(tokens));
+}
+
+void VlmModel::describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const {
+    TokenMap& map = input.maps.front();
+    if (input.views.empty())
+        for (const VlmPicture& picture : pictures) input.views.push_back(viewsOfTensors(picture, *m_tower, map.images));
+    const bool alone = pictures.size() == 1 && pictures.front().passes.size() == 1;
+    for (std::size_t i = 0; i < pictures.size(); ++i) {
+        const std::vector<TowerInput>& passes = pictures[i].passes;
+        for (std::size_t j = 0; j < passes.size(); ++j) {
+            std::string prefix = pictures.size() > 1 ? fmt::format("image{}/", i) : "";
+            if (passes.size() > 1) prefix += fmt::format("tile{}/", j);
+            input.partPrefixes.push_back(std::move(prefix));
+            input.partTokens.push_back(passMap(passes[j], *m_tower, input.views[i][j], map.images));
+            if (alone) map.stages.push_back(passTokens(passes[j], *m_tower, input.views[i][j]));
+        }
+    }
+}
+
+}  // namespace fovea

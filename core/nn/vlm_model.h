@@ -1,0 +1,71 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/decoder.h"
+#include "nn/transformer_model.h"
+#include "nn/vlm_family.h"
+#include "nn/vlm_tokens.h"
+
+namespace fovea {
+
+/// What a vision-language family hands over.
+struct VlmParts {
+    std::unique_ptr<VisionTower> tower;
+    DecoderSpec decoder;
+    std::unique_ptr<VlmFamily> family;
+    VlmTokenIds tokens;
+    std::vector<int> endTokens;
+    std::vector<std::string> ignored, notices;
+};
+
+/// An encoded prompt with its pictures: one sequence of the decoder.
+class VlmInput : public TensorInput {
+public:
+    at::Tensor ids;        // int64 [1, n], ids of pictures beyond the vocabulary replaced
+    at::Tensor positions;  // int64 [n], or [rows, n]
+    DecoderMask mask;
+    at::Tensor places;                            // int64 [image tokens], where they stand in the sequence
+    std::vector<std::vector<FeatureCell>> cells;  ///< of every picture
+    std::vector<PictureViews> views;              ///< likewise
+    std::vector<std::string> partPrefixes;        ///< of every pass of all pictures; empty strings for a lone pass
+    std::vector<TokenMap> partTokens;             ///< likewise
+};
+
+/// A vision tower whose features stand in the place of image tokens in a decoder's text.
+class VlmModel : public TransformerModel {
+public:
+    explicit VlmModel(VlmParts parts);
+
+    std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+    void run(const ModelInput& input, int item, Forward& forward) const override;
+
+protected:
+    void describe(ModelSpec& spec) override;
+    void visit(WeightVisitor& weights) override;
+    void runItem(Forward&) const override {}
+    std::vector<StageCost> costs() const override;
+    std::vector<std::string> ignoredWeights() const override { return m_ignored; }
+
+private:
+    struct Vision {
+        at::Tensor tokens;             // [image tokens, hidden]
+        std::vector<at::Tensor> deep;  // likewise
+    };
+    std::vector<InputTensor> accepted() const;
+    std::shared_ptr<const ModelInput> fromTensors(const UserInput& input) const;
+    void describeText(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
+    void describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const;
+    Vision see(const VlmInput& input, Forward& forward) const;
+
+    std::unique_ptr<VisionTower> m_tower;
+    Decoder m_decoder;
+    std::unique_ptr<VlmFamily> m_family;
+    VlmTokenIds m_tokens;
+    std::vector<int> m_endTokens;
+    std::vector<std::string> m_ignored;
+};
+
+}  // namespace fovea

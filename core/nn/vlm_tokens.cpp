@@ -1,0 +1,104 @@
+#include "nn/vlm_tokens.h"
+
+#include <algorithm>
+
+namespace fovea {
+namespace {
+
+PixelTransform wholePicture(std::int64_t height, std::int64_t width) {
+    PixelTransform transform;
+    transform.originalWidth = transform.resizedWidth = transform.inputWidth = transform.shownWidth =
+        static_cast<int>(width);
+    transform.originalHeight = transform.resizedHeight = transform.inputHeight = transform.shownHeight =
+        static_cast<int>(height);
+    return transform;
+}
+
+std::int64_t framesOf(const TowerInput& input) { return std::max<std::int64_t>(1, input.gridThw[0]); }
+
+}  // namespace
+
+PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower, std::vector<ImageGeometry>& images) {
+    PictureViews views;
+    const GridSize patch = tower.patchSize();
+    for (const TowerInput& pass : picture.passes) {
+        const GridSize grid = tower.patchGrid(pass);
+        const bool patches = pass.gridThw[0] > 0;
+        const std::int64_t height = patches ? grid.rows * patch.rows : pass.pixels.size(2);
+        const std::int64_t width = patches ? grid.columns * patch.columns : pass.pixels.size(3);
+        PictureView view;
+        view.transform = wholePicture(height, width);
+        for (std::int64_t frame = 0; frame < framesOf(pass); ++frame) {
+            view.images.push_back(static_cast<int>(images.size()));
+            images.push_back({static_cast<int>(width), static_cast<int>(height),
+                              static_cast<int>(grid.rows / tower.merge()),
+                              static_cast<int>(grid.columns / tower.merge()),
+                              {}});
+        }
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const PictureView& view) {
+    StageTokens stage = tower.stageTokens(input);
+    const auto height = static_cast<double>(tower.patchSize().rows), width = static_cast<double>(tower.patchSize().columns);
+    for (Token& token : stage.tokens) {
+        if (token.image < 0) continue;
+        token.image = view.images[static_cast<std::size_t>(token.image)];
+        token.rect = view.transform.toOriginal({token.column * width, token.row * height, width, height});
+    }
+    return stage;
+}
+
+TokenMap passMap(const TowerInput& input, const VisionTower& tower, const PictureView& view,
+                 const std::vector<ImageGeometry>& images) {
+    TokenMap map;
+    PictureView own = view;
+    const GridSize grid = tower.patchGrid(input);
+    for (std::size_t frame = 0; frame < own.images.size(); ++frame) {
+        ImageGeometry image = images[static_cast<std::size_t>(own.images[frame])];
+        image.gridRows = static_cast<int>(grid.rows);
+        image.gridColumns = static_cast<int>(grid.columns);
+        own.images[frame] = static_cast<int>(frame);
+        map.images.push_back(std::move(image));
+    }
+    map.stages.push_back(passTokens(input, tower, own));
+    return map;
+}
+
+void describeCell(Token& token, const FeatureCell& cell, const VlmPicture& picture, const PictureViews& views,
+                  const VisionTower& tower) {
+    token.text.clear();
+    if (cell.pass < 0) {
+        token.kind = TokenKind::Separator;
+        token.text = "\n";
+        return;
+    }
+    const auto pass = static_cast<std::size_t>(cell.pass);
+    const TowerInput& input = picture.passes[pass];
+    const PictureView& view = views[pass];
+    if (cell.row < 0) {
+        token.kind = TokenKind::Special;
+        token.text = "[CLS]";
+        token.image = view.images.front();
+        return;
+    }
+    const GridSize grid = tower.patchGrid(input);
+    const std::int64_t side = tower.merge(), frame = (cell.index - tower.leadingFeatures()) * side * side / grid.cells();
+    const auto height = static_cast<double>(tower.patchSize().rows * side);
+    const auto width = static_cast<double>(tower.patchSize().columns * side);
+    token.rect = view.transform.toOriginal(
+        {static_cast<double>(cell.column) * width, static_cast<double>(cell.row) * height, width, height});
+    if (token.rect.width <= 0 || token.rect.height <= 0) {
+        token.kind = TokenKind::Padding;
+        token.rect = {};
+        return;
+    }
+    token.kind = TokenKind::Image;
+    token.image = view.images[static_cast<std::size_t>(frame)];
+    token.row = static_cast<int>(cell.gridRow);
+    token.column = static_cast<int>(cell.gridColumn);
+}
+
+}  // namespace fovea

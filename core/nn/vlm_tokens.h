@@ -1,0 +1,34 @@
+#pragma once
+
+#include <vector>
+
+#include "fovea/image_processor.h"
+#include "fovea/token_map.h"
+#include "nn/vlm_family.h"
+
+namespace fovea {
+
+/// Where the pixels of one pass lie: in which pictures of the token map (one a frame of a clip), and where there.
+struct PictureView {
+    std::vector<int> images;
+    PixelTransform transform;
+};
+
+/// The passes of one picture.
+using PictureViews = std::vector<PictureView>;
+
+/// A picture of which nothing is known but the tensors: every pass stands for a picture of its own size.
+PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower, std::vector<ImageGeometry>& images);
+
+/// The tower's tokens in one pass with their rectangles; pictures as the token map counts them.
+StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const PictureView& view);
+
+/// A token map of one pass alone: its tokens and the pictures that they read.
+TokenMap passMap(const TowerInput& input, const VisionTower& tower, const PictureView& view,
+                 const std::vector<ImageGeometry>& images);
+
+/// What one image token of the decoder is: kind, picture, cell and rectangle; index and place stay.
+void describeCell(Token& token, const FeatureCell& cell, const VlmPicture& picture, const PictureViews& views,
+                  const VisionTower& tower);
+
+}  // namespace fovea
