@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/add.h>
+#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/index_copy.h>
 #include <ATen/ops/tensor.h>
@@ -54,6 +55,7 @@ void VlmModel::describe(ModelSpec& spec) {
     m_tower->describe(spec);
     m_decoder.describe(spec);
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+    spec.capabilities.generate = m_decoder.hasHead();
 }
 
 void VlmModel::visit(WeightVisitor& weights) {
@@ -130,6 +132,19 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
         forward.output("last_hidden_state", hidden);
 }
 
+void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids, Forward& forward) const {
+    const VlmInput& input = vlmInput(given);
+    const at::Tensor next = nextTokens(ids, input.ids.device());
+    DecoderPass pass;
+    pass.embed = [&] { return m_decoder.embedTokens(next); };
+    pass.positions = at::arange(next.size(1), next.options()) + (forward.past() + input.ahead);
+    if (input.positions.dim() == 2)
+        pass.positions = pass.positions.unsqueeze(0).expand({input.positions.size(0), next.size(1)});
+    pass.mask = continued(input.mask, forward.past() + next.size(1));
+    pass.resumable = false;
+    outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
+}
+
 std::shared_ptr<const ModelInput> VlmModel::encode(const UserInput& input) const {
     if (!input.tensors.empty()) return fromTensors(input);
     throw Error("a prompt needs the model's tokenizer, which this family does not read",
@@ -147,6 +162,7 @@ std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) c
     describePictures(*input, pictures);
     describeText(*input, item, pictures);
     input->positions = m_family->positions(item, pictures);
+    input->ahead = input->positions.max().item<std::int64_t>() + 1 - input->ids.size(1);
     input->mask = m_family->mask(item);
     input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
     for (const Pixels& picture : user.images) input->originals.push_back(picture);

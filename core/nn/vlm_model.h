@@ -26,6 +26,7 @@ class VlmInput : public TensorInput {
 public:
     at::Tensor ids;        // int64 [1, n], ids of pictures beyond the vocabulary replaced
     at::Tensor positions;  // int64 [n], or [rows, n]
+    std::int64_t ahead = 0;  ///< by how much the position of the next token exceeds its place
     DecoderMask mask;
     at::Tensor places;                            // int64 [image tokens], where they stand in the sequence
     std::vector<std::vector<FeatureCell>> cells;  ///< of every picture
@@ -41,6 +42,8 @@ public:
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void run(const ModelInput& input, int item, Forward& forward) const override;
+    void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::vector<int> endTokens() const override { return m_endTokens; }
 
 protected:
     void describe(ModelSpec& spec) override;

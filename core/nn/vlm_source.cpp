@@ -1,6 +1,7 @@
 #include "nn/vlm_source.h"
 
 #include "nn/decoder_config.h"
+#include "nn/generation_config.h"
 
 namespace fovea {
 
@@ -31,6 +32,7 @@ std::int64_t vlmTokenId(const ConfigView& config, const char* keys, std::int64_t
 
 std::shared_ptr<const Model> loadVlm(const std::string& family, VlmParts parts, const ModelSource& source,
                                      const LoadOptions& options, const JobContext& job) {
+    parts.endTokens = endTokensOf(source);
     if (parts.decoder.tied) parts.ignored.push_back(parts.decoder.names.head + ".weight");
     auto model = std::make_shared<VlmModel>(std::move(parts));
     model->load(family, source, options, job);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 #include <set>
 
 #include "fovea/catalog.h"
@@ -20,6 +21,23 @@ struct CaseErrors {
     Errors probs, hidden, outputs;
 };
 
+/// "image0/tile1/vision.3.self/probs" -> "image0/tile1/" and the rest.
+std::pair<std::string, std::string> splitPrefix(const std::string& what) {
+    std::size_t at = 0;
+    for (const char* axis : {"image", "tile"})
+        if (what.compare(at, std::strlen(axis), axis) == 0) at = what.find('/', at) + 1;
+    return {what.substr(0, at), what.substr(at)};
+}
+
+/// The trace of the run, or of one of its parts.
+const AttentionTrace& partNamed(const AttentionTrace& trace, const std::string& prefix) {
+    if (prefix.empty()) return trace;
+    for (const auto& part : trace.parts())
+        if (part->prefix() == prefix) return *part;
+    FAIL("no part is called ", prefix);
+    return trace;
+}
+
 void compareItem(const Model& model, const ModelInput& input, int item,
                  const std::map<std::string, Reference>& reference, CaseErrors& errors) {
     const RunResult result = runModel(model, input, recordAll(item));
@@ -28,29 +46,38 @@ void compareItem(const Model& model, const ModelInput& input, int item,
     std::set<std::string> compared;
     for (const auto& [name, wide] : reference) {
         if (!name.starts_with("f64/")) continue;
-        const std::string what = name.substr(4);
+        const std::string whole = name.substr(4);
         const Reference f64 = wide.item(item);
-        const Reference f32 = reference.at("f32/" + what).item(item);
+        const Reference f32 = reference.at("f32/" + whole).item(item);
+        const auto [prefix, what] = splitPrefix(whole);
+        const AttentionTrace& part = partNamed(trace, prefix);
         if (what.starts_with("output/")) {
             outputs.insert(what.substr(7));
-            errors.outputs.add(what, trace.output(what.substr(7)), f64, f32);
+            errors.outputs.add(whole, part.output(what.substr(7)), f64, f32);
         } else if (what.starts_with("hidden/")) {
             const auto slash = what.rfind('/');
             errors.hidden.add(
-                what, trace.hidden(what.substr(7, slash - 7), std::stoi(what.substr(slash + 1))), f64, f32);
+                whole, part.hidden(what.substr(7, slash - 7), std::stoi(what.substr(slash + 1))), f64, f32);
         } else {
             const std::string address = what.substr(0, what.find('/'));
             const int site = model.spec().siteIndex(address);
             REQUIRE_MESSAGE(site >= 0, address);
-            errors.probs.add(what, trace.probabilities(site), f64, f32);
-            compared.insert(address);
+            errors.probs.add(whole, part.probabilities(site), f64, f32);
+            compared.insert(prefix + address);
         }
     }
     // What the reference has no counterpart for would go unchecked.
     const auto names = trace.outputNames();
     CHECK(std::set<std::string>(names.begin(), names.end()) == outputs);
-    for (const int site : trace.sites())
-        CHECK(compared.count(model.spec().sites[static_cast<std::size_t>(site)].address()) == 1);
+    const auto requireCompared = [&](const AttentionTrace& part) {
+        for (const int site : part.sites())
+            CHECK(compared.count(part.prefix() + model.spec().sites[static_cast<std::size_t>(site)].address()) == 1);
+    };
+    if (input.count() == 1) requireCompared(trace);
+    for (const auto& part : trace.parts()) requireCompared(*part);
+    if (input.count() > 1)
+        for (const int site : trace.sites())
+            CHECK(compared.count(model.spec().sites[static_cast<std::size_t>(site)].address()) == 1);
 }
 
 }  // namespace

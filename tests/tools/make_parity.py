@@ -14,7 +14,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 def cache_key():
     from importlib.metadata import version
 
-    text = "".join(p.read_text() for p in sorted(HERE.glob("*.py")))
+    text = "".join(p.read_text() for p in [*sorted(HERE.glob("*.py")), HERE / "vlm" / "vlm_models.py"])
     text += " ".join(version(p) for p in ("torch", "transformers", "safetensors", "numpy"))
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -37,12 +37,13 @@ def main():
     import parity_plain
     import parity_storage
     import parity_towers
+    import parity_vlm
     from parity_common import Fixtures
 
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     fixtures = Fixtures(root)
-    for module in (parity_plain, parity_towers, parity_language, parity_storage):
+    for module in (parity_plain, parity_towers, parity_language, parity_vlm, parity_storage):
         module.build(fixtures)
     fixtures.finish(key)
 
