@@ -15,7 +15,7 @@ std::shared_ptr<const Model> loadPaligemma(const ModelSource& source, const Load
     parts.tower = std::make_unique<PictureTower>(paligemmaTower(config, paths, parts.decoder.hidden));
     parts.family = std::make_unique<PaligemmaPictures>();
     parts.ignored = {paths.vision + "head.*"};
-    return loadVlm("paligemma", std::move(parts), source, options, job);
+    return loadVlm("paligemma", std::move(parts), source, options, job, RawPrompt::Paligemma);
 }
 
 }  // namespace

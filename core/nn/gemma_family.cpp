@@ -5,6 +5,7 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <fmt/format.h>
 
 #include "fovea/error.h"
@@ -52,6 +53,14 @@ DecoderMask PaligemmaPictures::mask(const TensorItem& item) const {
     else if (count > 0)
         mask.groups = at::where(prefix, 0, -1);
     return mask;
+}
+
+void PaligemmaPictures::addPromptTensors(TensorItem& item, const VlmTokenIds&) const {
+    item["token_type_ids"] = at::zeros_like(item.at("input_ids"));
+}
+
+void Gemma3Pictures::addPromptTensors(TensorItem& item, const VlmTokenIds& tokens) const {
+    item["token_type_ids"] = item.at("input_ids").eq(tokens.image).to(at::kLong);
 }
 
 std::vector<InputTensor> Gemma3Pictures::accepted() const {

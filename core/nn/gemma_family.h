@@ -10,6 +10,7 @@ public:
     std::vector<InputTensor> accepted() const override;
     at::Tensor positions(const TensorItem& item, const std::vector<VlmPicture>& pictures) const override;
     DecoderMask mask(const TensorItem& item) const override;
+    void addPromptTensors(TensorItem& item, const VlmTokenIds& tokens) const override;
 };
 
 /// Gemma 3: the tokens of a picture, marked by 1 in token_type_ids, see each other in both directions.
@@ -17,6 +18,7 @@ class Gemma3Pictures : public PlainPictures {
 public:
     std::vector<InputTensor> accepted() const override;
     DecoderMask mask(const TensorItem& item) const override;
+    void addPromptTensors(TensorItem& item, const VlmTokenIds& tokens) const override;
 };
 
 }  // namespace fovea

@@ -1,5 +1,9 @@
 #include "nn/llava_family.h"
 
+#include <ATen/ops/cat.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/upsample_bilinear2d.h>
 #include <fmt/format.h>
 
 #include <cmath>
@@ -100,7 +104,7 @@ std::vector<VlmPicture> AnyResolutionPictures::pictures(const TensorItem& item, 
         const auto [height, width] = bestResolution(picture.height, picture.width, m_pinpoints);
         picture.tileRows = (height + m_tile - 1) / m_tile;
         picture.tileColumns = (width + m_tile - 1) / m_tile;
-        const std::int64_t views = 1 + picture.tileRows * picture.tileColumns;
+        const std::int64_t views = viewsOf(picture.tileRows * picture.tileColumns, item, i);
         const bool stacked = pixels.dim() == 5;
         if (stacked ? i >= pixels.size(0) || views > pixels.size(1) : used + views > pixels.size(0))
             throw Error(fmt::format("pixel_values: expected {} views of picture {} ({} x {} pixels), found shape {}",
@@ -137,9 +141,97 @@ std::vector<FeatureCell> AnyResolutionPictures::cells(const VlmPicture& picture,
     return cells;
 }
 
-at::Tensor AnyResolutionPictures::packed(const std::vector<FeatureCell>& cells,
+at::Tensor AnyResolutionPictures::packed(const VlmPicture&, const std::vector<FeatureCell>& cells,
                                          const std::vector<at::Tensor>& features) const {
     return gathered(cells, features, m_newline);
+}
+
+namespace {
+
+// The grid of all crops of a picture without its padding, and the smaller grid that it is interpolated to.
+struct Shrunk {
+    std::int64_t rows, columns;  ///< of all crops
+    UnpaddedGrid shown;
+    std::int64_t toRows, toColumns;  ///< 0 x 0: it stays
+
+    Shrunk(const VlmPicture& picture, const GridSize& grid, std::int64_t most)
+        : rows(grid.rows * picture.tileRows),
+          columns(grid.columns * picture.tileColumns),
+          shown(unpadded(rows, columns, picture.height, picture.width)) {
+        const std::int64_t height = shown.rowEnd - shown.rowBegin, width = shown.columnEnd - shown.columnBegin;
+        const double ratio = std::sqrt(static_cast<double>(height * width) / static_cast<double>(most * grid.cells()));
+        // Python's floor division of floats.
+        const auto divided = [&](std::int64_t n) { return static_cast<std::int64_t>(std::floor(static_cast<double>(n) / ratio)); };
+        toRows = ratio > 1.1 ? divided(height) : 0;
+        toColumns = ratio > 1.1 ? divided(width) : 0;
+    }
+};
+
+}  // namespace
+
+std::vector<InputTensor> OnevisionPictures::accepted() const {
+    std::vector<InputTensor> inputs = AnyResolutionPictures::accepted();
+    inputs.push_back({"batch_num_images", 1, Values::Integer});
+    return inputs;
+}
+
+std::int64_t OnevisionPictures::viewsOf(std::int64_t tiles, const TensorItem& item, std::int64_t index) const {
+    const auto counts = item.find("batch_num_images");
+    if (counts == item.end()) return 1 + tiles;
+    std::int64_t before = 0;
+    for (std::int64_t i = 0; i < counts->second.size(0); ++i) {
+        const auto count = counts->second[i].item<std::int64_t>();
+        if (index < before + count) return count == 1 ? 1 + tiles : 1;
+        before += count;
+    }
+    return 1;
+}
+
+void OnevisionPictures::addPromptTensors(TensorItem& item, const VlmTokenIds&) const {
+    if (const auto sizes = item.find("image_sizes"); sizes != item.end() && !item.count("batch_num_images"))
+        item["batch_num_images"] = at::tensor({sizes->second.size(0)}, at::kLong);
+}
+
+std::vector<FeatureCell> OnevisionPictures::cells(const VlmPicture& picture, const VisionTower& tower) const {
+    if (picture.passes.size() == 1) return AnyResolutionPictures::cells(picture, tower);
+    const GridSize grid = tower.patchGrid(picture.passes[1]);
+    const Shrunk shrunk(picture, grid, m_most);
+    if (shrunk.toRows == 0) return AnyResolutionPictures::cells(picture, tower);
+    // A cell stands for a share of the grid; its place names the feature at the middle of that share.
+    std::vector<FeatureCell> cells = passCells(picture.passes.front(), 0, tower);
+    const auto middle = [](std::int64_t i, std::int64_t begin, std::int64_t end, std::int64_t count) {
+        return begin + (2 * i + 1) * (end - begin) / (2 * count);
+    };
+    for (std::int64_t i = 0; i < shrunk.toRows; ++i) {
+        for (std::int64_t j = 0; j < shrunk.toColumns; ++j) {
+            const std::int64_t row = middle(i, shrunk.shown.rowBegin, shrunk.shown.rowEnd, shrunk.toRows);
+            const std::int64_t column = middle(j, shrunk.shown.columnBegin, shrunk.shown.columnEnd, shrunk.toColumns);
+            const std::int64_t tile = (row / grid.rows) * picture.tileColumns + column / grid.columns;
+            const std::int64_t inRow = row % grid.rows, inColumn = column % grid.columns;
+            cells.push_back({static_cast<int>(1 + tile), inRow, inColumn, inRow * grid.columns + inColumn, i, j});
+        }
+        cells.push_back({-1, -1, -1, 0, -1, -1});
+    }
+    return cells;
+}
+
+at::Tensor OnevisionPictures::packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
+                                     const std::vector<at::Tensor>& features) const {
+    if (features.size() == 1) return AnyResolutionPictures::packed(picture, cells, features);
+    const std::int64_t tiles = picture.tileRows * picture.tileColumns, hidden = features.front().size(1);
+    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(features[1].size(0))));
+    const GridSize grid{side, side};
+    const Shrunk shrunk(picture, grid, m_most);
+    if (shrunk.toRows == 0) return AnyResolutionPictures::packed(picture, cells, features);
+    std::vector<at::Tensor> crops(features.begin() + 1, features.begin() + 1 + tiles);
+    at::Tensor all = at::stack(crops, 0).reshape({picture.tileRows, picture.tileColumns, side, side, hidden});
+    all = all.permute({4, 0, 2, 1, 3}).reshape({1, hidden, shrunk.rows, shrunk.columns});
+    const UnpaddedGrid& shown = shrunk.shown;
+    all = all.narrow(2, shown.rowBegin, shown.rowEnd - shown.rowBegin)
+              .narrow(3, shown.columnBegin, shown.columnEnd - shown.columnBegin);
+    all = at::upsample_bilinear2d(all.contiguous(), {shrunk.toRows, shrunk.toColumns}, false)[0].permute({1, 2, 0});
+    const at::Tensor ends = m_newline.view({1, 1, hidden}).expand({shrunk.toRows, 1, hidden});
+    return at::cat({features.front(), at::cat({all, ends}, 1).reshape({-1, hidden})}, 0);
 }
 
 }  // namespace fovea

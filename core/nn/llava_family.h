@@ -25,15 +25,39 @@ public:
     std::vector<InputTensor> accepted() const override;
     std::vector<VlmPicture> pictures(const TensorItem& item, const VisionTower& tower) const override;
     std::vector<FeatureCell> cells(const VlmPicture& picture, const VisionTower& tower) const override;
-    at::Tensor packed(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features) const override;
+    at::Tensor packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
+                      const std::vector<at::Tensor>& features) const override;
     void visit(WeightVisitor& weights) override;
 
 protected:
+    /// How many views pixel_values holds of picture `index` when its grid has `tiles` crops.
+    virtual std::int64_t viewsOf(std::int64_t tiles, const TensorItem&, std::int64_t /*index*/) const { return 1 + tiles; }
+
     std::int64_t m_tile;
     std::vector<std::pair<std::int64_t, std::int64_t>> m_pinpoints;
     std::string m_newlineName;
     std::int64_t m_hidden;
     at::Tensor m_newline;
+};
+
+/// LLaVA-OneVision: grids with more than `most` crops' worth of features are interpolated down; of several pictures
+/// (batch_num_images) each has one view.
+class OnevisionPictures : public AnyResolutionPictures {
+public:
+    OnevisionPictures(AnyResolutionPictures base, std::int64_t most)
+        : AnyResolutionPictures(std::move(base)), m_most(most) {}
+
+    std::vector<InputTensor> accepted() const override;
+    std::vector<FeatureCell> cells(const VlmPicture& picture, const VisionTower& tower) const override;
+    at::Tensor packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
+                      const std::vector<at::Tensor>& features) const override;
+    void addPromptTensors(TensorItem& item, const VlmTokenIds& tokens) const override;
+
+protected:
+    std::int64_t viewsOf(std::int64_t tiles, const TensorItem& item, std::int64_t index) const override;
+
+private:
+    std::int64_t m_most;
 };
 
 /// The grid (height, width) among `possible` that shows most of a picture and wastes least; the earliest among

@@ -60,7 +60,8 @@ std::vector<FeatureCell> VlmFamily::cells(const VlmPicture& picture, const Visio
     return cells;
 }
 
-at::Tensor VlmFamily::packed(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features) const {
+at::Tensor VlmFamily::packed(const VlmPicture&, const std::vector<FeatureCell>& cells,
+                             const std::vector<at::Tensor>& features) const {
     return gathered(cells, features, {});
 }
 

@@ -49,10 +49,13 @@ public:
     /// What the image tokens of a picture stand for, in order; all features of all passes unless a family says else.
     virtual std::vector<FeatureCell> cells(const VlmPicture& picture, const VisionTower& tower) const;
     /// The embeddings of those tokens, [cells, hidden].
-    virtual at::Tensor packed(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features) const;
+    virtual at::Tensor packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
+                              const std::vector<at::Tensor>& features) const;
     /// Positions of the tokens, int64 [n], or [rows, n] (M-RoPE).
     virtual at::Tensor positions(const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     virtual DecoderMask mask(const TensorItem& item) const;
+    /// Adds what the reference's processor returns beside ids and pictures (token_type_ids).
+    virtual void addPromptTensors(TensorItem&, const VlmTokenIds&) const {}
     /// Weights of its own (`image_newline`).
     virtual void visit(WeightVisitor&) {}
 };

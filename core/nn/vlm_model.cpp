@@ -10,6 +10,8 @@
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fovea/error.h"
 #include "nn/language_model.h"
 #include "nn/vlm_tokens.h"
@@ -40,7 +42,9 @@ VlmModel::VlmModel(VlmParts parts)
       m_family(std::move(parts.family)),
       m_tokens(parts.tokens),
       m_endTokens(std::move(parts.endTokens)),
-      m_ignored(std::move(parts.ignored)) {
+      m_ignored(std::move(parts.ignored)),
+      m_prompts(std::move(parts.prompts)) {
+    for (const std::string& text : m_prompts->notices()) notice(text);
     for (const std::string& text : parts.notices) notice(text);
 }
 
@@ -70,6 +74,22 @@ std::vector<StageCost> VlmModel::costs() const {
     return costs;
 }
 
+MemoryEstimate VlmModel::estimate(const ModelInput& given, const CaptureRequest& capture, bool gradients) const {
+    MemoryEstimate whole = TransformerModel::estimate(given, capture, gradients);
+    const auto* input = dynamic_cast<const VlmInput*>(&given);
+    if (!input || input->partTokens.size() < 2) return whole;
+    // Parts run one after the other; what they record stays.
+    for (const TokenMap& map : input->partTokens) {
+        ModelInput part;
+        part.maps = {map};
+        const MemoryEstimate more = TransformerModel::estimate(part, capture, gradients);
+        whole.activations = std::max(whole.activations, more.activations);
+        whole.capture += more.capture;
+        whole.gradients += more.gradients;
+    }
+    return whole;
+}
+
 VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
     TensorItem item;
     for (const InputTensor& name : accepted())
@@ -92,7 +112,7 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
         const auto collect = [&](auto&& of) {
             std::vector<at::Tensor> parts;
             for (const VisionFeatures& f : features) parts.push_back(of(f));
-            return m_family->packed(input.cells[i], parts);
+            return m_family->packed(pictures[i], input.cells[i], parts);
         };
         tokens.push_back(collect([](const VisionFeatures& f) { return f.tokens; }));
         deep.resize(features.front().deep.size());
@@ -145,10 +165,27 @@ void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids
     outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
 }
 
+std::string VlmModel::tokenText(int id) const {
+    const auto& tokenizer = m_prompts->tokenizer();
+    return tokenizer ? tokenizer->tokenText(id) : Model::tokenText(id);
+}
+
 std::shared_ptr<const ModelInput> VlmModel::encode(const UserInput& input) const {
-    if (!input.tensors.empty()) return fromTensors(input);
-    throw Error("a prompt needs the model's tokenizer, which this family does not read",
-                "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
+    return input.tensors.empty() ? fromPrompt(input) : fromTensors(input);
+}
+
+void VlmModel::complete(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const {
+    for (const VlmPicture& picture : pictures) input.cells.push_back(m_family->cells(picture, *m_tower));
+    describePictures(input, pictures);
+    describeText(input, item, pictures);
+    input.positions = m_family->positions(item, pictures);
+    input.ahead = input.positions.max().item<std::int64_t>() + 1 - input.ids.size(1);
+    input.mask = m_family->mask(item);
+    input.mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
+    if (input.originals.empty()) input.originals.emplace_back();
+    input.seen.resize(input.originals.size());
+    input.transforms.resize(input.originals.size());
+    input.items.push_back(item);
 }
 
 std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) const {
@@ -156,21 +193,67 @@ std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) c
     if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
     auto input = std::make_shared<VlmInput>();
     input->allLogits = true;
-    const std::vector<VlmPicture> pictures = m_family->pictures(item, *m_tower);
-    for (const VlmPicture& picture : pictures) input->cells.push_back(m_family->cells(picture, *m_tower));
     input->maps.emplace_back();
-    describePictures(*input, pictures);
-    describeText(*input, item, pictures);
-    input->positions = m_family->positions(item, pictures);
-    input->ahead = input->positions.max().item<std::int64_t>() + 1 - input->ids.size(1);
-    input->mask = m_family->mask(item);
-    input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
-    for (const Pixels& picture : user.images) input->originals.push_back(picture);
-    if (input->originals.empty()) input->originals.emplace_back();
-    input->seen.resize(input->originals.size());
-    input->transforms.resize(input->originals.size());
-    input->items.push_back(item);
+    input->originals = user.images;
+    complete(*input, item, m_family->pictures(item, *m_tower));
     return input;
+}
+
+std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) const {
+    if (user.prompt.empty() && user.chat.empty() && user.images.empty())
+        throw Error("the model needs a prompt, found none", "Give one with --prompt, and pictures with --image.",
+                    ErrorCode::Usage);
+    PromptTensors prompt = m_prompts->encode(user, m_tokens.image);
+    m_family->addPromptTensors(prompt.item, m_tokens);
+    const TensorItem item = placed(prompt.item);
+    requireFitting(prompt);
+    auto input = std::make_shared<VlmInput>();
+    input->maps.emplace_back();
+    input->black = m_prompts->black();
+    const std::vector<VlmPicture> pictures = regrouped(m_family->pictures(item, *m_tower), prompt.images);
+    for (std::size_t i = 0; i < prompt.images.size(); ++i) {
+        const VisionTile& shown = prompt.images[i].tiles.front();
+        input->originals.push_back(user.images[i]);
+        input->seen.push_back(shown.seen);
+        input->transforms.push_back(shown.transform);
+        input->views.push_back(viewsOfImage(prompt.images[i], pictures[i], static_cast<int>(i)));
+        input->maps.front().images.push_back(geometryOf(prompt.images[i], pictures[i], *m_tower));
+    }
+    complete(*input, item, pictures);
+    describePrompt(*input, prompt);
+    return input;
+}
+
+void VlmModel::requireFitting(const PromptTensors& prompt) const {
+    const DecoderSpec& decoder = m_decoder.spec();
+    const auto length = static_cast<std::int64_t>(prompt.encoding.ids.size());
+    if (length > decoder.positions)
+        throw Error(fmt::format("the prompt: expected at most {} tokens, found {}", decoder.positions, length),
+                    prompt.images.empty() ? "Shorten the text." : "Shorten the text, or use smaller or fewer pictures.");
+    for (const int id : prompt.encoding.ids)
+        if (id >= decoder.vocabulary && id != m_tokens.image && id != m_tokens.video)
+            throw Error(fmt::format("the tokenizer gives id {} (\"{}\"), the model's vocabulary ends at {}", id,
+                                    m_prompts->tokenizer()->tokenText(id), decoder.vocabulary - 1),
+                        "The tokenizer belongs to another model: fetch the folder again.");
+}
+
+// Texts of tokens from the prompt's own bytes; rectangles of image tokens from the processor's layout.
+void VlmModel::describePrompt(VlmInput& input, const PromptTensors& prompt) const {
+    std::vector<Token>& tokens = input.maps.front().stages.back().tokens;
+    std::size_t feature = 0;
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        const int id = prompt.encoding.ids[i];
+        if (id == m_tokens.image && feature < prompt.features.size()) {
+            const LayoutItem& item = prompt.features[feature++];
+            if (tokens[i].kind == TokenKind::Image) tokens[i].rect = item.rect;
+            continue;
+        }
+        const ByteSpan span = prompt.encoding.spans[i];
+        const bool special = prompt.encoding.special[i];
+        tokens[i].kind = special ? TokenKind::Special : TokenKind::Text;
+        tokens[i].text = special || span.begin == span.end ? m_prompts->tokenizer()->tokenText(id)
+                                                           : prompt.text.substr(span.begin, span.end - span.begin);
+    }
 }
 
 void VlmModel::describeText(VlmInput& input, const TensorItem& item,

@@ -7,6 +7,7 @@
 #include "nn/decoder.h"
 #include "nn/transformer_model.h"
 #include "nn/vlm_family.h"
+#include "nn/vlm_prompt.h"
 #include "nn/vlm_tokens.h"
 
 namespace fovea {
@@ -17,6 +18,7 @@ struct VlmParts {
     DecoderSpec decoder;
     std::unique_ptr<VlmFamily> family;
     VlmTokenIds tokens;
+    std::shared_ptr<const VlmPrompts> prompts;  ///< what prompts are encoded with
     std::vector<int> endTokens;
     std::vector<std::string> ignored, notices;
 };
@@ -43,7 +45,10 @@ public:
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void run(const ModelInput& input, int item, Forward& forward) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
+    std::string tokenText(int id) const override;
+    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_prompts->tokenizer(); }
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -59,6 +64,11 @@ private:
     };
     std::vector<InputTensor> accepted() const;
     std::shared_ptr<const ModelInput> fromTensors(const UserInput& input) const;
+    std::shared_ptr<const ModelInput> fromPrompt(const UserInput& input) const;
+    /// Cells, tokens, positions and mask of a prompt whose tensors are there.
+    void complete(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
+    void describePrompt(VlmInput& input, const PromptTensors& prompt) const;
+    void requireFitting(const PromptTensors& prompt) const;
     void describeText(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     void describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const;
     Vision see(const VlmInput& input, Forward& forward) const;
@@ -69,6 +79,7 @@ private:
     VlmTokenIds m_tokens;
     std::vector<int> m_endTokens;
     std::vector<std::string> m_ignored;
+    std::shared_ptr<const VlmPrompts> m_prompts;
 };
 
 }  // namespace fovea

@@ -31,7 +31,9 @@ std::int64_t vlmTokenId(const ConfigView& config, const char* keys, std::int64_t
 }
 
 std::shared_ptr<const Model> loadVlm(const std::string& family, VlmParts parts, const ModelSource& source,
-                                     const LoadOptions& options, const JobContext& job) {
+                                     const LoadOptions& options, const JobContext& job, RawPrompt raw) {
+    parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, source.identity().modelType,
+                                                       source.config().json(), raw);
     parts.endTokens = endTokensOf(source);
     if (parts.decoder.tied) parts.ignored.push_back(parts.decoder.names.head + ".weight");
     auto model = std::make_shared<VlmModel>(std::move(parts));

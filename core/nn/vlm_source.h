@@ -23,6 +23,7 @@ std::int64_t vlmTokenId(const ConfigView& config, const char* keys, std::int64_t
 
 /// Builds and loads the model.
 std::shared_ptr<const Model> loadVlm(const std::string& family, VlmParts parts, const ModelSource& source,
-                                     const LoadOptions& options, const JobContext& job);
+                                     const LoadOptions& options, const JobContext& job,
+                                     RawPrompt raw = RawPrompt::AsGiven);
 
 }  // namespace fovea

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fovea/error.h"
+
 namespace fovea {
 namespace {
 
@@ -38,6 +40,51 @@ PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower,
         views.push_back(std::move(view));
     }
     return views;
+}
+
+PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int index) {
+    PictureViews views;
+    for (std::size_t i = 0; i < picture.passes.size(); ++i) {
+        const VisionTile& tile = image.tiles[std::min(i, image.tiles.size() - 1)];
+        const auto frames = static_cast<std::size_t>(framesOf(picture.passes[i]));
+        views.push_back({std::vector<int>(frames, index), tile.transform});
+    }
+    return views;
+}
+
+ImageGeometry geometryOf(const VisionImage& image, const VlmPicture& picture, const VisionTower& tower) {
+    ImageGeometry geometry;
+    geometry.width = image.width;
+    geometry.height = image.height;
+    const GridSize grid = tower.patchGrid(picture.passes.back());
+    geometry.gridRows = static_cast<int>(grid.rows / tower.merge()) * std::max(1, image.tileRows);
+    geometry.gridColumns = static_cast<int>(grid.columns / tower.merge()) * std::max(1, image.tileColumns);
+    if (image.tiles.size() == 1) geometry.unread = image.tiles.front().transform.unread();
+    return geometry;
+}
+
+std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images) {
+    const bool same = std::equal(pictures.begin(), pictures.end(), images.begin(), images.end(),
+                                 [](const VlmPicture& picture, const VisionImage& image) {
+                                     return picture.passes.size() == image.tiles.size();
+                                 });
+    if (same) return pictures;
+    std::vector<TowerInput> passes;
+    for (VlmPicture& picture : pictures)
+        for (TowerInput& pass : picture.passes) passes.push_back(std::move(pass));
+    std::vector<VlmPicture> grouped;
+    std::size_t next = 0;
+    for (const VisionImage& image : images) {
+        VlmPicture picture;
+        for (std::size_t i = 0; i < image.tiles.size() && next < passes.size(); ++i)
+            picture.passes.push_back(std::move(passes[next++]));
+        grouped.push_back(std::move(picture));
+    }
+    const bool whole = next == passes.size() && std::all_of(grouped.begin(), grouped.end(), [](const VlmPicture& p) {
+        return !p.passes.empty();
+    });
+    if (!whole) throw Error("the processor's views are not those of the model", {}, ErrorCode::Internal);
+    return grouped;
 }
 
 StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const PictureView& view) {

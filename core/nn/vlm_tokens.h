@@ -4,6 +4,7 @@
 
 #include "fovea/image_processor.h"
 #include "fovea/token_map.h"
+#include "fovea/vision_image.h"
 #include "nn/vlm_family.h"
 
 namespace fovea {
@@ -19,6 +20,15 @@ using PictureViews = std::vector<PictureView>;
 
 /// A picture of which nothing is known but the tensors: every pass stands for a picture of its own size.
 PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower, std::vector<ImageGeometry>& images);
+
+/// The passes of a picture that a processor made, picture `index` of the token map.
+PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int index);
+
+/// Size, grid and what no token reads of that picture.
+ImageGeometry geometryOf(const VisionImage& image, const VlmPicture& picture, const VisionTower& tower);
+
+/// The same passes, grouped by the pictures that a processor made.
+std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images);
 
 /// The tower's tokens in one pass with their rectangles; pictures as the token map counts them.
 StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const PictureView& view);

@@ -166,6 +166,19 @@ def llava(f):
          prefixes=[f"image{i}/tile{j}/" for i, n in enumerate(counts) for j in range(n)])
 
 
+    for name, size, tiles, most in (("wide", (20, 57), 2, 9), ("square", (50, 50), 4, 9), ("shrunk", (96, 90), 9, 2),
+                                    ("small", (30, 30), 1, 9)):
+        model = m.llava_onevision(37, vision_aspect_ratio=f"anyres_max_{most}")
+        values = {"pixel_values": pixels(37, 32, 32, batch=tiles + 1)[None], "image_sizes": torch.tensor([size])}
+        features = model.model.get_image_features(**values, vision_aspect_ratio=f"anyres_max_{most}").pooler_output[0].shape[0]
+        case(f, f"llava_onevision-{name}", "llava_onevision", model, dict(values, input_ids=prompt(5, 3, run_of(features), 5)),
+             prefixes=[f"tile{i}/" for i in range(tiles + 1)])
+    values = {"pixel_values": pixels(38, 32, 32, batch=2)[:, None], "image_sizes": torch.tensor([(20, 57), (64, 64)]),
+              "batch_num_images": torch.tensor([2])}
+    case(f, "llava_onevision-two", "llava_onevision", m.llava_onevision(38),
+         dict(values, input_ids=prompt(6, 3, run_of(17), 2, run_of(17), 5)), prefixes=["image0/", "image1/"])
+
+
 def gemmas(f):
     image = lambda seed, n=1: {"pixel_values": pixels(seed, 32, 32, batch=n)}  # noqa: E731
     ids = prompt(7, run_of(16), 6)

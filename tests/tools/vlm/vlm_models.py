@@ -56,6 +56,13 @@ def llava_next(seed=2, vision=None, **changes):
                         **changes), seed)
 
 
+def llava_onevision(seed=10, **changes):
+    changes.setdefault("image_grid_pinpoints", [[32, 32], [32, 64], [64, 32], [64, 64], [96, 96]])
+    return build("LlavaOnevisionForConditionalGeneration",
+                 config("LlavaOnevisionConfig", vision_config=siglip(), text_config=config("Qwen2Config", **TEXT),
+                        image_token_index=IMAGE, video_token_index=103, **changes), seed)
+
+
 def paligemma(seed=3, text=None, **changes):
     text = text or config("GemmaConfig", **dict(TEXT, head_dim=8))
     return build("PaliGemmaForConditionalGeneration",

@@ -1,0 +1,152 @@
+"""Whole model folders (weights, tokenizer, processor) with prompts and pictures, and what transformers' processors and
+models make of them. Usage: make_prompts.py OUT_FOLDER. Nothing is done when the fixtures are there already."""
+import hashlib
+import json
+import pathlib
+import shutil
+import sys
+from importlib.metadata import version
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def cache_key():
+    text = "".join(p.read_text() for p in [*sorted(HERE.glob("*.py")), HERE.parent / "parity_common.py"])
+    return hashlib.sha256((text + version("torch") + version("transformers")).encode()).hexdigest()
+
+
+def ppm(path, image):
+    height, width, _ = image.shape
+    path.write_bytes(f"P6 {width} {height} 255\n".encode() + image.tobytes())
+
+
+def main():
+    root = pathlib.Path(sys.argv[1])
+    key, listing = cache_key(), root / "cases.json"
+    if listing.exists() and json.loads(listing.read_text()).get("key") == key:
+        return
+    sys.path.insert(0, str(HERE))
+    import numpy as np
+    import torch
+    import transformers
+    from PIL import Image
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+    from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
+    from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
+    from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
+    from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
+    from transformers.models.idefics3.processing_idefics3 import Idefics3Processor
+    from transformers.models.internvl.processing_internvl import InternVLProcessor
+    from transformers.models.llava.processing_llava import LlavaProcessor
+    from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
+    from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
+    from transformers.models.paligemma.processing_paligemma import PaliGemmaProcessor
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+    from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
+    from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
+    from transformers.processing_utils import ProcessorMixin
+
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    import vlm_models as m
+    from parity_common import floats
+    from safetensors.torch import save_file
+
+    # The processors want a video processor, which needs torchvision; images do not.
+    ProcessorMixin.check_argument_for_proper_class = lambda *_: None
+    shutil.rmtree(root, ignore_errors=True)
+    root.mkdir(parents=True)
+    random = np.random.default_rng(7)
+    cases = []
+
+    def tokenizer(special, bos="<s>", named=None):
+        """Words w3 to w99; special tokens at the ids that the models expect."""
+        words = {"<unk>": 0, bos: 1, "</s>": 2} | {f"w{i}": i for i in range(3, 100)}
+        vocabulary = words | special
+        tok = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
+        tok.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+        if bos == "<s>":
+            tok.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, 1)])
+        fast = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=tok, bos_token=bos, eos_token="</s>", unk_token="<unk>", pad_token="<unk>",
+            extra_special_tokens=named or {})
+        fast.add_special_tokens({"additional_special_tokens": list(special)}, replace_extra_special_tokens=False)
+        return fast
+
+    def pictures(*sizes):
+        return [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
+
+    def case(name, family, model, processor, prompt, images, nested=False, **call):
+        folder = root / name
+        (folder / "model").mkdir(parents=True)
+        model.save_pretrained(folder / "model")
+        processor.tokenizer.save_pretrained(folder / "model")
+        processor.image_processor.save_pretrained(folder / "model")
+        fields = {k: v for k, v in processor.to_dict().items() if isinstance(v, (int, float, str, bool)) and k != "chat_template"}
+        (folder / "model" / "processor_config.json").write_text(json.dumps(fields))
+        given = [Image.fromarray(x) for x in images]
+        inputs = dict(processor(text=prompt, images=[given] if nested else given, return_tensors="pt", **call))
+        inputs = {k: v for k, v in inputs.items() if isinstance(v, torch.Tensor) and k not in ("labels", "num_crops")}
+        tensors = {"ids": inputs["input_ids"].double()}
+        for label, dtype in (("f32", torch.float32), ("f64", torch.float64)):
+            model.to(dtype)
+            tensors[f"{label}/logits"] = model(**floats(inputs, dtype), use_cache=False).logits[:, -1:].contiguous()
+        model.to(torch.float32)
+        save_file(tensors, folder / "reference.safetensors")
+        for i, image in enumerate(images):
+            ppm(folder / f"{i}.ppm", image)
+        cases.append({"name": name, "family": family, "prompt": prompt, "images": len(images)})
+
+    clip = dict(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    image_token = {"<image>": 100}
+    llava_tok = tokenizer(image_token, named={"image_token": "<image>"})
+    for name, sizes in (("llava-square", [(64, 64)]), ("llava-wide", [(97, 41)]), ("llava-two", [(40, 50), (33, 32)])):
+        slots = " w4 ".join(["<image>"] * len(sizes))
+        case(name, "llava", m.llava(71), LlavaProcessor(CLIPImageProcessorPil(**clip), llava_tok, patch_size=8,
+             vision_feature_select_strategy="default", num_additional_image_tokens=1), f"w9 {slots} w7 w8", pictures(*sizes))
+    for name, size in (("llava_next-wide", (150, 61)), ("llava_next-tall", (31, 90)), ("llava_next-square", (70, 66))):
+        source = LlavaNextImageProcessorPil(**clip, image_grid_pinpoints=[[32, 64], [64, 32], [64, 64]])
+        case(name, "llava_next", m.llava_next(72), LlavaNextProcessor(source, llava_tok, patch_size=8,
+             vision_feature_select_strategy="default", num_additional_image_tokens=1), "w9 <image> w7 w8", pictures(size))
+    siglip = dict(size={"height": 32, "width": 32}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
+    bos_tok = tokenizer(image_token, bos="<bos>", named={"image_token": "<image>"})
+    for name, size in (("paligemma-wide", (97, 41)), ("paligemma-small", (20, 17))):
+        source = SiglipImageProcessorPil(**siglip)
+        source.image_seq_length = 16
+        case(name, "paligemma", m.paligemma(73), PaliGemmaProcessor(source, bos_tok), "<image>w9 w7", pictures(size))
+    soft = {"<image_soft_token>": 100, "<start_of_image>": 101, "<end_of_image>": 102}
+    soft_names = {"boi_token": "<start_of_image>", "eoi_token": "<end_of_image>", "image_token": "<image_soft_token>"}
+    case("gemma3", "gemma3", m.gemma3(74), Gemma3Processor(Gemma3ImageProcessorPil(**siglip),
+         tokenizer(soft, bos="<bos>", named=soft_names), image_seq_length=4), "w9 <start_of_image> w7", pictures((61, 40)))
+    internvl = {"<IMG_CONTEXT>": 100, "<img>": 101, "</img>": 102}
+    internvl_names = {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
+                      "video_token": "<video>"}
+    for name, size in (("internvl-square", (50, 52)), ("internvl-wide", (130, 61))):
+        source = GotOcr2ImageProcessorPil(size={"height": 32, "width": 32}, crop_to_patches=True, min_patches=1, max_patches=4)
+        case(name, "internvl", m.internvl(75), InternVLProcessor(source, tokenizer(internvl, bos="<bos>", named=internvl_names),
+             image_seq_length=4), "w9 <IMG_CONTEXT> w7", pictures(size))
+    rows = {f"<row_{r}_col_{c}>": 112 + 2 * (r - 1) + c - 1 for r in (1, 2) for c in (1, 2)}
+    idefics = {"<image>": 100, "<fake_token_around_image>": 110, "<global-img>": 111, "<end_of_utterance>": 109} | rows
+    idefics_names = {"image_token": "<image>", "fake_image_token": "<fake_token_around_image>", "global_image_token": "<global-img>"}
+    for name, size in (("idefics3-wide", (64, 40)), ("idefics3-tall", (30, 64)), ("idefics3-square", (64, 64)), ("idefics3-larger", (90, 77))):
+        source = Idefics3ImageProcessorPil(size={"longest_edge": 64}, max_image_size={"longest_edge": 32})
+        case(name, "idefics3", m.idefics("Idefics3", 76), Idefics3Processor(source, tokenizer(idefics, named=idefics_names),
+             image_seq_len=4), "w9 <image> w7", pictures(size), nested=True)
+    qwen = {"<|image_pad|>": 100, "<|video_pad|>": 103, "<|vision_start|>": 104, "<|vision_end|>": 105}
+    qwen_names = {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>"}
+    slot = "<|vision_start|><|image_pad|><|vision_end|>"
+    for family, make in (("qwen2_vl", m.qwen2_vl), ("qwen2_5_vl", m.qwen2_5_vl), ("qwen3_vl", m.qwen3_vl)):
+        for suffix, sizes in (("", [(61, 35)]), ("-exact", [(64, 40)]), ("-two", [(40, 50), (17, 33)])):
+            source = Qwen2VLImageProcessorPil(patch_size=4, temporal_patch_size=2, merge_size=2,
+                                              size={"shortest_edge": 256, "longest_edge": 4096})
+            tok = tokenizer(qwen, bos="<bos>", named=qwen_names)
+            case(family + suffix, family, make(77), Qwen2VLProcessor(source, tok, None),
+                 "w9 " + f" w4 ".join([slot] * len(sizes)) + " w7", pictures(*sizes))
+    listing.write_text(json.dumps({"key": key, "cases": cases}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
