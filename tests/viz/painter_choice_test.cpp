@@ -126,7 +126,7 @@ TEST_CASE("circles of a scanpath tell duration or, where that is constant, the s
     auto circles = widths({100, 400, 200}, {0.1, 0.1, 0.1}, text);
     REQUIRE(circles.size() == 3);
     CHECK(circles[1] == doctest::Approx(2 * circles[0]));
-    CHECK(text.find("duration 50 ms and 200 ms") != std::string::npos);
+    CHECK(text.find("duration 62.5 ms and 250 ms") != std::string::npos);
     circles = widths({250, 250, 250}, {0.04, 0.16, 0.08}, text);
     CHECK(circles[1] == doctest::Approx(2 * circles[0]));
     CHECK(text.find("share of the map 2.5 % and 10 %") != std::string::npos);

@@ -164,6 +164,9 @@ TEST_CASE("values that are practically equal are one colour, and the scale says 
         }
         CHECK(high - low < 0.01);
     }
+    const ValueScale same({Scale::Kind::Picture, 0, 0, 0, 0}, std::vector<float>{3, 3, 3});
+    CHECK(same.nearlyConstant());
+    CHECK_FALSE(ValueScale({Scale::Kind::Picture, 0, 0, 0, 0}, std::vector<float>{3}).nearlyConstant());
     // A range that was asked for, one that other pictures share, signed values and real structure are drawn as they are.
     CHECK_FALSE(ValueScale({Scale::Kind::Fixed, 0.005, 0.00501, 0, 0}, values).nearlyConstant());
     CHECK_FALSE(ValueScale({Scale::Kind::Linked, 0, 0, 0, 0.1}, values).nearlyConstant());

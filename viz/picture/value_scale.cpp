@@ -92,6 +92,7 @@ ValueScale::ValueScale(const Scale& scale, std::span<const float> values, bool s
         setRange(scale.linkedMinimum, scale.linkedMaximum);
     } else {
         setRange(dataLow, dataHigh);
+        m_nearlyConstant |= any && !m_signed && low == high && values.size() > 1;
     }
     if (m_kind == Scale::Kind::Log) {
         const double top = std::max(std::abs(m_minimum), std::abs(m_maximum));
@@ -117,7 +118,7 @@ ValueScale::ValueScale(const Scale& scale, std::span<const float> values, bool s
 }
 
 bool ValueScale::spreadsNothing(double low, double high) const {
-    return !m_signed && high - low < leastSpread * std::max(std::abs(low), std::abs(high));
+    return !m_signed && low < high && high - low < leastSpread * std::max(std::abs(low), std::abs(high));
 }
 
 void ValueScale::setRange(double low, double high) {
