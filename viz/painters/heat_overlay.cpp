@@ -160,7 +160,7 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     } else {
         figure.notice("There are no values to draw.");
     }
-    legendSelections(figure, in, view.stage);
+    legendSelections(figure, in, view.stage, Outlined::GridTokens);
     if (in.display.threshold > 0)
         figure.notice(fmt::format("Not drawn: values {} ({:.0f} % of the scale).",
                                   scale.hiddenText(in.display.threshold), 100 * in.display.threshold));

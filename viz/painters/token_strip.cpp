@@ -206,7 +206,7 @@ Picture paint(const PaintInput& in, const nlohmann::json&) {
     bottom = std::max(bottom,
                       addColorBar(figure, bar, right, figure.top(), std::min(bottom - figure.top(), 320.0)));
     if (strip.missing()) legendMissing(figure);
-    legendSelections(figure, in, stage);
+    legendSelections(figure, in, stage, Outlined::EveryToken);
     if (in.display.threshold > 0)
         figure.notice(fmt::format("Not coloured: values {} ({:.0f} % of the scale).",
                                   scale.hiddenText(in.display.threshold), 100 * in.display.threshold));

@@ -164,7 +164,7 @@ const ColorMap& colorMapFor(const Display& display, bool isSigned) {
     return isSigned && map.kind != ColorMap::Kind::Diverging ? colorMap("coolwarm") : map;
 }
 
-void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage) {
+void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage, Outlined outlines) {
     const double size = figure.fontSize();
     const Rect cell{1, size * 0.1 + 1, size - 2, size - 2};
     const char* fate = in.display.sinks == SinkPolicy::Mask           ? "sink, left out"
@@ -172,7 +172,8 @@ void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* s
                                                                       : "sink";
     std::vector<int> placed, elsewhere;
     for (const int token : in.selectedTokens) {
-        const bool outlined = stage && token >= 0 && token < stage->size() && stage->tokens[token].row >= 0;
+        const bool known = stage && token >= 0 && token < stage->size();
+        const bool outlined = known && (outlines == Outlined::EveryToken || stage->tokens[token].row >= 0);
         (outlined ? placed : elsewhere).push_back(token);
     }
     if (!placed.empty())

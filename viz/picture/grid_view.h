@@ -43,7 +43,10 @@ void applySinks(const Display& display, const StageTokens* stage, int columns, b
 /// The chosen colour map, or coolwarm when values are signed and the chosen one has no middle.
 const ColorMap& colorMapFor(const Display& display, bool isSigned);
 
+/// Which tokens a painter outlines: those of the image grid, or every one.
+enum class Outlined { GridTokens, EveryToken };
+
 /// Legend entries and sentences for selected tokens and sinks.
-void legendSelections(Figure& figure, const PaintInput& input, const StageTokens* stage);
+void legendSelections(Figure& figure, const PaintInput& input, const StageTokens* stage, Outlined outlines);
 
 }  // namespace fovea::viz
