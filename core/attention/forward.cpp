@@ -23,6 +23,7 @@
 #include "attention/routes.h"
 #include "attention/run_state.h"
 #include "fovea/error.h"
+#include "nn/adapter_set.h"
 #include "nn/linear.h"
 
 namespace fovea {
@@ -80,7 +81,7 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
         main->second = perturbed(main->second, spec.perturbation);
         if (spec.gradients.any()) main->second = main->second.detach().clone().requires_grad_(true);
     }
-    if (spec.resume && !spec.gradients.any()) requireSameRun(*spec.resume, model, m_inputs, spec.route);
+    if (spec.resume && !spec.gradients.any()) requireSameRun(*spec.resume, model, m_inputs, spec);
 }
 
 Forward::~Forward() = default;
@@ -198,7 +199,20 @@ at::Tensor Forward::applyEdit(const AttentionCall& call, const SiteEdit& edit, c
     return output;
 }
 
+void Forward::useAdapters(const AdapterSet* adapters) {
+    const std::vector<double>& asked = m_spec.adapterStrengths;
+    const std::size_t count = adapters ? adapters->strengths().size() : 0;
+    if (!asked.empty() && asked.size() != count)
+        throw Error(fmt::format("strengths of {} adapters for a model with {}", asked.size(), count),
+                    "give one for each adapter that the model was opened with", ErrorCode::Usage);
+    m_adapterStrengths = !adapters || !asked.empty() ? asked : adapters->strengths();
+    const bool acts = std::any_of(m_adapterStrengths.begin(), m_adapterStrengths.end(),
+                                  [](double strength) { return strength != 0; });
+    m_adapters = acts ? adapters : nullptr;
+}
+
 at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
+    if (m_adapters) return m_adapters->linear(weight, x, m_adapterStrengths);
     return at::linear(x, weight.weight,
                       weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
 }

@@ -16,6 +16,7 @@
 
 namespace fovea {
 
+class AdapterSet;
 struct Linear;
 class KvCache;
 class Recorder;
@@ -64,6 +65,10 @@ public:
     /// its names in a trace file begin with `prefix` ("tile0/"), its tokens are `tokens`.
     void beginPart(const std::string& prefix, TokenMap tokens);
     void endPart();
+
+    /// Lets a model's adapters take part from here on, with the strengths of the run; null: none. The set must outlive
+    /// the run. Throws Error (Usage) when the run names strengths for another number of adapters.
+    void useAdapters(const AdapterSet* adapters);
 
     /// x W^T + b; where adapters, streamed weights and relevance rules enter.
     at::Tensor linear(const Linear& weight, const at::Tensor& x);
@@ -139,6 +144,8 @@ private:
     int m_blocksBefore = 0;  ///< run by earlier passes
     KvCache* m_cache = nullptr;
     std::vector<std::string> m_partStages;
+    const AdapterSet* m_adapters = nullptr;
+    std::vector<double> m_adapterStrengths;
 };
 
 }  // namespace fovea

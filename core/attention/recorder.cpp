@@ -160,6 +160,7 @@ std::shared_ptr<const RunState> Recorder::state(const std::shared_ptr<const Atte
     state->edits = m_run.edits;
     state->capture = m_run.capture;
     state->route = m_run.route;
+    state->adapterStrengths = m_run.adapterStrengths;
     for (const auto& [name, tensor] : inputs) state->inputs[name] = tensor.detach();
     state->checkpoints = m_checkpoints;
     state->trace = trace->impl();

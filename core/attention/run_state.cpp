@@ -45,7 +45,7 @@ bool recorded(const RunState& state, const CaptureRequest& wanted, int site, con
 }  // namespace
 
 void requireSameRun(const RunState& state, const ModelSpec& spec,
-                    const std::map<std::string, at::Tensor>& inputs, RouteChoice route) {
+                    const std::map<std::string, at::Tensor>& inputs, const RunSpec& run) {
     const auto fail = [](const std::string& what) {
         throw Error("a run cannot resume from checkpoints of another " + what, "run it from the beginning",
                     ErrorCode::Usage);
@@ -54,7 +54,8 @@ void requireSameRun(const RunState& state, const ModelSpec& spec,
     if (earlier.source != spec.source || earlier.sites != spec.sites ||
         earlier.computeDtype != spec.computeDtype || earlier.device != spec.device)
         fail("model");
-    if (state.route != route) fail("attention route");
+    if (state.route != run.route) fail("attention route");
+    if (state.adapterStrengths != run.adapterStrengths) fail("adapter strength");
     const bool same = std::equal(
         inputs.begin(), inputs.end(), state.inputs.begin(), state.inputs.end(),
         [](const auto& now, const auto& then) {

@@ -27,11 +27,12 @@ public:
     std::map<std::string, std::vector<Checkpoint>> checkpoints;  // per stage, by ascending block
     std::shared_ptr<const AttentionTrace::Impl> trace;           ///< what it recorded
     std::uint64_t bytes = 0;
+    std::vector<double> adapterStrengths;
 };
 
 /// Throws Error (Usage) unless a run of this model with these inputs and this route can resume from `state`.
 void requireSameRun(const RunState& state, const ModelSpec& spec,
-                    const std::map<std::string, at::Tensor>& inputs, RouteChoice route);
+                    const std::map<std::string, at::Tensor>& inputs, const RunSpec& run);
 
 /// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that
 /// must be run again because something wanted there was not recorded.

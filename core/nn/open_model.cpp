@@ -44,7 +44,12 @@ std::shared_ptr<const Model> openModel(const Catalog& catalog, const std::string
     const ModelSource source(std::move(files));
     const ModelEntry* entry = entryFor(catalog.models, source.identity());
     if (!entry) refuse(catalog.models, source.name(), source.identity());
-    return entry->load(source, options, job);
+    auto model = entry->load(source, options, job);
+    if (!options.adapters.empty() && !model->spec().capabilities.forward)
+        throw Error(source.name() + ": expected a model that can be run for the adapter " +
+                        options.adapters.front().folder + ", found a recorded or an incomplete one",
+                    "Open the model that the adapter was trained on.");
+    return model;
 }
 
 }  // namespace fovea

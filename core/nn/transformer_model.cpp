@@ -82,6 +82,12 @@ void TransformerModel::load(const std::string& family, const ModelSource& source
     WeightFiller filler(weights, m_placement.dtype, m_placement.device, collector.plan.specs.size(), job);
     visit(filler);
     m_spec.weightBytes = filler.bytes();
+    if (!options.adapters.empty()) {
+        m_adapters = AdapterSet::load(options.adapters, filler.matrices());
+        m_spec.weightBytes += m_adapters->bytes();
+        m_spec.weights.notices.insert(m_spec.weights.notices.end(), m_adapters->notices().begin(),
+                                      m_adapters->notices().end());
+    }
     job.progress(1, "weights loaded");
 }
 
@@ -96,6 +102,7 @@ void TransformerModel::requireComplete() const {
 
 void TransformerModel::run(const ModelInput&, int, Forward& forward) const {
     requireComplete();
+    forward.useAdapters(m_adapters.get());
     runItem(forward);
 }
 

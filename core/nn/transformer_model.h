@@ -64,6 +64,7 @@ private:
     ModelSpec m_spec;
     Placement m_placement;
     std::vector<std::string> m_notices;
+    std::shared_ptr<const AdapterSet> m_adapters;
     std::string m_problem;  ///< why the model cannot run; empty when it can
 };
 

@@ -21,6 +21,7 @@ void StandardHead::visit(WeightVisitor& weights) {
         weights.tensor(m_dense.weight, m_spec.dense + ".weight", {m_spec.denseSize, hidden},
                        m_spec.denseNeed);
         weights.tensor(m_dense.bias, m_spec.dense + ".bias", {m_spec.denseSize}, m_spec.denseNeed);
+        weights.matrix({m_spec.dense, {{m_dense, 0}}});
     }
     const std::int64_t width =
         m_spec.pooling == Pooling::ClassAndPatches && !m_spec.classifier.empty() ? 2 * hidden : hidden;

@@ -9,6 +9,7 @@ void WeightVisitor::linear(Linear& slot, const std::string& path, std::int64_t o
     slot.name = path;
     tensor(slot.weight, path + ".weight", {out, in});
     if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {out});
+    matrix({path, {{slot, 0}}});
 }
 
 void WeightVisitor::transposedLinear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
@@ -18,7 +19,10 @@ void WeightVisitor::transposedLinear(Linear& slot, const std::string& path, std:
     tensor(stored, path + ".weight", {in, out});
     if (stored.defined()) slot.weight = stored.t();
     if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {out});
+    matrix({path, {{slot, 0}}});
 }
+
+void WeightVisitor::matrix(const StoredMatrix&) {}
 
 void WeightVisitor::norm(LayerNorm& slot, const std::string& path, std::int64_t size) {
     tensor(slot.weight, path + ".weight", {size});
@@ -47,6 +51,7 @@ void WeightVisitor::fusedQkv(Linear& query, Linear& key, Linear& value, const Fu
     tensor(weight, names.weight, {3 * out, in});
     if (bias == Bias::Required) tensor(biases, names.bias, {3 * out});
     splitRows({&query, &key, &value}, names.path, weight, biases, out);
+    matrix({names.path, {{query, 0}, {key, out}, {value, 2 * out}}});
 }
 
 void WeightVisitor::transposedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names,
@@ -56,6 +61,7 @@ void WeightVisitor::transposedQkv(Linear& query, Linear& key, Linear& value, con
     tensor(stored, names.weight, {in, 3 * out});
     tensor(biases, names.bias, {3 * out});
     splitRows({&query, &key, &value}, names.path, stored.defined() ? stored.t() : stored, biases, out);
+    matrix({names.path, {{query, 0}, {key, out}, {value, 2 * out}}});
 }
 
 void WeightCollector::tensor(at::Tensor&, const std::string& name, std::vector<std::int64_t> shape,
@@ -70,6 +76,13 @@ void WeightFiller::tensor(at::Tensor& slot, const std::string& name, std::vector
     if (!slot.defined()) return;
     if (slot.device() != m_device) slot = slot.to(m_device);
     m_bytes += static_cast<std::uint64_t>(slot.nbytes());
+}
+
+void WeightFiller::matrix(const StoredMatrix& stored) {
+    // An optional weight that is not there takes no adapter either.
+    for (const StoredMatrix::Use& use : stored.uses)
+        if (!use.linear.weight.defined()) return;
+    m_matrices.push_back(stored);
 }
 
 }  // namespace fovea

@@ -8,6 +8,7 @@
 
 #include "fovea/job_context.h"
 #include "io/weight_store.h"
+#include "nn/adapter_set.h"
 #include "nn/layer_norm.h"
 #include "nn/linear.h"
 
@@ -32,6 +33,9 @@ public:
     /// One tensor under its name in the files (-1 in shape: any size).
     virtual void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape,
                         Need need = Need::Required) = 0;
+    /// Told of every matrix that Forward::linear() is given parts of, once its tensors are visited. linear() and
+    /// fusedQkv() tell; a layer that fills a Linear by tensor() does so itself.
+    virtual void matrix(const StoredMatrix& stored);
 
     /// `path`.weight [out, in] and `path`.bias [out].
     void linear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
@@ -65,8 +69,11 @@ public:
 
     void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape,
                 Need need) override;
+    void matrix(const StoredMatrix& stored) override;
     /// Bytes that the filled tensors take in memory.
     std::uint64_t bytes() const { return m_bytes; }
+    /// What adapters may change.
+    const std::vector<StoredMatrix>& matrices() const { return m_matrices; }
 
 private:
     const BoundWeights& m_weights;
@@ -76,6 +83,7 @@ private:
     std::size_t m_done = 0;
     std::uint64_t m_bytes = 0;
     JobContext m_job;
+    std::vector<StoredMatrix> m_matrices;
 };
 
 }  // namespace fovea

@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
+#include "fovea/adapter.h"
 #include "fovea/job_context.h"
 #include "fovea/model.h"
 
@@ -15,6 +17,7 @@ struct LoadOptions {
     std::string device = "auto";  ///< auto, cpu, cuda, cuda:N
     std::string dtype = "auto";   ///< auto, float32, bfloat16, float16; float64 for verification
     bool strict = true;  ///< a missing tensor that the model needs is an error; false only for `info`
+    std::vector<AdapterChoice> adapters;  ///< added in this order; RunSpec::adapterStrengths changes their strengths
 };
 
 /// Opens MODEL (PRODUCT.md §4): folder, checkpoint file, org/name in the local cache, trace file, or

@@ -61,6 +61,9 @@ struct RunSpec {
     std::uint64_t budget = 0;
     /// Of a run of the same model on the same (perturbed) input by the same route, with its own edits.
     std::shared_ptr<const RunState> resume;
+    /// One for each adapter that the model was opened with (LoadOptions::adapters); empty: as it was opened. 0 gives
+    /// the base model bit for bit.
+    std::vector<double> adapterStrengths;
 };
 
 /// Which route served how many attention calls, and why the earlier ones in the table declined.
