@@ -45,6 +45,12 @@ void addCommonOptions(Flags& command, CommonOptions& options) {
         .typeName("EDIT")
         .oneAtATime()
         .group(group);
+    command.option("--adapter", options.adapters,
+                    "PEFT adapter (LoRA, rsLoRA, DoRA): DIR, or DIR:STRENGTH with 0 for the base model and 1 as trained; "
+                    "repeat for several")
+        .typeName("DIR[:STRENGTH]")
+        .oneAtATime()
+        .group(group);
     command.option("--threads", options.threads, "threads that compute (0: as the machine offers)")
         .range(0, 4096)
         .typeName("N")
@@ -86,6 +92,7 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     session.model.reference = model;
     session.model.device = common.device;
     session.model.dtype = common.dtype;
+    session.model.adapters = adaptersOf(common);
     session.input.images = input.images;
     session.input.tensors = input.tensors;
     session.seed = input.seed;
@@ -94,6 +101,12 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     for (const std::string& edit : common.edits)
         session.edits.push_back(parseEdit(edit, catalog.interventions));
     return session;
+}
+
+std::vector<AdapterChoice> adaptersOf(const CommonOptions& options) {
+    std::vector<AdapterChoice> adapters;
+    for (const std::string& text : options.adapters) adapters.push_back(parseAdapter(text));
+    return adapters;
 }
 
 Intervention parseEdit(const std::string& text, const InterventionCatalog& catalog) {

@@ -17,6 +17,7 @@ struct CommonOptions {
     std::string dtype = "auto";
     std::string budget;
     std::vector<std::string> edits;  ///< ID{"param":...}
+    std::vector<std::string> adapters;  ///< DIR or DIR:STRENGTH
     int threads = 0;
     bool quiet = false;
     bool json = false;
@@ -41,6 +42,9 @@ void addInputOptions(Flags& command, InputOptions& options);
 /// Error (Usage) on a bad edit and (Input) on kinds of input that no family of models takes.
 Session sessionFor(const std::string& model, const InputOptions& input, const CommonOptions& common,
                    const Catalog& catalog);
+
+/// The adapters that the command line names; throws Error (Usage).
+std::vector<AdapterChoice> adaptersOf(const CommonOptions& options);
 
 /// Reads ID{"param":...}; throws Error (Usage) naming what is wrong.
 Intervention parseEdit(const std::string& text, const InterventionCatalog& catalog);

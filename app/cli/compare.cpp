@@ -117,6 +117,7 @@ Session opened(Toolbox& toolbox, const std::string& file) {
     for (const std::string& notice : notices) toolbox.warn(notice);
     if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
     if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;
+    if (!toolbox.options().adapters.empty()) session.model.adapters = adaptersOf(toolbox.options());
     if (!toolbox.options().budget.empty()) parseBytes(session.budget = toolbox.options().budget);
     for (const std::string& edit : toolbox.options().edits)
         session.edits.push_back(parseEdit(edit, toolbox.catalog()->interventions));

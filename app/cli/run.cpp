@@ -27,6 +27,7 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
     const CommonOptions& common = toolbox.options();
     if (common.device != "auto") session.model.device = common.device;
     if (common.dtype != "auto") session.model.dtype = common.dtype;
+    if (!common.adapters.empty()) session.model.adapters = adaptersOf(common);
     if (!common.budget.empty()) parseBytes(session.budget = common.budget);
     for (const std::string& edit : common.edits)
         session.edits.push_back(parseEdit(edit, toolbox.catalog()->interventions));

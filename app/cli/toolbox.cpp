@@ -60,6 +60,7 @@ std::shared_ptr<const Model> Toolbox::openedModel(const std::string& reference, 
     load.device = m_options.device;
     load.dtype = m_options.dtype;
     load.strict = strict;
+    load.adapters = adaptersOf(m_options);
     return openModel(*catalog(), reference, load, job());
 }
 

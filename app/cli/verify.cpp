@@ -113,6 +113,7 @@ Verification verify(Toolbox& toolbox, const Options& options) {
     RunSpec spec;
     spec.capture.qkv = spec.capture.hidden = spec.capture.headOutput = true;
     spec.budget = engine.budget(session);
+    spec.adapterStrengths = adapterStrengths(session.model);
     const auto model = engine.model(session, job.part(0, 0.2));
     out.spec = model->spec();
     if (!out.spec.capabilities.forward)
@@ -128,6 +129,7 @@ Verification verify(Toolbox& toolbox, const Options& options) {
     LoadOptions exact;
     exact.device = out.spec.device;
     exact.dtype = "float64";
+    exact.adapters = session.model.adapters;
     const auto reference = openModel(*toolbox.catalog(), options.model, exact, job.part(0.5, 0.6));
     UserInput user;
     if (session.input.tensors.empty()) user.images = input->originals;

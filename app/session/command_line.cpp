@@ -70,6 +70,7 @@ std::string commandLineFor(const Session& session, int picture) {
     line.word("fovea-cli");
     line.word("render");
     line.word(session.model.reference);
+    for (const AdapterChoice& adapter : session.model.adapters) line.flag("--adapter", adapterText(adapter));
     for (const std::string& image : session.input.images) line.flag("--image", image);
     line.flag("--prompt", session.input.prompt, "");
     line.flag("--tensors", session.input.tensors, "");

@@ -50,6 +50,18 @@ std::string ofModel(const ModelChoice& choice) {
         fmt::format("model {} {} {}", choice.device, choice.dtype, files.folder.generic_string());
     if (!files.configFile.empty()) out += "\n" + ofFile(files.configFile);
     for (const auto& file : files.weightFiles) out += "\n" + ofFile(file);
+    for (const AdapterChoice& adapter : choice.adapters) {
+        const std::filesystem::path folder = adapter.folder;
+        out += "\nadapter";
+        for (const char* name : {"adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"})
+            out += "\n" + ofFile(folder / name);
+    }
+    return out;
+}
+
+std::string ofStrengths(const ModelChoice& choice) {
+    std::string out = "strengths";
+    for (const AdapterChoice& adapter : choice.adapters) out += fmt::format(" {}", adapter.strength);
     return out;
 }
 
@@ -81,7 +93,7 @@ std::string ofRun(const RunSpec& spec) {
     out += fmt::format(" gradients {:d}{:d} perturbation {} {} {} {} {}", spec.gradients.input,
                        spec.gradients.attention, p.scale, p.baseline, listText(p.channelBaseline), p.noise,
                        p.seed);
-    return out + fmt::format(" route {}", static_cast<int>(spec.route));
+    return out + fmt::format(" route {} adapters {}", static_cast<int>(spec.route), listText(spec.adapterStrengths));
 }
 
 }  // namespace fovea::content_key

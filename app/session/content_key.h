@@ -14,8 +14,10 @@ namespace content_key {
 
 /// A file by its path, size and time of change; "absent" where there is none.
 std::string ofFile(const std::filesystem::path& file);
-/// Files, device and dtype of the model.
+/// Files, device, dtype and adapter files of the model.
 std::string ofModel(const ModelChoice& choice);
+/// How strongly the model's adapters count; their files belong to the model.
+std::string ofStrengths(const ModelChoice& choice);
 /// The input files and texts, without the model.
 std::string ofInput(const SessionInput& input);
 /// The enabled edits in order.

@@ -68,7 +68,8 @@ std::string Engine::Impl::inputKey(const Session& session) const {
 }
 
 std::string Engine::Impl::itemKey(const Session& session, int item) const {
-    return fmt::format("{}\nitem {}\n{}", inputKey(session), item, content_key::ofEdits(session.edits));
+    return fmt::format("{}\n{}\nitem {}\n{}", inputKey(session), content_key::ofStrengths(session.model), item,
+                       content_key::ofEdits(session.edits));
 }
 
 std::shared_ptr<const Model> Engine::Impl::openedModel(const Session& session, const JobContext& job) {
@@ -85,6 +86,7 @@ std::shared_ptr<const Model> Engine::Impl::openedModel(const Session& session, c
     LoadOptions options;
     options.device = session.model.device;
     options.dtype = session.model.dtype;
+    options.adapters = session.model.adapters;
     job.progress(0, "loading the model");
     models.emplace_front(key, openModel(*catalog, session.model.reference, options, job));
     return models.front().second;
@@ -166,6 +168,7 @@ RunSpec Engine::Impl::mainSpec(const Session& session, const std::vector<Interve
     spec.edits = plan(session, edits, item, job);
     spec.capture = needs.capture;
     spec.budget = budget(session);
+    spec.adapterStrengths = adapterStrengths(session.model);
     if (needs.attentionGradients) {
         spec.gradients.attention = true;
         spec.objective = Objective{};
@@ -182,7 +185,8 @@ std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
     const auto input = encodedInput(session, job.part(0.2, 0.3));
     checkIndex(item, input->maps.size(), "item");
     auto entry = std::make_shared<Recorded>();
-    entry->input = fmt::format("main {:d} item {}\n{}", needs.attentionGradients, item, inputKey(session));
+    entry->input = fmt::format("main {:d} item {}\n{}\n{}", needs.attentionGradients, item, inputKey(session),
+                               content_key::ofStrengths(session.model));
     entry->key = entry->input + "\n" + content_key::ofEdits(edits);
     if (const auto known = recorded(entry->key, needs.capture)) return known->run;
 

@@ -15,7 +15,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr double kLargest = 1e300;
-constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000;
+constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000, kMaxAdapters = 64;
 
 ordered_json displayJson(const DisplayOptions& display) {
     return {{"scale", display.scale},       {"minimum", display.minimum}, {"maximum", display.maximum},
@@ -106,9 +106,17 @@ ordered_json toJson(const Session& session) {
                         {"analyses", std::move(analyses)},
                         {"pictures", std::move(pictures)},
                         {"views", session.views}};
+    for (const AdapterChoice& adapter : session.model.adapters)
+        out["model"]["adapters"].push_back({{"folder", adapter.folder}, {"strength", adapter.strength}});
     if (!session.notices.empty()) out["notices"] = session.notices;
     for (const auto& [pointer, value] : session.unknown.items()) restore(out, pointer, value);
     return out;
+}
+
+std::vector<double> adapterStrengths(const ModelChoice& choice) {
+    std::vector<double> strengths;
+    for (const AdapterChoice& adapter : choice.adapters) strengths.push_back(adapter.strength);
+    return strengths;
 }
 
 Session sessionFromJson(const json& document, std::vector<std::string>* notices, const std::string& source) {
@@ -127,6 +135,14 @@ Session sessionFromJson(const json& document, std::vector<std::string>* notices,
         model.read("reference", session.model.reference, 4096);
         model.read("device", session.model.device, 64);
         model.readChoice("dtype", session.model.dtype, {"auto", "float32", "bfloat16", "float16"});
+        for (FieldReader& reader : model.list("adapters", kMaxAdapters)) {
+            AdapterChoice& adapter = session.model.adapters.emplace_back();
+            if (!reader.has("folder")) reader.fail("folder", "the folder of an adapter");
+            reader.read("folder", adapter.folder, 4096);
+            if (adapter.folder.empty()) reader.fail("folder", "the folder of an adapter");
+            reader.read("strength", adapter.strength, -kMaxAdapterStrength, kMaxAdapterStrength);
+            reader.finish(unknown);
+        }
         model.finish(unknown);
     }
     if (root.has("input")) {

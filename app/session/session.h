@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "fovea/adapter.h"
 #include "fovea/intervention.h"
 
 namespace fovea {
@@ -16,8 +17,12 @@ struct ModelChoice {
     std::string reference;  ///< MODEL as on the command line; relative paths are relative to the session file
     std::string device = "auto";
     std::string dtype = "auto";
+    std::vector<AdapterChoice> adapters = {};  ///< folders relative to the session file, as the reference
     bool operator==(const ModelChoice&) const = default;
 };
+
+/// The strengths of a model's adapters, as RunSpec takes them.
+std::vector<double> adapterStrengths(const ModelChoice& choice);
 
 /// What goes into the model.
 struct SessionInput {

@@ -22,6 +22,7 @@ RunSpec SessionContext::baseSpec() const {
     spec.edits = m_edits;
     spec.capture = {};
     spec.budget = m_engine.budget(m_session);
+    spec.adapterStrengths = adapterStrengths(m_session.model);
     return spec;
 }
 

@@ -35,6 +35,7 @@ Session withPaths(Session session, const std::string& source, Change change, IsP
     if (!session.input.tensors.empty()) session.input.tensors = change(session.input.tensors);
     std::string& model = session.model.reference;
     if (!model.empty() && isPath(model)) model = change(model);
+    for (AdapterChoice& adapter : session.model.adapters) adapter.folder = change(adapter.folder);
     if (const auto other = comparedWith(session, source))
         return comparing(session, withPaths(*other, source, change, isPath));
     return session;

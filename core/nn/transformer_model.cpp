@@ -96,13 +96,13 @@ TensorItem TransformerModel::placed(TensorItem item) const {
     return item;
 }
 
-void TransformerModel::requireComplete() const {
+void TransformerModel::begin(Forward& forward) const {
     if (!m_problem.empty()) throw Error(m_problem, kDamaged);
+    forward.useAdapters(m_adapters.get());
 }
 
 void TransformerModel::run(const ModelInput&, int, Forward& forward) const {
-    requireComplete();
-    forward.useAdapters(m_adapters.get());
+    begin(forward);
     runItem(forward);
 }
 

@@ -56,8 +56,9 @@ protected:
 
     /// Moves an item's tensors to the device of the run.
     TensorItem placed(TensorItem item) const;
-    /// Throws Error (Input) where tensors are missing or misshaped.
-    void requireComplete() const;
+    /// Every run begins with this: lets the adapters take part; throws Error (Input) where tensors are missing or
+    /// misshaped.
+    void begin(Forward& forward) const;
     void notice(const std::string& text) { m_notices.push_back(text); }
 
 private:

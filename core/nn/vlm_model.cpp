@@ -126,7 +126,7 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
 }
 
 void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
-    requireComplete();
+    begin(forward);
     const VlmInput& input = vlmInput(given);
     const Vision vision = see(input, forward);
     const std::int64_t length = input.ids.size(1);

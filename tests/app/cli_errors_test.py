@@ -102,7 +102,7 @@ class Usage(CliTest):
                         "list", "demo", "scene"):
             self.assertIn(command, top)
             text = self.ok(command, "--help").out
-            for flag in ("--device", "--dtype", "--budget", "--edit", "--threads", "--quiet", "--json", "--help", "--version"):
+            for flag in ("--device", "--dtype", "--budget", "--edit", "--adapter", "--threads", "--quiet", "--json", "--help", "--version"):
                 self.assertIn(flag, text, command)
 
 

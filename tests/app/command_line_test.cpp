@@ -37,6 +37,9 @@ TEST_CASE("a command says everything that is not a default") {
     session.seed = 0;
     CHECK(commandLineFor(session, 0) ==
           "fovea-cli render demo:vit --image 'my cat.png' --analysis rollout -o rollout.png");
+    session.model.adapters = {{"my lora", 0.5}, {"b", 1}};
+    CHECK(commandLineFor(session, 0).starts_with("fovea-cli render demo:vit --adapter 'my lora:0.5' --adapter b --image"));
+    session.model.adapters.clear();
     session.input.images = {"-odd.png"};
     CHECK(commandLineFor(session, 0).find(" --image=-odd.png ") != std::string::npos);
     CHECK_THROWS_AS(commandLineFor(session, 1), Error);

@@ -2,12 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <filesystem>
 #include <random>
 
 #include "fovea/error.h"
 #include "io/support.h"
 
 using namespace fovea;
+namespace fs = std::filesystem;
 
 namespace {
 
@@ -57,6 +59,17 @@ TEST_CASE("a session survives JSON, with equal text, hash and value") {
     Session other = session;
     other.seed = 0;
     CHECK(hashOf(other) != hashOf(session));
+}
+
+TEST_CASE("adapters of the model are kept, and written only where there are some") {
+    CHECK_FALSE(toJson(Session())["model"].contains("adapters"));
+    Session session;
+    session.model.adapters = {{"a/lora", 0.5}, {"b", 1}};
+    CHECK(sessionFromText(toJson(session).dump()) == session);
+    CHECK(adapterStrengths(session.model) == std::vector<double>{0.5, 1});
+    const Session plain = sessionFromText(R"({"schema":1,"model":{"adapters":[{"folder":"x"}]}})");
+    CHECK(plain.model.adapters == std::vector<AdapterChoice>{{"x", 1}});
+    CHECK(fs::path(withAbsolutePaths(plain).model.adapters[0].folder).is_absolute());
 }
 
 TEST_CASE("keys come in a fixed order") {
@@ -116,6 +129,9 @@ TEST_CASE("messages name the field by its path") {
         {R"({"schema":0})", "/schema"},
         {R"({"schema":1,"model":3})", "/model"},
         {R"({"schema":1,"model":{"dtype":"int4"}})", "/model/dtype"},
+        {R"({"schema":1,"model":{"adapters":"x"}})", "/model/adapters"},
+        {R"({"schema":1,"model":{"adapters":[{}]}})", "/model/adapters/0/folder"},
+        {R"({"schema":1,"model":{"adapters":[{"folder":"x","strength":1000}]}})", "/model/adapters/0/strength"},
         {R"({"schema":1,"input":{"images":"a.png"}})", "/input/images"},
         {R"({"schema":1,"input":{"images":["a",1]}})", "/input/images"},
         {R"({"schema":1,"input":{"images":["a\u0000b"]}})", "/input/images"},
