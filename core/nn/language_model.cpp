@@ -42,7 +42,7 @@ std::int64_t lengthOf(const TensorItem& item, const DecoderSpec& decoder) {
 
 }  // namespace
 
-StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder) {
+StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder, const PromptReader* reader) {
     const std::int64_t length = lengthOf(item, decoder);
     const bool learned = !decoder.names.positionEmbedding.empty();
     if (learned && length > decoder.positions && !find(item, "position_ids"))
@@ -67,9 +67,10 @@ StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder) {
         Token token;
         token.index = static_cast<int>(i);
         const bool padding = mask.defined() && !mask.const_data_ptr<bool>()[i];
-        token.kind = padding ? TokenKind::Padding : TokenKind::Text;
-        token.text = plain.defined() ? fmt::format("<{}>", plain.const_data_ptr<std::int64_t>()[i])
-                                     : fmt::format("<#{}>", i);
+        const int id = plain.defined() ? static_cast<int>(plain.const_data_ptr<std::int64_t>()[i]) : -1;
+        const bool special = reader && id >= 0 && reader->isSpecial(id);
+        token.kind = padding ? TokenKind::Padding : special ? TokenKind::Special : TokenKind::Text;
+        token.text = id < 0 ? fmt::format("<#{}>", i) : reader ? reader->shown(id) : fmt::format("<{}>", id);
         tokens.tokens.push_back(std::move(token));
     }
     return tokens;
@@ -110,6 +111,7 @@ void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& for
 
 LanguageModel::LanguageModel(LanguageParts parts)
     : m_decoder(std::move(parts.decoder)),
+      m_reader(std::move(parts.reader)),
       m_endTokens(std::move(parts.endTokens)),
       m_tokenTypes(parts.tokenTypes),
       m_ignored(std::move(parts.ignored)) {
@@ -172,17 +174,14 @@ std::int64_t LanguageModel::longestSequence() const {
 std::shared_ptr<const ModelInput> LanguageModel::encode(const UserInput& input) const {
     if (!input.images.empty())
         throw Error("this model sees no pictures, but one was given", "Leave --image out.", ErrorCode::Usage);
-    if (!input.prompt.empty())
-        throw Error("a prompt needs the model's tokenizer, which this family does not read",
-                    "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
-    if (input.tensors.empty())
-        throw Error("the model needs a text, found none", "Give token ids as input_ids with --tensors.",
-                    ErrorCode::Usage);
+    if (input.tensors.empty()) return encodePrompt(input);
+    if (!input.prompt.empty() || !input.chat.empty())
+        throw Error("expected a prompt or --tensors, found both", "Leave one of them out.", ErrorCode::Usage);
     auto encoded = std::make_shared<TensorInput>();
     encoded->allLogits = true;
     for (const TensorItem& item : readInputTensors(input.tensors, accepted())) {
         TokenMap map;
-        map.stages.push_back(textTokens(item, m_decoder.spec()));
+        map.stages.push_back(textTokens(item, m_decoder.spec(), m_reader.get()));
         encoded->maps.push_back(std::move(map));
         encoded->originals.emplace_back();
         encoded->seen.emplace_back();
@@ -191,6 +190,45 @@ std::shared_ptr<const ModelInput> LanguageModel::encode(const UserInput& input) 
         encoded->items.push_back(placed(item));
     }
     return encoded;
+}
+
+std::shared_ptr<const ModelInput> LanguageModel::encodePrompt(const UserInput& input) const {
+    if (input.prompt.empty() && input.chat.empty())
+        throw Error("the model needs a text, found none",
+                    "Give one with --prompt, or token ids as input_ids with --tensors.", ErrorCode::Usage);
+    if (!m_reader)
+        throw Error("a prompt needs the model's tokenizer, which a lone weight file does not have",
+                    "Open the model's folder, or give token ids as input_ids with --tensors.");
+    const PromptText prompt = m_reader->promptOf(input, {});
+    const Encoding encoding = m_reader->encode(prompt, m_decoder.spec().vocabulary);
+    auto encoded = std::make_shared<LanguageInput>();
+    encoded->text = prompt.text;
+    encoded->ids = encoding.ids;
+    encoded->spans = encoding.spans;
+    encoded->notices = prompt.notices;
+    TensorItem item{{"input_ids", nextTokens(encoding.ids, at::kCPU)}};
+    textTokens(item, m_decoder.spec(), nullptr);  // refuses a text beyond learned positions
+    const auto length = static_cast<std::int64_t>(encoding.ids.size());
+    if (length > m_decoder.spec().positions)
+        encoded->notices.push_back(fmt::format("the prompt has {} tokens, the model was made for {}", length,
+                                               m_decoder.spec().positions));
+    TokenMap map;
+    map.stages.push_back(promptTokens(*m_reader, m_decoder.spec().stage, prompt.text, encoding));
+    encoded->maps.push_back(std::move(map));
+    encoded->originals.emplace_back();
+    encoded->seen.emplace_back();
+    encoded->transforms.emplace_back();
+    encoded->mainTensor = "input_ids";
+    encoded->items.push_back(placed(std::move(item)));
+    return encoded;
+}
+
+std::string LanguageModel::tokenText(int id) const {
+    return m_reader ? m_reader->shown(id) : fmt::format("<{}>", id);
+}
+
+std::shared_ptr<const Tokenizer> LanguageModel::tokenizer() const {
+    return m_reader ? m_reader->sharedTokenizer() : nullptr;
 }
 
 std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, const ModelSource& source,
@@ -207,6 +245,8 @@ std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, con
     LanguageParts parts;
     parts.decoder = readDecoder(modelType, source.config(), paths);
     parts.endTokens = endTokensOf(source);
+    if (!source.files().folder.empty() && source.files().format != ModelFormat::LoneWeights)
+        parts.reader = std::make_shared<PromptReader>(source.files().folder);
     parts.tokenTypes = gpt2;
     if (gpt2) parts.ignored = {"*.attn.bias", "*.attn.masked_bias"};
     if (!head || parts.decoder.tied) parts.ignored.push_back("lm_head.weight");

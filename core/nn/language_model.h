@@ -6,6 +6,7 @@
 
 #include "nn/decoder.h"
 #include "nn/input_tensors.h"
+#include "nn/prompt_reader.h"
 #include "nn/transformer_model.h"
 
 namespace fovea {
@@ -13,6 +14,7 @@ namespace fovea {
 /// What a family of language models hands over.
 struct LanguageParts {
     DecoderSpec decoder;
+    std::shared_ptr<const PromptReader> reader;  ///< null for lone weight files
     std::vector<int> endTokens;
     bool tokenTypes = false;  ///< token_type_ids pick rows of the token embedding that are added (GPT-2)
     std::vector<std::string> ignored, notices;
@@ -27,6 +29,8 @@ public:
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
     std::int64_t longestSequence() const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
+    std::string tokenText(int id) const override;
+    std::shared_ptr<const Tokenizer> tokenizer() const override;
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -37,16 +41,18 @@ protected:
 
 private:
     std::vector<InputTensor> accepted() const;
+    std::shared_ptr<const ModelInput> encodePrompt(const UserInput& input) const;
 
     Decoder m_decoder;
+    std::shared_ptr<const PromptReader> m_reader;
     std::vector<int> m_endTokens;
     bool m_tokenTypes;
     std::vector<std::string> m_ignored;
 };
 
 /// Checks the tensors of a text (input_ids or inputs_embeds, attention_mask, position_ids) against a decoder and says
-/// what its tokens are; throws Error (Input).
-StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder);
+/// what its tokens are, with the reader's words where there is one; throws Error (Input).
+StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder, const PromptReader* reader);
 
 /// The mask of a sequence of n tokens from attention_mask and position_ids (either may be undefined), with the
 /// reference's reading of positions that do not follow on each other.

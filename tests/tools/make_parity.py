@@ -35,6 +35,7 @@ def main():
     torch.set_grad_enabled(False)
     import parity_language
     import parity_plain
+    import parity_prompts
     import parity_storage
     import parity_towers
     import parity_vlm
@@ -43,7 +44,7 @@ def main():
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     fixtures = Fixtures(root)
-    for module in (parity_plain, parity_towers, parity_language, parity_vlm, parity_storage):
+    for module in (parity_plain, parity_towers, parity_language, parity_prompts, parity_vlm, parity_storage):
         module.build(fixtures)
     fixtures.finish(key)
 

@@ -1,0 +1,152 @@
+#include "nn/prompt_reader.h"
+
+#include <fmt/format.h>
+
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+// Whether bytes are whole characters of UTF-8: a token may end in the middle of one.
+bool isWhole(std::string_view text) {
+    std::size_t i = 0;
+    while (i < text.size()) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 && lead < 0xF8 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
+        if (length == 0 || lead >= 0xF8 || i + length > text.size()) return false;
+        for (std::size_t k = 1; k < length; ++k)
+            if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
+        i += length;
+    }
+    return true;
+}
+
+int countOf(const std::string& text, const std::string& part) {
+    int count = 0;
+    for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
+    return count;
+}
+
+void requirePlaceholders(const std::string& text, const PromptRules& rules) {
+    if (rules.placeholder.empty()) return;
+    const int found = countOf(text, rules.placeholder);
+    if (found != rules.images)
+        throw Error(fmt::format("the prompt: expected {} times {}, one for each picture, found {}", rules.images,
+                                rules.placeholder, found),
+                    rules.images > 0 ? "Leave the placeholder out to have it put in, or give as many pictures."
+                                     : "Give the picture with --image, or leave the placeholder out.");
+}
+
+}  // namespace
+
+const Tokenizer* PromptReader::tokenizerOrNull() const {
+    const std::lock_guard lock(m_mutex);
+    if (!m_tried) {
+        m_tried = true;
+        try {
+            m_tokenizer = Tokenizer::fromFolder(m_folder);
+        } catch (const Error& error) {
+            m_problem = error.what();
+        }
+    }
+    return m_tokenizer.get();
+}
+
+const Tokenizer& PromptReader::tokenizer() const {
+    const Tokenizer* found = tokenizerOrNull();
+    if (!found) throw Error(m_problem, "A prompt needs the model's tokenizer; --tensors takes input_ids without it.");
+    return *found;
+}
+
+std::shared_ptr<const Tokenizer> PromptReader::sharedTokenizer() const {
+    tokenizer();
+    return m_tokenizer;
+}
+
+PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rules) const {
+    PromptText out;
+    const bool chat = !input.chat.empty();
+    const bool placed = !rules.placeholder.empty() && input.prompt.find(rules.placeholder) != std::string::npos;
+    if (!chat && (input.promptForm == PromptForm::Raw || placed)) {
+        out.text = input.prompt;
+        requirePlaceholders(out.text, rules);
+        return out;
+    }
+    const auto found = ChatTemplate::fromFolder(m_folder);
+    if (!found) {
+        if (chat)
+            throw Error(m_folder.string() + ": expected a chat template for the conversation, found none",
+                        "Give a single prompt with --prompt.");
+        // The pictures come first, as a template would have it.
+        for (int i = 0; i < rules.images; ++i) out.text += rules.placeholder;
+        out.text += input.prompt;
+        out.notices.push_back("the folder has no chat template: the prompt goes in as it is");
+        return out;
+    }
+    const Tokenizer& tokens = tokenizer();
+    ChatOptions options;
+    options.bosToken = tokens.bosToken();
+    options.eosToken = tokens.eosToken();
+    nlohmann::ordered_json messages;
+    if (chat) {
+        const ChatFile file = readChatFile(input.chat);
+        messages = file.messages;
+        if (!file.tools.is_null()) options.extra["tools"] = file.tools;
+    } else {
+        messages = nlohmann::ordered_json::array({userMessage(rules.images, input.prompt)});
+    }
+    out.text = found->render(found->fitted(std::move(messages)), options);
+    const bool begun = !options.bosToken.empty() && out.text.starts_with(options.bosToken);
+    out.special = begun ? AddSpecial::No : rules.aroundTemplate;
+    requirePlaceholders(out.text, rules);
+    return out;
+}
+
+Encoding PromptReader::encode(const PromptText& prompt, std::int64_t vocabulary) const {
+    Encoding encoding = tokenizer().encode(prompt.text, prompt.special);
+    if (encoding.ids.empty())
+        throw Error("the prompt: expected at least one token, found none", "Write something.");
+    for (const int id : encoding.ids)
+        if (id >= vocabulary)
+            throw Error(fmt::format("{}: expected token ids below the model's {}, found {} (\"{}\")", m_folder.string(),
+                                    vocabulary, id, tokenizer().tokenText(id)),
+                        "The tokenizer is that of another model.");
+    return encoding;
+}
+
+std::string PromptReader::shown(int id) const {
+    const Tokenizer* tokens = tokenizerOrNull();
+    if (!tokens) return fmt::format("<{}>", id);
+    const std::string spelling = tokens->tokenText(id);
+    if (spelling.empty()) return fmt::format("<{}>", id);
+    if (tokens->isSpecial(id)) return spelling;
+    const int one[] = {id};
+    std::string text = tokens->decode(one, SkipSpecial::No);
+    // Half a character decodes to a replacement; decoders drop the space that a word begins with.
+    if (text.empty() || text.find("\xEF\xBF\xBD") != std::string::npos) return spelling;
+    const bool spaced = spelling.starts_with("\xC4\xA0") || spelling.starts_with("\xE2\x96\x81");
+    return spaced && !text.starts_with(' ') ? " " + text : text;
+}
+
+bool PromptReader::isSpecial(int id) const {
+    const Tokenizer* tokens = tokenizerOrNull();
+    return tokens && tokens->isSpecial(id);
+}
+
+StageTokens promptTokens(const PromptReader& reader, const std::string& stage, const std::string& text,
+                         const Encoding& encoding) {
+    StageTokens tokens;
+    tokens.stage = stage;
+    for (std::size_t i = 0; i < encoding.ids.size(); ++i) {
+        Token token;
+        token.index = static_cast<int>(i);
+        token.kind = encoding.special[i] ? TokenKind::Special : TokenKind::Text;
+        const ByteSpan span = encoding.spans[i];
+        const std::string piece = text.substr(span.begin, span.end - span.begin);
+        token.text = piece.empty() || encoding.special[i] || !isWhole(piece) ? reader.shown(encoding.ids[i]) : piece;
+        tokens.tokens.push_back(std::move(token));
+    }
+    return tokens;
+}
+
+}  // namespace fovea
