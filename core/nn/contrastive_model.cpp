@@ -5,6 +5,7 @@
 #include <ATen/ops/matmul.h>
 
 #include "fovea/error.h"
+#include "nn/language_model.h"
 #include "nn/vision_model.h"
 
 namespace fovea {
@@ -21,6 +22,8 @@ ContrastiveModel::ContrastiveModel(ContrastiveParts parts, ImageProcessor proces
       m_head(std::move(parts.head)),
       m_text(std::move(parts.text)),
       m_input(parts.tower, std::move(processor)),
+      m_prompt(parts.prompt),
+      m_reader(std::move(parts.reader)),
       m_hasLogitBias(parts.logitBias),
       m_ignored(std::move(parts.ignored)) {
     for (const std::string& text : m_input.processor().notices()) notice(text);
@@ -80,9 +83,12 @@ std::vector<StageCost> ContrastiveModel::costs() const {
 }
 
 std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& input) const {
-    if (!input.prompt.empty())
-        throw Error("a prompt needs the model's tokenizer, which this family does not read",
-                    "Give the token ids as input_ids with --tensors.", ErrorCode::Usage);
+    if (!input.chat.empty()) throw Error("this model holds no conversations", "Give a text with --prompt.");
+    if (!input.prompt.empty() && !input.tensors.empty())
+        throw Error("expected a prompt or --tensors, found both", "Leave one of them out.", ErrorCode::Usage);
+    if (!input.prompt.empty() && !m_reader)
+        throw Error("a prompt needs the model's tokenizer, which a lone weight file does not have",
+                    "Open the model's folder, or give the token ids as input_ids with --tensors.");
     auto encoded = std::make_shared<TensorInput>();
     encoded->black = m_input.black();
     const auto addImage = [&](EncodedImage image, const Pixels& original, TokenMap& map, TensorItem& item) {
@@ -97,10 +103,30 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         encoded->maps.push_back(std::move(map));
         encoded->items.push_back(placed(std::move(item)));
     };
+    const auto addText = [&](const TowerPrompt& text, TokenMap& map, TensorItem& item) {
+        map.stages.push_back(text.tokens);
+        item["input_ids"] = nextTokens(text.ids, at::kCPU);
+    };
+    const auto withoutPicture = [&] {
+        encoded->originals.emplace_back();
+        encoded->seen.emplace_back();
+        encoded->transforms.emplace_back();
+        encoded->mainTensor = "input_ids";
+    };
     if (input.tensors.empty()) {
-        if (input.images.empty())
-            throw Error("the model needs a picture, found none",
-                        "Give one with --image, or tensors with --tensors.", ErrorCode::Usage);
+        if (input.images.empty() && input.prompt.empty())
+            throw Error("the model needs a picture or a text, found neither",
+                        "Give --image, --prompt or both, or tensors with --tensors.", ErrorCode::Usage);
+        std::optional<TowerPrompt> text;
+        if (!input.prompt.empty()) text = towerPrompt(*m_reader, input.prompt, m_prompt);
+        if (text) encoded->notices = text->notices;
+        if (input.images.empty()) {
+            TokenMap map;
+            TensorItem item;
+            withoutPicture();
+            addText(*text, map, item);
+            addItem(std::move(map), std::move(item));
+        }
         for (const Pixels& picture : input.images) {
             TokenMap map;
             TensorItem item;
@@ -110,6 +136,7 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
                 m_tower.requireSize(pixels.size(2), pixels.size(3));
             }
             addImage(std::move(image), picture, map, item);
+            if (text) addText(*text, map, item);
             addItem(std::move(map), std::move(item));
         }
         return encoded;
@@ -130,10 +157,7 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
             const Pixels* picture = i < input.images.size() ? &input.images[i] : nullptr;
             addImage(m_input.fromTensors(item, picture, m_tower), picture ? *picture : Pixels(), map, item);
         } else {
-            encoded->originals.emplace_back();
-            encoded->seen.emplace_back();
-            encoded->transforms.emplace_back();
-            encoded->mainTensor = "input_ids";
+            withoutPicture();
         }
         if (hasText) map.stages.push_back(m_text.tokensOf(item));
         addItem(std::move(map), std::move(item));
@@ -141,10 +165,22 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
     return encoded;
 }
 
+std::string ContrastiveModel::tokenText(int id) const {
+    return m_reader ? m_reader->shown(id) : Model::tokenText(id);
+}
+
+std::shared_ptr<const Tokenizer> ContrastiveModel::tokenizer() const {
+    return m_reader ? m_reader->sharedTokenizer() : nullptr;
+}
+
 std::shared_ptr<const Model> loadContrastiveModel(const std::string& family, ContrastiveParts parts,
                                                   const ModelSource& source, const LoadOptions& options,
                                                   const JobContext& job) {
     ImageProcessor processor = imageProcessorFor(source, parts.tower.imageHeight);
+    parts.prompt.length = parts.text.positions;
+    parts.prompt.vocabulary = parts.text.vocabulary;
+    if (!source.files().folder.empty() && source.files().format != ModelFormat::LoneWeights)
+        parts.reader = std::make_shared<PromptReader>(source.files().folder);
     auto model = std::make_shared<ContrastiveModel>(std::move(parts), std::move(processor));
     model->load(family, source, options, job);
     return model;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "nn/text_transformer.h"
+#include "nn/tower_prompt.h"
 #include "nn/transformer_model.h"
 #include "nn/vision_head.h"
 #include "nn/vision_input.h"
@@ -16,6 +17,8 @@ struct ContrastiveParts {
     VisionTransformerSpec tower;
     std::unique_ptr<VisionHead> head;
     TextTransformerSpec text;
+    TowerPromptSpec prompt;
+    std::shared_ptr<const PromptReader> reader;  ///< null for lone weight files
     bool logitBias = false;  ///< logits = exp(logit_scale) cos + logit_bias (SigLIP)
     std::vector<std::string> ignored;
 };
@@ -29,6 +32,8 @@ public:
     ContrastiveModel(ContrastiveParts parts, ImageProcessor processor);
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+    std::string tokenText(int id) const override;
+    std::shared_ptr<const Tokenizer> tokenizer() const override;
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -44,6 +49,8 @@ private:
     std::unique_ptr<VisionHead> m_head;
     TextTransformer m_text;
     VisionInput m_input;
+    TowerPromptSpec m_prompt;
+    std::shared_ptr<const PromptReader> m_reader;
     bool m_hasLogitBias;
     at::Tensor m_logitScale, m_logitBias;
     std::vector<std::string> m_ignored;

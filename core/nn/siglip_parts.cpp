@@ -55,6 +55,9 @@ std::shared_ptr<const Model> loadBoth(const SiglipForm& form, const ModelSource&
     parts.text.projectionBias = Bias::Required;
     parts.text.projectionSize = text.integer("projection_size", parts.text.blocks.hidden, {1, 1 << 16});
     parts.logitBias = true;
+    parts.prompt.padded = parts.prompt.lowered = true;
+    parts.prompt.bare = !form.naflex;
+    parts.prompt.padToken = static_cast<int>(text.integer("pad_token_id", form.naflex ? 0 : 1, {0, 1 << 26}));
     return loadContrastiveModel(form.family, std::move(parts), source, options, job);
 }
 

@@ -33,6 +33,7 @@ def main():
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
+    import parity_bert
     import parity_language
     import parity_plain
     import parity_prompts
@@ -44,7 +45,7 @@ def main():
     shutil.rmtree(root, ignore_errors=True)
     root.mkdir(parents=True)
     fixtures = Fixtures(root)
-    for module in (parity_plain, parity_towers, parity_language, parity_prompts, parity_vlm, parity_storage):
+    for module in (parity_plain, parity_towers, parity_language, parity_prompts, parity_bert, parity_vlm, parity_storage):
         module.build(fixtures)
     fixtures.finish(key)
 
