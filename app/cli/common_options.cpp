@@ -19,9 +19,6 @@ void refuseUnserved(const InputOptions& input) {
             "fovea-cli families lists what can be opened; pictures go in with --image");
     };
     if (!input.video.empty()) refuse("--video", "film frames");
-    if (!input.chat.empty()) refuse("--chat", "a conversation");
-    if (!input.prompt.empty()) refuse("--prompt", "text");
-    if (input.maxNewTokens > 0) refuse("--max-new-tokens", "text and answers");
     if (input.steps > 0) refuse("--steps", "denoising steps");
     if (input.guidance > 0) refuse("--guidance", "guided denoising");
 }
@@ -67,9 +64,10 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .oneAtATime()
         .group(group);
     command.option("--video", options.video, "film").typeName("FILE").group(group);
-    command.option("--prompt", options.prompt, "text that goes with the picture")
+    command.option("--prompt", options.prompt, "text for the model, put into its chat template")
         .typeName("TEXT")
         .group(group);
+    command.flag("--raw-prompt", options.rawPrompt, "the prompt as it is, without the chat template").group(group);
     command.option("--chat", options.chat, "conversation as JSON").typeName("FILE").group(group);
     command.option("--tensors", options.tensors,
                     "input tensors under their Hugging Face names (safetensors)")
@@ -78,6 +76,19 @@ void addInputOptions(Flags& command, InputOptions& options) {
     command.option("--max-new-tokens", options.maxNewTokens, "length of an answer")
         .positive()
         .typeName("N")
+        .group(group);
+    command.option("--temperature", options.sampling.temperature, "draw tokens instead of taking the likeliest (0)")
+        .range(0.0, 1000.0)
+        .typeName("X")
+        .group(group);
+    command.option("--top-k", options.sampling.topK, "draw among the K likeliest tokens").positive().typeName("K").group(group);
+    command.option("--top-p", options.sampling.topP, "draw among the likeliest tokens of this share")
+        .range(0.0, 1.0)
+        .typeName("P")
+        .group(group);
+    command.option("--repetition-penalty", options.sampling.repetitionPenalty, "makes tokens that are there less likely")
+        .range(1e-3, 1000.0)
+        .typeName("X")
         .group(group);
     // Known, but of no use to any family yet: an empty group keeps them out of the help.
     command.option("--steps", options.steps, "denoising steps").positive().typeName("N").group("");
@@ -95,6 +106,14 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     session.model.adapters = adaptersOf(common);
     session.input.images = input.images;
     session.input.tensors = input.tensors;
+    session.input.prompt = input.prompt;
+    session.input.rawPrompt = input.rawPrompt;
+    session.input.chat = input.chat;
+    session.input.maxNewTokens = input.maxNewTokens;
+    session.input.sampling = input.sampling;
+    // To choose among the likeliest is to draw.
+    const bool narrowed = input.sampling.topK > 0 || input.sampling.topP < 1;
+    if (narrowed && input.sampling.temperature == 0) session.input.sampling.temperature = 1;
     session.seed = input.seed;
     session.budget = common.budget;
     if (!common.budget.empty()) parseBytes(common.budget);

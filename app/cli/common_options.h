@@ -27,9 +27,11 @@ struct CommonOptions {
 struct InputOptions {
     std::vector<std::string> images;
     std::string video, prompt, chat, tensors;
+    bool rawPrompt = false;
     std::uint64_t seed = 0;
     int maxNewTokens = 0, steps = 0;
     double guidance = 0;
+    Sampling sampling;
 };
 
 /// Adds the common flags to a subcommand.

@@ -50,6 +50,15 @@ void addDisplay(Line& line, const DisplayOptions& display) {
     if (!display.recipe) line.word("--no-recipe");
 }
 
+void addAnswer(Line& line, const SessionInput& input) {
+    const Sampling standard;
+    line.flag("--max-new-tokens", std::to_string(input.maxNewTokens), "0");
+    line.flag("--temperature", input.sampling.temperature, standard.temperature);
+    line.flag("--top-k", std::to_string(input.sampling.topK), "0");
+    line.flag("--top-p", input.sampling.topP, standard.topP);
+    line.flag("--repetition-penalty", input.sampling.repetitionPenalty, standard.repetitionPenalty);
+}
+
 }  // namespace
 
 std::string shellQuoted(const std::string& word) {
@@ -73,7 +82,10 @@ std::string commandLineFor(const Session& session, int picture) {
     for (const AdapterChoice& adapter : session.model.adapters) line.flag("--adapter", adapterText(adapter));
     for (const std::string& image : session.input.images) line.flag("--image", image);
     line.flag("--prompt", session.input.prompt, "");
+    if (session.input.rawPrompt) line.word("--raw-prompt");
+    line.flag("--chat", session.input.chat, "");
     line.flag("--tensors", session.input.tensors, "");
+    addAnswer(line, session.input);
     line.flag("--seed", std::to_string(session.seed), "0");
     line.flag("--device", session.model.device, "auto");
     line.flag("--dtype", session.model.dtype, "auto");

@@ -71,8 +71,17 @@ std::string ofInput(const SessionInput& input) {
         nlohmann::json(input.prompt).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     for (const std::string& image : input.images)
         out += "\n" + (image.starts_with("scene:") ? image : ofFile(image));
+    if (input.rawPrompt) out += "\nraw";
+    if (!input.chat.empty()) out += "\nchat " + ofFile(input.chat);
     if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
     return out;
+}
+
+std::string ofAnswer(const SessionInput& input, std::uint64_t seed) {
+    if (input.maxNewTokens == 0) return {};
+    const Sampling& s = input.sampling;
+    return fmt::format("answer {} {} {} {} {} {}", input.maxNewTokens, s.temperature, s.topK, s.topP,
+                       s.repetitionPenalty, s.temperature > 0 ? seed : 0);
 }
 
 std::string ofEdits(const std::vector<Intervention>& edits) {

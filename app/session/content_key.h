@@ -20,6 +20,8 @@ std::string ofModel(const ModelChoice& choice);
 std::string ofStrengths(const ModelChoice& choice);
 /// The input files and texts, without the model.
 std::string ofInput(const SessionInput& input);
+/// What an answer depends on beside the input; empty where none is wanted.
+std::string ofAnswer(const SessionInput& input, std::uint64_t seed);
 /// The enabled edits in order.
 std::string ofEdits(const std::vector<Intervention>& edits);
 /// Everything in a RunSpec that its result depends on.

@@ -68,8 +68,8 @@ std::string Engine::Impl::inputKey(const Session& session) const {
 }
 
 std::string Engine::Impl::itemKey(const Session& session, int item) const {
-    return fmt::format("{}\n{}\nitem {}\n{}", inputKey(session), content_key::ofStrengths(session.model), item,
-                       content_key::ofEdits(session.edits));
+    return fmt::format("{}\n{}\nitem {}\n{}\n{}", inputKey(session), content_key::ofStrengths(session.model), item,
+                       content_key::ofEdits(session.edits), content_key::ofAnswer(session.input, session.seed));
 }
 
 std::shared_ptr<const Model> Engine::Impl::openedModel(const Session& session, const JobContext& job) {
@@ -97,19 +97,23 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     const std::string key = "encoded\n" + inputKey(session);
     if (auto known = results.find<ModelInput>(key)) return known;
     const bool replays = !opened->spec().capabilities.forward;
-    if (session.input.images.empty() && session.input.tensors.empty() && !replays)
+    const SessionInput& given = session.input;
+    const bool spoken = !given.prompt.empty() || !given.chat.empty();
+    if (given.images.empty() && given.tensors.empty() && !spoken && !replays)
         throw Error("the session has no input",
-                    "give a picture (--image FILE or --image scene:SEED) or --tensors FILE",
+                    "give a picture (--image FILE or --image scene:SEED), a text (--prompt) or --tensors FILE",
                     ErrorCode::Usage);
     const auto& stages = opened->spec().stages;
     const bool reads = std::any_of(stages.begin(), stages.end(),
                                    [](const StageSpec& s) { return s.id.starts_with("text"); });
-    if (!session.input.prompt.empty() && !reads)
+    if (spoken && !reads)
         throw Error("the session has a prompt, and " + opened->spec().architecture + " reads no text",
                     "clear the prompt, or choose a model with a text side");
     UserInput user;
     user.images = readImages(session.input.images, reader, job.part(0.5, 0.9));
     user.prompt = session.input.prompt;
+    user.promptForm = session.input.rawPrompt ? PromptForm::Raw : PromptForm::Template;
+    user.chat = session.input.chat;
     user.tensors = session.input.tensors;
     job.progress(0.9, "preparing the input");
     auto encoded = opened->encode(user);
@@ -141,7 +145,10 @@ EditPlan Engine::Impl::plan(const Session& session, const std::vector<Interventi
     const auto unedited = [&]() -> const AttentionTrace& {
         Needs record;
         record.capture.qkv = true;
-        if (!plain) plain = mainRun(session, {}, item, record, job);
+        // What is looked for lies in the prompt.
+        Session prompt = session;
+        prompt.input.maxNewTokens = 0;
+        if (!plain) plain = mainRun(prompt, {}, item, record, job);
         return *plain->trace;
     };
     const InterventionContext context{opened->spec(), input->maps[static_cast<std::size_t>(item)], unedited};
@@ -181,6 +188,7 @@ RunSpec Engine::Impl::mainSpec(const Session& session, const std::vector<Interve
 std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
                                                        const std::vector<Intervention>& edits, int item,
                                                        const Needs& needs, const JobContext& job) {
+    if (session.input.maxNewTokens > 0) return answered(session, edits, item, needs, {}, job)->run;
     const auto opened = openedModel(session, job.part(0, 0.2));
     const auto input = encodedInput(session, job.part(0.2, 0.3));
     checkIndex(item, input->maps.size(), "item");
@@ -195,7 +203,9 @@ std::shared_ptr<const RunResult> Engine::Impl::mainRun(const Session& session,
         for (const auto& earlier : latest)
             if (!spec.resume && earlier->input == entry->input) spec.resume = earlier->run->state;
     entry->capture = spec.capture;
-    entry->run = std::make_shared<const RunResult>(runModel(*opened, *input, spec, job.part(0.5, 1)));
+    RunResult result = runModel(*opened, *input, spec, job.part(0.5, 1));
+    result.notices.insert(result.notices.end(), input->notices.begin(), input->notices.end());
+    entry->run = std::make_shared<const RunResult>(std::move(result));
     const std::shared_ptr<const Recorded> kept = entry;
     latest.push_front(kept);
     if (latest.size() > kMaxLatest) latest.pop_back();
@@ -258,6 +268,13 @@ MemoryEstimate Engine::estimate(const Session& session, const JobContext& job) {
     const auto opened = model(session, job.part(0, 0.5));
     const auto encoded = input(session, job.part(0.5, 0.7));
     const Needs needs = m_impl->needs(session, opened->spec());
+    if (session.input.maxNewTokens > 0 && opened->spec().capabilities.generate) {
+        GenerateSpec spec;
+        spec.maxNewTokens = session.input.maxNewTokens;
+        spec.capture = needs.capture;
+        spec.rows = RecordedRows::All;
+        return estimateGeneration(*opened, *encoded, spec);
+    }
     const bool edited = std::any_of(session.edits.begin(), session.edits.end(),
                                     [](const Intervention& edit) { return edit.enabled; });
     // A trace file is not run: its edits are refused when they are asked for, not here.
@@ -289,8 +306,15 @@ std::shared_ptr<const AnalysisResult> Engine::analyse(const Session& session, in
     return m_impl->analysis(session, analysis, item, job);
 }
 
+std::shared_ptr<const Generation> Engine::answer(const Session& session, int item, const TokenCallback& onToken,
+                                                 const JobContext& job) {
+    const Needs needs = m_impl->needs(session, model(session, job.part(0, 0.2))->spec());
+    return m_impl->answered(session, session.edits, item, needs, onToken, job.part(0.2, 1))->answer;
+}
+
 void Engine::saveMemory() {
     m_impl->results.clear();
+    m_impl->latestAnswer.reset();
     m_impl->latest.clear();
     m_impl->checkpoints = false;
 }

@@ -9,6 +9,7 @@
 
 #include "fovea/analysis.h"
 #include "fovea/catalog.h"
+#include "fovea/generate.h"
 #include "fovea/viz/painter.h"
 #include "fovea/viz/picture.h"
 #include "session.h"
@@ -62,6 +63,10 @@ public:
     /// blocks.
     std::shared_ptr<const RunResult> run(const Session& session, int item, const CaptureRequest& capture,
                                          const JobContext& job);
+    /// The answer to the session's prompt (SessionInput::maxNewTokens), recorded as its analyses need it; `onToken`
+    /// sees every token as it comes, also those of an answer that is there already.
+    std::shared_ptr<const Generation> answer(const Session& session, int item, const TokenCallback& onToken,
+                                             const JobContext& job);
     std::shared_ptr<const AnalysisResult> analyse(const Session& session, int analysis, int item,
                                                   const JobContext& job);
     std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,

@@ -7,6 +7,7 @@
 
 #include "capture_union.h"
 #include "engine.h"
+#include "fovea/generate.h"
 #include "fovea/run.h"
 #include "lru_cache.h"
 
@@ -21,6 +22,13 @@ struct Engine::Impl {
         CaptureRequest capture;
         std::shared_ptr<const RunResult> run;
     };
+    /// An answer with what was recorded of it.
+    struct Answered {
+        std::string key;
+        CaptureRequest capture;
+        std::shared_ptr<const Generation> answer;
+        std::shared_ptr<const RunResult> run;  ///< its trace, as of any run
+    };
 
     std::shared_ptr<const Catalog> catalog;
     std::shared_ptr<const viz::PainterCatalog> painters;
@@ -29,6 +37,7 @@ struct Engine::Impl {
     std::list<std::pair<std::string, std::shared_ptr<const Model>>>
         models;                                         ///< the last two, for comparisons
     std::list<std::shared_ptr<const Recorded>> latest;  ///< the last two runs, kept however large they are
+    std::shared_ptr<const Answered> latestAnswer;  ///< kept however large it is
     bool checkpoints = true;
 
     Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r);
@@ -51,6 +60,10 @@ struct Engine::Impl {
     /// A run with `edits` that records `needs`, from the cache where one serves.
     std::shared_ptr<const RunResult> mainRun(const Session& session, const std::vector<Intervention>& edits,
                                              int item, const Needs& needs, const JobContext& job);
+    /// The answer to the session's prompt with `edits`, recorded as `needs` say, from the cache where one serves
+    /// (app/session/engine_answer.cpp).
+    std::shared_ptr<const Answered> answered(const Session& session, const std::vector<Intervention>& edits, int item,
+                                             const Needs& needs, const TokenCallback& onToken, const JobContext& job);
     /// A further run that an analysis asked for.
     std::shared_ptr<const RunResult> extraRun(const Session& session, int item, const RunSpec& spec,
                                               const JobContext& job);

@@ -58,6 +58,39 @@ PictureRequest readPicture(FieldReader& reader, std::size_t analyses, json& unkn
     return picture;
 }
 
+// What belongs to answers stands there only where it is used.
+ordered_json inputJson(const SessionInput& input) {
+    ordered_json out = {{"images", input.images}, {"prompt", input.prompt}, {"tensors", input.tensors}};
+    if (input.rawPrompt) out["raw_prompt"] = true;
+    if (!input.chat.empty()) out["chat"] = input.chat;
+    if (input.maxNewTokens > 0) out["max_new_tokens"] = input.maxNewTokens;
+    const Sampling& sampling = input.sampling;
+    if (sampling == Sampling{}) return out;
+    out["sampling"] = {{"temperature", sampling.temperature},
+                       {"top_k", sampling.topK},
+                       {"top_p", sampling.topP},
+                       {"repetition_penalty", sampling.repetitionPenalty}};
+    return out;
+}
+
+void readInput(FieldReader& reader, SessionInput& input, json& unknown) {
+    reader.read("images", input.images, kMaxImages);
+    reader.read("prompt", input.prompt, 1 << 20);
+    reader.read("tensors", input.tensors, 4096);
+    reader.read("raw_prompt", input.rawPrompt);
+    reader.read("chat", input.chat, 4096);
+    reader.read("max_new_tokens", input.maxNewTokens, 0, 1 << 20);
+    if (reader.has("sampling")) {
+        FieldReader sampling = reader.child("sampling");
+        sampling.read("temperature", input.sampling.temperature, 0, 1000);
+        sampling.read("top_k", input.sampling.topK, 0, 1 << 26);
+        sampling.read("top_p", input.sampling.topP, 0, 1);
+        sampling.read("repetition_penalty", input.sampling.repetitionPenalty, 1e-3, 1000);
+        sampling.finish(unknown);
+    }
+    reader.finish(unknown);
+}
+
 std::string idOf(FieldReader& reader) {
     std::string id;
     reader.read("id", id, 256);
@@ -96,10 +129,7 @@ ordered_json toJson(const Session& session) {
                          {{"reference", session.model.reference},
                           {"device", session.model.device},
                           {"dtype", session.model.dtype}}},
-                        {"input",
-                         {{"images", session.input.images},
-                          {"prompt", session.input.prompt},
-                          {"tensors", session.input.tensors}}},
+                        {"input", inputJson(session.input)},
                         {"seed", session.seed},
                         {"budget", session.budget},
                         {"edits", std::move(edits)},
@@ -147,10 +177,7 @@ Session sessionFromJson(const json& document, std::vector<std::string>* notices,
     }
     if (root.has("input")) {
         FieldReader input = root.child("input");
-        input.read("images", session.input.images, kMaxImages);
-        input.read("prompt", session.input.prompt, 1 << 20);
-        input.read("tensors", session.input.tensors, 4096);
-        input.finish(unknown);
+        readInput(input, session.input, unknown);
     }
     root.read("seed", session.seed);
     root.read("budget", session.budget, 64);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "fovea/adapter.h"
+#include "fovea/generate.h"
 #include "fovea/intervention.h"
 
 namespace fovea {
@@ -28,6 +29,10 @@ std::vector<double> adapterStrengths(const ModelChoice& choice);
 struct SessionInput {
     std::vector<std::string> images;  ///< paths; "scene:SEED" for a procedural scene
     std::string prompt;
+    bool rawPrompt = false;  ///< the prompt as it is, without the model's chat template
+    std::string chat;        ///< JSON file with a conversation, in the place of a prompt
+    int maxNewTokens = 0;    ///< of an answer that runs before anything is analysed; 0: none
+    Sampling sampling;       ///< of the answer; its seed is the session's
     std::string tensors;  ///< safetensors file with raw input tensors
     bool operator==(const SessionInput&) const = default;
 };

@@ -32,7 +32,8 @@ template <typename Change, typename IsPath>
 Session withPaths(Session session, const std::string& source, Change change, IsPath isPath) {
     for (std::string& image : session.input.images)
         if (!image.empty() && !isScene(image)) image = change(image);
-    if (!session.input.tensors.empty()) session.input.tensors = change(session.input.tensors);
+    for (std::string* file : {&session.input.tensors, &session.input.chat})
+        if (!file->empty()) *file = change(*file);
     std::string& model = session.model.reference;
     if (!model.empty() && isPath(model)) model = change(model);
     for (AdapterChoice& adapter : session.model.adapters) adapter.folder = change(adapter.folder);

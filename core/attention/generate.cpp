@@ -211,6 +211,7 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     run.edits.dropIdentities();
     run.capture = spec.capture;
     run.route = spec.route;
+    run.adapterStrengths = spec.adapterStrengths;
     const at::AutoGradMode gradients(false);
     Answer answer(model, tensors, spec, run, job);
     answer.run(out, onToken);

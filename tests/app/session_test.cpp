@@ -18,6 +18,10 @@ Session sample() {
     session.model = {"demo:vit", "cpu", "float32"};
     session.input.images = {"pictures/cat.png", "scene:7"};
     session.input.prompt = "What is \"this\"?\n";
+    session.input.rawPrompt = true;
+    session.input.chat = "talk.json";
+    session.input.maxNewTokens = 12;
+    session.input.sampling = {0.7, 40, 0.9, 1.1, 0};
     session.seed = 18446744073709551615U;
     session.budget = "4GiB";
     session.edits = {{"temperature", {{"factor", 0.5}}, true}, {"mute_heads", {{"heads", "0,3"}}, false}};

@@ -39,6 +39,7 @@ struct GenerateSpec {
     RecordedRows rows = RecordedRows::Answer;
     EditPlan edits;  ///< act on the prompt and on every answer token alike
     RouteChoice route = RouteChoice::Auto;
+    std::vector<double> adapterStrengths;  ///< as in RunSpec
     std::uint64_t budget = 0;  ///< bytes for cache, activations and capture; 0 means no limit
 };
 

@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include "content_key.h"
+#include "engine_state.h"
+#include "fovea/error.h"
+
+namespace fovea {
+namespace {
+
+std::shared_ptr<const RunResult> runOf(const Generation& answer, const ModelInput& input) {
+    auto run = std::make_shared<RunResult>();
+    run->trace = answer.trace;
+    run->estimate = answer.estimate;
+    run->routes = answer.routes;
+    run->notices = input.notices;
+    if (answer.stop == StopReason::Cancelled) run->notices.push_back("the answer was stopped before its end");
+    return run;
+}
+
+}  // namespace
+
+std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Session& session,
+                                                                    const std::vector<Intervention>& edits, int item,
+                                                                    const Needs& needs, const TokenCallback& onToken,
+                                                                    const JobContext& job) {
+    const auto opened = openedModel(session, job.part(0, 0.1));
+    const auto input = encodedInput(session, job.part(0.1, 0.2));
+    checkIndex(item, input->maps.size(), "item");
+    if (needs.attentionGradients)
+        throw Error("gradients of an answer are not computed", "leave --max-new-tokens out: the prompt's next token serves",
+                    ErrorCode::Usage);
+    const std::string key = fmt::format("answer item {}\n{}\n{}\n{}\n{}", item, inputKey(session),
+                                        content_key::ofStrengths(session.model),
+                                        content_key::ofEdits(edits), content_key::ofAnswer(session.input, session.seed));
+    if (latestAnswer && latestAnswer->key == key && covers(latestAnswer->capture, needs.capture)) {
+        if (onToken)
+            for (const GeneratedToken& token : latestAnswer->answer->steps) onToken(token);
+        return latestAnswer;
+    }
+    GenerateSpec spec;
+    spec.item = item;
+    spec.maxNewTokens = session.input.maxNewTokens;
+    spec.sampling = session.input.sampling;
+    spec.sampling.seed = session.seed;
+    spec.capture = needs.capture;
+    spec.budget = budget(session);
+    spec.adapterStrengths = adapterStrengths(session.model);
+    spec.edits = plan(session, edits, item, job.part(0.2, 0.4));
+    // All rows where they fit: maps are square then, as those of a plain run.
+    spec.rows = RecordedRows::All;
+    if (opened->spec().capabilities.generate && estimateGeneration(*opened, *input, spec).run() > spec.budget)
+        spec.rows = RecordedRows::Answer;
+    auto entry = std::make_shared<Answered>();
+    entry->key = key;
+    entry->capture = needs.capture;
+    entry->answer =
+        std::make_shared<const Generation>(generate(*opened, *input, spec, onToken, job.part(0.4, 1)));
+    entry->run = runOf(*entry->answer, *input);
+    // A stopped answer is not what the session says.
+    if (entry->answer->stop != StopReason::Cancelled) latestAnswer = entry;
+    return entry;
+}
+
+}  // namespace fovea
