@@ -2,16 +2,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/amax.h>
-#include <ATen/ops/amin.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -23,59 +19,6 @@
 
 namespace fovea {
 namespace {
-
-at::Tensor indexTensor(const std::vector<int>& values, const at::Device& device) {
-    const std::vector<std::int64_t> wide(values.begin(), values.end());
-    return at::tensor(wide, at::kLong).to(device);
-}
-
-// Head, query and key ranges with -1 resolved and checked.
-struct Range {
-    std::int64_t headBegin, headEnd, queryBegin, queryEnd, keyBegin, keyEnd;
-};
-
-std::int64_t resolvedEnd(int begin, int end, std::int64_t size, const char* axis) {
-    const std::int64_t last = end < 0 ? size : end;
-    if (begin < 0 || begin > last || last > size)
-        throw Error(
-            fmt::format("slice of the {} axis: {}..{} does not fit into 0..{}", axis, begin, end, size), {},
-            ErrorCode::Usage);
-    return last;
-}
-
-Range resolve(const Slice& slice, std::int64_t heads, std::int64_t queries, std::int64_t keys) {
-    return {slice.headBegin,  resolvedEnd(slice.headBegin, slice.headEnd, heads, "head"),
-            slice.queryBegin, resolvedEnd(slice.queryBegin, slice.queryEnd, queries, "query"),
-            slice.keyBegin,   resolvedEnd(slice.keyBegin, slice.keyEnd, keys, "key")};
-}
-
-// Calls `use` with the probabilities of successive row blocks, already narrowed to the key range.
-template <typename Use>
-void forRows(const AttentionOperator& op, const SiteRecord& record, const Range& range, Weights weights,
-             Use use) {
-    const at::NoGradGuard noGrad;
-    const std::int64_t keys = static_cast<std::int64_t>(record.keyTokens.size());
-    const std::int64_t step = rowsPerBlock(range.headEnd - range.headBegin, keys);
-    for (std::int64_t begin = range.queryBegin; begin < range.queryEnd; begin += step) {
-        const RowBlock block{range.headBegin, range.headEnd, begin, std::min(begin + step, range.queryEnd)};
-        use(recordedProbabilities(op, record, block, weights)
-                .narrow(2, range.keyBegin, range.keyEnd - range.keyBegin));
-    }
-}
-
-at::Tensor joined(const std::vector<at::Tensor>& parts, std::int64_t axis) {
-    if (parts.empty()) return {};
-    return parts.size() == 1 ? parts.front() : at::cat(parts, axis);
-}
-
-at::Tensor fuse(const at::Tensor& probs, HeadFusion fusion) {
-    switch (fusion) {
-        case HeadFusion::Mean: return at::mean(probs, {0});
-        case HeadFusion::Max: return at::amax(probs, {0});
-        case HeadFusion::Min: return at::amin(probs, {0});
-    }
-    return {};
-}
 
 const at::Tensor& named(const std::map<std::string, at::Tensor>& tensors, const std::string& name,
                         const char* what) {
@@ -111,7 +54,10 @@ Array toArray(const at::Tensor& tensor, bool dropBatch) {
     return array;
 }
 
-const at::Tensor& SiteRecord::exactLse(const AttentionOperator& op) const {
+at::Tensor SiteRecord::exactLse(const AttentionOperator& op) const {
+    if (kernelsDecline(op, Weights::Base).empty()) {
+        if (at::Tensor fromKernel = kernelLse(Lookup::Compute); fromKernel.defined()) return fromKernel;
+    }
     const std::lock_guard lock(m_mutex);
     if (m_exactLse.defined()) return m_exactLse;
     const at::NoGradGuard noGrad;
@@ -122,7 +68,7 @@ const at::Tensor& SiteRecord::exactLse(const AttentionOperator& op) const {
         // In float64: some builds of the fp32 logarithm are off by 4e-5.
         parts.push_back(at::logsumexp(
             op.logits(call, {0, heads, begin, std::min(begin + step, queries)}).to(at::kDouble), {-1}));
-    return m_exactLse = joined(parts, 1);
+    return m_exactLse = at::cat(parts, 1);
 }
 
 bool SiteRecord::usesStored(Weights weights) const {
@@ -201,63 +147,6 @@ const std::vector<int>& AttentionTrace::queryTokens(int site) const {
 }
 const std::vector<int>& AttentionTrace::keyTokens(int site) const { return m_impl->record(site).keyTokens; }
 
-Array AttentionTrace::probabilities(int site, const Slice& slice, Weights weights) const {
-    const SiteRecord& record = m_impl->record(site);
-    const Range range =
-        resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
-    std::vector<at::Tensor> parts;
-    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) { parts.push_back(probs); });
-    if (parts.empty())
-        return Array({range.headEnd - range.headBegin, 0, range.keyEnd - range.keyBegin});
-    return toArray(joined(parts, 1));
-}
-
-Array AttentionTrace::fused(int site, HeadFusion fusion, const std::vector<int>& heads, const Slice& slice,
-                            Weights weights) const {
-    const SiteRecord& record = m_impl->record(site);
-    const Range range =
-        resolve(slice, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
-    std::vector<at::Tensor> parts;
-    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
-        parts.push_back(
-            fuse(heads.empty() ? probs : probs.index_select(0, indexTensor(heads, probs.device())), fusion));
-    });
-    if (parts.empty()) return Array({0, range.keyEnd - range.keyBegin});
-    return toArray(joined(parts, 0));
-}
-
-Array AttentionTrace::rows(int site, const std::vector<int>& chosen, Weights weights) const {
-    const at::NoGradGuard noGrad;
-    const SiteRecord& record = m_impl->record(site);
-    const int heads = spec().sites[static_cast<std::size_t>(site)].heads, count = queries(site);
-    std::vector<at::Tensor> parts;
-    for (const int row : chosen) {
-        if (row < 0 || row >= count)
-            throw Error(fmt::format("row {} of a site with {} query rows", row, count), {}, ErrorCode::Usage);
-        parts.push_back(recordedProbabilities(*m_impl->op, record, {0, heads, row, row + 1}, weights));
-    }
-    return parts.empty() ? Array({heads, 0, keys(site)}) : toArray(joined(parts, 1));
-}
-
-Array AttentionTrace::columns(int site, const std::vector<int>& chosen, Weights weights) const {
-    const SiteRecord& record = m_impl->record(site);
-    for (const int column : chosen)
-        if (column < 0 || column >= keys(site))
-            throw Error(fmt::format("column {} of a site with {} keys", column, keys(site)), {},
-                        ErrorCode::Usage);
-    const Range range =
-        resolve({}, spec().sites[static_cast<std::size_t>(site)].heads, queries(site), keys(site));
-    std::vector<at::Tensor> parts;
-    forRows(*m_impl->op, record, range, weights, [&](const at::Tensor& probs) {
-        parts.push_back(probs.index_select(2, indexTensor(chosen, probs.device())));
-    });
-    return toArray(joined(parts, 1));
-}
-
-SiteStatistics AttentionTrace::statistics(int site, const StatisticsOptions& options) const {
-    return computeStatistics(*m_impl->op, m_impl->record(site), options);
-}
-
 Array AttentionTrace::query(int site) const {
     return toArray(needed(m_impl->record(site).call.query, "Q", site, spec()), true);
 }
@@ -290,29 +179,9 @@ Array AttentionTrace::valueNorms(int site) const {
     if (heads != values.size(0)) values = values.repeat_interleave(heads / values.size(0), 0);
     if (!call.outputWeight.defined()) return toArray(at::linalg_vector_norm(values, 2, {-1}));
     // |v W_O^h|^2 = v (W_h^T W_h) v^T: a small Gram matrix per head instead of vectors of the hidden size.
-    const at::Tensor weight = call.outputWeight.to(at::kFloat).view({-1, heads, dim}).permute({1, 0, 2});
+    const at::Tensor weight = call.outputWeight.to(values.device(), at::kFloat).view({-1, heads, dim}).permute({1, 0, 2});
     const at::Tensor gram = at::matmul(weight.transpose(1, 2), weight);  // [heads, dim, dim]
     return toArray((at::matmul(values, gram) * values).sum({-1}).clamp_min(0).sqrt());
-}
-
-bool AttentionTrace::hasGradient(int site) const {
-    return has(site) && m_impl->record(site).outputGradient.defined();
-}
-
-Array AttentionTrace::probabilityGradient(int site, const Slice& slice) const {
-    const at::NoGradGuard noGrad;
-    const SiteRecord& record = m_impl->record(site);
-    const at::Tensor gradient = needed(record.outputGradient, "the gradient", site, spec())[0].to(at::kFloat);
-    const Range range = resolve(slice, gradient.size(0), queries(site), keys(site));
-    at::Tensor values = record.call.value[0].to(at::kFloat);
-    if (values.size(0) != gradient.size(0))
-        values = values.repeat_interleave(gradient.size(0) / values.size(0), 0);
-    const auto heads = [&range](const at::Tensor& t) {
-        return t.narrow(0, range.headBegin, range.headEnd - range.headBegin);
-    };
-    const at::Tensor rows = heads(gradient).narrow(1, range.queryBegin, range.queryEnd - range.queryBegin);
-    const at::Tensor columns = heads(values).narrow(1, range.keyBegin, range.keyEnd - range.keyBegin);
-    return toArray(at::matmul(rows, columns.transpose(1, 2)));
 }
 
 bool AttentionTrace::hasHidden(const std::string& stage, int i) const {

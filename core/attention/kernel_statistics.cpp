@@ -1,109 +1,11 @@
 #include "attention/kernel_statistics.h"
 
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <array>
 
-#include "fovea/error.h"
-#include "fovea/kernels/statistics.h"
-
-#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
-#error "without OpenMP at::parallel_for would run on one thread"
-#endif
+#include "attention/kernel_output.h"
 
 namespace fovea {
 namespace {
-
-// Below this a bias stands for a mask. A row that has nothing else is uniform in LibTorch's softmax; the
-// kernels' sums in base 2 would overflow.
-constexpr double hugeBias = -1e30;
-
-std::optional<fv_dtype> kernelType(at::ScalarType type) {
-    switch (type) {
-        case at::kFloat: return FV_F32;
-        case at::kHalf: return FV_F16;
-        case at::kBFloat16: return FV_BF16;
-        default: return std::nullopt;
-    }
-}
-
-// The tensors that a problem points to.
-struct Operands {
-    at::Tensor query, key, bias;
-};
-
-fv_operand operandOf(const at::Tensor& tensor) {
-    return {tensor.const_data_ptr(), 0, tensor.stride(1), tensor.stride(2)};
-}
-
-at::Tensor rowsContiguous(const at::Tensor& tensor) {
-    const bool usable =
-        tensor.stride(3) == 1 && (tensor.size(1) == 1 || tensor.stride(1) > 0) && tensor.stride(2) > 0;
-    return usable ? tensor : tensor.contiguous();
-}
-
-at::Tensor biasOf(const AttentionCall& call) {
-    if (!call.bias.defined()) return {};
-    const at::Tensor bias = biasOfRankFour(call).to(at::kFloat);
-    return bias.narrow(0, 0, 1).expand({1, call.query.size(1), call.query.size(2), call.key.size(2)});
-}
-
-std::string reasonAgainst(const AttentionCall& call, const StatisticsOptions& options) {
-    const at::ScalarType type = call.query.scalar_type();
-    if (!kernelType(type)) return fmt::format("no {} kernel", c10::toString(type));
-    if (call.key.scalar_type() != type) return "queries and keys differ in type";
-    if (!call.query.device().is_cpu()) return "not on the CPU";
-    if (call.segments) return "attention within segments";
-    if (call.query.size(3) > 256) return "a head size over 256";
-    if (options.pooledBlock < 8 || options.pooledBlock > 512) return "a pooled block outside 8 to 512";
-    if (call.bias.defined() && call.bias.numel() && call.bias.min().item<double>() < hugeBias)
-        return "a mask of huge negative numbers";
-    return {};
-}
-
-fv_problem problemOf(const AttentionCall& call, const Operands& operands) {
-    fv_problem problem{};
-    problem.struct_size = sizeof problem;
-    problem.dtype = *kernelType(call.query.scalar_type());
-    problem.batch = 1;
-    problem.q_heads = call.query.size(1);
-    problem.kv_heads = call.key.size(1);
-    problem.tq = call.query.size(2);
-    problem.tk = call.key.size(2);
-    problem.d = call.query.size(3);
-    problem.query = operandOf(operands.query);
-    problem.key = operandOf(operands.key);
-    problem.scale = static_cast<float>(call.scale);
-    problem.softcap = static_cast<float>(call.softcap);
-    problem.causal = call.causal ? 1 : 0;
-    problem.q_offset = call.queryOffset;
-    problem.prefix = call.prefix;
-    problem.window_left = call.causal ? call.windowLeft : -1;
-    problem.window_right = -1;
-    if (operands.bias.defined()) {
-        problem.bias = operands.bias.const_data_ptr<float>();
-        problem.bias_stride_h = operands.bias.stride(1);
-        problem.bias_stride_q = operands.bias.stride(2);
-        problem.bias_stride_k = operands.bias.stride(3);
-    }
-    return problem;
-}
-
-void parallelFor(void*, std::int64_t parts, void (*body)(void*, std::int64_t), void* argument) {
-    at::parallel_for(0, parts, 1, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t part = begin; part < end; ++part) body(argument, part);
-    });
-}
-
-fv_output outputOf(Array& array) {
-    std::int64_t size = 1;
-    for (std::size_t axis = 1; axis < array.shape.size(); ++axis) size *= array.shape[axis];
-    return {array.values.data(), 0, size};
-}
 
 // Rows that see fewer than k keys go on with the first keys that they do not see, at probability 0, as a sort
 // would.
@@ -120,52 +22,103 @@ void fillIndices(const std::vector<std::int32_t>& found, std::int64_t k, Array& 
     }
 }
 
+// The outputs of some successive heads.
+struct Outputs {
+    Outputs(SiteStatistics& out, std::vector<std::int32_t>& topk, std::int64_t head, std::int64_t heads,
+            const at::Device& device)
+        : colsum(of(out.colsum, head, heads, device)), colmax(of(out.colmax, head, heads, device)),
+          entropy(of(out.entropy, head, heads, device)), rowmax(of(out.rowmax, head, heads, device)),
+          topkValue(of(out.topkValue, head, heads, device)), pooled(of(out.pooled, head, heads, device)),
+          topkIndex(topk.data() + head * size(out.topkIndex), heads, size(out.topkIndex), device) {}
+
+    void ask(fv_stats_request& request) const {
+        request.col_sum = colsum.output();
+        request.col_max = colmax.output();
+        request.row_entropy = entropy.output();
+        request.row_max = rowmax.output();
+        request.topk_value = topkValue.output();
+        request.topk_index = topkIndex.output();
+        request.pooled_mean = pooled.output();
+    }
+    void fetch() const {
+        for (const KernelOutput<float>* one : {&colsum, &colmax, &entropy, &rowmax, &topkValue, &pooled})
+            one->fetch();
+        topkIndex.fetch();
+    }
+
+private:
+    static std::int64_t size(const Array& array) {
+        return static_cast<std::int64_t>(array.values.size()) / array.shape[0];
+    }
+    static KernelOutput<float> of(Array& array, std::int64_t head, std::int64_t heads, const at::Device& device) {
+        return {array.values.data() + head * size(array), heads, size(array), device};
+    }
+
+    KernelOutput<float> colsum, colmax, entropy, rowmax, topkValue, pooled;
+    KernelOutput<std::int32_t> topkIndex;
+};
+
+// What a request of the part's shape takes; its outputs are never touched.
+std::uint64_t scratchOf(const AttentionCall& call, const KernelPart& part, const SiteStatistics& out,
+                        const StatisticsOptions& options) {
+    static float nothing[2];
+    const fv_output some{nothing, 0, 1};
+    fv_stats_request request{};
+    request.struct_size = sizeof request;
+    request.col_sum = request.col_max = request.row_entropy = request.row_max = request.pooled_mean = some;
+    request.topk_value = request.topk_index = some;
+    request.topk = out.topkIndex.shape[2];
+    request.block = options.pooledBlock;
+    return kernelScratch(KernelProblem(call, part).problem(), request, call.query.device());
+}
+
 }  // namespace
 
 std::optional<SiteStatistics> kernelStatistics(const SiteRecord& record, const StatisticsOptions& options,
                                                std::string& declined) {
     const AttentionCall& call = record.call;
-    declined = reasonAgainst(call, options);
-    if (!declined.empty()) return std::nullopt;
-    const Operands operands{rowsContiguous(call.query), rowsContiguous(call.key), biasOf(call)};
-    const fv_problem problem = problemOf(call, operands);
-    SiteStatistics out = emptyStatistics(record, problem.q_heads, options);
-    const std::int64_t k = out.topkIndex.shape[2];
-    std::vector<std::int32_t> topk(out.topkIndex.values.size());
-
-    fv_stats_request request{};
-    request.struct_size = sizeof request;
-    request.col_sum = outputOf(out.colsum);
-    request.col_max = outputOf(out.colmax);
-    request.row_entropy = outputOf(out.entropy);
-    request.row_max = outputOf(out.rowmax);
-    request.topk = k;
-    request.topk_value = outputOf(out.topkValue);
-    request.topk_index = {topk.data(), 0, problem.tq * k};
-    request.block = options.pooledBlock;
-    request.pooled_mean = outputOf(out.pooled);
-
-    std::array<char, 256> message{};
-    fv_exec exec{};
-    exec.struct_size = sizeof exec;
-    exec.threads = at::get_num_threads();
-    exec.parallel_for = parallelFor;
-    exec.message = message.data();
-    exec.message_size = message.size();
-
-    std::size_t bytes = 0;
-    fv_status status = fv_stats_workspace(&problem, &request, &exec, &bytes);
-    if (status == FV_OK) {
-        const at::Tensor workspace = at::empty({static_cast<std::int64_t>(bytes)}, at::kByte);
-        status = fv_stats_run(&problem, &request, &exec, workspace.mutable_data_ptr(), bytes);
-    }
-    if (status != FV_OK) {
-        declined = message[0] ? message.data() : fv_status_text(status);
+    if (options.pooledBlock < 8 || options.pooledBlock > 512) {
+        declined = "a pooled block outside 8 to 512";
         return std::nullopt;
     }
+    const at::Device device = call.query.device();
+    SiteStatistics out = emptyStatistics(record, call.query.size(1), options);
+    const std::int64_t k = out.topkIndex.shape[2];
+    std::vector<std::int32_t> topk(out.topkIndex.values.size());
+    // On CUDA the log-sum-exp also tells whether the logits are finite.
+    const at::Tensor lse =
+        record.kernelLse(device.is_cpu() ? SiteRecord::Lookup::Kept : SiteRecord::Lookup::Compute);
+    if (!lse.defined() && !device.is_cpu()) {
+        declined = "logits that are not finite";
+        return std::nullopt;
+    }
+    std::int64_t head = 0;
+    const bool done = inHeadChunks(
+        wholeCall(call), call.query.size(1) / call.key.size(1),
+        [&](const KernelPart& part) { return scratchOf(call, part, out, options); },
+        [&](const KernelPart& part) {
+            KernelProblem problem(call, part);
+            if (lse.defined()) problem.giveLse(lse, part);
+            const auto heads = static_cast<std::int64_t>(part.heads.size());
+            const Outputs outputs(out, topk, head, heads, device);
+            fv_stats_request request{};
+            request.struct_size = sizeof request;
+            request.topk = k;
+            request.block = options.pooledBlock;
+            outputs.ask(request);
+            if (!runKernel(problem.problem(), request, device, declined)) return false;
+            outputs.fetch();
+            head += heads;
+            return true;
+        });
+    if (!done) return std::nullopt;
     fillIndices(topk, k, out.topkIndex);
-    out.route = "kernel";
+    out.route = kernelRoute(device);
     return out;
+}
+
+std::string kernelRoute(const at::Device& device) {
+    return device.is_cpu() ? "kernel" : "kernel on " + device.str();
 }
 
 }  // namespace fovea

@@ -32,12 +32,24 @@ struct SiteRecord {
     /// Whether stored probabilities serve these weights; throws Error (Usage) where nothing does.
     bool usesStored(Weights weights) const;
 
-    /// Log-sum-exp of the logits in fp32 (float64 stays), [heads, query]; computed once, then kept.
-    const at::Tensor& exactLse(const AttentionOperator& op) const;
+    /// Log-sum-exp of the logits, [heads, query], fp32 or float64; computed once, then kept.
+    at::Tensor exactLse(const AttentionOperator& op) const;
+
+    /// Why the kernels do not serve these weights; "" when they do. What depends on the call alone is found
+    /// once.
+    std::string kernelsDecline(const AttentionOperator& op, Weights weights) const;
+    /// Log-sum-exp by the kernels, fp32 [heads, query] on the device of Q; computed once, then kept. Undefined
+    /// when `wanted` is Lookup::Kept and there is none yet, or when the logits are not finite, which
+    /// kernelsDecline then says.
+    enum class Lookup { Kept, Compute };
+    at::Tensor kernelLse(Lookup wanted) const;
 
 private:
+    at::Tensor computeKernelLse() const;
+
     mutable std::mutex m_mutex;
-    mutable at::Tensor m_exactLse;
+    mutable at::Tensor m_exactLse, m_kernelLse;
+    mutable std::optional<std::string> m_declined;  // of the call
 };
 
 struct AttentionTrace::Impl {
