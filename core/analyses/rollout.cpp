@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "common/attention_chain.h"
 #include "common/attention_maps.h"
-#include "common/rollout_chain.h"
 #include "common/token_grid.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -26,67 +26,24 @@ SiteChoice layersFrom(const ModelSpec& spec, const nlohmann::json& params) {
     return choice;
 }
 
-struct Fusion {
-    HeadFusion heads = HeadFusion::Mean;
-    double discard = 0;
-    std::string headText;
-    Weights weights = Weights::Effective;
-};
-
-// Carries the weights of the tokens that leave a layer down to those that enter it. Both [tokens of the
-// stage].
-std::vector<double> throughLayer(const AttentionTrace& trace, int site, const Fusion& fusion,
-                                 const std::vector<double>& weights) {
-    const std::vector<int>& tokens = trace.queryTokens(site);
-    const AttentionSite& where = trace.spec().sites[static_cast<std::size_t>(site)];
-    const std::vector<int> heads = chosenHeads(where, fusion.headText);
-    std::vector<double> here(tokens.size()), below(tokens.size());
-    std::vector<int> rows;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        here[i] = weights[static_cast<std::size_t>(tokens[i])];
-        if (here[i] != 0) rows.push_back(static_cast<int>(i));
-    }
-    if (fusion.discard > 0) {
-        Array map = trace.fused(site, fusion.heads, heads, {}, fusion.weights);
-        discardLowest(map, fusion.discard);
-        rolloutStep(map, 0, here, below);
-    } else {
-        forRuns(rows, blockLength(where.heads, trace.keys(site)), [&](int begin, int end) {
-            const Slice slice{.queryBegin = begin, .queryEnd = end};
-            rolloutStep(trace.fused(site, fusion.heads, heads, slice, fusion.weights), begin, here, below);
-        });
-    }
-    std::vector<double> out(weights.size(), 0.0);
-    for (std::size_t i = 0; i < tokens.size(); ++i) out[static_cast<std::size_t>(tokens[i])] = below[i];
-    return out;
-}
-
-std::vector<double> startWeights(const AttentionTrace& trace, int lastSite, const QueryChoice& queries,
-                                 int tokens) {
-    const std::vector<int> left = positionsIn(trace.queryTokens(lastSite), queries.tokens);
-    if (left.empty())
-        throw Error("queries: none of them is left in the last layer after pruning", {}, ErrorCode::Usage);
-    std::vector<double> weights(static_cast<std::size_t>(tokens), 0.0);
-    for (const int position : left)
-        weights[static_cast<std::size_t>(trace.queryTokens(lastSite)[static_cast<std::size_t>(position)])] =
-            1.0 / static_cast<double>(left.size());
-    return weights;
-}
-
 std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = layersFrom(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
     const QueryChoice queries =
         chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
-    const Fusion fusion{chosenFusion(params), params.at("discard").get<double>(),
-                        params.at("heads").get<std::string>(), chosenWeights(params)};
-    std::vector<double> weights = startWeights(trace, choice.sites.back(), queries, stage.size());
+    ChainFusion fusion{chosenFusion(params), {}, params.at("discard").get<double>(), chosenWeights(params)};
+    std::vector<double> weights = chainStart(trace, choice.sites.back(), queries, stage.size());
     for (std::size_t i = choice.sites.size(); i-- > 0;) {
         const std::size_t done = choice.sites.size() - 1 - i;
         context.job().progress(static_cast<double>(done) / static_cast<double>(choice.sites.size()),
                                "rollout");
-        weights = throughLayer(trace, choice.sites[i], fusion, weights);
+        const int site = choice.sites[i];
+        fusion.chosen = chosenHeads(trace.spec().sites[static_cast<std::size_t>(site)],
+                                    params.at("heads").get<std::string>());
+        weights = throughSite(trace, site, weights, [&](const std::vector<double>& here) {
+            return rolloutThrough(trace, site, fusion, here);
+        });
     }
     std::vector<float> values(weights.begin(), weights.end());
     std::string title =

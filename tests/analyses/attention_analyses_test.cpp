@@ -110,7 +110,7 @@ TEST_CASE("attention_from is the mean row of the queries") {
     const auto most = toy.run("attention_from", {{"fusion", "max"}, {"queries", "4"}});
     float largest = 0;
     for (int head = 0; head < 4; ++head) largest = std::max(largest, last.at(head, 4, 7));
-    CHECK(scores(most)[7] == largest);
+    CHECK(scores(most)[7] == doctest::Approx(largest).epsilon(1e-6));
 }
 
 TEST_CASE("a title speaks of fused heads only where heads are fused") {
@@ -151,11 +151,57 @@ TEST_CASE("rollout equals the product of whole matrices") {
             CHECK(static_cast<double>(scores(found)[static_cast<std::size_t>(key)]) ==
                   doctest::Approx(whole[static_cast<std::size_t>(4 * n + key)]).epsilon(1e-5));
     }
+    // All tokens as queries: then a mean of heads is one product with A^T.
+    std::vector<double> whole = product(halfIdentity(toy.whole(2), HeadFusion::Mean),
+                                        halfIdentity(toy.whole(1), HeadFusion::Mean), n);
+    const auto every = toy.run("rollout", {{"start_layer", 1}, {"queries", "0-12"}});
+    for (int key = 0; key < n; ++key) {
+        double mean = 0;
+        for (int query = 0; query < n; ++query) mean += whole[static_cast<std::size_t>(query * n + key)] / n;
+        CHECK(static_cast<double>(scores(every)[static_cast<std::size_t>(key)]) ==
+              doctest::Approx(mean).epsilon(1e-5));
+    }
     double sum = 0;
     const auto discarded = toy.run("rollout", {{"discard", 0.9}});
     for (const float value : scores(discarded)) sum += static_cast<double>(value);
     CHECK(sum == doctest::Approx(1));
     CHECK_THROWS_AS(toy.run("rollout", {{"start_layer", 3}}), Error);
+}
+
+TEST_CASE("relevance equals the product of whole matrices") {
+    const Toy toy;
+    const int n = toy.tokens();
+    RunSpec spec;
+    spec.objective = Objective{Objective::Kind::Logit, "logits", 1};
+    spec.gradients.attention = true;
+    const auto trace = runModel(*toy.model, *toy.input, spec).trace;
+    for (const std::string part : {"positive", "signed", "absolute"}) {
+        std::vector<double> whole(static_cast<std::size_t>(n * n), 0.0);
+        for (int i = 0; i < n; ++i) whole[static_cast<std::size_t>(i * n + i)] = 1;
+        for (int layer = 0; layer < 3; ++layer) {  // R = (I + E_L) ... (I + E_1)
+            const Array probs = trace->probabilities(layer), gradient = trace->probabilityGradient(layer);
+            std::vector<double> step(static_cast<std::size_t>(n * n), 0.0);
+            for (int i = 0; i < n; ++i)
+                for (int j = 0; j < n; ++j) {
+                    double& cell = step[static_cast<std::size_t>(i * n + j)];
+                    for (int head = 0; head < 4; ++head) {
+                        const double e = static_cast<double>(probs.at(head, i, j)) *
+                                         static_cast<double>(gradient.at(head, i, j)) / 4;
+                        cell += part == "positive" ? std::max(e, 0.0) : part == "signed" ? e : std::abs(e);
+                    }
+                    if (i == j) cell += 1;
+                }
+            whole = product(step, whole, n);
+        }
+        const auto found = toy.run("relevance", {{"part", part}, {"target", "1"}, {"queries", "0"}});
+        double largest = 0;
+        for (int key = 0; key < n; ++key)
+            largest = std::max(largest, std::abs(whole[static_cast<std::size_t>(key)] - (key == 0 ? 1 : 0)));
+        for (int key = 0; key < n; ++key)
+            CHECK(std::abs(static_cast<double>(scores(found)[static_cast<std::size_t>(key)]) -
+                           (whole[static_cast<std::size_t>(key)] - (key == 0 ? 1 : 0))) < 1e-5 * largest);
+    }
+    CHECK_THROWS_AS(toy.run("relevance", {{"target", "9"}}), Error);
 }
 
 TEST_CASE("attention matrix: tiles, pooled means, and a life of its own") {

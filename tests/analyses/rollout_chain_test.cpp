@@ -75,3 +75,33 @@ TEST_CASE("discarding drops exactly the lowest share, ties by place") {
     fovea::discardLowest(map, 1);
     CHECK(std::accumulate(map.values.begin(), map.values.end(), 0.0F) == 0);
 }
+
+TEST_CASE("a map that passes in blocks loses the same entries") {
+    Array whole({30, 17});
+    for (std::size_t i = 0; i < whole.values.size(); ++i)
+        whole.values[i] = static_cast<float>((i * 7919) % 53) / 53 - 0.2F;  // negative ones and many equals, too
+    for (const double ratio : {0.0, 0.01, 0.5, 0.93, 1.0}) {
+        Array expected = whole;
+        std::vector<std::size_t> order(whole.values.size());
+        std::iota(order.begin(), order.end(), std::size_t{0});
+        std::stable_sort(order.begin(), order.end(),
+                         [&](std::size_t a, std::size_t b) { return whole.values[a] < whole.values[b]; });
+        const auto count = static_cast<std::size_t>(ratio * static_cast<double>(order.size()));
+        for (std::size_t i = 0; i < count; ++i) expected.values[order[i]] = 0;
+        const auto blocks = [&](auto use) {
+            for (std::int64_t row = 0; row < 30; row += 7) {
+                const std::int64_t rows = std::min<std::int64_t>(7, 30 - row);
+                Array block({rows, 17});
+                std::copy_n(whole.values.begin() + row * 17, rows * 17, block.values.begin());
+                use(std::move(block));
+            }
+        };
+        fovea::LowestShare lowest(30 * 17, ratio, [&](const std::function<void(const Array&)>& use) { blocks(use); });
+        std::vector<float> found;
+        blocks([&](Array block) {
+            lowest.apply(block);
+            found.insert(found.end(), block.values.begin(), block.values.end());
+        });
+        CHECK(found == expected.values);
+    }
+}
