@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "attention/kernel_forward.h"
 #include "attention/kv_cache.h"
 #include "attention/probabilities.h"
 #include "attention/recorder.h"
@@ -171,25 +172,19 @@ at::Tensor Forward::recordedOutput(const std::string& name) const {
     return found == m_outputs.end() ? at::Tensor() : found->second;
 }
 
-// Heads that an edit changes are computed again, from their edited probabilities, and overwrite their slice;
-// the other heads keep the bits of the route.
+// Heads that an edit changes are computed again and overwrite their slice; the other heads keep the bits of the
+// route.
 at::Tensor Forward::applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain) {
-    const std::int64_t heads = call.query.size(1), queries = call.query.size(2);
-    const std::int64_t group = heads / call.key.size(1);
     at::Tensor output = plain;
-    for (const std::int64_t head : recomputedHeads(edit, heads)) {
-        const at::Tensor values = call.value[0][head / group];
-        SiteEdit ungained = edit;
-        ungained.headGain.clear();
-        const std::int64_t step = rowsPerBlock(1, call.key.size(2));
-        std::vector<at::Tensor> parts;
-        for (std::int64_t begin = 0; begin < queries; begin += step) {
-            const RowBlock block{head, head + 1, begin, std::min(begin + step, queries)};
-            const at::Tensor probs = blockProbabilities(*m_dense, call, &ungained, block);
-            parts.push_back(at::matmul(probs.to(values.scalar_type()), values));
-        }
-        const at::Tensor slice = at::cat(parts, 1).unsqueeze(0).to(output.scalar_type());
-        output = at::index_copy(output, 1, at::tensor({head}, at::kLong).to(output.device()), slice);
+    const std::vector<std::int64_t> heads = recomputedHeads(edit, call.query.size(1));
+    if (!heads.empty()) {
+        std::string declined = m_spec.route == RouteChoice::Explicit ? "the explicit route was asked for" : "";
+        at::Tensor changed = declined.empty() ? editedHeads(call, edit, heads, declined) : at::Tensor();
+        m_routes->count(changed.defined() ? kernelEdit : explicitEdit,
+                        changed.defined() ? std::vector<std::string>() : std::vector{"kernel: " + declined});
+        if (!changed.defined()) changed = explicitHeads(call, edit, heads);
+        output = at::index_copy(output, 1, at::tensor(heads, at::kLong).to(output.device()),
+                                changed.to(output.scalar_type()));
     }
     if (!edit.headGain.empty()) {
         const at::Tensor gain =
@@ -209,6 +204,27 @@ void Forward::useAdapters(const AdapterSet* adapters) {
     const bool acts = std::any_of(m_adapterStrengths.begin(), m_adapterStrengths.end(),
                                   [](double strength) { return strength != 0; });
     m_adapters = acts ? adapters : nullptr;
+}
+
+// The heads from their edited probabilities, row block by row block; differentiable.
+at::Tensor Forward::explicitHeads(const AttentionCall& call, const SiteEdit& edit,
+                                  const std::vector<std::int64_t>& heads) const {
+    const std::int64_t queries = call.query.size(2), group = call.query.size(1) / call.key.size(1);
+    SiteEdit ungained = edit;
+    ungained.headGain.clear();
+    const std::int64_t step = rowsPerBlock(1, call.key.size(2));
+    std::vector<at::Tensor> changed;
+    for (const std::int64_t head : heads) {
+        const at::Tensor values = call.value[0][head / group];
+        std::vector<at::Tensor> parts;
+        for (std::int64_t begin = 0; begin < queries; begin += step) {
+            const RowBlock block{head, head + 1, begin, std::min(begin + step, queries)};
+            const at::Tensor probs = blockProbabilities(*m_dense, call, &ungained, block);
+            parts.push_back(at::matmul(probs.to(values.scalar_type()), values));
+        }
+        changed.push_back(at::cat(parts, 1).unsqueeze(0));
+    }
+    return at::cat(changed, 1);
 }
 
 at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
@@ -330,6 +346,7 @@ RunResult Forward::finishGeneration(TokenMap tokens) {
 
 void Forward::addCounts(RunResult& result) const {
     result.routes = m_routes->reports();
+    for (std::string& notice : m_routes->notices()) result.notices.push_back(std::move(notice));
     result.blocksRun = m_blocksRun;
     result.blocksResumed = m_blocksResumed;
 }

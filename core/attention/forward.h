@@ -122,6 +122,8 @@ public:
 
 private:
     at::Tensor applyEdit(const AttentionCall& call, const SiteEdit& edit, const at::Tensor& plain);
+    at::Tensor explicitHeads(const AttentionCall& call, const SiteEdit& edit,
+                             const std::vector<std::int64_t>& heads) const;
     at::Tensor pruned(const std::string& stage, int block, const at::Tensor& x);
     at::Tensor resolveObjective(RunResult& result);
     std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;

@@ -7,6 +7,7 @@
 #include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/repeat_interleave.h>
 
+#include "attention/kernel_forward.h"
 #include "attention/routes.h"
 #include "attention/visibility.h"
 
@@ -125,7 +126,8 @@ const std::vector<Route>& fusedRoutes() {
     static const std::vector<Route> routes = {{"cudnn", cudnnDeclines, runCudnn},
                                               {"flash", flashDeclines, runFlash},
                                               {"efficient", efficientDeclines, runEfficient},
-                                              {"flash_cpu", cpuFlashDeclines, runCpuFlash}};
+                                              {"flash_cpu", cpuFlashDeclines, runCpuFlash},
+                                              {"kernel", kernelForwardDeclines, runKernelForward}};
     return routes;
 }
 

@@ -4,12 +4,15 @@
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/repeat_interleave.h>
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <sstream>
 
 #include "attention/probabilities.h"
+#include "attention/route_probe.h"
 #include "attention/visibility.h"
 #include "fovea/error.h"
 
@@ -93,42 +96,67 @@ RouteOutput explicitRoute(const AttentionCall& call, const AttentionOperator& de
     return {at::cat(outputs, 1).unsqueeze(0), at::cat(lses, 1).unsqueeze(0)};
 }
 
+// A call as fused operators take it: whole, or, where they do not know its mask, cut into blocks of rows with the mask
+// as a bias.
+struct RouteTable::Pieces {
+    const AttentionCall& call;
+    std::vector<MaskBlock> blocks;
+
+    AttentionCall first() const { return blocks.empty() ? call : blockCall(call, blocks.front()); }
+
+    RouteOutput run(const Route& route) const {
+        if (blocks.empty()) return route.run(call);
+        std::vector<at::Tensor> outputs, lses;
+        for (const MaskBlock& block : blocks) {
+            RouteOutput part = route.run(blockCall(call, block));
+            outputs.push_back(part.output);
+            lses.push_back(part.lse);
+        }
+        return {at::cat(outputs, 2), at::cat(lses, 2)};
+    }
+};
+
+// What a route gave, or why it did not.
+std::string RouteTable::tryRoute(const Route& route, const Pieces& pieces, RouteOutput& output) {
+    const AttentionCall first = pieces.first();
+    std::string reason = route.declines(first);
+    if (reason.empty()) reason = probeRoute(route, first);
+    if (!reason.empty()) return reason;
+    try {
+        output = pieces.run(route);
+    } catch (const c10::OutOfMemoryError&) {
+        throw;
+    } catch (const c10::Error& error) {  // checks of its own that ours do not know
+        return std::string("failed: ") + error.what_without_backtrace();
+    }
+    const at::Tensor& q = pieces.call.query;
+    const bool fits =
+        output.output.sizes() == at::IntArrayRef({1, q.size(1), q.size(2), pieces.call.value.size(3)}) &&
+        output.lse.sizes() == at::IntArrayRef({1, q.size(1), q.size(2)});
+    return fits ? "" : "gave tensors of unknown shapes";
+}
+
 RouteOutput RouteTable::run(const AttentionCall& given, const AttentionOperator& dense) {
     checkCall(given);
     if (given.segments) return runSegments(given, dense);
     const AttentionCall call = foldedHeads(withoutIdleMask(given));
-    // Masks that fused operators do not know go in as biases of blocks of rows; the explicit route needs none.
     const bool inBlocks = call.causal && !isPlainCausal(call) && call.queryOffset >= 0 &&
                           m_choice != RouteChoice::Explicit && call.softcap == 0;
-    const auto blocks = inBlocks ? rowBlocks(call) : std::vector<MaskBlock>{};
+    const Pieces pieces{call, inBlocks ? rowBlocks(call) : std::vector<MaskBlock>{}};
     std::vector<std::string> declined;
-    const Route* route = choose(blocks.empty() ? call : blockCall(call, blocks.front()), declined);
-    RouteOutput output;
-    if (!route) {
-        output = explicitRoute(call, dense);
-    } else if (blocks.empty()) {
-        output = route->run(call);
-    } else {
-        std::vector<at::Tensor> outputs, lses;
-        for (const MaskBlock& block : blocks) {
-            RouteOutput part = route->run(blockCall(call, block));
-            outputs.push_back(part.output);
-            lses.push_back(part.lse);
-        }
-        output = {at::cat(outputs, 2), at::cat(lses, 2)};
-    }
-    count(route ? route->name : "explicit", std::move(declined));
-    return unfolded(std::move(output), given);
-}
-
-const Route* RouteTable::choose(const AttentionCall& call, std::vector<std::string>& declined) const {
     for (const Route& route : fusedRoutes()) {
-        const std::string reason =
-            m_choice == RouteChoice::Explicit ? "the explicit route was asked for" : route.declines(call);
-        if (reason.empty()) return &route;
+        RouteOutput output;
+        const std::string reason = m_choice == RouteChoice::Explicit ? "the explicit route was asked for"
+                                                                     : tryRoute(route, pieces, output);
+        if (reason.empty()) {
+            count(route.name, std::move(declined));
+            return unfolded(std::move(output), given);
+        }
         declined.push_back(std::string(route.name) + ": " + reason);
     }
-    return nullptr;
+    RouteOutput output = explicitRoute(call, dense);
+    count("explicit", std::move(declined));
+    return unfolded(std::move(output), given);
 }
 
 // Segments of one length become further heads of one call: no [tokens, tokens] map, no route of its own.
@@ -159,6 +187,18 @@ RouteOutput RouteTable::runSegments(const AttentionCall& call, const AttentionOp
     }
     const at::Tensor& places = call.segments->places();
     return {at::cat(outputs, 2).index_select(2, places), at::cat(lses, 2).index_select(2, places)};
+}
+
+std::vector<std::string> RouteTable::notices() const {
+    std::vector<std::string> list;
+    for (const RouteReport& report : m_reports) {
+        const bool edit = report.route == explicitEdit;
+        if (m_choice == RouteChoice::Explicit || (report.route != "explicit" && !edit)) continue;
+        list.push_back(fmt::format("{} {} by explicit matrix products, which take more time and memory: {}",
+                                   report.calls, edit ? "edited attentions ran" : "attentions ran",
+                                   fmt::join(report.declined, "; ")));
+    }
+    return list;
 }
 
 void RouteTable::count(const char* name, std::vector<std::string> declined) {

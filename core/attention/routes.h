@@ -33,15 +33,22 @@ public:
 
     RouteOutput run(const AttentionCall& call, const AttentionOperator& dense);
     std::vector<RouteReport> reports() const { return m_reports; }
+    /// What to warn of: calls and edits that fell back to explicit products though nobody asked for them.
+    std::vector<std::string> notices() const;
+    /// Notes that something ran once by a route.
+    void count(const char* name, std::vector<std::string> declined);
 
 private:
-    const Route* choose(const AttentionCall& call, std::vector<std::string>& declined) const;
+    struct Pieces;
+    static std::string tryRoute(const Route& route, const Pieces& pieces, RouteOutput& output);
     RouteOutput runSegments(const AttentionCall& call, const AttentionOperator& dense);
-    void count(const char* name, std::vector<std::string> declined);
 
     RouteChoice m_choice;
     std::vector<RouteReport> m_reports;
 };
+
+/// How edited heads are computed again, as route reports name it.
+constexpr const char *kernelEdit = "edit by the kernel", *explicitEdit = "edit by explicit products";
 
 /// The fused routes in order of preference (core/attention/fused_routes.cpp).
 const std::vector<Route>& fusedRoutes();

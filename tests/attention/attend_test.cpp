@@ -151,7 +151,23 @@ TEST_CASE("the fused and the explicit route agree and say why others declined") 
     CHECK(a.routes[0].declined.front() == "cudnn: needs a CUDA device");
     CHECK(b.routes[0].route == "explicit");
     options.softcap = 2;
-    CHECK(runModel(*makeToyModel(options), *makeToyInput(options), fused).routes[0].route == "explicit");
+    const RunResult capped = runModel(*makeToyModel(options), *makeToyInput(options), fused);
+    CHECK(capped.routes[0].route == "kernel");
+    CHECK(capped.notices.empty());
+    const RunResult plain = runModel(*makeToyModel(options), *makeToyInput(options), explicitly);
+    CHECK(largestDifference(capped.trace->output("logits"), plain.trace->output("logits")) < 2e-6);
+    CHECK(plain.notices.empty());
+}
+
+TEST_CASE("a fall-back to explicit products is said") {
+    ToyOptions options;
+    options.softcap = 2;
+    options.dtype = at::kDouble;  // no kernel
+    const RunResult result = runModel(*makeToyModel(options), *makeToyInput(options), {});
+    CHECK(result.routes[0].route == "explicit");
+    REQUIRE(result.notices.size() == 1);
+    CHECK(result.notices[0].find("3 attentions ran by explicit matrix products") == 0);
+    CHECK(result.notices[0].find("kernel: no Double kernel") != std::string::npos);
 }
 
 TEST_CASE("bf16 keeps statistics in fp32") {
