@@ -5,6 +5,7 @@
 #include "command.h"
 #include "fovea/error.h"
 #include "picture_names.h"
+#include "session_outputs.h"
 #include "session/finding_file.h"
 
 namespace fovea::cli {
@@ -33,12 +34,15 @@ int run(Toolbox& toolbox, const Options& options) {
         if (options.format == "csv") {
             toolbox.print(numbersCsv(numbers));
         } else {
-            toolbox.printJson(numbersJson(numbers));
+            nlohmann::ordered_json json = numbersJson(numbers);
+            if (toolbox.options().json) json["routes"] = routesJson(toolbox, session, toolbox.job());
+            toolbox.printJson(json);
         }
         return exitDone;
     }
     writeNumbers(options.output, numbers);
-    if (toolbox.options().json) toolbox.printJson({{"files", {options.output}}});
+    if (toolbox.options().json)
+        toolbox.printJson({{"files", {options.output}}, {"routes", routesJson(toolbox, session, toolbox.job())}});
     toolbox.note("wrote " + options.output);
     return exitDone;
 }

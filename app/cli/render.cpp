@@ -5,6 +5,7 @@
 #include "fovea/error.h"
 #include "picture_files.h"
 #include "picture_names.h"
+#include "session_outputs.h"
 
 namespace fovea::cli {
 namespace {
@@ -68,7 +69,8 @@ int run(Toolbox& toolbox, const Options& options) {
         for (const std::string& notice : result->notices) toolbox.warn(notice);
         toolbox.note("wrote " + file.string());
     }
-    if (toolbox.options().json) toolbox.printJson({{"files", std::move(files)}});
+    if (toolbox.options().json)
+        toolbox.printJson({{"files", std::move(files)}, {"routes", routesJson(toolbox, session, job)}});
     return exitDone;
 }
 

@@ -110,6 +110,17 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
     return written;
 }
 
+nlohmann::ordered_json routesJson(const RunResult& run) {
+    nlohmann::ordered_json routes = nlohmann::ordered_json::array();
+    for (const RouteReport& route : run.routes)
+        routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
+    return routes;
+}
+
+nlohmann::ordered_json routesJson(Toolbox& toolbox, const Session& session, const JobContext& job) {
+    return routesJson(*toolbox.engine().run(session, 0, {}, job));
+}
+
 std::vector<Prediction> predictions(const AttentionTrace& trace, int count) {
     const std::vector<std::string> names = trace.outputNames();
     if (std::find(names.begin(), names.end(), "logits") == names.end()) return {};

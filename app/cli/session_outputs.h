@@ -1,9 +1,11 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "fovea/run.h"
 #include "toolbox.h"
 
 namespace fovea::cli {
@@ -23,6 +25,11 @@ std::vector<std::filesystem::path> writeOutputs(Toolbox& toolbox, const Session&
 /// Throws what writeOutputs() would throw for the session's names and catalogue entries, before anything is
 /// computed.
 void checkOutputs(Toolbox& toolbox, const Session& session);
+
+/// Which attention routes served a run and why others declined, for `--json` output.
+nlohmann::ordered_json routesJson(const RunResult& run);
+/// The same of the session's main run of its first item.
+nlohmann::ordered_json routesJson(Toolbox& toolbox, const Session& session, const JobContext& job);
 
 /// The most probable class of an item; empty label without a classifier.
 struct Prediction {

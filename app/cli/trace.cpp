@@ -7,6 +7,7 @@
 #include "fovea/error.h"
 #include "io/file_identity.h"
 #include "picture_names.h"
+#include "session_outputs.h"
 
 namespace fovea::cli {
 namespace {
@@ -67,13 +68,10 @@ int run(Toolbox& toolbox, const Options& options) {
     for (const auto& run : runs)
         for (const std::string& notice : run->notices) toolbox.warn(notice);
     if (toolbox.options().json) {
-        nlohmann::ordered_json routes = nlohmann::ordered_json::array();
-        for (const RouteReport& route : runs.front()->routes)
-            routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
         toolbox.printJson({{"file", options.output},
                            {"bytes", bytes},
                            {"items", count},
-                           {"routes", std::move(routes)},
+                           {"routes", routesJson(*runs.front())},
                            {"notices", model->spec().weights.notices}});
     }
     toolbox.note(fmt::format("wrote {} ({})", options.output, formatBytes(bytes)));

@@ -152,7 +152,7 @@ ordered_json listJson(const std::vector<Compared>& list) {
 }
 
 ordered_json toJson(const Verification& v) {
-    ordered_json routes = ordered_json::array(), top = ordered_json::array(), sites = ordered_json::array();
+    ordered_json top = ordered_json::array(), sites = ordered_json::array();
     for (const CheckedSite& site : v.sites) {
         ordered_json entry = {{"name", site.name},
                               {"probabilities", site.check.probabilities},
@@ -161,8 +161,6 @@ ordered_json toJson(const Verification& v) {
         if (site.check.output) entry["output"] = *site.check.output;
         sites.push_back(std::move(entry));
     }
-    for (const RouteReport& route : v.fused.routes)
-        routes.push_back({{"route", route.route}, {"calls", route.calls}, {"declined", route.declined}});
     for (const Prediction& p : predictions(*v.fused.trace, 5))
         top.push_back(
             {{"label", p.label}, {"class", p.index}, {"probability", p.probability}, {"logit", p.logit}});
@@ -173,7 +171,7 @@ ordered_json toJson(const Verification& v) {
             {"compute_dtype", v.spec.computeDtype},
             {"device", v.spec.device},
             {"weights", fovea::toJson(v.spec)["weights"]},
-            {"routes", std::move(routes)},
+            {"routes", routesJson(v.fused)},
             {"reference", {{"dtype", "float64"}, {"route", "explicit"}}},
             {"float64_loops", std::move(sites)},
             {"probabilities", listJson(v.probabilities)},
