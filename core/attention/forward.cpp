@@ -87,6 +87,8 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
 
 Forward::~Forward() = default;
 
+void Forward::limitRecording(std::uint64_t bytes) { m_recorder->limitSites(bytes); }
+
 at::Tensor Forward::attend(const AttentionCall& call) {
     const AttentionSite& site = m_model.sites.at(static_cast<std::size_t>(call.site));
     m_job.progress(done(), site.address());
@@ -347,6 +349,10 @@ RunResult Forward::finishGeneration(TokenMap tokens) {
 void Forward::addCounts(RunResult& result) const {
     result.routes = m_routes->reports();
     for (std::string& notice : m_routes->notices()) result.notices.push_back(std::move(notice));
+    if (const std::uint64_t bytes = m_recorder->spilledBytes(); bytes > 0)
+        result.notices.push_back(fmt::format("{} of the recording are on a temporary file: they do not fit into the "
+                                             "budget, and what needs them is slower",
+                                             formatBytes(bytes)));
     result.blocksRun = m_blocksRun;
     result.blocksResumed = m_blocksResumed;
 }

@@ -49,6 +49,9 @@ public:
     Forward(const Forward&) = delete;
     Forward& operator=(const Forward&) = delete;
 
+    /// Q, K, V and log-sum-exp of recorded sites beyond so many bytes go to a temporary file.
+    void limitRecording(std::uint64_t bytes);
+
     /// softmax(scale * Q K^T + bias) V by the best eligible route, with this run's edits: [1, heads, query,
     /// value_dim].
     at::Tensor attend(const AttentionCall& call);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attention/kv_cache.h"
+#include "attention/spill.h"
 
 namespace fovea {
 
@@ -60,8 +61,28 @@ void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::T
     if (edit) record->edit = *edit;
     record->queryTokens = std::move(queryTokens);
     record->keyTokens = std::move(keyTokens);
+    spillBeyondLimit(*record);
     book().open[call.site] = std::move(record);
     book().impl->order.push_back(call.site);
+}
+
+void Recorder::spillBeyondLimit(SiteRecord& record) {
+    if (!m_siteLimit) return;
+    const std::vector<at::Tensor*> held = {&record.call.query, &record.call.key, &record.call.value, &record.lse};
+    std::uint64_t bytes = 0;
+    std::vector<at::Tensor> tensors;
+    for (const at::Tensor* tensor : held) {
+        bytes += static_cast<std::uint64_t>(tensor->nbytes());
+        tensors.push_back(*tensor);
+    }
+    if (m_siteBytes + bytes <= *m_siteLimit) {
+        m_siteBytes += bytes;
+        return;
+    }
+    const std::vector<at::Tensor> moved = onTemporaryFile(tensors);
+    for (std::size_t i = 0; i < held.size(); ++i) *held[i] = moved[i];
+    if (record.call.bias.defined()) record.call.bias = record.call.bias.to(at::kCPU);
+    m_spilled += bytes;
 }
 
 void Recorder::watchGradient(int site, const at::Tensor& output) {

@@ -20,6 +20,12 @@ public:
     Recorder(const ModelSpec& spec, const RunSpec& run, TokenMap tokens, std::string prefix,
              std::shared_ptr<const AttentionOperator> op);
 
+    /// From now on Q, K, V and log-sum-exp of sites go to a temporary file once they take more than `bytes` of
+    /// memory; nothing else changes.
+    void limitSites(std::uint64_t bytes) { m_siteLimit = bytes; }
+    /// Bytes that went to such files.
+    std::uint64_t spilledBytes() const { return m_spilled; }
+
     bool wants(int site) const { return m_wanted[static_cast<std::size_t>(site)]; }
     /// Records Q, K, V and log-sum-exp of a site; `edit` holds positions and may be null.
     void site(const AttentionCall& call, const SiteEdit* edit, const at::Tensor& lse,
@@ -68,6 +74,7 @@ private:
     Book& book() { return m_part ? *m_part : m_main; }
     SiteRecord* openRecord(int site);
     Book newBook(std::string prefix, TokenMap tokens) const;
+    void spillBeyondLimit(SiteRecord& record);
 
     const ModelSpec& m_spec;
     const RunSpec& m_run;
@@ -79,6 +86,8 @@ private:
     PassRecords m_passes;
     std::map<std::string, std::vector<Checkpoint>> m_checkpoints;
     std::uint64_t m_checkpointBytes = 0;
+    std::optional<std::uint64_t> m_siteLimit;
+    std::uint64_t m_siteBytes = 0, m_spilled = 0;
 };
 
 }  // namespace fovea

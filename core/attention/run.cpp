@@ -123,6 +123,18 @@ MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& 
     return estimate;
 }
 
+// What of a recording can go to a temporary file: Q, K, V and log-sum-exp. A backward pass holds them anyway, and
+// full probabilities that are asked for must fit.
+std::uint64_t spillable(const Model& model, const ModelInput& input, const RunSpec& run,
+                        const MemoryEstimate& estimate) {
+    if (run.budget == 0 || run.gradients.any() || run.capture.probs) return 0;
+    CaptureRequest rest = run.capture;
+    rest.qkv = rest.lse = rest.stats = false;
+    const std::uint64_t without = model.estimate(input, rest, false).capture,
+                        with = model.estimate(input, run.capture, false).capture;
+    return std::min(estimate.capture, with > without ? with - without : 0);
+}
+
 void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
     for (const std::string& glob : capture.taps)
         if (std::none_of(spec.taps.begin(), spec.taps.end(),
@@ -151,7 +163,8 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
     RunSpec run = spec;
     run.edits.dropIdentities();
     const MemoryEstimate estimate = estimateOf(model, input, run);
-    if (spec.budget > 0 && estimate.run() > spec.budget)
+    const std::uint64_t spilled = spillable(model, input, run, estimate);
+    if (spec.budget > 0 && estimate.run() - spilled > spec.budget)
         throw Error(
             fmt::format(
                 "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
@@ -160,6 +173,8 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
             whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
     const at::AutoGradMode gradients(spec.gradients.any());
     Forward forward(model.spec(), tensorsOf(input), run, makeDenseOperator(), job);
+    if (spec.budget > 0 && estimate.run() > spec.budget)
+        forward.limitRecording(spec.budget - (estimate.run() - spilled));
     model.run(input, spec.item, forward);
     RunResult result = forward.finish();
     result.estimate = estimate;

@@ -4,10 +4,12 @@
 #include <filesystem>
 #include <iostream>
 
+#include "attention/explicit_requests.h"
 #include "fovea/catalog.h"
 #include "fovea/kernels/kernels.h"
 #include "fovea/run.h"
 #include "fovea/scenes.h"
+#include "fovea/trace_requests.h"
 
 using namespace fovea;
 
@@ -131,4 +133,82 @@ TEST_CASE("cuda: observation changes no bit, edits and gradients agree with the 
     const RunResult a = runModel(*model, *input, edited), b = runModel(*onCpu, *cpuInput, edited);
     CHECK(compare(b.trace->output("logits"), a.trace->output("logits")).absolute < 1e-4);
     CHECK(compare(b.inputGradient, a.inputGradient).relative < 1e-3);
+}
+
+TEST_CASE("cuda: traces are answered on the device, as explicit products would") {
+    if (fv_device_count() == 0) return;
+    const Catalog catalog = makeCatalog();
+    for (const std::string dtype : {"float32", "bfloat16", "float16"}) {
+        CAPTURE(dtype);
+        const auto model = openModel(catalog, "demo:vit", {"cuda", dtype, true});
+        const auto input = model->encode({{makeScene({}).image}, "", {}});
+        RunSpec spec;
+        spec.capture = CaptureRequest::parse("qkv,output");
+        spec.objective = Objective{};
+        spec.gradients.attention = true;
+        const auto trace = runModel(*model, *input, spec).trace;
+        const int site = 2, tokens = trace->queries(site);
+        CHECK(traceRoute(*trace, site) == "kernel on cuda:0");
+        const SiteRecord& record = trace->impl()->record(site);
+        const ExplicitSource plain{*trace->impl()->op, record, Weights::Base};
+        SiteBlock whole{{}, 0, tokens, 0, tokens};
+        for (int head = 0; head < trace->spec().sites[site].heads; ++head) whole.heads.push_back(head);
+        const auto close = [](const Array& found, const Array& expected) {
+            CHECK(compare(expected, found).absolute <= 2e-5 * (1 + compare(expected, found).relative));
+        };
+        close(trace->probabilities(site), explicitBlock(plain, whole, std::nullopt));
+        close(trace->fused(site, HeadFusion::Max), explicitBlock(plain, whole, HeadFusion::Max));
+        close(trace->rows(site, {3, 1, 20}), explicitRows(plain, {3, 1, 20}));
+        close(trace->columns(site, {0, 9}), explicitColumns(plain, whole, {0, 9}));
+        TileRequest tile;
+        tile.height = 7;
+        tile.width = 11;
+        tile.fusion = HeadFusion::Mean;
+        close(traceTile(*trace, site, tile), explicitTile(plain, whole, tile));
+        close(groupMass(*trace, site, {{0}, {1, 2, 3}}), explicitGroupMass(plain, whole, {{0}, {1, 2, 3}}));
+        close(columnTop(*trace, site, 4).value, explicitColumnTop(plain, whole, 4).value);
+        Array y({tokens, 2});
+        for (std::size_t i = 0; i < y.values.size(); ++i) y.values[i] = static_cast<float>(i % 5) / 5;
+        const Array product = collect(*trace, site, y), slowProduct = explicitCollect(plain, whole, y);
+        CHECK(compare(slowProduct, product).relative < 1e-5);
+        const Array relevance = collectRelevance(*trace, site, RelevancePart::Positive, y);
+        CHECK(compare(explicitRelevance(plain, whole, RelevancePart::Positive, y), relevance).relative < 1e-4);
+        const SiteStatistics fast = trace->statistics(site);
+        CHECK(fast.route == "kernel on cuda:0");
+        const SiteStatistics slow = trace->statistics(site, {8, 4});
+        CHECK(slow.route.find("explicit") == 0);
+        close(fast.entropy, slow.entropy);
+        close(fast.rowmax, slow.rowmax);
+        close(fast.topkValue, slow.topkValue);
+        CHECK(compare(slow.colsum, fast.colsum).relative < 1e-5);
+        close(trace->logSumExp(site), toArray(record.exactLse(*trace->impl()->op)));
+    }
+}
+
+TEST_CASE("cuda: edits keep flash memory, spilled recordings answer alike") {
+    if (fv_device_count() == 0) return;
+    const Catalog catalog = makeCatalog();
+    const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true});
+    const auto input = model->encode({{makeScene({}).image}, "", {}});
+    RunSpec spec;
+    spec.capture = CaptureRequest::parse("qkv,output");
+    GroupFactor group;
+    group.keys = {0, 4};
+    group.factor = 0.25;
+    group.rowSum = RowSum::Compensate;
+    spec.edits.at(1).factors.push_back(group);
+    const RunResult kernel = runModel(*model, *input, spec);
+    CHECK(kernel.routes.back().route == "edit by the kernel");
+    CHECK(kernel.notices.empty());
+    RunSpec explicitly = spec;
+    explicitly.route = RouteChoice::Explicit;
+    CHECK(compare(runModel(*model, *input, explicitly).trace->output("logits"), kernel.trace->output("logits"))
+              .absolute < 1e-4);
+    spec.budget = kernel.estimate.run() - kernel.estimate.capture / 2;
+    const RunResult spilled = runModel(*model, *input, spec);
+    REQUIRE_FALSE(spilled.notices.empty());
+    const int last = spilled.trace->sites().back();
+    CHECK(traceRoute(*spilled.trace, last) == "kernel");
+    CHECK(compare(kernel.trace->probabilities(last), spilled.trace->probabilities(last)).absolute < 1e-5);
+    CHECK(spilled.trace->output("logits") == kernel.trace->output("logits"));
 }
