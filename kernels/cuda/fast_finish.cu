@@ -56,7 +56,8 @@ __global__ void joinRows(const __grid_constant__ RowFinish f) {
     if (f.rowSum.data) at(f.rowSum, b, h)[query] = sum;
     if (f.rowEntropy.data) at(f.rowEntropy, b, h)[query] = entropy * -0.693147180559945309f;
     if (f.bestBlock) f.bestBlock[int64_t(local) * f.queries + place] = best;
-    if (f.flags && !(fabsf(sum) < INFINITY)) atomicOr(f.flags, 1);
+    // A logit of -inf gives 0 times -inf in the entropy alone.
+    if (f.flags && !(fabsf(sum) < INFINITY && entropy == entropy)) atomicOr(f.flags, 1);
 }
 
 /// One warp per query: the key of the largest logit within the block that holds it.

@@ -28,6 +28,8 @@ struct TopkOut {
     Output value, index;
     int32_t k;
 };
+/// Bytes of shared memory that their thread blocks take: with fp32 and many dimensions more than some devices have.
+int topkSharedBytes(int dtype, int d);
 cudaError_t runRowTopk(int dtype, const Problem& p, const TopkOut& out, cudaStream_t stream);
 cudaError_t runColumnTopk(int dtype, const Problem& p, const TopkOut& out, cudaStream_t stream);
 

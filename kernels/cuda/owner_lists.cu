@@ -231,6 +231,12 @@ cudaError_t runProductOf(int dtype, const Problem& p, const ProductOut& out, cud
 
 }  // namespace
 
+int topkSharedBytes(int dtype, int d) {
+    const int tiles =
+        2 * (dtype == 0 ? EngineShape<float>::tileBytes(d) : EngineShape<Half>::tileBytes(d));
+    return tiles + TopkSink<false>::sharedBytes({}) + int(sizeof(BlockInfo));
+}
+
 cudaError_t runRowTopk(int dtype, const Problem& p, const TopkOut& out, cudaStream_t stream) {
     return launchOwner<false, TopkSink<false>>(dtype, {p, 0, out}, stream);
 }

@@ -127,7 +127,7 @@ struct StatisticsSink {
             if (out.argmax.data)
                 (static_cast<int32_t*>(out.argmax.data) + b * out.argmax.strideB +
                  h * out.argmax.strideH)[index] = arg[r];
-            if (out.flags && !(fabsf(sum[r]) < INFINITY)) atomicOr(out.flags, 1);
+            if (out.flags && !(fabsf(sum[r]) < INFINITY && entropy[r] == entropy[r])) atomicOr(out.flags, 1);
         }
     }
 };

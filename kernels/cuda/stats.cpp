@@ -219,6 +219,13 @@ struct Run {
     }
 };
 
+bool hasRoomForLists(const fv_problem& p, const fv_stats_request& r, int device) {
+    if (!r.topk_value.data && !r.topk_index.data && !r.col_topk_value.data && !r.col_topk_index.data) return true;
+    int most = 0;
+    return cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) == cudaSuccess &&
+           topkSharedBytes(p.dtype, static_cast<int>(p.d)) <= most;
+}
+
 }  // namespace
 
 fv_status statsWorkspace(const fv_problem& p, const fv_stats_request& r, const fv_exec&, size_t* bytes) {
@@ -231,6 +238,7 @@ fv_status statsRun(const fv_problem& p, const fv_stats_request& r, const fv_exec
                    size_t) {
     const DeviceScope device(exec.device);
     if (device.status() != FV_OK) return device.status();
+    if (!hasRoomForLists(p, r, exec.device)) return FV_UNSUPPORTED;
     const Plan plan(p, r);
     Launches launches(exec);
     if (r.flags)

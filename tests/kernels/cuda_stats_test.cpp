@@ -91,6 +91,9 @@ std::vector<Case> statsCases() {
              .tk = 500,
              .seqQ = {0, 100, 100, 107, 400},
              .seqK = {0, 64, 70, 70, 500}});
+        std::vector<int32_t> many(5001);  // of one token, with some empty ones: offsets on the device
+        for (size_t i = 0; i < many.size(); ++i) many[i] = static_cast<int32_t>(i * 600 / 5000);
+        add({.name = "many sequences", .dtype = dtype, .tq = 600, .tk = 600, .d = 32, .seqQ = many, .seqK = many});
         add({.name = "causal sequences",
              .dtype = dtype,
              .tq = 400,

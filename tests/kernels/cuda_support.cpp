@@ -129,7 +129,9 @@ Trial::Trial(const Case& given)
       bias(static_cast<size_t>(c.bias ? c.qHeads * c.tq * c.tk : 1)),
       keyVisibleDevice(keyVisible.size()),
       biasDevice(bias.size() * 4),
-      lseDevice(static_cast<size_t>(c.batch * c.qHeads * c.tq) * 4) {
+      lseDevice(static_cast<size_t>(c.batch * c.qHeads * c.tq) * 4),
+      seqQDevice(std::max<size_t>(c.seqQ.size(), 1) * 4),
+      seqKDevice(std::max<size_t>(c.seqK.size(), 1) * 4) {
     std::mt19937 engine(15);
     std::normal_distribution<float> normal;
     for (float& x : bias) x = normal(engine);
@@ -171,6 +173,12 @@ Trial::Trial(const Case& given)
         p.cu_seqlens_q = c.seqQ.data();
         p.cu_seqlens_k = c.seqK.data();
         p.sequences = static_cast<int64_t>(c.seqQ.size()) - 1;
+        if (p.sequences > 4096) {
+            seqQDevice.write(c.seqQ.data());
+            seqKDevice.write(c.seqK.data());
+            p.cu_seqlens_q = static_cast<const int32_t*>(seqQDevice.data());
+            p.cu_seqlens_k = static_cast<const int32_t*>(seqKDevice.data());
+        }
     }
     if (c.bias) p.bias = static_cast<const float*>(biasDevice.data());
     p.bias_stride_h = c.tq * c.tk;

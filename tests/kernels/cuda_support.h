@@ -93,6 +93,7 @@ struct Trial {
     std::vector<uint8_t> keyVisible;
     std::vector<float> bias;
     DeviceArray keyVisibleDevice, biasDevice, lseDevice;
+    DeviceArray seqQDevice, seqKDevice;  ///< used beyond 4096 sequences
     fv_problem problem{};
     std::vector<double> shares, lse;
     /// Bound of the relative error of a probability: rounding of the logit in fp32.
