@@ -4,6 +4,7 @@
 #include "cuda/calls.h"
 #include "cuda/fast_finish.h"
 #include "cuda/generic.h"
+#include "cuda/pixel_shares.h"
 #include "cuda/setup.h"
 
 namespace fovea::kernels::cuda {
@@ -72,7 +73,7 @@ fv_status runCells(const fv_problem& p, const fv_tile_request& r, const fv_exec&
         for (float* map : {pass.poolSum, pass.poolMax})  // tiles that nobody sees are not visited
             launches.run([&](cudaStream_t stream) { return cudaMemsetAsync(map, 0, bytes, stream); });
         launches.run(
-            [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Stats, pass, stream); });
+            [&](cudaStream_t stream) { return runFastPass(p, FastMode::Stats, pass, stream); });
         PoolPicture picture{};
         picture.tq = problem.tq;
         picture.tk = problem.tk;
@@ -90,6 +91,80 @@ fv_status runCells(const fv_problem& p, const fv_tile_request& r, const fv_exec&
         picture.max = pass.poolMax;
         picture.out = outputOf(r.out);
         launches.run([&](cudaStream_t stream) { return drawPools(picture, stream); });
+    }
+    return launches.status();
+}
+
+PixelAxis axisOf(int64_t begin, int64_t end, int64_t pixels) {
+    return {begin, end - begin, pixels, end, pixels};
+}
+
+/// A tile whose pixels cut cells of 64 x 64 into three at most, where wgmma serves.
+bool cutsCells(const fv_problem& p, const fv_tile_request& r) {
+    const auto coarse = [](int64_t begin, int64_t end, int64_t pixels) { return end - begin >= 32 * pixels; };
+    const bool heads =
+        r.heads == FV_HEADS_NONE || (r.heads == FV_HEADS_MEAN && (r.reduce != FV_TILE_MAX || p.q_heads == 1));
+    return hasFastShape(p) && p.d <= 128 && heads && coarse(r.row_begin, r.row_end, r.height) &&
+           coarse(r.column_begin, r.column_end, r.width);
+}
+
+/// Workspace of such a tile, behind what every call has: shares of queries and keys, and of the cells of some heads.
+struct SharePlan {
+    Arena arena;
+    Setup setup;
+    int64_t cells, chunk;
+    size_t queries, keys, shares;
+
+    explicit SharePlan(const fv_problem& p) : setup(p, false, arena) {
+        constexpr int64_t cap = int64_t{64} << 20, pairs = kShares * kShares;
+        const int64_t rows = (p.tq + 63) / 64, columns = (p.tk + 63) / 64;
+        cells = rows * columns;
+        chunk = std::clamp<int64_t>(cap / (cells * pairs * 4), 1, p.batch * p.q_heads);
+        queries = arena.take(rows * 64 * kShares, 4);
+        keys = arena.take(columns * 64 * kShares, 4);
+        shares = arena.take(chunk * cells * pairs, 4);
+    }
+};
+
+fv_status runShares(const fv_problem& p, const fv_tile_request& r, const fv_exec& exec, void* workspace) {
+    const SharePlan plan(p);
+    Launches launches(exec);
+    const Problem problem = prepare(p, plan.setup, workspace, {}, launches);
+    const int32_t whole = r.reduce == FV_TILE_MAX;
+    SharePicture picture{};
+    picture.y = axisOf(r.row_begin, r.row_end, r.height);
+    picture.x = axisOf(r.column_begin, r.column_end, r.width);
+    const ShareFill queries{picture.y, problem.tq, whole, part<float>(workspace, plan.queries)},
+        keys{picture.x, problem.tk, whole, part<float>(workspace, plan.keys)};
+    launches.run([&](cudaStream_t stream) { return fillShares(queries, stream); });
+    launches.run([&](cudaStream_t stream) { return fillShares(keys, stream); });
+    FastPass pass = wholePass(p, problem);
+    const int32_t heads = pass.heads;
+    pass.query0 = static_cast<int32_t>(r.row_begin / 64 * 64);
+    pass.queries = static_cast<int32_t>(r.row_end) - pass.query0;
+    pass.keyBlock0 = static_cast<int32_t>(r.column_begin / kKeyBlock);
+    pass.keyBlocks = static_cast<int32_t>((r.column_end + kKeyBlock - 1) / kKeyBlock) - pass.keyBlock0;
+    pass.queryShares = queries.shares;
+    pass.keyShares = keys.shares;
+    pass.maxima = whole;
+    pass.shares = part<float>(workspace, plan.shares);
+    picture.tq = problem.tq;
+    picture.tk = problem.tk;
+    picture.qHeads = problem.qHeads;
+    picture.reduce = r.reduce;
+    picture.joinHeads = r.heads != FV_HEADS_NONE;
+    picture.shares = pass.shares;
+    picture.out = outputOf(r.out);
+    for (pass.head0 = 0; pass.head0 < heads; pass.head0 += static_cast<int32_t>(plan.chunk)) {
+        pass.heads = std::min(static_cast<int32_t>(plan.chunk), heads - pass.head0);
+        const size_t bytes = static_cast<size_t>(pass.heads * plan.cells) * kShares * kShares * sizeof(float);
+        launches.run([&](cudaStream_t stream) {  // tiles that nobody sees are not visited
+            return cudaMemsetAsync(pass.shares, 0, bytes, stream);
+        });
+        launches.run([&](cudaStream_t stream) { return runFastPass(p, FastMode::Shares, pass, stream); });
+        picture.head0 = pass.head0;
+        picture.heads = pass.heads;
+        launches.run([&](cudaStream_t stream) { return drawShares(picture, stream); });
     }
     return launches.status();
 }
@@ -118,7 +193,7 @@ fv_status runWeighted(const fv_problem& p, const fv_product_request& r, const fv
     for (int64_t column = 0; column < r.columns; ++column) {
         pass.weights = r.x + column;
         launches.run(
-            [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Weighted, pass, stream); });
+            [&](cudaStream_t stream) { return runFastPass(p, FastMode::Weighted, pass, stream); });
         const ProductFinish finish{problem.tk,
                                    problem.qHeads,
                                    problem.batch,
@@ -131,10 +206,6 @@ fv_status runWeighted(const fv_problem& p, const fv_product_request& r, const fv
         launches.run([&](cudaStream_t stream) { return finishProduct(finish, stream); });
     }
     return launches.status();
-}
-
-PixelAxis axisOf(int64_t begin, int64_t end, int64_t pixels) {
-    return {begin, end - begin, pixels, end, pixels};
 }
 
 }  // namespace
@@ -158,9 +229,13 @@ fv_status linesRun(const fv_problem& p, const fv_lines_request& r, const fv_exec
 }
 
 fv_status tileWorkspace(const fv_problem& p, const fv_tile_request& r, const fv_exec&, size_t* bytes) {
-    if (!coversCells(p, r)) return shared(p, false, bytes);
     if (!fitsDevice(p)) return FV_UNSUPPORTED;
-    *bytes = CellPlan(p).arena.bytes();
+    if (coversCells(p, r)) {
+        *bytes = CellPlan(p).arena.bytes();
+        return FV_OK;
+    }
+    if (!cutsCells(p, r)) return shared(p, false, bytes);
+    *bytes = SharePlan(p).arena.bytes();
     return FV_OK;
 }
 
@@ -169,6 +244,11 @@ fv_status tileRun(const fv_problem& p, const fv_tile_request& r, const fv_exec& 
     if (coversCells(p, r) && isFast(p)) {
         const DeviceScope device(exec.device);
         return device.status() == FV_OK ? runCells(p, r, exec, workspace) : device.status();
+    }
+    if (cutsCells(p, r) && isFast(p)) {
+        const DeviceScope device(exec.device);
+        if (device.status() != FV_OK) return device.status();
+        if (usesWgmma(p)) return runShares(p, r, exec, workspace);
     }
     return runWith(p, exec, workspace, [&](const Problem& problem, cudaStream_t stream) {
         const TileOut out{axisOf(r.row_begin, r.row_end, r.height),

@@ -168,19 +168,25 @@ Setup::Setup(const fv_problem& p, bool rows, Arena& arena) {
     if (hasRowPart) rowPart = arena.take(chunk * head, 1);
 }
 
-cudaError_t runFastPass(fv_dtype dtype, FastMode mode, const FastPass& pass, cudaStream_t stream) {
+bool usesWgmma([[maybe_unused]] const fv_problem& p) {
 #ifdef FOVEA_KERNELS_WGMMA
     int device = 0, major = 0, minor = 0;
-    cudaError_t error = cudaGetDevice(&device);
-    if (error == cudaSuccess)
-        error = cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device);
-    if (error == cudaSuccess)
-        error = cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device);
-    if (error != cudaSuccess) return error;
-    if (major == 9 && minor == 0 && pass.problem.d <= 128 && mode != FastMode::StatsArgmax)
-        return dtype == FV_BF16 ? runWgmmaBf16(mode, pass, stream) : runWgmmaF16(mode, pass, stream);
+    const bool known =
+        cudaGetDevice(&device) == cudaSuccess &&
+        cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess &&
+        cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) == cudaSuccess;
+    return known && major == 9 && minor == 0 && p.d <= 128;
+#else
+    return false;
 #endif
-    return dtype == FV_BF16 ? runMmaBf16(mode, pass, stream) : runMmaF16(mode, pass, stream);
+}
+
+cudaError_t runFastPass(const fv_problem& p, FastMode mode, const FastPass& pass, cudaStream_t stream) {
+#ifdef FOVEA_KERNELS_WGMMA
+    if (mode != FastMode::StatsArgmax && usesWgmma(p))
+        return p.dtype == FV_BF16 ? runWgmmaBf16(mode, pass, stream) : runWgmmaF16(mode, pass, stream);
+#endif
+    return p.dtype == FV_BF16 ? runMmaBf16(mode, pass, stream) : runMmaF16(mode, pass, stream);
 }
 
 Problem prepare(const fv_problem& p, const Setup& setup, void* workspace, const fv_output& lse,
@@ -214,7 +220,7 @@ Problem prepare(const fv_problem& p, const Setup& setup, void* workspace, const 
             pass.queries = static_cast<int32_t>(std::min(setup.queries, p.tq - first));
             pass.rowPart = part<float>(workspace, setup.rowPart);
             launches.run(
-                [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Lse, pass, stream); });
+                [&](cudaStream_t stream) { return runFastPass(p, FastMode::Lse, pass, stream); });
             RowFinish finish{};
             finish.problem = problem;
             finish.head0 = head;

@@ -80,8 +80,11 @@ T* part(void* workspace, size_t offset) {
 
 Output outputOf(const fv_output& o);
 
+/// Whether the fast pass of this problem runs on wgmma, on the current device.
+bool usesWgmma(const fv_problem& p);
+
 /// Runs the fast pass on the best instructions of the current device.
-cudaError_t runFastPass(fv_dtype dtype, FastMode mode, const FastPass& pass, cudaStream_t stream);
+cudaError_t runFastPass(const fv_problem& p, FastMode mode, const FastPass& pass, cudaStream_t stream);
 
 /// Queues everything up to the normaliser and describes the problem for the kernels; writes `lse` where
 /// wanted.

@@ -116,7 +116,7 @@ struct Run {
             pass.query0 = static_cast<int32_t>(first);
             pass.queries = static_cast<int32_t>(std::min(plan.setup.queries, p.tq - first));
             launches.run(
-                [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::Stats, pass, stream); });
+                [&](cudaStream_t stream) { return runFastPass(p, FastMode::Stats, pass, stream); });
             if (wanted.rows) finishPart(pass);
             pass.slice0 += pass.slices;
         }
@@ -166,7 +166,7 @@ struct Run {
         pass.colMax = scratch(plan.argmaxValue);
         pass.colArgmax = scratch(plan.argmaxIndex);
         launches.run(
-            [&](cudaStream_t stream) { return runFastPass(p.dtype, FastMode::StatsArgmax, pass, stream); });
+            [&](cudaStream_t stream) { return runFastPass(p, FastMode::StatsArgmax, pass, stream); });
         ColumnFinish finish =
             finishOf({}, pass.colMax, static_cast<const int32_t*>(pass.colArgmax.data), plan.slices);
         finish.colArgmax = outputOf(r.col_argmax);

@@ -8,15 +8,15 @@
 
 namespace fovea::kernels::cuda {
 
-constexpr int kWarpgroups = 4;
-constexpr int kWgmmaThreads = kWarpgroups * 128;
+constexpr int kCells = kKeyBlock / 64;  // groups of 64 keys, each with its own statistics
+constexpr int kWgmmaThreads = kCells * 128;
 /// Query tiles are read and written in pairs; two pairs are under way.
 constexpr unsigned kRing = 4;
-constexpr int kLaneRow = kWarpgroups * 4 + 4;  // words between rows; rows then fall into different banks
+constexpr int kLaneRow = kCells * 4 + 4;  // words between rows; rows then fall into different banks
 
 /// Statistics of one query tile, as the lanes leave them for the threads that join and write them.
 struct LaneParts {
-    float rows[kRowStats][kQueryTile][kLaneRow];  // by warpgroup and lane of the quad
+    float rows[kRowStats][kQueryTile][kLaneRow];  // by cell and lane of the quad
 };
 
 /// Sizes for heads of up to 64 SubTiles dimensions.
@@ -29,7 +29,8 @@ struct WgmmaShape {
     static constexpr int partsAt = subTiles * keyBytes + kRing * stage;
     static constexpr int barriersAt = partsAt + kRing * int(sizeof(LaneParts));
     static constexpr int visibleAt = barriersAt + 64;
-    static constexpr int bytes = visibleAt + kWgmmaThreads * 4 + 1024;
+    static constexpr int sharesAt = visibleAt + kWgmmaThreads * 4;  // [kShares][kKeyBlock], where they are wanted
+    static constexpr int bytes = sharesAt + kShares * kKeyBlock * 4 + 1024;
 };
 
 /// Copies rows of queries or keys into swizzled sub-tiles of Count rows, 64 at a time: eight threads share a
@@ -112,9 +113,9 @@ private:
             const float* sums = parts.rows[1][row];
             float max = kHidden, sum = 0.f;
 #pragma unroll
-            for (int i = 0; i < kWarpgroups * 4; ++i) max = fmaxf(max, lanes[i]);
+            for (int i = 0; i < kCells * 4; ++i) max = fmaxf(max, lanes[i]);
 #pragma unroll
-            for (int i = 0; i < kWarpgroups * 4; ++i) sum += sums[i] * exp2Fast(lanes[i] - max);
+            for (int i = 0; i < kCells * 4; ++i) sum += sums[i] * exp2Fast(lanes[i] - max);
             target[0] = max;
             target[queries] = sum;
         } else if (number == 0) {
@@ -125,6 +126,74 @@ private:
         }
     }
 };
+
+/// Joins the weighted sums of one tile after another into those of its cells: each warp takes some pairs of a cell and
+/// a share of its keys.
+struct ShareWriter {
+    static constexpr int items = kCells * kShares, warps = kWgmmaThreads / 32;
+
+    float* target;  // of the first cell of this key block in the tile
+    const float* weights;
+    int64_t toNext;
+    int cells;
+    bool maxima;
+
+    __device__ ShareWriter(const FastPass& pass, int keyBlock, int firstTile) {
+        const int64_t height = (pass.problem.tq + 63) / 64;
+        target = pass.shares + ((blockIdx.x * height + firstTile) * pass.poolColumns + keyBlock * kCells) *
+                                   (kShares * kShares);
+        weights = pass.queryShares + int64_t(firstTile) * (kQueryTile * kShares);
+        toNext = int64_t(pass.poolColumns) * (kShares * kShares);
+        cells = min(kCells, pass.poolColumns - keyBlock * kCells);
+        maxima = pass.maxima;
+    }
+
+    __device__ __forceinline__ void write(const LaneParts& parts) {
+        const unsigned thread = opaque(threadIdx.x), lane = thread % 32;
+#pragma unroll 1
+        for (int item = thread / 32; item < items; item += warps) {
+            const int cell = item / kShares, share = item % kShares;
+            const float* upper = parts.rows[share][lane] + cell * 4;
+            const float* lower = parts.rows[share][lane + 32] + cell * 4;
+            const float4 a = *reinterpret_cast<const float4*>(upper), b = *reinterpret_cast<const float4*>(lower);
+            const float first = maxima ? fmaxf(fmaxf(a.x, a.y), fmaxf(a.z, a.w)) : (a.x + a.y) + (a.z + a.w);
+            const float second = maxima ? fmaxf(fmaxf(b.x, b.y), fmaxf(b.z, b.w)) : (b.x + b.y) + (b.z + b.w);
+#pragma unroll
+            for (int y = 0; y < kShares; ++y) {
+                const float u = first * __ldg(weights + lane * kShares + y),
+                            v = second * __ldg(weights + (lane + 32) * kShares + y);
+                const float total =
+                    maxima ? __int_as_float(warpMax(max(__float_as_int(u), __float_as_int(v)))) : warpSum(u + v);
+                if (lane == 0 && cell < cells) target[cell * (kShares * kShares) + y * kShares + share] = total;
+            }
+        }
+        target += toNext;
+        weights += kQueryTile * kShares;
+    }
+};
+
+/// Adds the probabilities 2^t of a fragment, times the parts of their keys that lie in each pixel, to `shares`.
+__device__ __forceinline__ void addShares(const float (&t)[8][4], const float* keyShares, bool maxima,
+                                          float (&shares)[kShares][2]) {
+#pragma unroll
+    for (int s = 0; s < kShares; ++s) shares[s][0] = shares[s][1] = 0.f;
+#pragma unroll
+    for (int n = 0; n < 8; ++n) {
+        float p[4];
+#pragma unroll
+        for (int i = 0; i < 4; ++i) p[i] = exp2Fast(t[n][i]);
+#pragma unroll
+        for (int s = 0; s < kShares; ++s) {
+            const float2 part = *reinterpret_cast<const float2*>(keyShares + s * kKeyBlock + n * 8);
+#pragma unroll
+            for (int i = 0; i < 4; ++i) {
+                const float weight = i & 1 ? part.y : part.x;
+                float& share = shares[s][i >> 1];
+                share = maxima ? fmaxf(share, p[i] * weight) : fmaf(p[i], weight, share);
+            }
+        }
+    }
+}
 
 /// Bits of the 16 keys of a lane that may be seen.
 __device__ inline uint32_t visibleKeys(const Problem& p, int b, int first) {
@@ -170,6 +239,7 @@ __device__ inline void writeColumns(Columns<8, false>& columns, char* memory, co
 template <class Element, int SubTiles, FastMode Mode>
 __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_constant__ FastPass pass) {
     using Shape = WgmmaShape<SubTiles>;
+    constexpr bool hasColumns = Mode == FastMode::Stats || Mode == FastMode::Weighted;
     extern __shared__ char raw[];
     const uint32_t aligned = (sharedAddress(raw) + 1023) & ~1023u;
     char* memory = raw + (aligned - sharedAddress(raw));
@@ -180,7 +250,7 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     const auto phase = [](unsigned pair) { return int(pair / 2 & 1); };
     const Problem& p = pass.problem;
     const int thread = threadIdx.x, warp = thread / 32, lane = thread % 32;
-    const int keyBlock = blockIdx.y / pass.slices, slice = blockIdx.y % pass.slices;
+    const int keyBlock = pass.keyBlock0 + blockIdx.y / pass.slices, slice = blockIdx.y % pass.slices;
     const int head = pass.head0 + blockIdx.x, b = head / p.qHeads, h = head % p.qHeads;
     const int blockKey = keyBlock * kKeyBlock, key0 = blockKey + warp / 4 * 64;
 
@@ -201,6 +271,11 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
     const bool hidden = __any_sync(~0u, visible != 0xffffu);
     auto* visibleOf = reinterpret_cast<uint32_t*>(memory + Shape::visibleAt);  // by thread
     visibleOf[thread] = visible;
+    [[maybe_unused]] auto* keyShares = reinterpret_cast<float*>(memory + Shape::sharesAt);
+    if constexpr (Mode == FastMode::Shares)
+        for (int i = thread; i < kKeyBlock * kShares; i += kWgmmaThreads)
+            keyShares[i % kShares * kKeyBlock + i / kShares] =
+                blockKey + i / kShares < (p.tk + 63) / 64 * 64 ? pass.keyShares[int64_t(blockKey) * kShares + i] : 0.f;
     const FullQueries whole = fullQueries(p, key0, key0 + 64, hidden, lane);
     // Tiles, counted from the first, that need no mask.
     const int fullFrom = (whole.from + kQueryTile - 1) / kQueryTile - range.first;
@@ -219,107 +294,116 @@ __global__ void __launch_bounds__(kWgmmaThreads, 1) statsWgmma(const __grid_cons
         barrierArriveAfterCopies(arrived(pair));
     };
     loadPair(0);
-    TileWriter<Mode> writer(pass, keyBlock, range.first, thread);
+    using Writer = std::conditional_t<Mode == FastMode::Shares, ShareWriter, TileWriter<Mode>>;
+    Writer writer = [&] {
+        if constexpr (Mode == FastMode::Shares)
+            return Writer(pass, keyBlock, range.first);
+        else
+            return Writer(pass, keyBlock, range.first, thread);
+    }();
     const auto write = [&](unsigned tile) {
-        writer.write(parts[tile % kRing], rowsLeft(tile), pass.queries, pass.poolColumns);
+        if constexpr (Mode == FastMode::Shares)
+            writer.write(parts[tile % kRing]);
+        else if (writer.wanted())
+            writer.write(parts[tile % kRing], rowsLeft(tile), pass.queries, pass.poolColumns);
     };
     Columns<8, false> columns;
-    if constexpr (Mode != FastMode::Lse) columns.clear();
+    if constexpr (hasColumns) columns.clear();
 
-        // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others
-        // count.
-#pragma unroll 1
-    for (unsigned pair = 0; int(pair) * 2 < tiles; ++pair) {
-        const auto count = [&](auto half) {
-            constexpr int second = decltype(half)::value;
-            // What follows from the thread's number is computed anew in every turn: registers are short.
-            const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
-            const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
-            const uint32_t fragments = queryTiles + pair % 2 * (2 * Shape::stage) +
-                                       self / 32 % 4 * (16 * 128) + self % 16 * 128 +
-                                       ((self % 32 / 16 ^ self % 8) << 4);
-            const int query0 = (range.first + int(pair) * 2) * kQueryTile + int(row);
-            // Reads past the last query end in the padding that Setup leaves.
-            const float* normaliser = p.negLse + int64_t(head) * p.tq + query0;
-            float* mine = &parts[pair % 2 * 2].rows[0][row][self / 128 * 4 + self % 4];
-            Rows rows;
-            rows.negLse[0] = Mode != FastMode::Lse ? __ldg(normaliser + second * kQueryTile) : 0.f;
-            rows.negLse[1] = Mode != FastMode::Lse ? __ldg(normaliser + second * kQueryTile + 8) : 0.f;
-            float acc[8][4];
+    // Multiplies one tile of queries with the keys of the warpgroup and turns the product into statistics.
+    const auto count = [&](unsigned pair, auto half) {
+        constexpr int second = decltype(half)::value;
+        // What follows from the thread's number is computed anew in every turn: registers are short.
+        const unsigned self = opaque(thread), row = self / 32 % 4 * 16 + self % 32 / 4;
+        const uint32_t keyTiles = describeTile(aligned + self / 128 * (64 * 128));
+        const uint32_t fragments = queryTiles + pair % 2 * (2 * Shape::stage) + self / 32 % 4 * (16 * 128) +
+                                   self % 16 * 128 + ((self % 32 / 16 ^ self % 8) << 4);
+        const int tile = int(pair) * 2 + second, query0 = (range.first + tile) * kQueryTile + int(row);
+        // Reads past the last query end in the padding that Setup leaves.
+        const float* normaliser = p.negLse + int64_t(head) * p.tq + query0;
+        float* mine = &parts[pair % 2 * 2 + second].rows[0][row][self / 128 * 4 + self % 4];
+        Rows rows;
+        rows.negLse[0] = Mode != FastMode::Lse ? __ldg(normaliser) : 0.f;
+        rows.negLse[1] = Mode != FastMode::Lse ? __ldg(normaliser + 8) : 0.f;
+        float acc[8][4];
 #pragma unroll
-            for (int sub = 0; sub < SubTiles; ++sub) {  // one at a time, for registers are short
-                uint32_t q[4][4];
+        for (int sub = 0; sub < SubTiles; ++sub) {  // one at a time, for registers are short
+            uint32_t q[4][4];
 #pragma unroll
-                for (int s = 0; s < 4; ++s)
-                    loadMatrix4(q[s],
-                                (fragments ^ (s * 32)) + second * Shape::stage + sub * Shape::queryBytes);
-                holdAccumulators(acc);
-                warpgroupArrive();
+            for (int s = 0; s < 4; ++s)
+                loadMatrix4(q[s], (fragments ^ (s * 32)) + second * Shape::stage + sub * Shape::queryBytes);
+            holdAccumulators(acc);
+            warpgroupArrive();
 #pragma unroll
-                for (int s = 0; s < 4; ++s)
-                    warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16,
-                                               sub + s > 0);
-                warpgroupCommit();
-                warpgroupWait<0>();
-                holdAccumulators(acc);
-            }
-            const int tile = int(pair) * 2 + second;
-            Keys keys{blockKey + int(self / 128 * 64 + self % 4 * 2), 0xffffu};
-            const bool full = tile >= fullFrom && tile < fullTo;
-            if (!full) {
-                keys.visible = visibleOf[self];
-                rows.span[0] = tile < tiles ? spanOf(p, query0 + second * kQueryTile) : Span{0, 0};
-                rows.span[1] = tile < tiles ? spanOf(p, query0 + second * kQueryTile + 8) : Span{0, 0};
-            }
-            const auto leave = [&](int stat, float upper, float lower) {
-                mine[((second * kRowStats + stat) * kQueryTile) * kLaneRow] = upper;
-                mine[((second * kRowStats + stat) * kQueryTile + 8) * kLaneRow] = lower;
-            };
-            if constexpr (Mode == FastMode::Lse) {
-                const LaneNormaliser n = full ? normaliseLane<8, false>(acc, p.scale, rows, keys)
-                                              : normaliseLane<8, true>(acc, p.scale, rows, keys);
-                leave(0, n.largest[0], n.largest[1]);
-                leave(1, n.sum[0], n.sum[1]);
+            for (int s = 0; s < 4; ++s)
+                warpgroupMultiply<Element>(acc, q[s], keyTiles + (sub * Shape::keyBytes + s * 32) / 16,
+                                           sub + s > 0);
+            warpgroupCommit();
+            warpgroupWait<0>();
+            holdAccumulators(acc);
+        }
+        Keys keys{blockKey + int(self / 128 * 64 + self % 4 * 2), 0xffffu};
+        const bool full = tile >= fullFrom && tile < fullTo;
+        if (!full) {
+            keys.visible = visibleOf[self];
+            rows.span[0] = tile < tiles ? spanOf(p, query0) : Span{0, 0};
+            rows.span[1] = tile < tiles ? spanOf(p, query0 + 8) : Span{0, 0};
+        }
+        const auto leave = [&](int stat, float upper, float lower) {
+            mine[stat * kQueryTile * kLaneRow] = upper;
+            mine[(stat * kQueryTile + 8) * kLaneRow] = lower;
+        };
+        if constexpr (Mode == FastMode::Lse) {
+            const LaneNormaliser n = full ? normaliseLane<8, false>(acc, p.scale, rows, keys)
+                                          : normaliseLane<8, true>(acc, p.scale, rows, keys);
+            leave(0, n.largest[0], n.largest[1]);
+            leave(1, n.sum[0], n.sum[1]);
+        } else {
+            if (full)
+                toLogs<false>(acc, p.scale, rows, keys);
+            else
+                toLogs<true>(acc, p.scale, rows, keys);
+            if constexpr (Mode == FastMode::Weighted) {
+                float weight[2];
+                readWeights(pass, head, query0, weight);
+                addWeighted(acc, weight, columns);
+            } else if constexpr (Mode == FastMode::Shares) {
+                float shares[kShares][2];
+                addShares(acc, keyShares + self / 128 * 64 + self % 4 * 2, pass.maxima, shares);
+#pragma unroll
+                for (int s = 0; s < kShares; ++s) leave(s, shares[s][0], shares[s][1]);
             } else {
-                if (full)
-                    toLogs<false>(acc, p.scale, rows, keys);
-                else
-                    toLogs<true>(acc, p.scale, rows, keys);
-                if constexpr (Mode == FastMode::Weighted) {
-                    float weight[2];
-                    readWeights(pass, head, query0 + second * kQueryTile, weight);
-                    addWeighted(acc, weight, columns);
-                    return;
-                }
                 RowSums sums;
                 addFragment(acc, 0, columns, sums);
                 leave(0, __int_as_float(sums.max[0]), __int_as_float(sums.max[1]));
                 leave(1, sums.sum[0], sums.sum[1]);
                 leave(2, sums.entropy[0], sums.entropy[1]);
             }
-        };
+        }
+    };
+    // Four warpgroups are at different places of this loop, at most a tile apart: some multiply, others count.
+#pragma unroll 1
+    for (unsigned pair = 0; int(pair) * 2 < tiles; ++pair) {
         barrierWait(arrived(pair), phase(pair));
-        count(std::integral_constant<int, 0>());
+        count(pair, std::integral_constant<int, 0>());
         if (pair > 0) {  // everybody is through with the pair before: its places are free
             barrierWait(done(pair - 1), phase(pair - 1));
-            if (writer.wanted()) {
-                write(pair * 2 - 2);
-                write(pair * 2 - 1);
-            }
+            write(pair * 2 - 2);
+            write(pair * 2 - 1);
         }
         loadPair(pair + 1);
-        count(std::integral_constant<int, 1>());
+        count(pair, std::integral_constant<int, 1>());
         __syncwarp();
         if (thread % 32 == 0) barrierArrive(done(pair));
     }
     copyWait<0>();
     __syncthreads();
-    if (writer.wanted() && tiles > 0) {
+    if (tiles > 0) {
         if (tiles % 2 == 0) write(tiles - 2);
         write(tiles - 1);
     }
     // The columns take the place of the keys, which are done with.
-    if constexpr (Mode != FastMode::Lse) writeColumns(columns, memory, pass, b, h, slice, blockKey);
+    if constexpr (hasColumns) writeColumns(columns, memory, pass, b, h, slice, blockKey);
 }
 
 template <class Element, int SubTiles, FastMode Mode>
@@ -334,19 +418,18 @@ cudaError_t launchWgmma(const FastPass& pass, cudaStream_t stream) {
     return cudaGetLastError();
 }
 
+template <class Element, FastMode Mode>
+cudaError_t launchWgmmaMode(const FastPass& pass, cudaStream_t stream) {
+    if (pass.problem.d <= 64) return launchWgmma<Element, 1, Mode>(pass, stream);
+    return launchWgmma<Element, 2, Mode>(pass, stream);
+}
+
 template <class Element>
 cudaError_t launchWgmmaOf(FastMode mode, const FastPass& pass, cudaStream_t stream) {
-    const int d = pass.problem.d;
-    if (mode == FastMode::Weighted) {
-        if (d <= 64) return launchWgmma<Element, 1, FastMode::Weighted>(pass, stream);
-        return launchWgmma<Element, 2, FastMode::Weighted>(pass, stream);
-    }
-    if (mode == FastMode::Lse) {
-        if (d <= 64) return launchWgmma<Element, 1, FastMode::Lse>(pass, stream);
-        return launchWgmma<Element, 2, FastMode::Lse>(pass, stream);
-    }
-    if (d <= 64) return launchWgmma<Element, 1, FastMode::Stats>(pass, stream);
-    return launchWgmma<Element, 2, FastMode::Stats>(pass, stream);
+    if (mode == FastMode::Weighted) return launchWgmmaMode<Element, FastMode::Weighted>(pass, stream);
+    if (mode == FastMode::Lse) return launchWgmmaMode<Element, FastMode::Lse>(pass, stream);
+    if (mode == FastMode::Shares) return launchWgmmaMode<Element, FastMode::Shares>(pass, stream);
+    return launchWgmmaMode<Element, FastMode::Stats>(pass, stream);
 }
 
 }  // namespace fovea::kernels::cuda

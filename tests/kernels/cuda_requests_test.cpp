@@ -388,6 +388,15 @@ TEST_CASE("cuda requests: lines, tiles, products, relevance and the edited forwa
                 checkTile(t, {0, 128, 64, 192, 1, 2}, reduce, FV_HEADS_NONE);
                 checkTile(t, {64, 128, 0, 192, 1, 3}, reduce, FV_HEADS_NONE);
             }
+        // Pixels of 32 cells and more that cut the cells of 64 x 64.
+        if (c.tq >= 128 && c.tk >= 192)
+            for (const fv_tile_reduce reduce : {FV_TILE_MEAN, FV_TILE_MAX, FV_TILE_SUM}) {
+                checkTile(t, {3, 125, 10, 190, 2, 3}, reduce, FV_HEADS_NONE);
+                checkTile(t, {65, 128, 70, 192, 1, 3}, reduce, FV_HEADS_NONE);
+                checkTile(t, {0, c.tq, 0, c.tk, c.tq / 33, c.tk / 40}, reduce, FV_HEADS_NONE);
+                checkTile(t, {1, c.tq, 5, c.tk, 1, 1}, reduce, FV_HEADS_NONE);
+                if (reduce != FV_TILE_MAX) checkTile(t, {3, 125, 10, 190, 3, 2}, reduce, FV_HEADS_MEAN);
+            }
         checkTile(t, {7, 8, 9, 11, 5, 3}, FV_TILE_SUM, FV_HEADS_MEAN);
         checkTile(t, {1, 33, 2, 66, 16, 32}, FV_TILE_MAX, FV_HEADS_MEAN);
         for (const int64_t columns : {1, 3, 8})

@@ -7,8 +7,9 @@
 namespace fovea::kernels::cuda {
 
 /// What one pass makes: the row normaliser only, the statistics, those with the query of every column's
-/// maximum, or column sums weighted by a number of each query.
-enum class FastMode { Lse, Stats, StatsArgmax, Weighted };
+/// maximum, column sums weighted by a number of each query, or the shares that pixels have in cells of 64 x 64 (on
+/// wgmma only).
+enum class FastMode { Lse, Stats, StatsArgmax, Weighted, Shares };
 
 /// Launch arguments of a pass over the heads [head0, head0 + heads) of the flattened batch.
 struct FastPass {
@@ -28,7 +29,17 @@ struct FastPass {
     // written.
     float *poolSum, *poolMax;
     int32_t poolColumns;  // ceil(tk / 64)
+    // For FastMode::Shares: the part of every query and key that lies in each of the kShares pixels from the first of
+    // its cell on, [tokens up to the next 64, kShares], and the weighted sums (or maxima) of every cell, [heads,
+    // ceil(tq / 64), ceil(tk / 64), kShares of queries, kShares of keys].
+    const float *queryShares, *keyShares;
+    float* shares;
+    int32_t maxima;     // 1: maxima instead of sums
+    int32_t keyBlock0;  // the first key block of this pass
 };
+
+/// Pixels that a cell of 64 tokens may be cut into.
+constexpr int kShares = 3;
 
 /// Statistics per row that a pass writes for each key block.
 constexpr int kRowStats = 3;
