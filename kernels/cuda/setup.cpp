@@ -164,7 +164,10 @@ Setup::Setup(const fv_problem& p, bool rows, Arena& arena) {
         parts = (p.tq + queries - 1) / queries;
     }
     const int64_t head = keyBlocks * kRowStats * queries * int64_t{sizeof(float)};
-    chunk = std::clamp<int64_t>(kScratchCap / head, 1, p.batch * p.q_heads);
+    // Chunks of like sizes: a small last one would leave most of the device idle.
+    const int64_t heads = p.batch * p.q_heads, most = std::clamp<int64_t>(kScratchCap / head, 1, heads);
+    const int64_t chunks = (heads + most - 1) / most;
+    chunk = (heads + chunks - 1) / chunks;
     if (hasRowPart) rowPart = arena.take(chunk * head, 1);
 }
 
