@@ -126,10 +126,18 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
     }
 }
 
-/// As many pixels as lie over about 64 cells.
+/// As many pixels as lie over one, two or three steps of 64 cells, whichever wastes least of its last step.
 int pixelsPerBlock(const PixelAxis& axis) {
-    const int64_t fits = 62 * axis.pixels / axis.cells;
-    return int(fits < 1 ? 1 : fits > kEdge ? kEdge : fits);
+    int64_t best = 1;
+    double bestUse = 0;
+    for (int steps = 1; steps <= 3; ++steps) {
+        const int64_t fits = (kEdge * steps - 2) * axis.pixels / axis.cells, count = fits > kEdge ? kEdge : fits;
+        const double use = double(count) * double(axis.cells) / double(axis.pixels * kEdge * steps);
+        if (count < 1 || use < 1.1 * bestUse) continue;
+        best = count;
+        bestUse = use;
+    }
+    return int(best);
 }
 
 template <class Element>
