@@ -280,9 +280,13 @@ def bench_requests(kernels, rounds):
     x = torch.rand(t, 1, device="cuda")
     product = torch.empty(1, t, 1, device="cuda")
     bodies = {}
-    for size in (256, 1024, 4096, 16384, 32768):
+    for size in (256, 1024, 4096, 8192, 16384, 32768):
         request = Tile(c.sizeof(Tile), t - size, t, 0, size, 256, 256, 0, 0, output(tile))
         bodies[f"tile 256 x 256 of {size} x {size} cells, 1 head"] = lambda i, r=request: kernels.call("tile", one, r)
+    for size in (2500, 6000, 8100, 8200, 12000, 16400, 20000, 25000, 32700):  # pixels that cut cells
+        request = Tile(c.sizeof(Tile), t - size - 3, t - 3, 7, size + 7, 256, 256, 0, 0, output(tile))
+        bodies[f"tile 256 x 256 of {size} x {size} cells, pixels cut cells"] = (
+            lambda i, r=request: kernels.call("tile", one, r))
     line_request = Lines(c.sizeof(Lines), rows.data_ptr(), None, 64, 0, output(lines))
     bodies["64 rows, 16 heads"] = lambda i: kernels.call("lines", every, line_request)
     product_request = Product(c.sizeof(Product), 1, 1, x.data_ptr(), 0, 0, 1, output(product))
@@ -356,7 +360,8 @@ def bench_model(kernels, rounds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--library", required=True)
-    parser.add_argument("--mma-library", help="a build without wgmma, timed beside it")
+    parser.add_argument("--beside", action="append", default=[], metavar="NAME=LIBRARY",
+                        help="another build, timed beside it")
     parser.add_argument("--commit", default="unknown")
     parser.add_argument("--only", default="pass")
     parser.add_argument("--rounds", type=int, default=15)
@@ -364,7 +369,7 @@ def main():
     options = parser.parse_args()
     torch.manual_seed(1)
     kernels = Kernels(options.library)
-    extra = {"mma.sync": Kernels(options.mma_library)} if options.mma_library else {}
+    extra = {name: Kernels(path) for name, path in (text.split("=", 1) for text in options.beside)}
     properties = torch.cuda.get_device_properties(0)
     print(f"# CUDA kernels, {datetime.date.today()}\n\n{properties.name}, {properties.multi_processor_count} SMs; torch"
           f" {torch.__version__}, cuDNN {torch.backends.cudnn.version()}; commit {options.commit}.\n"
