@@ -25,7 +25,7 @@ void Scope::set(Meter& meter, const std::string& name, Value value) {
             held = std::move(value);
             return;
         }
-    meter.hold(128 + name.size());
+    // Not counted as memory: a level has as many names as the source assigns, and goes with its block.
     m_names.emplace_back(name, std::move(value));
 }
 
