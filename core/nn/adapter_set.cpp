@@ -219,17 +219,24 @@ at::Tensor AdapterSet::linear(const Linear& weight, const at::Tensor& x,
     const auto found = m_changes.find(weight.name);
     if (found == m_changes.end()) return plain;
     at::Tensor y = plain;
-    for (const Change& change : found->second)
-        if (const double strength = strengths[change.adapter]; strength != 0)
-            y = y + difference(change, weight, x, plain) * strength;
+    for (const Change& change : found->second) {
+        const double strength = strengths[change.adapter];
+        if (strength == 0) continue;
+        // A matrix that was trained as a whole takes the place of the base's without rounding twice.
+        const bool replaces = change.weight.defined() && strength == 1 && y.is_same(plain);
+        y = replaces ? trained(change, weight, x) : y + difference(change, weight, x, plain) * strength;
+    }
     return y;
+}
+
+at::Tensor AdapterSet::trained(const Change& change, const Linear& weight, const at::Tensor& x) {
+    return at::linear(x, change.weight, given(change.bias.defined() ? change.bias : weight.bias));
 }
 
 /// What an adapter of strength 1 adds to the base output.
 at::Tensor AdapterSet::difference(const Change& change, const Linear& weight, const at::Tensor& x,
                                   const at::Tensor& plain) const {
-    if (change.weight.defined())
-        return at::linear(x, change.weight, given(change.bias.defined() ? change.bias : weight.bias)) - plain;
+    if (change.weight.defined()) return trained(change, weight, x) - plain;
     at::Tensor sum;
     if (change.down.defined()) {
         sum = at::linear(at::linear(x, change.down), change.up) * change.scaling;

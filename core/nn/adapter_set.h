@@ -54,6 +54,7 @@ private:
     };
     class Loader;
 
+    static at::Tensor trained(const Change& change, const Linear& weight, const at::Tensor& x);
     at::Tensor difference(const Change& change, const Linear& weight, const at::Tensor& x,
                           const at::Tensor& plain) const;
 

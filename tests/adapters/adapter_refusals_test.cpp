@@ -1,6 +1,7 @@
 // Adapter folders that do not fit, and matrices that are stored as one and used as three.
 #include <doctest/doctest.h>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/linalg_vector_norm.h>
