@@ -50,6 +50,7 @@ Expanded expanded(const std::string& text, const LayoutRules& rules, const std::
 }
 
 void requireSlots(const std::string& text, const LayoutRules& rules, std::size_t images) {
+    if (rules.scheme == LayoutRules::Scheme::None) return;  // pictures stand beside the text
     const std::size_t slots = findAll(text, rules.imageSlot).size();
     if (slots == images) return;
     const std::string slot = rules.imageSlot;

@@ -1,4 +1,5 @@
 """Cases of vision-language models: text alone, one and several pictures, odd sizes, clips, legacy spellings."""
+import copy
 import json
 import re
 import sys
@@ -114,6 +115,17 @@ def case(fixtures, name, family, model, inputs, vision=batch_vision, prefixes=No
         return tensors
 
     fixtures.add(name, family, run, inputs)
+    if prefixes is not None and "attention_mask" not in inputs:
+        answers(model, fixtures.root / name, inputs)
+
+
+def answers(model, folder, inputs):
+    """Greedy answers of 20 tokens, plain and with a repetition penalty."""
+    about = {}
+    for name, extra in (("greedy", {}), ("penalised", {"repetition_penalty": 1.4})):
+        out = copy.deepcopy(model).generate(**inputs, max_new_tokens=20, do_sample=False, pad_token_id=0, **extra)
+        about[name] = out[0, inputs["input_ids"].shape[1]:].tolist()
+    (folder / "answers.json").write_text(json.dumps(about))
 
 
 def hub_names(name):
@@ -277,6 +289,38 @@ def qwen(f):
                  rename=lambda k: re.sub(r"^model\.(?!visual)", "model.language_model.", re.sub(r"^visual", "model.visual", k)))
 
 
+def blip(f):
+    def reference(model, inputs):
+        def run(dtype):
+            model.to(dtype)
+            wide = floats(inputs, dtype)
+            result = model(**wide, output_hidden_states=True, output_attentions=True)
+            tensors = {f"hidden/vision/{i}": h for i, h in enumerate(result.hidden_states)}
+            tensors.update({f"vision.{i}.self/probs": a for i, a in enumerate(result.attentions)})
+            tensors.update({f"output/{n}": result[n] for n in ("logits", "image_embeds", "last_hidden_state")})
+            entered, blocks = {}, model.text_decoder.bert.encoder.layer
+            hooks = [b.register_forward_pre_hook(lambda _, a, i=i: entered.__setitem__(i, a[0])) for i, b in enumerate(blocks)]
+            hooks.append(blocks[-1].register_forward_hook(lambda _, __, out: entered.__setitem__(len(blocks), out)))
+            text = model.text_decoder(wide["input_ids"], attention_mask=wide.get("attention_mask"),
+                                      encoder_hidden_states=result.image_embeds, output_attentions=True, use_cache=False)
+            for hook in hooks:
+                hook.remove()
+            tensors.update({f"hidden/text/{i}": h for i, h in entered.items()})
+            for i, (own, cross) in enumerate(zip(text.attentions, text.cross_attentions)):
+                tensors.update({f"text.{i}.self/probs": own, f"text.{i}.cross/probs": cross})
+            model.to(torch.float32)
+            return tensors
+        return run
+
+    image = {"pixel_values": pixels(81, 32, 32)}
+    mask = torch.tensor([[1] * 5 + [0] * 2])
+    for name, model, inputs in (("blip", m.blip(), dict(image, input_ids=prompt(81, 7))),
+                                ("blip-padded", m.blip(82), dict(image, input_ids=prompt(82, 7), attention_mask=mask)),
+                                ("blip-heads", m.blip(83, num_attention_heads=2), dict(image, input_ids=prompt(83, 1)))):
+        model.save_pretrained(f.folder(name) / "model")
+        f.add(name, "blip", reference(model, inputs), inputs)
+
+
 def build(fixtures):
-    for part in (llava, gemmas, tiles, qwen):
+    for part in (llava, gemmas, tiles, qwen, blip):
         part(fixtures)

@@ -116,6 +116,13 @@ def qwen3_vl(seed=9, **changes):
                         **changes), seed)
 
 
+def blip(seed=18, **changes):
+    text = dict(hidden_size=32, encoder_hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+                vocab_size=120, max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    return build("BlipForConditionalGeneration",
+                 config("BlipConfig", text_config=dict(text, **changes), vision_config=dict(CLIP)), seed)
+
+
 def patches(seed, grid, patch=4, temporal=2, channels=3):
     """pixel_values of a Qwen processor for grids [[t, h, w], ...]."""
     count = sum(t * h * w for t, h, w in grid)
