@@ -206,7 +206,7 @@ std::shared_ptr<const ModelInput> BlipModel::encode(const UserInput& user) const
     } else {
         if (user.images.size() != 1)
             throw Error(fmt::format("the model needs one picture, found {}", user.images.size()), "Give one with --image.");
-        PromptTensors prompt = m_parts.prompts->encode(user, -1);
+        PromptTensors prompt = m_parts.prompts->encode(user, {m_parts.text.vocabulary, m_parts.text.positions, -1});
         item = std::move(prompt.item);
         const VisionTile& tile = prompt.images.front().tiles.front();
         map.stages.push_back(pictureTokens(item, &tile.transform));
@@ -220,7 +220,7 @@ std::shared_ptr<const ModelInput> BlipModel::encode(const UserInput& user) const
         for (Token& token : map.stages[1].tokens) {
             const auto i = static_cast<std::size_t>(token.index);
             token.kind = prompt.encoding.special[i] ? TokenKind::Special : TokenKind::Text;
-            token.text = m_parts.prompts->tokenizer()->tokenText(prompt.encoding.ids[i]);
+            token.text = m_parts.prompts->reader().shown(prompt.encoding.ids[i]);
         }
     }
     encoded->maps.push_back(std::move(map));

@@ -129,10 +129,10 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
     begin(forward);
     const VlmInput& input = vlmInput(given);
     const Vision vision = see(input, forward);
-    const std::int64_t length = input.ids.size(1);
+    const std::int64_t length = input.tokens.size(1);
     DecoderPass pass;
     pass.embed = [&] {
-        const at::Tensor x = m_decoder.embedTokens(input.ids);
+        const at::Tensor x = m_decoder.embedTokens(input.tokens);
         if (!vision.tokens.defined()) return x;
         return at::index_copy(x, 1, input.places, vision.tokens.to(x.scalar_type()).unsqueeze(0));
     };
@@ -154,7 +154,7 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
 
 void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids, Forward& forward) const {
     const VlmInput& input = vlmInput(given);
-    const at::Tensor next = nextTokens(ids, input.ids.device());
+    const at::Tensor next = nextTokens(ids, input.tokens.device());
     DecoderPass pass;
     pass.embed = [&] { return m_decoder.embedTokens(next); };
     pass.positions = at::arange(next.size(1), next.options()) + (forward.past() + input.ahead);
@@ -165,12 +165,11 @@ void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids
     outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
 }
 
-std::string VlmModel::tokenText(int id) const {
-    const auto& tokenizer = m_prompts->tokenizer();
-    return tokenizer ? tokenizer->tokenText(id) : Model::tokenText(id);
-}
+std::string VlmModel::tokenText(int id) const { return m_prompts->reader().shown(id); }
 
 std::shared_ptr<const ModelInput> VlmModel::encode(const UserInput& input) const {
+    if (!input.tensors.empty() && (!input.prompt.empty() || !input.chat.empty()))
+        throw Error("expected a prompt or --tensors, found both", "Leave one of them out.", ErrorCode::Usage);
     return input.tensors.empty() ? fromPrompt(input) : fromTensors(input);
 }
 
@@ -179,7 +178,7 @@ void VlmModel::complete(VlmInput& input, const TensorItem& item, const std::vect
     describePictures(input, pictures);
     describeText(input, item, pictures);
     input.positions = m_family->positions(item, pictures);
-    input.ahead = input.positions.max().item<std::int64_t>() + 1 - input.ids.size(1);
+    input.ahead = input.positions.max().item<std::int64_t>() + 1 - input.tokens.size(1);
     input.mask = m_family->mask(item);
     input.mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
     if (input.originals.empty()) input.originals.emplace_back();
@@ -203,10 +202,10 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
     if (user.prompt.empty() && user.chat.empty() && user.images.empty())
         throw Error("the model needs a prompt, found none", "Give one with --prompt, and pictures with --image.",
                     ErrorCode::Usage);
-    PromptTensors prompt = m_prompts->encode(user, m_tokens.image);
+    PromptTensors prompt =
+        m_prompts->encode(user, {m_decoder.spec().vocabulary, m_decoder.spec().positions, m_tokens.image});
     m_family->addPromptTensors(prompt.item, m_tokens);
     const TensorItem item = placed(prompt.item);
-    requireFitting(prompt);
     auto input = std::make_shared<VlmInput>();
     input->maps.emplace_back();
     input->black = m_prompts->black();
@@ -224,36 +223,21 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
     return input;
 }
 
-void VlmModel::requireFitting(const PromptTensors& prompt) const {
-    const DecoderSpec& decoder = m_decoder.spec();
-    const auto length = static_cast<std::int64_t>(prompt.encoding.ids.size());
-    if (length > decoder.positions)
-        throw Error(fmt::format("the prompt: expected at most {} tokens, found {}", decoder.positions, length),
-                    prompt.images.empty() ? "Shorten the text." : "Shorten the text, or use smaller or fewer pictures.");
-    for (const int id : prompt.encoding.ids)
-        if (id >= decoder.vocabulary && id != m_tokens.image && id != m_tokens.video)
-            throw Error(fmt::format("the tokenizer gives id {} (\"{}\"), the model's vocabulary ends at {}", id,
-                                    m_prompts->tokenizer()->tokenText(id), decoder.vocabulary - 1),
-                        "The tokenizer belongs to another model: fetch the folder again.");
-}
-
 // Texts of tokens from the prompt's own bytes; rectangles of image tokens from the processor's layout.
 void VlmModel::describePrompt(VlmInput& input, const PromptTensors& prompt) const {
-    std::vector<Token>& tokens = input.maps.front().stages.back().tokens;
+    StageTokens& stage = input.maps.front().stages.back();
+    const StageTokens written = promptTokens(m_prompts->reader(), stage.stage, prompt.text, prompt.encoding);
     std::size_t feature = 0;
-    for (std::size_t i = 0; i < tokens.size(); ++i) {
-        const int id = prompt.encoding.ids[i];
-        if (id == m_tokens.image && feature < prompt.features.size()) {
-            const LayoutItem& item = prompt.features[feature++];
-            if (tokens[i].kind == TokenKind::Image) tokens[i].rect = item.rect;
-            continue;
-        }
-        const ByteSpan span = prompt.encoding.spans[i];
-        const bool special = prompt.encoding.special[i];
-        tokens[i].kind = special ? TokenKind::Special : TokenKind::Text;
-        tokens[i].text = special || span.begin == span.end ? m_prompts->tokenizer()->tokenText(id)
-                                                           : prompt.text.substr(span.begin, span.end - span.begin);
+    for (std::size_t i = 0; i < stage.tokens.size(); ++i) {
+        Token& token = stage.tokens[i];
+        if (prompt.encoding.ids[i] != m_tokens.image || feature >= prompt.features.size())
+            token = written.tokens[i];
+        else if (const LayoutItem& item = prompt.features[feature++]; token.kind == TokenKind::Image)
+            token.rect = item.rect;
     }
+    input.text = prompt.text;
+    input.ids = prompt.encoding.ids;
+    input.spans = prompt.encoding.spans;
 }
 
 void VlmModel::describeText(VlmInput& input, const TensorItem& item,
@@ -272,10 +256,10 @@ void VlmModel::describeText(VlmInput& input, const TensorItem& item,
     // Image tokens are overwritten: their ids may lie beyond the vocabulary.
     TensorItem plain = item;
     const bool beyond = m_tokens.image >= m_decoder.spec().vocabulary;
-    input.ids = seen || beyond ? at::where(isPicture, 0, ids) : ids;
-    plain["input_ids"] = input.ids;
+    input.tokens = seen || beyond ? at::where(isPicture, 0, ids) : ids;
+    plain["input_ids"] = input.tokens;
     plain.erase("position_ids");
-    StageTokens tokens = textTokens(plain, m_decoder.spec());
+    StageTokens tokens = textTokens(plain, m_decoder.spec(), &m_prompts->reader());
     const at::Tensor places = input.places.to(at::kCPU).contiguous();
     const std::int64_t* place = places.const_data_ptr<std::int64_t>();
     for (std::size_t i = 0; i < input.cells.size(); ++i)

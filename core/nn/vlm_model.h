@@ -24,9 +24,9 @@ struct VlmParts {
 };
 
 /// An encoded prompt with its pictures: one sequence of the decoder.
-class VlmInput : public TensorInput {
+class VlmInput : public LanguageInput {
 public:
-    at::Tensor ids;        // int64 [1, n], ids of pictures beyond the vocabulary replaced
+    at::Tensor tokens;     // int64 [1, n], ids of pictures beyond the vocabulary replaced
     at::Tensor positions;  // int64 [n], or [rows, n]
     std::int64_t ahead = 0;  ///< by how much the position of the next token exceeds its place
     DecoderMask mask;
@@ -48,7 +48,7 @@ public:
     MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
     std::string tokenText(int id) const override;
-    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_prompts->tokenizer(); }
+    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_prompts->reader().sharedTokenizer(); }
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -68,7 +68,6 @@ private:
     /// Cells, tokens, positions and mask of a prompt whose tensors are there.
     void complete(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     void describePrompt(VlmInput& input, const PromptTensors& prompt) const;
-    void requireFitting(const PromptTensors& prompt) const;
     void describeText(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     void describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const;
     Vision see(const VlmInput& input, Forward& forward) const;

@@ -49,39 +49,38 @@ Expanded expanded(const std::string& text, const LayoutRules& rules, const std::
     return out;
 }
 
-void requireSlots(const std::string& text, const LayoutRules& rules, std::size_t images) {
-    if (rules.scheme == LayoutRules::Scheme::None) return;  // pictures stand beside the text
-    const std::size_t slots = findAll(text, rules.imageSlot).size();
-    if (slots == images) return;
-    const std::string slot = rules.imageSlot;
-    if (slots == 0)
-        throw Error(fmt::format("the prompt has no place for its {} picture{}", images, images == 1 ? "" : "s"),
-                    fmt::format("Write {} where a picture belongs.", slot));
-    throw Error(fmt::format("the prompt has {} place{} for pictures ({}), but {} picture{} given", slots,
-                            slots == 1 ? "" : "s", slot, images, images == 1 ? " was" : "s were"),
-                slots > images ? "Give one --image for each place." : fmt::format("Write {} once for each picture.", slot));
+// The tokenizer writes an image token as the model expects it, and nothing beyond the vocabulary.
+void requireFitting(const PromptTensors& prompt, const PromptReader& reader, const PromptLimits& limits) {
+    constexpr const char* hint = "The tokenizer belongs to another model: fetch the folder again.";
+    if (!prompt.features.empty()) {
+        const std::string& spelling = prompt.features.front().text;
+        const auto found = reader.tokenizer().idOf(spelling);
+        if (!found || *found != limits.imageToken)
+            throw Error(fmt::format("the tokenizer writes an image token as \"{}\", id {}; the model expects id {}",
+                                    spelling, found ? *found : -1, limits.imageToken),
+                        hint);
+    }
+    for (const int id : prompt.encoding.ids)
+        if (id >= limits.vocabulary && id != limits.imageToken)
+            throw Error(fmt::format("the tokenizer gives id {} (\"{}\"), the model's vocabulary ends at {}", id,
+                                    reader.shown(id), limits.vocabulary - 1),
+                        hint);
+    const auto length = static_cast<std::int64_t>(prompt.encoding.ids.size());
+    if (limits.positions > 0 && length > limits.positions)
+        throw Error(fmt::format("the prompt: expected at most {} tokens, found {}", limits.positions, length),
+                    prompt.images.empty() ? "Shorten the text." : "Shorten the text, or use smaller or fewer pictures.");
 }
 
 }  // namespace
 
 VlmPrompts::VlmPrompts(const std::filesystem::path& folder, const std::string& modelType,
                        const nlohmann::json& config, RawPrompt raw)
-    : m_raw(raw) {
+    : m_reader(folder), m_raw(raw) {
     try {
         m_processor = VisualProcessor::fromFolder(folder, modelType, config);
     } catch (const Error& error) {
         m_problem = error;
     }
-    try {
-        m_tokenizer = Tokenizer::fromFolder(folder);
-        m_template = ChatTemplate::fromFolder(folder);
-    } catch (const Error& error) {
-        if (!m_problem) m_problem = error;
-    }
-}
-
-void VlmPrompts::requireFiles() const {
-    if (m_problem) throw *m_problem;
 }
 
 std::vector<double> VlmPrompts::black() const {
@@ -91,66 +90,43 @@ std::vector<double> VlmPrompts::black() const {
 }
 
 std::vector<std::string> VlmPrompts::notices() const {
-    std::vector<std::string> all;
-    if (m_processor) all = m_processor->notices();
-    if (m_tokenizer) all.insert(all.end(), m_tokenizer->notices().begin(), m_tokenizer->notices().end());
-    return all;
+    return m_processor ? m_processor->notices() : std::vector<std::string>{};
 }
 
-std::string VlmPrompts::written(const UserInput& input, const LayoutRules& rules) const {
-    const bool hasSlots = input.prompt.find(rules.imageSlot) != std::string::npos && !rules.imageSlot.empty();
-    ChatOptions options;
-    options.bosToken = m_tokenizer->bosToken();
-    options.eosToken = m_tokenizer->eosToken();
-    if (!input.chat.empty()) {
-        const ChatFile chat = readChatFile(input.chat);
-        if (!m_template)
-            throw Error(input.chat.string() + ": the model has no chat template to write a conversation with",
-                        "Give the prompt itself with --prompt.");
-        return m_template->render(m_template->fitted(chat.messages), options);
+PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules) const {
+    PromptRules places;
+    places.placeholder = rules.scheme == LayoutRules::Scheme::None ? "" : rules.imageSlot;
+    places.images = static_cast<int>(input.images.size());
+    places.aroundTemplate = AddSpecial::Yes;
+    const std::string& bos = m_reader.tokenizer().bosToken();
+    PromptText prompt = m_reader.promptOf(input, places);
+    if (m_raw == RawPrompt::Paligemma) {
+        // Pictures, the beginning, the prompt, a line break; none of it comes from a template.
+        const std::size_t last = prompt.text.rfind(rules.imageSlot);
+        const std::size_t after = last == std::string::npos ? 0 : last + rules.imageSlot.size();
+        prompt.text = prompt.text.substr(0, after) + bos + prompt.text.substr(after) + "\n";
+        prompt.special = AddSpecial::No;
     }
-    if (m_template && !hasSlots && input.promptForm == PromptForm::Template) {
-        nlohmann::ordered_json messages = nlohmann::ordered_json::array();
-        messages.push_back(nlohmann::ordered_json(userMessage(static_cast<int>(input.images.size()), input.prompt)));
-        return m_template->render(m_template->fitted(messages), options);
-    }
-    if (m_raw != RawPrompt::Paligemma) return input.prompt;
-    if (!hasSlots) {
-        std::string slots;
-        for (std::size_t i = 0; i < input.images.size(); ++i) slots += rules.imageSlot;
-        return slots + m_tokenizer->bosToken() + input.prompt + "\n";
-    }
-    const std::size_t after = input.prompt.rfind(rules.imageSlot) + rules.imageSlot.size();
-    return input.prompt.substr(0, after) + m_tokenizer->bosToken() + input.prompt.substr(after) + "\n";
+    return prompt;
 }
 
-PromptTensors VlmPrompts::encode(const UserInput& input, std::int64_t imageToken) const {
-    requireFiles();
+PromptTensors VlmPrompts::encode(const UserInput& input, const PromptLimits& limits) const {
+    if (m_problem) throw *m_problem;
     const LayoutRules& rules = m_processor->layout();
     PromptTensors out;
-    const std::string text = written(input, rules);
-    requireSlots(text, rules, input.images.size());
+    PromptText prompt = written(input, rules);
     if (!input.images.empty()) {
         VisualInput seen = m_processor->process(input.images);
         for (const auto& [name, tensor] : seen.tensors) out.item[name] = toTensor(tensor);
         out.images = std::move(seen.images);
     }
-    Expanded whole = expanded(text, rules, out.images);
-    out.text = std::move(whole.text);
+    Expanded whole = expanded(prompt.text, rules, out.images);
+    out.text = prompt.text = std::move(whole.text);
     out.features = std::move(whole.features);
-    // A template writes the beginning itself; a tokenizer that adds it, too, would double it.
-    const bool begun = !m_tokenizer->bosToken().empty() && out.text.starts_with(m_tokenizer->bosToken());
-    const bool plain = m_raw == RawPrompt::Paligemma || begun;
-    out.encoding = m_tokenizer->encode(out.text, plain ? AddSpecial::No : AddSpecial::Yes);
+    // Only the image token may lie beyond the embedding; requireFitting says so of the others.
+    out.encoding = m_reader.encode(prompt, std::int64_t{1} << 40);
+    requireFitting(out, m_reader, limits);
     const std::vector<std::int64_t> ids(out.encoding.ids.begin(), out.encoding.ids.end());
-    if (ids.empty()) throw Error("the prompt is empty", "Say what the model is to answer.");
-    if (!out.features.empty()) {
-        const auto found = m_tokenizer->idOf(out.features.front().text);
-        if (!found || *found != imageToken)
-            throw Error(fmt::format("the tokenizer writes an image token as \"{}\", id {}; the model expects id {}",
-                                    out.features.front().text, found ? *found : -1, imageToken),
-                        "The tokenizer belongs to another model: fetch the folder again.");
-    }
     out.item["input_ids"] = at::tensor(ids, at::kLong).unsqueeze(0);
     out.item["attention_mask"] = at::ones({1, static_cast<std::int64_t>(ids.size())}, at::kLong);
     return out;

@@ -6,11 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "fovea/chat_template.h"
-#include "fovea/model.h"
-#include "fovea/tokenizer.h"
+#include "fovea/error.h"
 #include "fovea/visual_processor.h"
 #include "nn/input_tensors.h"
+#include "nn/prompt_reader.h"
 
 namespace fovea {
 
@@ -29,30 +28,35 @@ struct PromptTensors {
     Encoding encoding;
 };
 
+/// What a model's prompts must keep to.
+struct PromptLimits {
+    std::int64_t vocabulary = 0;  ///< ids that have an embedding
+    std::int64_t positions = 0;   ///< longest sequence; 0: none
+    std::int64_t imageToken = -1;  ///< id of an image token, which may lie beyond the vocabulary; -1: none
+};
+
 /// What a model folder holds beside weights: image processor, chat template and tokenizer. Files that are missing are
-/// missed only when a prompt is encoded. Immutable.
+/// missed only when a prompt is encoded. Safe from several threads.
 class VlmPrompts {
 public:
     VlmPrompts(const std::filesystem::path& folder, const std::string& modelType, const nlohmann::json& config,
                RawPrompt raw);
 
-    /// Throws Error (Input): a missing file, slots and pictures that differ in number, a tokenizer of another model.
-    PromptTensors encode(const UserInput& input, std::int64_t imageToken) const;
-    /// Null where the folder has none that can be read.
-    const std::shared_ptr<const Tokenizer>& tokenizer() const { return m_tokenizer; }
+    /// Throws Error (Input): a missing file, slots and pictures that differ in number, a tokenizer of another model, a
+    /// prompt that is too long.
+    PromptTensors encode(const UserInput& input, const PromptLimits& limits) const;
+    const PromptReader& reader() const { return m_reader; }
     /// A black pixel in normalised units, per channel; empty where unknown.
     std::vector<double> black() const;
     std::vector<std::string> notices() const;
 
 private:
-    std::string written(const UserInput& input, const LayoutRules& rules) const;
-    void requireFiles() const;
+    PromptText written(const UserInput& input, const LayoutRules& rules) const;
 
+    PromptReader m_reader;
     std::shared_ptr<const VisualProcessor> m_processor;
-    std::shared_ptr<const Tokenizer> m_tokenizer;
-    std::optional<ChatTemplate> m_template;
+    std::optional<Error> m_problem;  ///< why there is no processor
     RawPrompt m_raw;
-    std::optional<Error> m_problem;
 };
 
 }  // namespace fovea

@@ -1,0 +1,290 @@
+// Prompts with pictures through a model folder's own processor and tokenizer: ids and logits as transformers makes
+// them, rectangles that the pixels themselves prove, and errors a person can act on.
+#include <doctest/doctest.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "attention/forward.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
+#include "fovea/generate.h"
+#include "fovea/ppm.h"
+#include "parity/errors.h"
+#include "parity/fixtures.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+struct PromptCase {
+    std::string name, family, prompt;
+    std::filesystem::path folder;
+    std::vector<Pixels> images;
+
+    UserInput input() const {
+        UserInput user;
+        user.prompt = prompt;
+        user.images = images;
+        return user;
+    }
+};
+
+const std::vector<PromptCase>& promptCases() {
+    static const std::vector<PromptCase> all = [] {
+        const std::filesystem::path folder = std::filesystem::path(FOVEA_PARITY_FOLDER) / "prompts";
+        const char* given = std::getenv("FOVEA_TEST_PYTHON");
+        const std::string python = given ? given : FOVEA_SOURCE_DIR "/build/venv/bin/python";
+        const std::string command = "\"" + python + "\" \"" FOVEA_SOURCE_DIR
+                                    "/tests/tools/vlm/make_prompts.py\" \"" + folder.string() + "\"";
+        std::filesystem::create_directories(folder.parent_path());
+        REQUIRE_MESSAGE(std::system(command.c_str()) == 0, command);
+        std::ifstream file(folder / "cases.json");
+        const auto listing = nlohmann::json::parse(file);
+        std::vector<PromptCase> found;
+        for (const auto& entry : listing.at("cases")) {
+            PromptCase c{entry.at("name"), entry.at("family"), entry.at("prompt"),
+                         folder / std::string(entry.at("name")), {}};
+            for (int i = 0; i < entry.at("images"); ++i)
+                c.images.push_back(readPpm(c.folder / (std::to_string(i) + ".ppm")));
+            found.push_back(std::move(c));
+        }
+        return found;
+    }();
+    return all;
+}
+
+const PromptCase& promptNamed(const std::string& name) {
+    for (const PromptCase& c : promptCases())
+        if (c.name == name) return c;
+    FAIL("no case is called ", name);
+    return promptCases().front();
+}
+
+std::shared_ptr<const Model> openCase(const PromptCase& c) {
+    static const Catalog catalog = makeCatalog();
+    return openModel(catalog, (c.folder / "model").string(), {testDevice(), "float32", true});
+}
+
+std::vector<double> idsOf(const ModelInput& input) {
+    const auto& tensors = dynamic_cast<const TensorInput&>(input);
+    const at::Tensor ids = tensors.items[0].at("input_ids").to(at::kCPU, at::kLong).contiguous();
+    return {ids.const_data_ptr<std::int64_t>(), ids.const_data_ptr<std::int64_t>() + ids.numel()};
+}
+
+/// The patch embeddings of every pass, before any block has mixed them, with what each row's token is.
+struct Embedded {
+    std::vector<StageTokens> tokens;
+    std::vector<Array> rows;
+};
+
+Embedded embeddedBy(const Model& model, const ModelInput& input) {
+    RunSpec spec;
+    spec.capture.hidden = true;
+    const auto trace = runModel(model, input, spec).trace;
+    Embedded out;
+    const auto add = [&](const AttentionTrace& part) {
+        if (!part.hasHidden("vision", 0)) return;
+        out.tokens.push_back(part.tokens().stage("vision"));
+        out.rows.push_back(part.hidden("vision", 0));
+    };
+    add(*trace);
+    for (const auto& part : trace->parts()) add(*part);
+    return out;
+}
+
+/// Pixels of the original on one axis that the resize filter carries over a token's border: Lanczos reaches three
+/// pixels of the coarser picture. A size that stays is not filtered; Idefics3 resizes up to three times.
+double reach(const PromptCase& c, double length) {
+    const double patch = c.family.starts_with("qwen") ? 4 : 8, scale = length / patch;
+    if (std::abs(scale - 1) < 1e-9) return 0;
+    return 3 * std::max(1.0, scale) * (c.family == "idefics3" ? 3 : 1);
+}
+
+struct Box {
+    int x0, y0, x1, y1;
+    bool empty() const { return x1 <= x0 || y1 <= y0; }
+};
+
+Box core(const PromptCase& c, const Rect& rect) {
+    const double dx = reach(c, rect.width), dy = reach(c, rect.height);
+    return {static_cast<int>(std::ceil(rect.x + dx)), static_cast<int>(std::ceil(rect.y + dy)),
+            static_cast<int>(std::floor(rect.x + rect.width - dx)), static_cast<int>(std::floor(rect.y + rect.height - dy))};
+}
+
+void invert(Pixels& pixels, const Box& box) {
+    for (int y = box.y0; y < std::min(box.y1, pixels.height); ++y)
+        for (int x = box.x0; x < std::min(box.x1, pixels.width); ++x)
+            for (int channel = 0; channel < 3; ++channel) pixels.at(x, y)[channel] ^= 0xff;
+}
+
+}  // namespace
+
+TEST_CASE("prompts with pictures give the reference's ids and logits") {
+    double worst = 0;
+    REQUIRE(promptCases().size() >= 15);
+    for (const PromptCase& c : promptCases()) {
+        INFO(c.name);
+        const auto model = openCase(c);
+        CHECK(model->spec().family == c.family);
+        const auto input = model->encode(c.input());
+        CHECK(input->count() == 1);
+        const auto reference = readReference(c.folder / "reference.safetensors");
+        CHECK(idsOf(*input) == reference.at("ids").values);
+        const Array logits = runModel(*model, *input, {}).trace->output("logits");
+        Errors errors;
+        errors.add("logits", logits, reference.at("f64/logits").item(0), reference.at("f32/logits").item(0));
+        CHECK_MESSAGE(errors.ours <= errors.allowed(), "error " << errors.ours << ", allowed " << errors.allowed());
+        worst = std::max(worst, errors.share());
+    }
+    fmt::print("prompts: {} cases, worst {:.0f} % of what is allowed\n", promptCases().size(), 100 * worst);
+}
+
+TEST_CASE("pixels inside a token's rectangle change that token alone") {
+    std::set<std::string> proven, families;
+    for (const PromptCase& c : promptCases()) {
+        INFO(c.name);
+        families.insert(c.family);
+        const auto model = openCase(c);
+        const Embedded before = embeddedBy(*model, *model->encode(c.input()));
+        REQUIRE(!before.rows.empty());
+        for (std::size_t part = 0; part < before.rows.size(); ++part) {
+            int tried = 0;
+            const std::vector<Token>& tokens = before.tokens[part].tokens;
+            for (std::size_t t = 0; t < tokens.size() && tried < 3; t += 5) {
+                const Box box = tokens[t].kind == TokenKind::Image ? core(c, tokens[t].rect) : Box{0, 0, 0, 0};
+                if (box.empty()) continue;
+                UserInput changed = c.input();
+                // Several pictures have one part each here.
+                invert(changed.images[c.images.size() > 1 ? part : 0], box);
+                const Embedded after = embeddedBy(*model, *model->encode(changed));
+                const std::int64_t width = before.rows[part].shape[1];
+                for (std::size_t row = 0; row < tokens.size(); ++row) {
+                    const auto begin = static_cast<std::ptrdiff_t>(row) * width;
+                    const auto& old = before.rows[part].values;
+                    const bool same = std::equal(old.begin() + begin, old.begin() + begin + width,
+                                                 after.rows[part].values.begin() + begin);
+                    INFO("part ", part, ", token ", t, ", row ", row);
+                    CHECK(same == (row != t));
+                }
+                ++tried;
+                proven.insert(c.family);
+            }
+        }
+    }
+    CHECK(proven == families);
+}
+
+TEST_CASE("every image token of the decoder has the rectangle of the patches that it stands for") {
+    for (const PromptCase& c : promptCases()) {
+        INFO(c.name);
+        const auto model = openCase(c);
+        const auto input = model->encode(c.input());
+        const TokenMap& map = input->maps[0];
+        REQUIRE(map.images.size() == c.images.size());
+        double covered = 0, whole = 0;
+        for (std::size_t i = 0; i < c.images.size(); ++i) {
+            CHECK(map.images[i].width == c.images[i].width);
+            CHECK(map.images[i].height == c.images[i].height);
+            // Every pixel that a model reads is read by some token: count them.
+            std::vector<bool> read(static_cast<std::size_t>(c.images[i].width * c.images[i].height));
+            for (const Token& token : map.stage("text").tokens) {
+                if (token.kind != TokenKind::Image || token.image != static_cast<int>(i)) continue;
+                CHECK(token.rect.width > 0);
+                for (int y = static_cast<int>(token.rect.y); y < token.rect.y + token.rect.height && y < c.images[i].height; ++y)
+                    for (int x = static_cast<int>(token.rect.x); x < token.rect.x + token.rect.width && x < c.images[i].width; ++x)
+                        read[static_cast<std::size_t>(y * c.images[i].width + x)] = true;
+            }
+            covered += static_cast<double>(std::count(read.begin(), read.end(), true));
+            whole += static_cast<double>(read.size());
+            for (const Rect& rect : map.images[i].unread) covered += rect.width * rect.height;
+        }
+        CHECK(covered >= 0.98 * whole);
+    }
+}
+
+TEST_CASE("an answer by the cache is the one by whole passes") {
+    for (const char* name : {"llava-wide", "paligemma-wide", "qwen2_vl", "qwen2_5_vl-two", "qwen3_vl", "gemma3",
+                             "idefics3-square", "llava_next-tall", "internvl-wide"}) {
+        INFO(name);
+        const PromptCase& c = promptNamed(name);
+        const auto model = openCase(c);
+        CHECK(model->spec().capabilities.generate);
+        GenerateSpec spec;
+        spec.maxNewTokens = 5;
+        const auto input = model->encode(c.input());
+        const Generation answer = generate(*model, *input, spec);
+        REQUIRE(!answer.ids.empty());
+        const Array first = runModel(*model, *input, {}).trace->output("logits");
+        const auto best = std::max_element(first.values.begin(), first.values.end()) - first.values.begin();
+        CHECK(answer.ids.front() == static_cast<int>(best));
+        // The answer so far, as part of the prompt, leads to the same next token.
+        if (answer.ids.size() > 1 && answer.ids.front() >= 3 && answer.ids.front() < 100 && c.family != "paligemma") {
+            PromptCase longer = c;
+            longer.prompt += " w" + std::to_string(answer.ids.front());
+            const Array next = runModel(*model, *model->encode(longer.input()), {}).trace->output("logits");
+            const auto second = std::max_element(next.values.begin(), next.values.end()) - next.values.begin();
+            CHECK(answer.ids[1] == static_cast<int>(second));
+        }
+    }
+}
+
+TEST_CASE("prompts that do not fit their pictures or their model are refused with a hint") {
+    const PromptCase& c = promptNamed("llava-wide");
+    const auto model = openCase(c);
+    const auto refused = [&](const Model& m, const UserInput& user, const std::string& what) {
+        try {
+            m.encode(user);
+            FAIL("no error");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::Input);
+            CHECK_MESSAGE(std::string(error.what()).find(what) != std::string::npos, error.what());
+            CHECK(!error.hint().empty());
+        }
+    };
+    UserInput user = c.input();
+    user.prompt = "w7 w8";
+    user.promptForm = PromptForm::Raw;
+    refused(*model, user, "expected 1 times <image>, one for each picture, found 0");
+    user = c.input();
+    user.images.push_back(user.images.front());
+    refused(*model, user, "expected 2 times <image>, one for each picture, found 1");
+    user = c.input();
+    user.prompt += " <image>";
+    refused(*model, user, "expected 1 times <image>, one for each picture, found 2");
+    user = c.input();
+    for (int i = 0; i < 600; ++i) user.prompt += " w9";
+    refused(*model, user, "at most 512 tokens");
+    UserInput empty;
+    CHECK_THROWS_AS(model->encode(empty), Error);
+
+    const auto damaged = [&](const std::string& name, const std::function<void(const std::filesystem::path&)>& damage) {
+        const std::filesystem::path copy = std::filesystem::path(FOVEA_PARITY_FOLDER) / "damaged" / name;
+        std::filesystem::remove_all(copy);
+        std::filesystem::create_directories(copy.parent_path());
+        std::filesystem::copy(c.folder / "model", copy, std::filesystem::copy_options::recursive);
+        damage(copy);
+        PromptCase other = c;
+        return openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true});
+    };
+    refused(*damaged("prompt-no-processor", [](const auto& f) { std::filesystem::remove(f / "preprocessor_config.json");
+                                                                 std::filesystem::remove(f / "processor_config.json"); }),
+            c.input(), "preprocessor_config.json");
+    refused(*damaged("prompt-no-tokenizer", [](const auto& f) { std::filesystem::remove(f / "tokenizer.json"); }), c.input(),
+            "tokenizer");
+    refused(*damaged("prompt-other-tokenizer",
+                     [](const auto& f) {
+                         std::ifstream in(f / "tokenizer.json");
+                         auto json = nlohmann::json::parse(in);
+                         json["model"]["vocab"]["w50"] = 119000;
+                         std::ofstream(f / "tokenizer.json") << json.dump();
+                     }),
+            [&] { UserInput u = c.input(); u.prompt += " w50"; return u; }(), "vocabulary ends at 119");
+}
