@@ -181,7 +181,7 @@ StageTokens BlipModel::textTokensOf(const TensorItem& item) const {
     text.hidden = m_parts.text.hidden;
     text.positions = m_parts.text.positions;
     text.names.positionEmbedding = "learned";
-    return textTokens(item, text);
+    return textTokens(item, text, &m_parts.prompts->reader());
 }
 
 std::shared_ptr<const ModelInput> BlipModel::encode(const UserInput& user) const {
