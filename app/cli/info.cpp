@@ -3,20 +3,29 @@
 #include <memory>
 
 #include "command.h"
+#include "fovea/error.h"
 #include "fovea/run.h"
+#include "usual_input.h"
 
 namespace fovea::cli {
 namespace {
 
-// What a run on a picture of the configured size takes, when everything attention statistics need is
-// recorded.
+// What a run on a picture of the configured size, or on a short text, takes, when everything attention statistics
+// need is recorded.
 std::optional<MemoryEstimate> estimateOf(const Model& model) {
     if (!model.spec().capabilities.forward || !model.spec().weights.complete()) return {};
     UserInput input;
-    input.images.emplace_back(224, 224);
+    if (takesPictures(model.spec())) input.images.emplace_back(224, 224);
+    if (needsText(model.spec())) input.prompt = "What colour is the star?";
     CaptureRequest capture;
     capture.qkv = true;
-    return model.estimate(*model.encode(input), capture, false);
+    try {
+        return model.estimate(*model.encode(input), capture, false);
+    } catch (const Error&) {
+        // A folder may lack the tokenizer; everything else can be said.
+        if (!needsText(model.spec())) throw;
+        return {};
+    }
 }
 
 std::string listed(const char* what, const std::vector<std::string>& names) {
@@ -55,8 +64,9 @@ std::string infoText(const ModelSpec& spec, const std::optional<MemoryEstimate>&
                             site.keyValueHeads, site.headDim, site.causal ? ", causal" : "", site.module);
     text += weightText(spec.weights);
     if (estimate)
-        text += fmt::format("memory\n  weights {}, a run on one picture that records Q, K, V {}\n",
-                            formatBytes(estimate->weights), formatBytes(estimate->run()));
+        text += fmt::format("memory\n  weights {}, a run on {} that records Q, K, V {}\n",
+                            formatBytes(estimate->weights), takesPictures(spec) ? "one picture" : "a short text",
+                            formatBytes(estimate->run()));
     return text;
 }
 

@@ -12,6 +12,22 @@ struct Options {
     InputOptions input;
 };
 
+// Line breaks and other control characters as C spells them.
+std::string printable(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '\n')
+            out += "\\n";
+        else if (c == '\t')
+            out += "\\t";
+        else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F)
+            out += fmt::format("\\x{:02X}", static_cast<unsigned char>(c));
+        else
+            out += c;
+    }
+    return out;
+}
+
 std::string tokenText(const TokenMap& map) {
     std::string text;
     for (const StageTokens& stage : map.stages) {
@@ -19,7 +35,7 @@ std::string tokenText(const TokenMap& map) {
                             stage.gridColumns);
         for (const Token& token : stage.tokens) {
             text += fmt::format("{:>6}  {:<9}", token.index, tokenKindName(token.kind));
-            if (!token.text.empty()) text += "  " + token.text;
+            if (!token.text.empty()) text += "  " + printable(token.text);
             if (token.row >= 0)
                 text += fmt::format("  row {} column {}  px {:.6g},{:.6g} {:.6g} x {:.6g}", token.row,
                                     token.column, token.rect.x, token.rect.y, token.rect.width,
@@ -33,6 +49,7 @@ std::string tokenText(const TokenMap& map) {
 int run(Toolbox& toolbox, const Options& options) {
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const auto input = toolbox.engine().input(session, toolbox.job());
+    for (const std::string& notice : input->notices) toolbox.warn(notice);
     if (!toolbox.options().json) {
         for (int item = 0; item < input->count(); ++item) {
             if (input->count() > 1) toolbox.print(fmt::format("image {}\n", item));

@@ -10,6 +10,7 @@
 #include "fovea/run.h"
 #include "numeric_difference.h"
 #include "session_outputs.h"
+#include "usual_input.h"
 
 namespace fovea::cli {
 namespace {
@@ -104,17 +105,21 @@ void checkSites(const JobContext& job, Verification& out) {
 
 Verification verify(Toolbox& toolbox, const Options& options) {
     Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
-    if (session.input.images.empty() && session.input.tensors.empty()) session.input.images = {"scene:1"};
     const JobContext job = toolbox.job();
     Engine& engine = toolbox.engine();
+    const auto model = engine.model(session, job.part(0, 0.2));
+    addUsualInput(session.input, model->spec());
     Verification out;
-    out.input = session.input.images.empty() ? session.input.tensors : session.input.images.front();
+    const SessionInput& given = session.input;
+    out.input = !given.images.empty() ? given.images.front()
+                : !given.tensors.empty() ? given.tensors
+                : !given.chat.empty() ? given.chat
+                                      : "\"" + given.prompt + "\"";
 
     RunSpec spec;
     spec.capture.qkv = spec.capture.hidden = spec.capture.headOutput = true;
     spec.budget = engine.budget(session);
     spec.adapterStrengths = adapterStrengths(session.model);
-    const auto model = engine.model(session, job.part(0, 0.2));
     out.spec = model->spec();
     if (!out.spec.capabilities.forward)
         throw Error(options.model + ": expected a model that can be run, found a recorded trace",
@@ -132,8 +137,11 @@ Verification verify(Toolbox& toolbox, const Options& options) {
     exact.adapters = session.model.adapters;
     const auto reference = openModel(*toolbox.catalog(), options.model, exact, job.part(0.5, 0.6));
     UserInput user;
-    if (session.input.tensors.empty()) user.images = input->originals;
+    if (!given.images.empty() && given.tensors.empty()) user.images = input->originals;
     user.tensors = session.input.tensors;
+    user.prompt = given.prompt;
+    user.promptForm = given.rawPrompt ? PromptForm::Raw : PromptForm::Template;
+    user.chat = given.chat;
     spec.route = RouteChoice::Explicit;
     spec.budget *= 2;  // the same run in float64
     const RunResult explicitRun = runModel(*reference, *reference->encode(user), spec, job.part(0.6, 0.8));
