@@ -5,6 +5,7 @@
 
 #include "picture/grid_view.h"
 #include "picture/sink_policy.h"
+#include "picture/token_runs.h"
 
 namespace fovea::viz {
 namespace {
@@ -13,13 +14,28 @@ constexpr double gap = 3, padding = 5, widestCell = 220;
 constexpr double smallestImageCell = 3, largestImageCell = 26;
 constexpr int numberedCells = 48, maximumTextCells = 6000;
 
-/// A run of image tokens that make a whole grid, or a single token.
+/// A run of image tokens, drawn as the grid they make or, among text, as one cell with their sum; or a single token.
 struct Piece {
     int begin = 0, end = 0;
     bool grid = false;
+    std::string block;  ///< what stands in the one cell; empty: none
 };
 
+std::vector<Piece> blocksOf(const StageTokens& stage, int count) {
+    const std::vector<TokenRun> runs = tokenRuns(stage);
+    const bool several = std::any_of(runs.begin(), runs.end(), [](const TokenRun& run) { return run.image > 0; });
+    std::vector<Piece> pieces;
+    for (const TokenRun& run : runs) {
+        if (run.end > count) break;
+        const bool block = run.isImage() && run.end - run.begin > 1;
+        pieces.push_back({run.begin, run.end, false, block ? runName(run, several) : std::string()});
+    }
+    for (int i = pieces.empty() ? 0 : pieces.back().end; i < count; ++i) pieces.push_back({i, i + 1, false, {}});
+    return pieces;
+}
+
 std::vector<Piece> piecesOf(const StageTokens* stage, int count) {
+    if (stage && readsText(*stage)) return blocksOf(*stage, count);
     std::vector<Piece> pieces;
     for (int i = 0; i < count;) {
         int end = i + 1;
@@ -29,7 +45,7 @@ std::vector<Piece> piecesOf(const StageTokens* stage, int count) {
                 ++end;
         }
         const bool grid = end - i > 1;
-        pieces.push_back({i, grid ? end : i + 1, grid});
+        pieces.push_back({i, grid ? end : i + 1, grid, {}});
         i = pieces.back().end;
     }
     return pieces;
@@ -50,34 +66,46 @@ public:
           m_x(figure.left()),
           m_y(figure.top()),
           m_size(figure.fontSize()),
-          m_numbers(static_cast<int>(m_values.size()) <= numberedCells) {}
+          m_pieces(piecesOf(stage, static_cast<int>(m_values.size()))),
+          m_numbers(numbered()) {}
 
     double draw() {
         int cells = 0, left = 0;
-        for (const Piece& piece : piecesOf(m_stage, static_cast<int>(m_values.size()))) {
+        for (const Piece& piece : m_pieces) {
             m_in.job.progress(static_cast<double>(piece.begin) / static_cast<double>(m_values.size()),
                               "tokens");
             if (piece.grid)
                 addGrid(piece);
+            else if (!piece.block.empty())
+                addBlock(piece);
             else if (++cells <= maximumTextCells)
                 addCell(piece.begin);
             else
                 ++left;
         }
+        if (m_blocks) m_figure.notice("A picture's cell has the sum over its tokens.");
         if (left > 0) m_figure.notice(fmt::format("\u2026 {} more tokens", left));
         return m_x > m_figure.left() ? m_y + cellHeight() : m_y;
     }
     bool missing() const { return m_missing; }
 
 private:
+    // Numbers in all cells, where there are few of them; the tokens of a picture are one cell, or none.
+    bool numbered() const {
+        const auto blocks = std::any_of(m_pieces.begin(), m_pieces.end(), [](const Piece& p) { return !p.block.empty(); });
+        return static_cast<int>(blocks ? m_pieces.size() : m_values.size()) <= numberedCells;
+    }
+
     double cellHeight() const { return m_size * (m_numbers ? 2.6 : 1.6); }
 
     bool isIn(const std::vector<int>& list, int token) const {
         return std::find(list.begin(), list.end(), token) != list.end();
     }
 
-    Color colorOf(int token) {
-        const double position = m_scale.position(m_values[token]);
+    Color colorOf(int token) const { return colorOfValue(m_values[token]); }
+
+    Color colorOfValue(double shown) const {
+        const double position = m_scale.position(shown);
         if (std::isnan(position)) return ink::missing;
         return m_scale.shows(position, m_in.display.threshold) ? m_map.at(position) : ink::white;
     }
@@ -99,15 +127,37 @@ private:
         std::string text =
             m_stage && token < m_stage->size() ? printable(m_stage->tokens[token].text) : std::string();
         if (text.empty()) text = std::to_string(token);
-        const bool missing = std::isnan(m_values[token]);
-        const std::string value = missing ? "\u2013" : valueText(m_values[token]);
+        const Rect cell = addLabelled(text, m_values[token]);
+        addOutlines(token, cell);
+        addHit(token, cell);
+    }
+
+    /// All tokens of a picture as one cell.
+    void addBlock(const Piece& piece) {
+        double sum = 0, raw = 0;
+        bool chosen = false;
+        for (int i = piece.begin; i < piece.end; ++i) {
+            if (!std::isnan(m_values[i])) sum += m_values[i];
+            if (!std::isnan(m_scores.values[i])) raw += m_scores.values[i];
+            chosen = chosen || isIn(m_in.selectedTokens, i);
+        }
+        const Rect cell = addLabelled(piece.block, static_cast<float>(sum));
+        if (chosen) addCellOutline(m_figure, cell, ink::selected, false);
+        m_figure.hit({cell, -1, m_scores.stage, raw, fmt::format("tokens {}\u2013{}, {}: sum {} {}", piece.begin, piece.end - 1, piece.block, valueText(raw), m_in.finding.unit), {}});
+        m_blocks = true;
+    }
+
+    /// The next cell of the line, with a text and a value.
+    Rect addLabelled(std::string text, float shown) {
+        const bool missing = std::isnan(shown);
+        const std::string value = missing ? "\u2013" : valueText(shown);
         text = elideText(text, widestCell, m_size);
         double width = textWidth(text, m_size);
         if (m_numbers) width = std::max(width, textWidth(value, m_size * 0.75));
         width = std::max(width + 2 * padding, m_size);
         if (m_x > m_figure.left() && m_x + width > m_right) newLine(cellHeight());
         const Rect cell{m_x, m_y, width, cellHeight()};
-        const Color fill = colorOf(token);
+        const Color fill = colorOfValue(shown);
         if (missing) {
             addMissingCell(m_figure, "heat", cell);
             m_missing = true;
@@ -130,9 +180,8 @@ private:
                                             false,
                                             false,
                                             0});
-        addOutlines(token, cell);
-        addHit(token, cell);
         m_x += width + gap;
+        return cell;
     }
 
     /// The image's tokens as the grid they are, on lines of its own.
@@ -182,7 +231,8 @@ private:
     const ValueScale& m_scale;
     const ColorMap& m_map;
     double m_right, m_x, m_y, m_size;
-    bool m_numbers, m_missing = false;
+    std::vector<Piece> m_pieces;
+    bool m_numbers, m_missing = false, m_blocks = false;
 };
 
 Picture paint(const PaintInput& in, const nlohmann::json&) {
