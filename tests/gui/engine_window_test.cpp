@@ -15,6 +15,7 @@
 
 #include "compute/engine_driver.h"
 #include "panels/analysis_panel.h"
+#include "panels/answer_panel.h"
 #include "panels/error_banner.h"
 #include "panels/model_panel.h"
 #include "panels/timeline_bar.h"
@@ -154,6 +155,32 @@ TEST_CASE_FIXTURE(EngineFixture, "a scanpath is stepped through fixation by fixa
     window->analysisPanel().choose("rollout");
     settle();
     CHECK_FALSE((*visible)->isVisibleTo(window.get()));
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "the demo of a model that answers names a scene's objects, with heat for each word") {
+    window->opener().openDemo("demo:vlm");
+    settle();
+    AnswerPanel& panel = window->answerPanel();
+    MESSAGE(panel.text(Side::A).toStdString());
+    CHECK(panel.text(Side::A).size() > 8);
+    CHECK(window->views().currentPage().hasPicture());
+    const auto heat = [&] {
+        std::vector<double> values;
+        for (const viz::HitArea& hit : window->views().currentPage().view(Side::A).picture()->hits)
+            values.push_back(hit.value);
+        return values;
+    };
+    const std::vector<double> all = heat();
+    CHECK(std::count_if(all.begin(), all.end(), [](double v) { return v > 0; }) > 100);
+    const int token = panel.answer(Side::A)[1].index;
+    REQUIRE(token > 196);
+    Q_EMIT panel.tokenChosen(token);
+    settle();
+    CHECK(window->controller().analysis()->params.at("queries") == std::to_string(token));
+    CHECK(heat() != all);
+    window->views().showView("tokens");
+    settle();
+    CHECK(window->views().currentPage().hasPicture());
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "numbers are exported by suffix") {

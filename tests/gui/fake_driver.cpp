@@ -163,8 +163,75 @@ std::shared_ptr<const ModelInput> scriptedInput() {
     return input;
 }
 
+std::shared_ptr<const ModelSpec> speakingSpec() {
+    auto spec = std::make_shared<ModelSpec>(*scriptedSpec());
+    spec->family = "llava";
+    spec->architecture = "LlavaForConditionalGeneration";
+    spec->labels.clear();
+    spec->inputs.push_back("input_ids");
+    spec->capabilities.generate = true;
+    spec->stages.push_back({"text", 6, 256, 0, 0, {}});
+    for (int i = 0; i < 6; ++i) {
+        AttentionSite site = spec->sites.front();
+        site.stage = "text";
+        site.block = i;
+        site.module = "language_model.model.layers." + std::to_string(i) + ".self_attn";
+        spec->sites.push_back(site);
+    }
+    return spec;
+}
+
+void append(StageTokens& stage, TokenKind kind, const char* text) {
+    Token token;
+    token.index = stage.size();
+    token.kind = kind;
+    token.text = text;
+    stage.tokens.push_back(std::move(token));
+}
+
+std::shared_ptr<const ModelInput> spokenInput() {
+    auto input = std::make_shared<ModelInput>(*scriptedInput());
+    StageTokens text;
+    text.stage = "text";
+    append(text, TokenKind::Special, "<s>");
+    append(text, TokenKind::Text, "USER:");
+    for (Token token : input->maps.front().stages.front().tokens) {
+        if (token.row < 0) continue;
+        token.index = text.size();
+        text.tokens.push_back(std::move(token));
+    }
+    for (const char* word : {"What", " is", " this", "?"}) append(text, TokenKind::Text, word);
+    input->maps.front().stages.push_back(std::move(text));
+    return input;
+}
+
 std::string kindOf(const std::string& analysis) {
     return analysis == "dependency_tree" ? "Tree" : "Grid";
+}
+
+TokenMap withAnswer(TokenMap map, const std::vector<AnswerToken>& tokens) {
+    for (const AnswerToken& token : tokens)
+        append(map.stages.back(), TokenKind::Generated, token.spelling.c_str());
+    return map;
+}
+
+std::vector<AnswerToken> scriptedAnswer(const Session& session) {
+    const std::pair<const char*, const char*> words[] = {
+        {"a", "a"}, {session.edits.empty() ? " red" : " blue", session.edits.empty() ? "\u0120red" : "\u0120blue"}, {" star", "\u0120star"}, {"", "</s>"}};
+    std::vector<AnswerToken> tokens;
+    for (const auto& [piece, spelling] : words) {
+        const int at = static_cast<int>(tokens.size());
+        if (at == session.input.maxNewTokens) break;
+        AnswerToken token;
+        token.id = at == 1 && !session.edits.empty() ? 50 : 10 + at;
+        token.index = fakePromptLength + at;
+        token.piece = piece;
+        token.spelling = spelling;
+        token.probability = 0.75;
+        token.candidates = {{spelling, 0.75}, {"\u0120green", 0.2}};
+        tokens.push_back(std::move(token));
+    }
+    return tokens;
 }
 
 int queryOf(const Session& session, int picture, const TokenMap& map) {
@@ -172,7 +239,7 @@ int queryOf(const Session& session, int picture, const TokenMap& map) {
         session
             .analyses[static_cast<std::size_t>(session.pictures[static_cast<std::size_t>(picture)].analysis)]
             .params;
-    const auto tokens = parseTokens(params.value("queries", "cls"), map, "vision");
+    const auto tokens = parseTokens(params.value("queries", "cls"), map, map.stages.back().stage);
     return tokens.empty() ? 0 : tokens.front();
 }
 
@@ -182,16 +249,19 @@ FakeDriver::FakeDriver(std::shared_ptr<FakeScript> script)
     : m_script(std::move(script)),
       m_offer(scriptedOffer()),
       m_spec(scriptedSpec()),
-      m_input(scriptedInput()) {}
+      m_speaker(speakingSpec()),
+      m_input(scriptedInput()),
+      m_spoken(spokenInput()) {}
 
 std::shared_ptr<const ModelSpec> FakeDriver::model(const Session& session, const JobContext&) {
     ++m_script->models;
     if (session.model.reference == "missing")
         throw Error("\"missing\" is no model", "name a folder, or demo:vit", ErrorCode::Input);
-    return m_spec;
+    return m_script->speaks ? m_speaker : m_spec;
 }
 
 std::shared_ptr<const ModelInput> FakeDriver::input(const Session&, const JobContext&) {
+    if (m_script->speaks) return m_spoken;
     if (m_script->items == m_input->count()) return m_input;
     auto several = std::make_shared<ModelInput>(*m_input);
     several->maps.resize(static_cast<std::size_t>(m_script->items), m_input->maps.front());
@@ -234,7 +304,8 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
 
     for (const auto& [name, value] : session.pictures[static_cast<std::size_t>(picture)].params.items())
         throw Error("the painter has no parameter \"" + name + "\"", {}, ErrorCode::Usage);
-    const TokenMap& map = m_input->maps.front();
+    TokenMap map = (m_script->speaks ? m_spoken : m_input)->maps.front();
+    if (m_script->speaks) map = withAnswer(std::move(map), scriptedAnswer(session));
     const int query = queryOf(session, picture, map);
     const DisplayOptions& display = session.pictures[static_cast<std::size_t>(picture)].display;
     auto result = std::make_shared<PictureResult>();
@@ -303,6 +374,28 @@ std::vector<SiteSummary> FakeDriver::summary(const Session&, int, const JobConte
 
 std::vector<Answer> FakeDriver::answers(const Session& session, int, const JobContext&) {
     return {{session.edits.empty() ? "circle" : "ring", 0.75}, {"star", 0.2}};
+}
+
+std::shared_ptr<const TextAnswer> FakeDriver::answer(const Session& session, int, const AnswerCallback& onToken,
+                                                     const JobContext& job) {
+    auto answer = std::make_shared<TextAnswer>();
+    answer->stop = StopReason::EndToken;
+    for (const AnswerToken& token : scriptedAnswer(session)) {
+        for (int waited = 0; waited < m_script->tokenMs; ++waited) {
+            if (job.stopRequested()) {
+                ++m_script->stopped;
+                answer->stop = StopReason::Cancelled;
+                return answer;
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        answer->tokens.push_back(token);
+        ++m_script->told;
+        onToken(token);
+    }
+    if (session.input.maxNewTokens == static_cast<int>(answer->tokens.size())) answer->stop = StopReason::Length;
+    answer->map = withAnswer(m_spoken->maps.front(), answer->tokens);
+    return answer;
 }
 
 std::vector<int> FakeDriver::sitesTouched(const Session& session, int, const JobContext&) {

@@ -75,6 +75,26 @@ TEST_CASE("the input picture shows the original, what the model saw, its grid, a
     }
 }
 
+TEST_CASE("the input picture of a prompt shows its tokens in order, the picture's as one block") {
+    const auto script = std::make_shared<FakeScript>();
+    script->speaks = true;
+    FakeDriver driver(script);
+    const auto input = driver.input({}, {});
+    const viz::Picture picture = pictureOfInput(*input, 0);
+    const auto named = [&](const std::string& label) {
+        return std::count_if(picture.hits.begin(), picture.hits.end(),
+                             [&](const viz::HitArea& hit) { return hit.label == label; });
+    };
+    CHECK(picture.hits.size() == 14 * 14 + 7);
+    CHECK(named(" is") == 1);
+    CHECK(named("tokens 2 to 197: [image 14x14]") == 1);
+    for (const viz::HitArea& hit : picture.hits) {
+        CHECK(hit.stage == "text");
+        CHECK(hit.rect.x + hit.rect.width <= picture.width);
+        CHECK(hit.rect.y + hit.rect.height <= picture.height);
+    }
+}
+
 TEST_CASE_FIXTURE(WindowFixture, "zooming keeps the point under the pointer, 0 fits again") {
     openDemo();
     const QPointF at(200, 150);

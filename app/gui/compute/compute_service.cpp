@@ -53,6 +53,16 @@ bool ownRange(const DisplayOptions& display) {
 
 }  // namespace
 
+QByteArray questionOf(const Session& session, int item) {
+    if (session.input.maxNewTokens <= 0) return {};
+    Session asked;
+    asked.model = session.model;
+    asked.input = session.input;
+    asked.seed = session.seed;
+    asked.edits = session.edits;
+    return QByteArray::number(item) + QByteArray::fromStdString(toJson(asked).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 ComputeService::ComputeService(std::unique_ptr<Driver> driver, QObject* parent)
     : QObject(parent),
       m_driver(std::move(driver)),
@@ -85,6 +95,13 @@ JobContext::Report ComputeService::reporter(std::uint64_t generation) {
 void ComputeService::request(ComputeRequest request) {
     const std::uint64_t generation = ++m_generation;
     m_runner->cancel(extrasLane);
+    const Session* const sides[] = {&request.session, request.other ? &*request.other : nullptr};
+    for (int side = 0; side < 2; ++side) {
+        const QByteArray question = sides[side] ? questionOf(*sides[side], request.item) : QByteArray();
+        if (question == m_asked[side]) continue;
+        m_asked[side] = question;
+        Q_EMIT answerOutdated(static_cast<Side>(side));
+    }
     auto shared = std::make_shared<const ComputeRequest>(std::move(request));
     jobStarted();
     m_runner->submit(
@@ -112,16 +129,31 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
 
     const MemoryOutlook outlook = m_driver->outlook(session, job.part(0.25, 0.3));
     post(generation, [this, outlook] { Q_EMIT outlookReady(outlook); });
+    if (spec->capabilities.generate) answer(Side::A, session, request.item, generation, job.part(0.3, 0.5));
     if (request.picture < 0 || request.picture >= static_cast<int>(session.pictures.size())) return;
 
     const PictureRequest& picture = session.pictures[static_cast<std::size_t>(request.picture)];
-    const auto findings = m_driver->findings(session, picture.analysis, request.item, job.part(0.3, 0.8));
+    const auto findings = m_driver->findings(session, picture.analysis, request.item, job.part(0.5, 0.8));
     post(generation, [this, findings] { Q_EMIT findingsReady(findings); });
+    if (request.other && m_driver->model(*request.other, job)->capabilities.generate)
+        answer(Side::B, *request.other, request.item, generation, job.part(0.75, 0.8));
 
     for (std::size_t i = 0; i < request.views.size(); ++i) {
         const double begin = 0.8 + 0.2 * static_cast<double>(i) / static_cast<double>(request.views.size());
         view(request, request.views[i], findings, generation, job.part(begin, 1));
     }
+}
+
+void ComputeService::answer(Side side, const Session& session, int item, std::uint64_t generation,
+                            const JobContext& job) {
+    if (session.input.maxNewTokens <= 0) return;
+    int position = 0;
+    const auto tell = [&](const AnswerToken& token) {
+        post(generation, [this, side, position, token] { Q_EMIT answerTokenReady(side, position, token); });
+        ++position;
+    };
+    const auto answer = m_driver->answer(session, item, tell, job);
+    post(generation, [this, side, answer] { Q_EMIT answerReady(side, answer); });
 }
 
 void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,

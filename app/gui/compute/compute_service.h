@@ -43,6 +43,9 @@ struct InputResult {
 
 enum class Side { A, B, Difference };
 
+/// What an answer depends on, as text that is equal for equal questions; empty when nothing is asked.
+QByteArray questionOf(const Session& session, int item);
+
 /// A picture for a view.
 struct PictureDelivery {
     QString view;
@@ -82,6 +85,11 @@ Q_SIGNALS:
     void pictureMissing(const QString& view);
     void summaryReady(const std::vector<fovea::gui::SiteSummary>& summary);
     void answersReady(fovea::gui::Side side, const std::vector<fovea::gui::Answer>& answers);
+    /// The answer of a side is being made anew: what is shown of it belongs to another question.
+    void answerOutdated(fovea::gui::Side side);
+    /// The token at `position` of an answer, as it comes.
+    void answerTokenReady(fovea::gui::Side side, int position, const fovea::gui::AnswerToken& token);
+    void answerReady(fovea::gui::Side side, const std::shared_ptr<const fovea::gui::TextAnswer>& answer);
     void sitesTouchedReady(const std::vector<int>& counts);
     void exported(const QString& file);
     /// A picture as PNG: the bytes of the file, and its pixels.
@@ -96,6 +104,8 @@ private:
     void compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job);
     void view(const ComputeRequest& request, const ViewWish& wish, const std::vector<FindingOffer>& findings,
               std::uint64_t generation, const JobContext& job);
+    /// Lets a model that answers answer, and tells the window token by token.
+    void answer(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);
     void extras(const ComputeRequest& request, std::uint64_t generation);
     /// Calls `deliver` on the GUI thread unless a newer request came.
     void post(std::uint64_t generation, std::function<void()> deliver);
@@ -107,6 +117,7 @@ private:
 
     std::unique_ptr<Driver> m_driver;
     std::uint64_t m_generation = 0;
+    QByteArray m_asked[2];  ///< what the answers of A and B are answers to
     int m_running = 0;
     std::unique_ptr<JobRunner> m_runner;  // last: joins before the driver goes
 };

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compute/offer.h"
+#include "compute/text_answer.h"
 #include "fovea/capture.h"
 #include "fovea/job_context.h"
 #include "fovea/model.h"
@@ -60,6 +61,9 @@ public:
     virtual std::vector<SiteSummary> summary(const Session& session, int item, const JobContext& job) = 0;
     /// The model's answer, most probable class first, at most five; empty for models without classes.
     virtual std::vector<Answer> answers(const Session& session, int item, const JobContext& job) = 0;
+    /// The answer to the session's prompt; `onToken` sees every token as it comes. Stopped, it gives what there is.
+    virtual std::shared_ptr<const TextAnswer> answer(const Session& session, int item, const AnswerCallback& onToken,
+                                                     const JobContext& job) = 0;
     /// How many attention sites each edit of the session touches, in list order.
     virtual std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) = 0;
     /// Writes the picture (png, svg, pdf) or its numbers (json, csv, npz, safetensors), by the file's

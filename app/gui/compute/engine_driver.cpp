@@ -18,11 +18,15 @@ namespace {
 constexpr int colormapSamples = 64;
 constexpr std::size_t mostAnswers = 5;
 
-SiteSummary summaryOf(const AttentionTrace& trace, int site) {
+const StageTokens* tokensOf(const AttentionTrace& trace, int site) {
+    for (const StageTokens& tokens : trace.tokens().stages)
+        if (tokens.stage == trace.spec().sites[static_cast<std::size_t>(site)].stage) return &tokens;
+    return nullptr;
+}
+
+SiteSummary summaryOf(const AttentionTrace& trace, int site, const StageTokens& tokens) {
     const SiteStatistics stats = trace.statistics(site);
     const auto heads = stats.entropy.size(0), queries = stats.entropy.size(1), keys = stats.colsum.size(1);
-    const StageTokens& tokens =
-        trace.tokens().stage(trace.spec().sites[static_cast<std::size_t>(site)].stage);
     const std::vector<int>& keyTokens = trace.keyTokens(site);
     const int prefix = tokens.prefixTokens();
     SiteSummary summary;
@@ -138,7 +142,9 @@ std::vector<SiteSummary> EngineDriver::summary(const Session& session, int item,
     std::vector<SiteSummary> summary;
     for (std::size_t i = 0; i < sites.size(); ++i) {
         job.progress(0.5 + 0.5 * static_cast<double>(i) / static_cast<double>(sites.size()));
-        summary.push_back(summaryOf(*run->trace, sites[i]));
+        // A stage that ran once per tile has no tokens of its own in the sequence.
+        if (const StageTokens* tokens = tokensOf(*run->trace, sites[i]))
+            summary.push_back(summaryOf(*run->trace, sites[i], *tokens));
     }
     return summary;
 }

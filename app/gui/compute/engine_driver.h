@@ -21,6 +21,8 @@ public:
                                                          int item, const JobContext& job) override;
     std::vector<SiteSummary> summary(const Session& session, int item, const JobContext& job) override;
     std::vector<Answer> answers(const Session& session, int item, const JobContext& job) override;
+    std::shared_ptr<const TextAnswer> answer(const Session& session, int item, const AnswerCallback& onToken,
+                                             const JobContext& job) override;
     std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) override;
     void exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
                        const JobContext& job) override;

@@ -57,8 +57,7 @@ QString SelectionEditor::problem() const {
     const std::string text = m_line->text().trimmed().toStdString();
     try {
         if (spec().type == ParamType::Tokens) {
-            const TokenMap* map = m_context.tokens();
-            if (map && !map->stages.empty()) parseTokens(text, *map, map->stages.front().stage);
+            if (const StageTokens* stage = m_context.stageTokens()) parseTokens(text, *m_context.tokens(), stage->stage);
         } else if (spec().type == ParamType::Layers) {
             if (const StageSpec* stage = m_context.stage()) parseIndices(text, stage->layers, "layer");
         } else if (m_context.heads() > 0) {
@@ -91,13 +90,16 @@ void SelectionEditor::fillMenu() {
     menu->clear();
     std::vector<std::pair<QString, QString>> usual;
     if (spec().type == ParamType::Tokens) {
-        const TokenMap* map = m_context.tokens();
-        const bool registers = map && !map->stages.empty() && map->stages.front().prefixTokens() > 1;
-        usual = {{tr("Class token"), "cls"},
-                 {tr("All image tokens"), "patches"},
-                 {tr("All prefix tokens"), "prefix"},
-                 {tr("All tokens"), "all"}};
-        if (registers) usual.emplace_back(tr("Registers"), "registers");
+        const StageTokens* stage = m_context.stageTokens();
+        const bool text = stage && stage->stage == "text";
+        if (text)
+            usual = {{tr("All answer tokens"), "answer"}, {tr("The prompt's text"), "text"}};
+        else
+            usual = {{tr("Class token"), "cls"}};
+        usual.insert(usual.end(), {{tr("All image tokens"), "patches"},
+                                   {tr("All prefix tokens"), "prefix"},
+                                   {tr("All tokens"), "all"}});
+        if (!text && stage && stage->prefixTokens() > 1) usual.emplace_back(tr("Registers"), "registers");
     } else {
         const bool layers = spec().type == ParamType::Layers;
         usual = {{layers ? tr("All layers") : tr("All heads"), "all"},

@@ -93,7 +93,9 @@ void AnalysisPanel::choose(const std::string& id) {
 }
 
 void AnalysisPanel::setContext(const FormContext& context) {
-    m_form->setContext(context);
+    const AnalysisRequest* request = m_controller.analysis();
+    m_context = contextFor(context, request ? request->params : nlohmann::json::object());
+    m_form->setContext(m_context);
 }
 
 void AnalysisPanel::setFindings(const std::vector<FindingOffer>& findings) {
@@ -143,6 +145,7 @@ void AnalysisPanel::showSession() {
     m_analysis->setCurrentIndex(entry ? m_analysis->findData(QString::fromStdString(entry->id)) : -1);
     m_help->setText(entry ? QString::fromStdString(entry->help) : tr("Choose what to compute."));
     m_form->setEntry(entry);
+    if (request && contextFor(m_context, request->params).chosenStage != m_context.chosenStage) setContext(m_context);
     if (request) m_form->setValues(asDrawn(*request));
     showFindings();
 }

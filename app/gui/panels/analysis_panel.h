@@ -40,6 +40,7 @@ private:
     SessionController& m_controller;
     const Offer& m_offer;
     std::vector<FindingOffer> m_findings;
+    FormContext m_context;
     QComboBox* m_pictures;
     QComboBox* m_analysis;
     QLabel* m_help;

@@ -137,6 +137,21 @@ void ModelPanel::setAnswers(const std::vector<Answer>& answers) {
     m_answer->setVisible(!answers.empty());
 }
 
+FormContext ModelPanel::analysed() const {
+    const AnalysisRequest* request = m_controller.analysis();
+    return contextFor(m_context, request ? request->params : nlohmann::json::object());
+}
+
+std::set<std::string> ModelPanel::selectedStages() const {
+    std::set<std::string> stages;
+    for (QModelIndex row : m_tree->selectionModel()->selectedRows()) {
+        while (row.parent().isValid()) row = row.parent();
+        const auto at = static_cast<std::size_t>(m_proxy->mapToSource(row).row());
+        if (at < m_context.spec->stages.size()) stages.insert(m_context.spec->stages[at].id);
+    }
+    return stages;
+}
+
 void ModelPanel::applySelection() {
     if (m_showing || !m_context.spec) return;
     const AnalysisRequest* request = m_controller.analysis();
@@ -156,9 +171,16 @@ void ModelPanel::applySelection() {
         if (level == 2) chosenHeads.insert(row.data(ModelTree::HeadRole).toInt());
         if (level < 2) allHeads = true;
     }
-    const StageSpec* stage = m_context.stage();
+    FormContext context = analysed();
+    const bool staged = std::any_of(entry->params.begin(), entry->params.end(), [](const ParamSpec& spec) { return spec.name == "stage"; });
+    // Rows of one stage choose it; layers of several cannot be named together.
+    const std::set<std::string> stages = selectedStages();
+    const std::string before = context.stage() ? context.stage()->id : "";
+    if (staged && stages.size() == 1) context.chosenStage = *stages.begin();
+    const StageSpec* stage = context.stage();
+    const bool moved = stage && stage->id != before;
     const QString layerText = allLayers ? "all" : indexText(chosenLayers, stage ? stage->layers : 0);
-    const QString headText = allHeads ? "all" : indexText(chosenHeads, m_context.heads());
+    const QString headText = allHeads ? "all" : indexText(chosenHeads, context.heads());
     m_showing = true;
     m_controller.change(tr("select layers and heads"), "tree", [&](Session& session) {
         auto& params = session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params;
@@ -169,6 +191,14 @@ void ModelPanel::applySelection() {
             else
                 params[spec->name] = text.toStdString();
         };
+        if (moved) {
+            // Tokens of one stage mean others in the next.
+            for (const ParamSpec& spec : entry->params)
+                if (spec.type == ParamType::Tokens) params.erase(spec.name);
+            params.erase("site");
+            params.erase("stage");
+            if (stage != context.usualStage()) params["stage"] = stage->id;
+        }
         put(layers, layerText);
         put(heads, headText);
     });
@@ -185,7 +215,8 @@ void ModelPanel::select(const QModelIndex& source, bool& scrolled) {
 }
 
 void ModelPanel::showSelection() {
-    if (m_showing || !m_context.spec || !m_context.stage()) return;
+    const FormContext context = analysed();
+    if (m_showing || !context.spec || !context.stage()) return;
     const AnalysisRequest* request = m_controller.analysis();
     const EntryInfo* entry = request ? m_offer.analysis(request->id) : nullptr;
     const ParamSpec* layers = paramOfType(entry, ParamType::Layers);
@@ -194,15 +225,18 @@ void ModelPanel::showSelection() {
     m_tree->clearSelection();
     try {
         if (layers) {
-            const int count = m_context.stage()->layers;
+            const int count = context.stage()->layers;
             const nlohmann::json params = asDrawn(*request);
             const std::string text = valueOf(params, *layers);
             const std::string headText = heads ? valueOf(params, *heads) : "all";
             const std::vector<int> blocks = parseIndices(text, count, "layer");
-            const std::vector<int> headList = parseIndices(headText, m_context.heads(), "head");
-            const bool everyHead = static_cast<int>(headList.size()) == m_context.heads();
+            const std::vector<int> headList = parseIndices(headText, context.heads(), "head");
+            const bool everyHead = static_cast<int>(headList.size()) == context.heads();
             bool scrolled = false;
-            const QModelIndex root = m_model.index(0, 0);
+            const auto& stages = context.spec->stages;
+            const auto at = std::find_if(stages.begin(), stages.end(),
+                                         [&](const StageSpec& stage) { return &stage == context.stage(); });
+            const QModelIndex root = m_model.index(static_cast<int>(at - stages.begin()), 0);
             if (static_cast<int>(blocks.size()) == count && everyHead)
                 select(root, scrolled);
             else

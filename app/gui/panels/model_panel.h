@@ -1,6 +1,8 @@
 #pragma once
 
 #include <QWidget>
+#include <set>
+#include <string>
 #include <functional>
 
 #include "forms/form_context.h"
@@ -42,6 +44,10 @@ private:
     void applySelection();
     void showSelection();
     void select(const QModelIndex& source, bool& scrolled);
+    /// What the analysis is about, with its stage.
+    FormContext analysed() const;
+    /// The stages that the selected rows belong to.
+    std::set<std::string> selectedStages() const;
 
     SessionController& m_controller;
     const Offer& m_offer;

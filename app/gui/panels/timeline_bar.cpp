@@ -41,6 +41,7 @@ TimelineBar::TimelineBar(const QString& what, QWidget* parent)
     connect(&m_next, &QTimer::timeout, this, &TimelineBar::advance);
     connect(m_play, &QToolButton::toggled, this, &TimelineBar::setPlaying);
     connect(m_slider, &QSlider::valueChanged, this, [this](int step) {
+        m_all = false;
         showStep();
         Q_EMIT stepChosen(step);
     });
@@ -50,6 +51,8 @@ TimelineBar::TimelineBar(const QString& what, QWidget* parent)
 void TimelineBar::setSteps(int count, int step) {
     const QSignalBlocker quiet(m_slider);
     m_slider->setRange(0, std::max(0, count - 1));
+    m_all = step < 0 && !playing();
+    if (m_all) step = std::max(0, count - 1);
     // While it plays or is dragged, results of earlier steps come in late.
     if (!playing() && !m_slider->isSliderDown()) m_slider->setValue(step);
     showStep();
@@ -78,6 +81,7 @@ void TimelineBar::advance() {
 }
 
 void TimelineBar::showStep() {
+    if (m_all) return m_label->setText(tr("%1: all %2").arg(m_what).arg(m_slider->maximum() + 1));
     m_label->setText(tr("%1 %2 of %3").arg(m_what).arg(m_slider->value() + 1).arg(m_slider->maximum() + 1));
 }
 

@@ -17,7 +17,8 @@ class TimelineBar : public QWidget {
 public:
     /// `what` names a step ("Picture").
     explicit TimelineBar(const QString& what, QWidget* parent = nullptr);
-    /// How many steps there are and which one is shown, without announcing it; one or none hides the bar.
+    /// How many steps there are and which one is shown (-1: all together), without announcing it; one or none hides the
+    /// bar.
     void setSteps(int count, int step);
     int step() const;
     bool playing() const;
@@ -31,6 +32,7 @@ private:
     void showStep();
 
     QString m_what;
+    bool m_all = false;
     QToolButton* m_play;
     QLabel* m_label;
     QSlider* m_slider;

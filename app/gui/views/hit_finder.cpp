@@ -49,10 +49,15 @@ int neighbourOf(const viz::Picture& picture, int from, int dx, int dy) {
     return best;
 }
 
-std::set<int> tokensIn(const viz::Picture& picture, const QRectF& area) {
+std::set<int> tokensIn(const viz::Picture& picture, const QRectF& area, std::string* stage) {
     std::set<int> tokens;
-    for (const viz::HitArea& hit : picture.hits)
-        if (hit.token >= 0 && area.contains(toQt(hit.rect).center())) tokens.insert(hit.token);
+    std::string first;
+    for (const viz::HitArea& hit : picture.hits) {
+        if (hit.token < 0 || !area.contains(toQt(hit.rect).center())) continue;
+        if (tokens.empty()) first = hit.stage;
+        if (hit.stage == first) tokens.insert(hit.token);
+    }
+    if (stage) *stage = first;
     return tokens;
 }
 

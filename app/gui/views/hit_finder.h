@@ -18,8 +18,8 @@ int hitOfToken(const viz::Picture& picture, const std::string& stage, int token)
 /// none lies there.
 int neighbourOf(const viz::Picture& picture, int from, int dx, int dy);
 
-/// Tokens whose hit areas have their middle inside the rectangle.
-std::set<int> tokensIn(const viz::Picture& picture, const QRectF& area);
+/// Tokens whose hit areas have their middle inside the rectangle, all of one stage; `stage` receives its name.
+std::set<int> tokensIn(const viz::Picture& picture, const QRectF& area, std::string* stage = nullptr);
 
 QRectF toQt(const Rect& rect);
 

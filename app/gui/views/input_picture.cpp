@@ -5,6 +5,9 @@
 #include <limits>
 #include <optional>
 
+#include "picture/text_metrics.h"
+#include "picture/token_runs.h"
+
 namespace fovea::gui {
 
 namespace {
@@ -30,7 +33,7 @@ Fit fitInto(double left, double top, int width, int height) {
     return {{left, top, width * scale, height * scale}, scale, scale};
 }
 
-viz::TextMark text(double x, double y, std::string words, double size, viz::Color color) {
+viz::TextMark textAt(double x, double y, std::string words, double size, viz::Color color) {
     viz::TextMark mark;
     mark.position = {x, y};
     mark.text = std::move(words);
@@ -77,31 +80,131 @@ void addSeen(viz::Picture& picture, const Fit& fit, const StageTokens& stage) {
     }
 }
 
+/// Tokens as labelled boxes in reading order.
+class Chips {
+public:
+    Chips(viz::Picture& picture, const std::string& stage, double top) : m_picture(picture), m_stage(stage), m_y(top) {}
+
+    void add(const std::string& text, int token, bool quiet, std::string label) {
+        const std::string shown = viz::elideText(viz::printable(text), m_picture.width - 2 * margin - 18, 14, viz::Face::Mono);
+        const double width = 18 + viz::textWidth(shown, 14, viz::Face::Mono);
+        if (m_x > margin && m_x + width > m_picture.width - margin) {
+            m_x = margin;
+            m_y += 32;
+        }
+        const Rect box{m_x, m_y, width, 26};
+        const viz::Color fill = quiet ? viz::Color{238, 240, 244, 255} : viz::Color{255, 255, 255, 255};
+        m_layer.marks.emplace_back(viz::RectMark{box, {{150, 158, 172, 255}, 1, fill, false}, 4});
+        viz::TextMark mark = textAt(m_x + width / 2, m_y + 18, shown, 14, quiet ? faint : ink);
+        mark.anchor = viz::Anchor::Middle;
+        mark.monospace = true;
+        m_layer.marks.emplace_back(std::move(mark));
+        m_picture.hits.push_back({box, token, m_stage, std::numeric_limits<double>::quiet_NaN(), std::move(label), {}});
+        m_x += width + 8;
+    }
+    /// The lower edge.
+    double finish() {
+        const bool any = !m_layer.marks.empty();
+        m_picture.layers.push_back(std::move(m_layer));
+        return any ? m_y + 26 : m_y;
+    }
+
+private:
+    viz::Picture& m_picture;
+    std::string m_stage;
+    viz::Layer m_layer{"tokens", {}};
+    double m_x = margin, m_y;
+};
+
 double addChips(viz::Picture& picture, const StageTokens& stage, double top) {
-    viz::Layer chips{"tokens", {}};
-    double x = margin;
+    Chips chips(picture, stage.stage, top);
     for (const Token& token : stage.tokens) {
         if (token.row >= 0) continue;
         const std::string label = token.text.empty() ? tokenKindName(token.kind) : token.text;
-        const double width = 18 + 8.6 * static_cast<double>(label.size());
-        if (x + width > picture.width - margin) {
-            x = margin;
-            top += 32;
-        }
-        const Rect box{x, top, width, 26};
-        chips.marks.emplace_back(
-            viz::RectMark{box, {{150, 158, 172, 255}, 1, {238, 240, 244, 255}, false}, 4});
-        viz::TextMark mark = text(x + width / 2, top + 18, label, 14, ink);
-        mark.anchor = viz::Anchor::Middle;
-        mark.monospace = true;
-        chips.marks.emplace_back(std::move(mark));
-        picture.hits.push_back(
-            {box, token.index, stage.stage, std::numeric_limits<double>::quiet_NaN(), label, {}});
-        x += width + 8;
+        chips.add(label, token.index, true, label);
     }
-    const bool any = !chips.marks.empty();
-    picture.layers.push_back(std::move(chips));
-    return any ? top + 26 : top;
+    return chips.finish();
+}
+
+/// A prompt after the chat template; a picture's tokens as one box.
+double addPrompt(viz::Picture& picture, const StageTokens& stage, double top) {
+    const std::vector<viz::TokenRun> runs = viz::tokenRuns(stage);
+    const bool several = std::any_of(runs.begin(), runs.end(), [](const viz::TokenRun& run) { return run.image > 0; });
+    Chips chips(picture, stage.stage, top);
+    for (const viz::TokenRun& run : runs) {
+        const Token& token = stage.tokens[static_cast<std::size_t>(run.begin)];
+        if (run.isImage()) {
+            const std::string name = viz::runName(run, several);
+            chips.add(name, -1, true, "tokens " + std::to_string(run.begin) + " to " + std::to_string(run.end - 1) + ": " + name);
+        } else {
+            const std::string label = token.text.empty() ? std::to_string(token.index) : token.text;
+            chips.add(label, token.index, token.kind != TokenKind::Text, label);
+        }
+    }
+    return chips.finish();
+}
+
+const StageTokens* promptStage(const TokenMap& map) {
+    for (const StageTokens& stage : map.stages)
+        if (stage.stage == "text" && viz::readsText(stage)) return &stage;
+    return nullptr;
+}
+
+/// Outlines of what the tokens of one of several pictures, or of its tiles, read.
+void addRects(viz::Picture& picture, viz::Layer& grid, const Fit& fit, const StageTokens& stage, int image) {
+    const viz::Style line{gridLine, 1, {0, 0, 0, 0}, false};
+    for (const Token& token : stage.tokens) {
+        if (token.image != image || token.rect.empty()) continue;
+        const Rect rect = fit.map(token.rect);
+        grid.marks.emplace_back(viz::RectMark{rect, line, 0});
+        picture.hits.push_back(
+            {rect, token.index, stage.stage, std::numeric_limits<double>::quiet_NaN(), {}, token.rect});
+    }
+}
+
+/// The pictures of one prompt: each with the places of its tokens and what the model saw of it first.
+double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMap& map, const StageTokens& prompt) {
+    viz::Layer images{"image", {}}, grid{"grid", {}}, words{"text", {}}, areas{"areas", {}};
+    double top = margin, widest = 2 * margin + 480;
+    for (std::size_t i = 0; i < map.images.size() && i < input.originals.size(); ++i) {
+        const Pixels& original = input.originals[i];
+        if (original.empty()) continue;
+        const Fit fit = fitInto(margin, top + heading, original.width, original.height);
+        images.marks.emplace_back(rasterOf(original, fit.target, 1200));
+        const std::string which = map.images.size() > 1 ? "Picture " + std::to_string(i + 1) : "Picture";
+        const auto tokens = std::count_if(prompt.tokens.begin(), prompt.tokens.end(), [&](const Token& token) {
+            return token.kind == TokenKind::Image && token.image == static_cast<int>(i);
+        });
+        words.marks.emplace_back(textAt(margin, top + 16, which + "  " + sizeText(original.width, original.height) + ", " + std::to_string(tokens) + " tokens", 16, ink));
+        for (const Rect& rect : map.images[i].unread)
+            areas.marks.emplace_back(viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
+        addRects(picture, grid, fit, prompt, static_cast<int>(i));
+        double right = margin + fit.target.width, bottom = top + heading + fit.target.height;
+        if (i < input.seen.size() && !input.seen[i].empty()) {
+            const Pixels& seen = input.seen[i];
+            const Fit beside = fitInto(right + gap, top + heading, seen.width, seen.height);
+            images.marks.emplace_back(rasterOf(seen, beside.target, 1200));
+            words.marks.emplace_back(textAt(right + gap, top + 16, "What the model saw  " + sizeText(seen.width, seen.height), 16, ink));
+            bottom = std::max(bottom, top + heading + beside.target.height);
+            right += gap + std::max(beside.target.width, 260.0);
+        }
+        widest = std::max(widest, right + margin);
+        top = bottom + margin;
+    }
+    picture.width = widest;
+    for (viz::Layer* layer : {&images, &areas, &grid, &words}) picture.layers.push_back(std::move(*layer));
+    return top;
+}
+
+viz::Picture pictureOfPrompt(const ModelInput& input, const TokenMap& map, const StageTokens& prompt) {
+    viz::Picture picture;
+    picture.title = "What the model read";
+    double top = addPictures(picture, input, map, prompt);
+    viz::Layer words{"text", {}};
+    words.marks.emplace_back(textAt(margin, top + 16, "Prompt  " + std::to_string(prompt.size()) + " tokens", 16, ink));
+    picture.layers.push_back(std::move(words));
+    picture.height = addPrompt(picture, prompt, top + heading) + margin;
+    return picture;
 }
 
 }  // namespace
@@ -130,6 +233,9 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     const auto at = static_cast<std::size_t>(item);
     if (at >= input.maps.size()) return picture;
     const TokenMap& map = input.maps[at];
+    // A prompt holds all pictures of its item.
+    if (const StageTokens* prompt = promptStage(map); prompt && input.maps.size() == 1)
+        return pictureOfPrompt(input, map, *prompt);
     const StageTokens* stage = imageStage(map);
     const Pixels none;
     const Pixels& original = at < input.originals.size() ? input.originals[at] : none;
@@ -142,7 +248,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
         const Fit fit = fitInto(left, top, original.width, original.height);
         images.marks.emplace_back(rasterOf(original, fit.target, 1200));
         words.marks.emplace_back(
-            text(left, margin + 16, "Picture  " + sizeText(original.width, original.height), 16, ink));
+            textAt(left, margin + 16, "Picture  " + sizeText(original.width, original.height), 16, ink));
         if (!map.images.empty())
             for (const Rect& rect : map.images.front().unread)
                 areas.marks.emplace_back(
@@ -166,7 +272,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
         std::string title = "What the model saw  " + sizeText(seen.width, seen.height);
         if (stage && stage->gridRows > 0)
             title += ", " + sizeText(stage->gridColumns, stage->gridRows) + " tokens";
-        words.marks.emplace_back(text(left, margin + 16, title, 16, ink));
+        words.marks.emplace_back(textAt(left, margin + 16, title, 16, ink));
         left += seenFit->target.width + gap;
         bottom = std::max(bottom, top + seenFit->target.height);
     }
@@ -175,7 +281,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     picture.layers.push_back(std::move(areas));
     if (seenFit && stage) addSeen(picture, *seenFit, *stage);
     if (!map.images.empty() && !map.images.front().unread.empty() && !original.empty()) {
-        words.marks.emplace_back(text(margin, bottom + 20, "Dark: pixels that no token reads", 14, faint));
+        words.marks.emplace_back(textAt(margin, bottom + 20, "Dark: pixels that no token reads", 14, faint));
         bottom += 24;
     }
     if (stage) bottom = addChips(picture, *stage, bottom + 14);

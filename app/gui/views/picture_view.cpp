@@ -38,8 +38,9 @@ void PictureView::setPicture(std::shared_ptr<const viz::Picture> picture) {
     redraw();
 }
 
-void PictureView::setSelectedTokens(const std::set<int>& tokens) {
-    if (tokens == m_selected) return;
+void PictureView::setSelectedTokens(const std::string& stage, const std::set<int>& tokens) {
+    if (tokens == m_selected && stage == m_selectedStage) return;
+    m_selectedStage = stage;
     m_selected = tokens;
     update();
 }
@@ -123,7 +124,8 @@ void PictureView::drawMarks(QPainter& painter) const {
         painter.drawRect(box);
     };
     for (const viz::HitArea& hit : m_picture->hits)
-        if (hit.token >= 0 && m_selected.count(hit.token))
+        if (hit.token >= 0 && (hit.stage.empty() || hit.stage == m_selectedStage) &&
+            m_selected.count(hit.token))
             outline(toQt(hit.rect), QColor(0x35, 0xc7, 0xff), 1.6);
     if (m_hover >= 0) {
         const viz::HitArea& at = m_picture->hits[static_cast<std::size_t>(m_hover)];
@@ -184,9 +186,10 @@ void PictureView::mouseReleaseEvent(QMouseEvent* event) {
     const QPointF at = event->position();
     if (event->button() == Qt::LeftButton && m_picture) {
         if (m_boxing) {
+            std::string stage;
             const std::set<int> tokens =
-                tokensIn(*m_picture, transform().inverted().mapRect(QRectF(m_press, at).normalized()));
-            if (!tokens.empty()) Q_EMIT tokensChosen(tokens);
+                tokensIn(*m_picture, transform().inverted().mapRect(QRectF(m_press, at).normalized()), &stage);
+            if (!tokens.empty()) Q_EMIT tokensChosen(QString::fromStdString(stage), tokens);
         } else {
             choose(hitAt(*m_picture, transform().inverted().map(at)));
         }

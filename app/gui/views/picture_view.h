@@ -19,7 +19,8 @@ public:
     explicit PictureView(QWidget* parent = nullptr);
     void setPicture(std::shared_ptr<const viz::Picture> picture);
     const std::shared_ptr<const viz::Picture>& picture() const { return m_picture; }
-    void setSelectedTokens(const std::set<int>& tokens);
+    /// Outlines tokens of a stage.
+    void setSelectedTokens(const std::string& stage, const std::set<int>& tokens);
     /// Lights a token up as if it were hovered, without announcing it.
     void linkToken(const std::string& stage, int token);
     void fit();
@@ -38,7 +39,7 @@ Q_SIGNALS:
     /// The hit area under the pointer or keyboard cursor, an index into Picture::hits, or -1.
     void hovered(int hit);
     void tokenChosen(const QString& stage, int token);
-    void tokensChosen(const std::set<int>& tokens);
+    void tokensChosen(const QString& stage, const std::set<int>& tokens);
     void moved();
 
 protected:
@@ -67,6 +68,7 @@ private:
     QPointF m_offset;
     bool m_fitted = true;
     int m_hover = -1;
+    std::string m_selectedStage;
     std::set<int> m_selected;
     QPointF m_press, m_last;
     bool m_panning = false, m_boxing = false;

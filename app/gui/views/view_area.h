@@ -35,7 +35,7 @@ Q_SIGNALS:
     void viewChanged(const QString& id);
     void readOutChanged(const QString& text);
     void tokenChosen(const QString& stage, int token);
-    void tokensChosen(const std::set<int>& tokens);
+    void tokensChosen(const QString& stage, const std::set<int>& tokens);
     void suggestionTaken(const QString& analysis);
     void exportWanted(fovea::gui::Side side);
     void copyWanted(fovea::gui::Side side);

@@ -126,13 +126,12 @@ void ViewPage::setCaption(Side side, const QString& text) {
     m_captions[at]->setText(text.isEmpty() ? tr(sideNames[at]) : tr(sideNames[at]) + ":  " + text);
 }
 
-void ViewPage::setTokens(std::shared_ptr<const ModelInput> input, int item) {
-    m_input = std::move(input);
-    m_item = item;
+void ViewPage::setTokens(std::shared_ptr<const TokenMap> tokens) {
+    m_tokens = std::move(tokens);
 }
 
-void ViewPage::setSelectedTokens(const std::set<int>& tokens) {
-    for (PictureView* view : m_views) view->setSelectedTokens(tokens);
+void ViewPage::setSelectedTokens(const std::string& stage, const std::set<int>& tokens) {
+    for (PictureView* view : m_views) view->setSelectedTokens(stage, tokens);
 }
 
 void ViewPage::fit() {
@@ -162,9 +161,7 @@ void ViewPage::hover(std::size_t side, int hit) {
         else
             m_views[other]->linkToken({}, -1);
     }
-    const TokenMap* map =
-        m_input && m_item < m_input->count() ? &m_input->maps[static_cast<std::size_t>(m_item)] : nullptr;
-    const QString text = any ? readOut(*picture, hit, map) : QString();
+    const QString text = any ? readOut(*picture, hit, m_tokens.get()) : QString();
     m_views[side]->setAccessibleDescription(any       ? text
                                             : picture ? QString::fromStdString(picture->title)
                                                       : QString());

@@ -30,8 +30,8 @@ public:
     void setComparing(bool on);
     /// What stands above a side while comparing, after its letter.
     void setCaption(Side side, const QString& text);
-    void setTokens(std::shared_ptr<const ModelInput> input, int item);
-    void setSelectedTokens(const std::set<int>& tokens);
+    void setTokens(std::shared_ptr<const TokenMap> tokens);
+    void setSelectedTokens(const std::string& stage, const std::set<int>& tokens);
     void fit();
     void zoomBy(double factor);
     PictureView& view(Side side) { return *m_views[static_cast<std::size_t>(side)]; }
@@ -41,7 +41,7 @@ public:
 Q_SIGNALS:
     void readOutChanged(const QString& text);
     void tokenChosen(const QString& stage, int token);
-    void tokensChosen(const std::set<int>& tokens);
+    void tokensChosen(const QString& stage, const std::set<int>& tokens);
     void suggestionTaken(const QString& analysis);
     /// The buttons above a side, while comparing.
     void exportWanted(fovea::gui::Side side);
@@ -61,8 +61,7 @@ private:
     QStackedLayout* m_stack;
     QLabel* m_message;
     QPushButton* m_offer;
-    std::shared_ptr<const ModelInput> m_input;
-    int m_item = 0;
+    std::shared_ptr<const TokenMap> m_tokens;
     bool m_linking = false;
 };
 

@@ -7,7 +7,6 @@
 #include <QDockWidget>
 #include <QFileDialog>
 #include <QFileInfo>
-#include <QLineEdit>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
@@ -17,6 +16,7 @@
 
 #include "forms/described.h"
 #include "panels/analysis_panel.h"
+#include "panels/answer_panel.h"
 #include "panels/display_panel.h"
 #include "panels/edits_panel.h"
 #include "panels/error_banner.h"
@@ -27,6 +27,7 @@
 #include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
+#include "window/prompt_box.h"
 
 namespace fovea::gui {
 
@@ -68,6 +69,7 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
     askUnsaved = [this] { return askAboutUnsaved(this); };
     connectActions();
     connectResults();
+    connectAnswers();
     resize(1360, 860);
     m_defaultLayout = saveState();
     restoreGeometry(m_settings.value("window/geometry").toByteArray());
@@ -95,7 +97,7 @@ void MainWindow::connectActions() {
     connect(m_actions.saveSessionAs, &QAction::triggered, m_opener, &Opener::saveAs);
     connect(m_actions.quit, &QAction::triggered, this, &QWidget::close);
     connect(m_actions.run, &QAction::triggered, m_presenter, &Presenter::refresh);
-    connect(m_actions.stop, &QAction::triggered, &m_service, &ComputeService::stop);
+    connect(m_actions.stop, &QAction::triggered, this, &MainWindow::stopRun);
     connect(m_actions.live, &QAction::toggled, m_presenter, &Presenter::setLive);
     connect(m_actions.undo, &QAction::triggered, &m_controller.undoStack(), &QUndoStack::undo);
     connect(m_actions.redo, &QAction::triggered, &m_controller.undoStack(), &QUndoStack::redo);
@@ -189,7 +191,7 @@ void MainWindow::connectResults() {
     connect(m_views, &ViewArea::readOutChanged, m_status, &StatusStrip::setReadOut);
     connect(m_views, &ViewArea::suggestionTaken, this,
             [this](const QString& id) { m_analysisPanel->choose(id.toStdString()); });
-    connect(m_status, &StatusStrip::cancelled, &m_service, &ComputeService::stop);
+    connect(m_status, &StatusStrip::cancelled, this, &MainWindow::stopRun);
     connect(m_timeline, &TimelineBar::stepChosen, m_presenter, &Presenter::setItem);
     connect(m_fixations, &TimelineBar::stepChosen, m_presenter, &Presenter::setStep);
     connect(&m_service, &ComputeService::pictureReady, this, [this](const PictureDelivery& delivery) {
@@ -201,14 +203,53 @@ void MainWindow::connectResults() {
     connect(&m_controller.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
 }
 
+void MainWindow::connectAnswers() {
+    connect(&m_service, &ComputeService::answerOutdated, m_answer, &AnswerPanel::clear);
+    connect(&m_service, &ComputeService::answerTokenReady, m_answer, &AnswerPanel::push);
+    connect(&m_service, &ComputeService::answerReady, m_answer, &AnswerPanel::finish);
+    connect(&m_service, &ComputeService::answerReady, this, &MainWindow::showAnswerSteps);
+    connect(&m_service, &ComputeService::answerOutdated, this, &MainWindow::showAnswerSteps);
+    connect(&m_controller, &SessionController::changed, m_answer,
+            [this] { m_answer->setComparing(m_controller.comparing()); });
+    connect(m_presenter, &Presenter::contextChanged, m_answer, [this](const FormContext& context) {
+        const StageTokens* text = nullptr;
+        if (context.input && context.item < context.input->count())
+            for (const StageTokens& stage : context.input->maps[static_cast<std::size_t>(context.item)].stages)
+                if (stage.stage == "text") text = &stage;
+        m_answer->setPrompt(text);
+    });
+    connect(m_presenter, &Presenter::lookedFrom, this, [this](int token) {
+        m_answer->setChosen(token);
+        showAnswerSteps();
+    });
+    connect(m_answer, &AnswerPanel::tokenChosen, m_presenter,
+            [this](int token) { m_presenter->chooseTokens("text", {token}); });
+    connect(m_answerSteps, &TimelineBar::stepChosen, m_presenter, [this](int step) {
+        const auto& tokens = m_answer->answer(Side::A);
+        if (step >= 0 && step < static_cast<int>(tokens.size()))
+            m_presenter->chooseTokens("text", {tokens[static_cast<std::size_t>(step)].index});
+    });
+}
+
+void MainWindow::stopRun() {
+    m_service.stop();
+    m_answer->stopped();
+}
+
+void MainWindow::showAnswerSteps() {
+    const auto& tokens = m_answer->answer(Side::A);
+    const auto steps = std::count_if(tokens.begin(), tokens.end(), [](const AnswerToken& t) { return t.index >= 0; });
+    m_answerSteps->setSteps(static_cast<int>(steps), m_answer->positionOf(m_answer->chosen()));
+}
+
 void MainWindow::showSpec(const ModelSpec& spec) {
     m_status->setSpec(spec);
-    const bool text = std::find(spec.inputs.begin(), spec.inputs.end(), "input_ids") != spec.inputs.end();
-    m_prompt->setEnabled(text);
-    m_prompt->setPlaceholderText(text ? tr("Prompt") : tr("This model takes no text"));
-    m_prompt->setToolTip(
-        text ? tr("What the model is asked; Return runs it (Alt+P)")
-             : tr("No prompt: %1 reads pictures only").arg(QString::fromStdString(spec.architecture)));
+    m_prompt->setSpec(spec);
+    const SessionInput& input = m_controller.sessionA().input;
+    const bool fresh = m_controller.file().isEmpty() && m_controller.undoStack().count() == 0;
+    // A question on the command line is there before it is known whether the model answers.
+    if (fresh && spec.capabilities.generate && !input.prompt.empty() && input.maxNewTokens == 0)
+        m_controller.show([](Session& session) { session.input.maxNewTokens = PromptBox::usualTokens; });
 }
 
 void MainWindow::showTitle() {
@@ -217,7 +258,6 @@ void MainWindow::showTitle() {
                                                            : QFileInfo(m_controller.file()).fileName();
     setWindowTitle(document.isEmpty() ? QString("Fovea") : QString("%1[*] - Fovea").arg(document));
     setWindowModified(m_controller.modified());
-    if (!m_prompt->hasFocus()) m_prompt->setText(QString::fromStdString(session.input.prompt));
     // Both slots do nothing when the controller is already there; blocked actions would not update their buttons.
     m_actions.compare->setChecked(m_controller.comparing());
     m_side->setChecked(m_controller.active() == 1);

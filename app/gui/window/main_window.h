@@ -13,18 +13,19 @@
 #include "window/session_controller.h"
 
 class QDockWidget;
-class QLineEdit;
 class QMenu;
 class QToolBar;
 
 namespace fovea::gui {
 
 class AnalysisPanel;
+class AnswerPanel;
 class DisplayPanel;
 class EditsPanel;
 class ErrorBanner;
 class LegendView;
 class ModelPanel;
+class PromptBox;
 class StatusStrip;
 class TimelineBar;
 class ViewArea;
@@ -46,6 +47,8 @@ public:
     ModelPanel& modelPanel() { return *m_modelPanel; }
     EditsPanel& editsPanel() { return *m_editsPanel; }
     AnalysisPanel& analysisPanel() { return *m_analysisPanel; }
+    AnswerPanel& answerPanel() { return *m_answer; }
+    PromptBox& promptBox() { return *m_prompt; }
     ErrorBanner& banner() { return *m_banner; }
     StatusStrip& status() { return *m_status; }
     Actions& actions() { return m_actions; }
@@ -75,6 +78,10 @@ private:
     QDockWidget* dock(const QString& name, const QString& title, QWidget* content, Qt::DockWidgetArea area);
     void fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open);
     bool mayLeave();
+    void connectAnswers();
+    void stopRun();
+    /// Steps of the answer, with the token that is looked from.
+    void showAnswerSteps();
     void showSpec(const ModelSpec& spec);
     void showTitle();
     void setPresenting(bool on);
@@ -95,14 +102,15 @@ private:
     ViewArea* m_views = nullptr;
     Presenter* m_presenter = nullptr;
     ErrorBanner* m_banner = nullptr;
-    TimelineBar *m_timeline = nullptr, *m_fixations = nullptr;
+    AnswerPanel* m_answer = nullptr;
+    TimelineBar *m_timeline = nullptr, *m_fixations = nullptr, *m_answerSteps = nullptr;
     StatusStrip* m_status = nullptr;
     ModelPanel* m_modelPanel = nullptr;
     EditsPanel* m_editsPanel = nullptr;
     AnalysisPanel* m_analysisPanel = nullptr;
     DisplayPanel* m_displayPanel = nullptr;
     LegendView* m_legend = nullptr;
-    QLineEdit* m_prompt = nullptr;
+    PromptBox* m_prompt = nullptr;
     QAction* m_side = nullptr;
     QToolBar* m_tools = nullptr;
     QByteArray m_defaultLayout, m_layoutBeforePresenting;

@@ -18,6 +18,7 @@
 
 #include "forms/described.h"
 #include "panels/analysis_panel.h"
+#include "panels/answer_panel.h"
 #include "panels/display_panel.h"
 #include "panels/edits_panel.h"
 #include "panels/error_banner.h"
@@ -29,6 +30,7 @@
 #include "views/view_area.h"
 #include "views/view_page.h"
 #include "window/main_window.h"
+#include "window/prompt_box.h"
 
 namespace fovea::gui {
 
@@ -66,10 +68,14 @@ void MainWindow::buildCentre() {
     column->setSpacing(0);
     m_banner = new ErrorBanner(centre);
     m_views = new ViewArea(m_service.offer(), centre);
+    m_answer = new AnswerPanel(centre);
+    m_answerSteps = new TimelineBar(tr("Answer token"), centre);
     m_timeline = new TimelineBar(tr("Picture"), centre);
     m_fixations = new TimelineBar(tr("Fixation"), centre);
     column->addWidget(m_banner);
     column->addWidget(m_views, 1);
+    column->addWidget(m_answer);
+    column->addWidget(m_answerSteps);
     column->addWidget(m_timeline);
     column->addWidget(m_fixations);
     setCentralWidget(centre);
@@ -153,29 +159,22 @@ void MainWindow::buildToolBar() {
     };
     auto* models = new QMenu(this);
     models->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
-    models->addAction(tr("Demo model"), m_opener, [this] { m_opener->openModel("demo:vit"); });
+    models->addAction(tr("Demo: vision transformer"), m_opener, [this] { m_opener->openDemo("demo:vit"); });
+    models->addAction(tr("Demo: vision-language model"), m_opener, [this] { m_opener->openDemo("demo:vlm"); });
     fillRecent(models->addMenu(tr("Recent models")), "model",
                [this](const QString& m) { m_opener->openModel(m); });
     m_actions.openModel->setIconText(tr("Model"));
     withMenu(m_actions.openModel, tr("Model"), models);
     auto* images = new QMenu(this);
     images->addActions({m_actions.openImage, m_actions.pasteImage});
+    images->addAction(tr("No picture"), m_opener, [this] { m_opener->openImages({}); });
     fillRecent(images->addMenu(tr("Recent pictures")), "image",
                [this](const QString& f) { m_opener->openImages({f}); });
     m_actions.openImage->setIconText(tr("Picture"));
     withMenu(m_actions.openImage, tr("Picture"), images);
 
-    m_prompt = new QLineEdit(m_tools);
-    m_prompt->setPlaceholderText(tr("Prompt"));
-    m_prompt->setEnabled(false);
-    m_prompt->setMinimumWidth(120);
-    m_prompt->setMaximumWidth(360);
-    described(m_prompt, tr("Prompt"), tr("What the model is asked; open a model that takes text (Alt+P)"));
-    connect(m_prompt, &QLineEdit::returnPressed, m_actions.run, &QAction::trigger);
-    connect(m_prompt, &QLineEdit::editingFinished, this, [this] {
-        m_controller.change(tr("change prompt"), "prompt",
-                            [this](Session& s) { s.input.prompt = m_prompt->text().toStdString(); });
-    });
+    m_prompt = new PromptBox(m_controller, m_tools);
+    connect(m_prompt, &PromptBox::runWanted, m_actions.run, &QAction::trigger);
     m_tools->addWidget(m_prompt);
     m_tools->addActions({m_actions.run, m_actions.stop});
     m_tools->addSeparator();
@@ -261,7 +260,7 @@ void MainWindow::buildMenus() {
     help->addAction(m_actions.about);
 
     connect(m_actions.focusPrompt, &QAction::triggered, this,
-            [this] { m_prompt->setFocus(Qt::ShortcutFocusReason); });
+            [this] { m_prompt->line().setFocus(Qt::ShortcutFocusReason); });
     connect(m_actions.focusTree, &QAction::triggered, this,
             [this] { m_modelPanel->tree().setFocus(Qt::ShortcutFocusReason); });
     connect(m_actions.focusEdits, &QAction::triggered, this,

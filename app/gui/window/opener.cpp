@@ -154,6 +154,13 @@ void Opener::openModel(const QString& reference) {
                         [&](Session& session) { session.model.reference = reference.toStdString(); });
 }
 
+void Opener::openDemo(const QString& reference) {
+    m_settings.addRecent("model", reference);
+    Session demo = startingSession(reference.toStdString(), "scene:1");
+    if (m_controller.session().analyses.empty()) return m_controller.open(std::move(demo), {});
+    m_controller.change(tr("open demo"), {}, [&](Session& session) { session = std::move(demo); });
+}
+
 void Opener::openImages(const QStringList& files) {
     for (auto it = files.rbegin(); it != files.rend(); ++it) m_settings.addRecent("image", lasting(*it));
     m_controller.change(tr("open pictures"), {}, [&](Session& session) {

@@ -36,6 +36,8 @@ public:
 
     /// A folder, file, org/name or demo:NAME; the picture of the document stays.
     void openModel(const QString& reference);
+    /// A model that comes with the program, on a scene of its own.
+    void openDemo(const QString& reference);
     void openImages(const QStringList& files);
     /// A session file, or a picture that holds one. False when it cannot be read; `failed` says why.
     bool openSession(const QString& file);

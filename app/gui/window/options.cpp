@@ -120,8 +120,11 @@ void openAtStart(MainWindow& window, const Options& options) {
         window.opener().openSession(options.document);
     } else {
         const QString model = options.document.isEmpty() ? demoModel : options.document;
+        const bool demo = model.startsWith("demo:");
         window.controller().open(
-            startingSession(model.toStdString(), options.images.isEmpty() ? demoImage : ""), {});
+            startingSession(model.toStdString(),
+                            options.images.isEmpty() && (demo || options.prompt.isEmpty()) ? demoImage : ""),
+            {});
     }
     if (!options.images.isEmpty() || !options.prompt.isEmpty())
         window.controller().show([&](Session& session) {

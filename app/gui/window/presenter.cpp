@@ -39,15 +39,15 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
     connect(&service, &ComputeService::findingsReady, this,
             [this](const std::vector<FindingOffer>& findings) { m_findings = findings; });
     connect(&views, &ViewArea::tokenChosen, this,
-            [this](const QString&, int token) { chooseTokens(QString::number(token)); });
-    connect(&views, &ViewArea::tokensChosen, this,
-            [this](const std::set<int>& tokens) { chooseTokens(indexText(tokens)); });
+            [this](const QString& stage, int token) { chooseTokens(stage, {token}); });
+    connect(&views, &ViewArea::tokensChosen, this, &Presenter::chooseTokens);
 
     connect(&service, &ComputeService::modelReady, this,
             [this](const std::shared_ptr<const ModelSpec>& spec) {
                 if (spec == m_context.spec) return;
                 m_context.spec = spec;
                 m_context.input = nullptr;
+                m_context.answer = nullptr;
                 Q_EMIT contextChanged(m_context);
             });
     connect(&service, &ComputeService::inputReady, this, [this](const InputResult& result) {
@@ -55,10 +55,17 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
         if (result.input == m_context.input && result.item == m_context.item) return;
         m_context.input = result.input;
         m_context.item = result.item;
-        for (const auto& [id, page] : m_views.pages()) page->setTokens(result.input, result.item);
-        Q_EMIT contextChanged(m_context);
-        showSelection();
+        m_context.answer = nullptr;
+        showTokens();
     });
+    connect(&service, &ComputeService::answerOutdated, this, [this](Side side) {
+        if (side == Side::A && m_context.answer) answered(nullptr);
+    });
+    connect(&service, &ComputeService::answerReady, this,
+            [this](Side side, const std::shared_ptr<const TextAnswer>& answer) {
+                const bool known = m_context.answer && m_context.answer->map == answer->map;
+                if (side == Side::A && !known) answered(answer);
+            });
     connect(&service, &ComputeService::pictureReady, this, &Presenter::deliver);
     connect(&service, &ComputeService::pictureMissing, this, &Presenter::missing);
 }
@@ -237,7 +244,49 @@ void Presenter::missing(const QString& view) {
     Q_EMIT shown(nullptr);
 }
 
-void Presenter::chooseTokens(const QString& text) {
+void Presenter::answered(std::shared_ptr<const TextAnswer> answer) {
+    m_context.answer = std::move(answer);
+    showTokens();
+}
+
+void Presenter::showTokens() {
+    std::shared_ptr<const TokenMap> map;
+    if (m_context.answer)
+        map = {m_context.answer, &m_context.answer->map};
+    else if (m_context.tokens())
+        map = {m_context.input, m_context.tokens()};
+    for (const auto& [id, page] : m_views.pages()) page->setTokens(map);
+    Q_EMIT contextChanged(m_context);
+    showSelection();
+}
+
+FormContext Presenter::analysed() const {
+    const AnalysisRequest* request = m_controller.analysis();
+    return contextFor(m_context, request ? request->params : nlohmann::json::object());
+}
+
+std::set<int> Presenter::inAnalysedStage(const std::string& stage, const std::set<int>& tokens) const {
+    const FormContext context = analysed();
+    const TokenMap* map = context.tokens();
+    const StageTokens* wanted = context.stageTokens();
+    if (!map || !wanted || stage.empty() || stage == wanted->stage) return tokens;
+    std::set<int> found;
+    for (const StageTokens& other : map->stages) {
+        if (other.stage != stage) continue;
+        for (const Token& token : wanted->tokens)
+            for (const int index : tokens) {
+                if (token.row < 0 || index < 0 || index >= other.size()) continue;
+                const Token& same = other.tokens[static_cast<std::size_t>(index)];
+                if (same.image == token.image && same.row == token.row && same.column == token.column)
+                    found.insert(token.index);
+            }
+    }
+    return found;
+}
+
+void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) {
+    const QString text = indexText(inAnalysedStage(stage.toStdString(), tokens));
+    if (text.isEmpty()) return;
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
     if (!spec) return;
@@ -251,20 +300,22 @@ void Presenter::showSelection() {
     std::set<int> chosen;
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
-    const TokenMap* map = m_context.tokens();
-    if (spec && map && !map->stages.empty()) {
+    const FormContext context = analysed();
+    const StageTokens* stage = context.stageTokens();
+    if (spec && stage) {
         const auto given = request->params.find(spec->name);
         const nlohmann::json& value = given != request->params.end() ? *given : spec->defaultValue;
         try {
-            const auto tokens = parseTokens(value.is_string() ? value.get<std::string>() : value.dump(), *map,
-                                            map->stages.front().stage);
+            const auto tokens = parseTokens(value.is_string() ? value.get<std::string>() : value.dump(),
+                                            *context.tokens(), stage->stage);
             // Outlining most of the picture would say nothing.
             if (tokens.size() <= 64) chosen.insert(tokens.begin(), tokens.end());
         } catch (const Error&) {
             chosen.clear();  // the run reports what is wrong with the selection
         }
     }
-    for (const auto& [id, page] : m_views.pages()) page->setSelectedTokens(chosen);
+    for (const auto& [id, page] : m_views.pages()) page->setSelectedTokens(stage ? stage->stage : "", chosen);
+    Q_EMIT lookedFrom(stage && stage->stage == "text" && chosen.size() == 1 ? *chosen.begin() : -1);
 }
 
 }  // namespace fovea::gui

@@ -32,6 +32,9 @@ public:
     std::pair<int, int> steps() const;
     /// Draws the time axis up to `step`.
     void setStep(int step);
+    /// Looks from tokens of a stage: they become the queries of the analysis, those of another stage by their place in
+    /// the picture.
+    void chooseTokens(const QString& stage, const std::set<int>& tokens);
     /// Nothing is running or about to run, and the visible picture is drawn.
     bool settled() const;
     /// The session that the panels edit, as it is drawn: with the painter that the visible view uses and the
@@ -45,6 +48,8 @@ Q_SIGNALS:
     void contextChanged(const fovea::gui::FormContext& context);
     /// The picture of the visible view, for legend and ranges.
     void shown(const std::shared_ptr<const fovea::viz::Picture>& picture);
+    /// The one token of the text stage that is looked from; -1: none, or several.
+    void lookedFrom(int token);
     /// Live is off and something changed.
     void outdated();
 
@@ -59,7 +64,11 @@ private:
     void missing(const QString& view);
     bool followAnalysis();
     bool followView(const ViewPage& page);
-    void chooseTokens(const QString& text);
+    void answered(std::shared_ptr<const TextAnswer> answer);
+    /// The context with the stage of the analysis that is shown.
+    FormContext analysed() const;
+    std::set<int> inAnalysedStage(const std::string& stage, const std::set<int>& tokens) const;
+    void showTokens();
     void showSelection();
 
     SessionController& m_controller;

@@ -10,6 +10,7 @@ namespace {
 
 constexpr int mergeableId = 1;
 constexpr qint64 mergeWithinMs = 1000;
+constexpr const char* demoVlm = "demo:vlm";
 
 }  // namespace
 
@@ -160,6 +161,12 @@ Session startingSession(const std::string& model, const std::string& image) {
     picture.analysis = 0;
     session.pictures.push_back(picture);
     session.views["picture"] = 0;
+    if (model == demoVlm) {
+        session.input.prompt = "Name all objects.";
+        session.input.maxNewTokens = 64;
+        // The layer that looks at what it names (the model's card).
+        session.analyses.front().params["layers"] = "4";
+    }
     return session;
 }
 

@@ -74,7 +74,8 @@ private:
 /// without pictures gets one.
 void chooseAnalysis(Session& session, int picture, const std::string& id);
 
-/// The session that a model opens with: one analysis, drawn over the picture.
+/// The session that a model opens with: one analysis, drawn over the picture; the demo of a model that answers has its
+/// question, too.
 Session startingSession(const std::string& model, const std::string& image);
 
 }  // namespace fovea::gui
