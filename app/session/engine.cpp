@@ -306,15 +306,9 @@ std::shared_ptr<const AnalysisResult> Engine::analyse(const Session& session, in
     return m_impl->analysis(session, analysis, item, job);
 }
 
-std::shared_ptr<const Generation> Engine::answer(const Session& session, int item, const TokenCallback& onToken,
-                                                 const JobContext& job) {
-    const Needs needs = m_impl->needs(session, model(session, job.part(0, 0.2))->spec());
-    return m_impl->answered(session, session.edits, item, needs, onToken, job.part(0.2, 1))->answer;
-}
-
 void Engine::saveMemory() {
     m_impl->results.clear();
-    m_impl->latestAnswer.reset();
+    m_impl->latestAnswers.clear();
     m_impl->latest.clear();
     m_impl->checkpoints = false;
 }

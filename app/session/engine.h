@@ -64,9 +64,10 @@ public:
     std::shared_ptr<const RunResult> run(const Session& session, int item, const CaptureRequest& capture,
                                          const JobContext& job);
     /// The answer to the session's prompt (SessionInput::maxNewTokens), recorded as its analyses need it; `onToken`
-    /// sees every token as it comes, also those of an answer that is there already.
+    /// sees every token as it comes, also those of an answer that is there already. `besides` is recorded, too, where it
+    /// fits into the budget, so that what is asked later needs no second answer.
     std::shared_ptr<const Generation> answer(const Session& session, int item, const TokenCallback& onToken,
-                                             const JobContext& job);
+                                             const JobContext& job, const CaptureRequest& besides = {});
     std::shared_ptr<const AnalysisResult> analyse(const Session& session, int analysis, int item,
                                                   const JobContext& job);
     std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,

@@ -1,11 +1,15 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "content_key.h"
 #include "engine_state.h"
 #include "fovea/error.h"
 
 namespace fovea {
 namespace {
+
+constexpr std::size_t kMaxAnswers = 2;
 
 std::shared_ptr<const RunResult> runOf(const Generation& answer, const ModelInput& input) {
     auto run = std::make_shared<RunResult>();
@@ -32,10 +36,11 @@ std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Sessi
     const std::string key = fmt::format("answer item {}\n{}\n{}\n{}\n{}", item, inputKey(session),
                                         content_key::ofStrengths(session.model),
                                         content_key::ofEdits(edits), content_key::ofAnswer(session.input, session.seed));
-    if (latestAnswer && latestAnswer->key == key && covers(latestAnswer->capture, needs.capture)) {
+    for (const auto& known : latestAnswers) {
+        if (known->key != key || !covers(known->capture, needs.capture)) continue;
         if (onToken)
-            for (const GeneratedToken& token : latestAnswer->answer->steps) onToken(token);
-        return latestAnswer;
+            for (const GeneratedToken& token : known->answer->steps) onToken(token);
+        return known;
     }
     GenerateSpec spec;
     spec.item = item;
@@ -57,8 +62,38 @@ std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Sessi
         std::make_shared<const Generation>(generate(*opened, *input, spec, onToken, job.part(0.4, 1)));
     entry->run = runOf(*entry->answer, *input);
     // A stopped answer is not what the session says.
-    if (entry->answer->stop != StopReason::Cancelled) latestAnswer = entry;
+    if (entry->answer->stop != StopReason::Cancelled) {
+        latestAnswers.remove_if([&](const auto& known) { return known->key == key; });
+        latestAnswers.push_front(entry);
+        if (latestAnswers.size() > kMaxAnswers) latestAnswers.pop_back();
+    }
     return entry;
+}
+
+std::shared_ptr<const TokenMap> Engine::Impl::tokens(const Session& session, int item, const JobContext& job) {
+    if (session.input.maxNewTokens > 0) {
+        const Needs record = needs(session, openedModel(session, job)->spec());
+        const auto run = answered(session, session.edits, item, record, {}, job)->run;
+        return {run, &run->trace->tokens()};
+    }
+    const auto input = encodedInput(session, job);
+    checkIndex(item, input->maps.size(), "item");
+    return {input, &input->maps[static_cast<std::size_t>(item)]};
+}
+
+std::shared_ptr<const Generation> Engine::answer(const Session& session, int item, const TokenCallback& onToken,
+                                                 const JobContext& job, const CaptureRequest& besides) {
+    const auto opened = model(session, job.part(0, 0.1));
+    Needs needs = m_impl->needs(session, opened->spec());
+    GenerateSpec spec;
+    spec.item = item;
+    spec.maxNewTokens = std::max(1, session.input.maxNewTokens);
+    spec.capture = united(needs.capture, besides);
+    const auto encoded = input(session, job.part(0.1, 0.2));
+    // What is only convenient to have must not make an answer impossible.
+    if (opened->spec().capabilities.generate && estimateGeneration(*opened, *encoded, spec).run() <= budget(session))
+        needs.capture = spec.capture;
+    return m_impl->answered(session, session.edits, item, needs, onToken, job.part(0.2, 1))->answer;
 }
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "common/site_choice.h"
 #include "engine_state.h"
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
@@ -68,10 +69,11 @@ std::optional<Shown> shownBy(const PictureRequest& picture, const std::vector<Fi
     return Shown{reduced.name, reduced.data.index(), viz::valueRange(reduced)};
 }
 
-std::string stageOf(const Finding& finding, const ModelSpec& spec) {
+std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& params) {
     if (const auto* scores = std::get_if<TokenScores>(&finding.data)) return scores->stage;
     if (const auto* tree = std::get_if<Tree>(&finding.data)) return tree->stage;
     if (const auto* matrix = std::get_if<PairMatrix>(&finding.data)) return matrix->columnStage;
+    if (params.contains("stage") && spec.capabilities.generate) return chosenStage(spec, params);
     for (const StageSpec& stage : spec.stages)
         if (stage.gridRows > 0) return stage.id;
     return spec.stages.empty() ? "" : spec.stages.front().id;
@@ -109,6 +111,7 @@ struct Subject {
     int picture = 0, item = 0;
     std::shared_ptr<const Model> model;
     std::shared_ptr<const ModelInput> input;
+    std::shared_ptr<const TokenMap> tokens;
 };
 
 RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::Display& display) {
@@ -145,11 +148,11 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
         checkedParams(info, subject.session.analyses[static_cast<std::size_t>(request.analysis)].params);
     const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter, request.params);
     const auto item = static_cast<std::size_t>(subject.item);
-    const TokenMap& map = subject.input->maps[item];
+    const TokenMap& map = *subject.tokens;
     const Pixels none;
     const Pixels& image = item < subject.input->originals.size() ? subject.input->originals[item] : none;
     const std::vector<int> selected =
-        selectedTokens(info, params, map, stageOf(finding, subject.model->spec()));
+        selectedTokens(info, params, map, stageOf(finding, subject.model->spec(), params));
     const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.finding = finding.name;
     result.painter = painter.info.id;
@@ -199,7 +202,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     const PictureRequest& request = session.pictures[static_cast<std::size_t>(picture)];
     const auto result = analyse(session, request.analysis, item, job.part(0, 0.8));
     const Finding& finding = chosenFinding(result->findings, request, painters());
-    const Subject subject{session, picture, item, model(session, job), input(session, job)};
+    const Subject subject{session, picture, item, model(session, job), input(session, job),
+                          m_impl->tokens(session, item, job)};
 
     viz::Display display = displayOf(request.display);
     if (display.scale.kind == viz::Scale::Kind::Linked && isMap(finding)) {
@@ -218,7 +222,9 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
         CaptureRequest record;
         record.qkv = true;
         const auto run = this->run(session, item, record, job.part(0.9, 0.95));
-        const std::string stage = stageOf(finding, subject.model->spec());
+        const AnalysisRequest& asked = session.analyses[static_cast<std::size_t>(request.analysis)];
+        const std::string stage =
+            stageOf(finding, subject.model->spec(), checkedParams(analysisInfo(*this, subject), asked.params));
         std::vector<int> sites = subject.model->spec().sitesOfStage(stage);
         std::erase_if(sites, [&](int site) {
             return !run->trace->has(site) ||
@@ -249,8 +255,8 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     const auto second = analyse(b, request.analysis, item, job.part(0.45, 0.9));
     const Finding change = difference(chosenFinding(first->findings, request, painters()),
                                       chosenFinding(second->findings, request, painters()));
-    const Subject before{a, picture, item, model(a, job), input(a, job)};
-    const Subject after{b, picture, item, model(b, job), input(b, job)};
+    const Subject before{a, picture, item, model(a, job), input(a, job), m_impl->tokens(a, item, job)};
+    const Subject after{b, picture, item, model(b, job), input(b, job), m_impl->tokens(b, item, job)};
     viz::Display display = displayOf(request.display);
     display.scale.kind = viz::Scale::Kind::Picture;
     display.sinks = viz::SinkPolicy::Keep;

@@ -37,7 +37,7 @@ struct Engine::Impl {
     std::list<std::pair<std::string, std::shared_ptr<const Model>>>
         models;                                         ///< the last two, for comparisons
     std::list<std::shared_ptr<const Recorded>> latest;  ///< the last two runs, kept however large they are
-    std::shared_ptr<const Answered> latestAnswer;  ///< kept however large it is
+    std::list<std::shared_ptr<const Answered>> latestAnswers;  ///< the last two, kept however large they are
     bool checkpoints = true;
 
     Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r);
@@ -64,6 +64,8 @@ struct Engine::Impl {
     /// (app/session/engine_answer.cpp).
     std::shared_ptr<const Answered> answered(const Session& session, const std::vector<Intervention>& edits, int item,
                                              const Needs& needs, const TokenCallback& onToken, const JobContext& job);
+    /// The tokens that results of an item are about: those of its input, and of its answer where it has one.
+    std::shared_ptr<const TokenMap> tokens(const Session& session, int item, const JobContext& job);
     /// A further run that an analysis asked for.
     std::shared_ptr<const RunResult> extraRun(const Session& session, int item, const RunSpec& spec,
                                               const JobContext& job);
