@@ -32,10 +32,9 @@ TEST_CASE("tensor names are sorted by module") {
         unknown);
     REQUIRE(modules.size() == 2);
     CHECK(modules[0].path == "a.q");
-    CHECK(modules[0].parts == std::map<AdapterPart, std::size_t>{{AdapterPart::Down, 0},
-                                                                 {AdapterPart::Up, 1},
-                                                                 {AdapterPart::Magnitude, 2},
-                                                                 {AdapterPart::Bias, 3}});
+    const std::map<AdapterPart, std::size_t> parts{
+        {AdapterPart::Down, 0}, {AdapterPart::Up, 1}, {AdapterPart::Magnitude, 2}, {AdapterPart::Bias, 3}};
+    CHECK((modules[0].parts == parts));
     CHECK(modules[1].path == "head");
     CHECK(unknown == std::vector<std::string>{"base_model.model.emb.lora_embedding_A", "odd",
                                               "base_model.model.a.q.lora_A.default.weight"});

@@ -35,7 +35,7 @@ const std::vector<Case>& cases() {
         for (const TinyModel kind : tinyModels) {
             const auto model = loadTiny(kind);
             list.push_back(
-                {kind, model, model->encode({.images = {tinyPicture(90, 70)}, .prompt = {}, .tensors = {}})});
+                {kind, model, model->encode({.images = {tinyPicture(90, 70)}, .prompt = {}, .chat = {}, .tensors = {}})});
         }
         return list;
     }();

@@ -19,8 +19,8 @@ struct ToyOptions {
     bool causal = false;
     bool bias = false;
     double softcap = 0;
-    at::Tensor mask;  ///< a bias [1, 1, tokens, tokens] of every block
-    std::shared_ptr<const AttentionSegments> segments;  ///< of every block
+    at::Tensor mask{};  ///< a bias [1, 1, tokens, tokens] of every block
+    std::shared_ptr<const AttentionSegments> segments{};  ///< of every block
     at::ScalarType dtype = at::kFloat;
     std::uint64_t seed = 1;
 };

@@ -46,10 +46,10 @@ struct Recorded {
 
 Recorded record(const Catalog& catalog, const std::string& folder, const std::string& device,
                 const std::string& dtype, bool gradients = false) {
-    const auto model = openModel(catalog, folder, {device, dtype, true});
+    const auto model = openModel(catalog, folder, {device, dtype, true, {}});
     SceneOptions options;
     options.seed = 3;
-    const auto input = model->encode({{makeScene(options).image}, "", {}});
+    const auto input = model->encode({.images = {makeScene(options).image}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec spec;
     spec.capture = CaptureRequest::parse("probs,hidden,output");
     if (gradients) {
@@ -80,7 +80,7 @@ TEST_CASE("cuda: without a device a model is refused with a hint, with one it ag
     if (fv_device_count() == 0) {
         std::cout << "no CUDA device: " << folders().size() << " comparisons skipped\n";
         try {
-            openModel(catalog, "demo:vit", {"cuda", "auto", true});
+            openModel(catalog, "demo:vit", {"cuda", "auto", true, {}});
             FAIL("expected a refusal");
         } catch (const Error& error) {
             CHECK(error.code() == ErrorCode::Memory);
@@ -109,15 +109,15 @@ TEST_CASE("cuda: without a device a model is refused with a hint, with one it ag
 TEST_CASE("cuda: observation changes no bit, edits and gradients agree with the CPU") {
     if (fv_device_count() == 0) return;
     const Catalog catalog = makeCatalog();
-    const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true});
-    const auto input = model->encode({{makeScene({}).image}, "", {}});
+    const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true, {}});
+    const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec plain, observed;
     observed.capture = CaptureRequest::parse("qkv,lse,stats,probs,hidden,output");
     CHECK(runModel(*model, *input, plain).trace->output("logits") ==
           runModel(*model, *input, observed).trace->output("logits"));
 
-    const auto onCpu = openModel(catalog, "demo:vit", {"cpu", "float32", true});
-    const auto cpuInput = onCpu->encode({{makeScene({}).image}, "", {}});
+    const auto onCpu = openModel(catalog, "demo:vit", {"cpu", "float32", true, {}});
+    const auto cpuInput = onCpu->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec edited;
     GroupFactor group;
     group.keys = {0, 1};
@@ -140,8 +140,8 @@ TEST_CASE("cuda: traces are answered on the device, as explicit products would")
     const Catalog catalog = makeCatalog();
     for (const std::string dtype : {"float32", "bfloat16", "float16"}) {
         CAPTURE(dtype);
-        const auto model = openModel(catalog, "demo:vit", {"cuda", dtype, true});
-        const auto input = model->encode({{makeScene({}).image}, "", {}});
+        const auto model = openModel(catalog, "demo:vit", {"cuda", dtype, true, {}});
+        const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
         RunSpec spec;
         spec.capture = CaptureRequest::parse("qkv,output");
         spec.objective = Objective{};
@@ -188,8 +188,8 @@ TEST_CASE("cuda: traces are answered on the device, as explicit products would")
 TEST_CASE("cuda: edits keep flash memory, spilled recordings answer alike") {
     if (fv_device_count() == 0) return;
     const Catalog catalog = makeCatalog();
-    const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true});
-    const auto input = model->encode({{makeScene({}).image}, "", {}});
+    const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true, {}});
+    const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec spec;
     spec.capture = CaptureRequest::parse("qkv,output");
     GroupFactor group;

@@ -106,7 +106,7 @@ std::map<std::string, Reference> readReference(const fs::path& path) {
 
 std::shared_ptr<const Model> open(const Case& c, const std::string& dtype) {
     static const Catalog catalog = makeCatalog();
-    return openModel(catalog, c.model.string(), {testDevice(), dtype, true});
+    return openModel(catalog, c.model.string(), {testDevice(), dtype, true, {}});
 }
 
 std::shared_ptr<const ModelInput> inputsOf(const Case& c, const Model& model) {

@@ -44,7 +44,7 @@ std::shared_ptr<const Model> openFolder(const fs::path& folder, bool strict = tr
                                         const std::string& dtype = "auto",
                                         const std::string& device = "cpu") {
     static const Catalog catalog = makeCatalog();
-    return openModel(catalog, folder.string(), {device, dtype, strict});
+    return openModel(catalog, folder.string(), {device, dtype, strict, {}});
 }
 
 void editConfig(const fs::path& folder, const std::function<void(nlohmann::json&)>& change) {
@@ -201,6 +201,6 @@ TEST_CASE("loading stops when it is asked to") {
         if (++steps == 5) stop.request_stop();
     });
     const Catalog catalog = makeCatalog();
-    CHECK_THROWS_AS(openModel(catalog, caseNamed("vit-class-0").model.string(), {"cpu", "auto", true}, job),
+    CHECK_THROWS_AS(openModel(catalog, caseNamed("vit-class-0").model.string(), {"cpu", "auto", true, {}}, job),
                     Cancelled);
 }

@@ -70,7 +70,7 @@ const PromptCase& promptNamed(const std::string& name) {
 
 std::shared_ptr<const Model> openCase(const PromptCase& c) {
     static const Catalog catalog = makeCatalog();
-    return openModel(catalog, (c.folder / "model").string(), {testDevice(), "float32", true});
+    return openModel(catalog, (c.folder / "model").string(), {testDevice(), "float32", true, {}});
 }
 
 std::vector<double> idsOf(const ModelInput& input) {
@@ -272,7 +272,7 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
         std::filesystem::copy(c.folder / "model", copy, std::filesystem::copy_options::recursive);
         damage(copy);
         PromptCase other = c;
-        return openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true});
+        return openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true, {}});
     };
     refused(*damaged("prompt-no-processor", [](const auto& f) { std::filesystem::remove(f / "preprocessor_config.json");
                                                                  std::filesystem::remove(f / "processor_config.json"); }),

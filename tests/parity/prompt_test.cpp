@@ -29,7 +29,7 @@ std::shared_ptr<const Model> folder(const std::string& name, bool withTemplate) 
     const Case& c = caseNamed("llama-prompts");
     const fs::path copy = copyOf(c, name);
     if (withTemplate) fs::copy_file(c.reference.parent_path() / "template.jinja", copy / "chat_template.jinja");
-    return openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true});
+    return openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true, {}});
 }
 
 UserInput said(const std::string& text, PromptForm form = PromptForm::Template) {
@@ -122,7 +122,7 @@ TEST_CASE("wrong prompts say what is wrong") {
     const fs::path bare = copyOf(c, "no-tokenizer");
     for (const char* name : {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"})
         fs::remove(bare / name);
-    const auto mute = openModel(makeCatalog(), bare.string(), {testDevice(), "float32", true});
+    const auto mute = openModel(makeCatalog(), bare.string(), {testDevice(), "float32", true, {}});
     CHECK_THROWS_AS(mute->encode(said("a", PromptForm::Raw)), Error);
     UserInput tensors;
     tensors.tensors = c.inputs;
@@ -130,6 +130,6 @@ TEST_CASE("wrong prompts say what is wrong") {
 
     const fs::path other = copyOf(caseNamed("llama-gqa-2"), "other-tokenizer");
     for (const char* name : {"tokenizer.json", "tokenizer_config.json"}) fs::copy_file(c.model / name, other / name);
-    const auto small = openModel(makeCatalog(), other.string(), {testDevice(), "float32", true});
+    const auto small = openModel(makeCatalog(), other.string(), {testDevice(), "float32", true, {}});
     CHECK_THROWS_WITH_AS(small->encode(said("zzz star", PromptForm::Raw)), doctest::Contains("token ids"), Error);
 }

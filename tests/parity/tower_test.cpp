@@ -140,7 +140,7 @@ TEST_CASE("vision towers and their projectors equal the reference") {
         INFO(c.name);
         const ModelSource source = ModelSource::open((c.folder / "model").string());
         TowerModel model(towerOf(c.family, source), c.family);
-        model.load(c.family, source, {testDevice(), "float32", true}, {});
+        model.load(c.family, source, {testDevice(), "float32", true, {}}, {});
         CHECK(model.spec().weights.missing.empty());
         UserInput user;
         user.tensors = c.folder / "inputs.safetensors";
