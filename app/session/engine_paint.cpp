@@ -99,6 +99,31 @@ std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, c
     return tokens;
 }
 
+// The stage whose grid a painter finds for a map; `asked` for all other findings.
+std::string stageDrawn(const Finding& finding, const TokenMap& map, const std::string& asked) {
+    const auto* grid = std::get_if<Grid>(&finding.data);
+    if (!grid) return asked;
+    for (const StageTokens& stage : map.stages)
+        if (stage.gridRows > 0 && (grid->pixels || (stage.gridRows == grid->rows && stage.gridColumns == grid->columns)))
+            return stage.stage;
+    return asked;
+}
+
+// The tokens of stage `to` at the places in the picture that tokens of stage `from` have.
+std::vector<int> movedTokens(const std::vector<int>& tokens, const TokenMap& map, const std::string& from,
+                             const std::string& to) {
+    if (from == to) return tokens;
+    std::vector<int> moved;
+    for (const int index : tokens) {
+        const Token& token = map.stage(from).tokens.at(static_cast<std::size_t>(index));
+        if (token.row < 0) continue;
+        for (const Token& other : map.stage(to).tokens)
+            if (other.row == token.row && other.column == token.column && other.image == token.image)
+                moved.push_back(other.index);
+    }
+    return moved;
+}
+
 // Whether the finding's values become colours, so that a scale is about it.
 bool isMap(const Finding& finding) {
     return std::holds_alternative<Grid>(finding.data) || std::holds_alternative<TokenScores>(finding.data) ||
@@ -151,8 +176,10 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const TokenMap& map = *subject.tokens;
     const Pixels none;
     const Pixels& image = item < subject.input->originals.size() ? subject.input->originals[item] : none;
-    const std::vector<int> selected =
-        selectedTokens(info, params, map, stageOf(finding, subject.model->spec(), params));
+    const std::string named = params.value("stage", "");
+    const std::string asked = named.empty() ? stageOf(finding, subject.model->spec(), params) : named;
+    const std::vector<int> selected = movedTokens(selectedTokens(info, params, map, asked), map, asked,
+                                                  stageDrawn(finding, map, asked));
     const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.finding = finding.name;
     result.painter = painter.info.id;
@@ -230,7 +257,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
             return !run->trace->has(site) ||
                    subject.model->spec().sites[static_cast<std::size_t>(site)].kind != SiteKind::Self;
         });
-        display.sinkTokens = sinkTokens(*run->trace, sites);
+        display.sinkTokens = movedTokens(sinkTokens(*run->trace, sites), *subject.tokens, stage,
+                                         stageDrawn(finding, *subject.tokens, stage));
     }
     job.progress(0.95, "painting");
     RecipeParts parts = partsOf(subject, finding, display);

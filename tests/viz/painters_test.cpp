@@ -304,6 +304,24 @@ TEST_CASE("painters are found by kind and id, and a wrong one is a usage error")
     CHECK(kinds.size() == 7);
 }
 
+TEST_CASE("among words, a picture is one block with the sum of its tokens") {
+    TokenMap tokens;
+    StageTokens text{"text", 2, 2, {}};
+    text.tokens.push_back({0, TokenKind::Text, "Look", -1, -1, -1, {}});
+    for (int i = 0; i < 4; ++i) text.tokens.push_back({i + 1, TokenKind::Image, "", 0, i / 2, i % 2, {}});
+    text.tokens.push_back({5, TokenKind::Generated, "\u2581here", -1, -1, -1, {}});
+    tokens.stages = {text};
+    const Finding finding{"scores", "Scores", "probability", "", TokenScores{"text", {0.1f, 0.1f, 0.2f, 0.1f, 0.1f, 0.4f}}};
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("token_strip");
+    const Picture picture = entry.paint({finding, tokens, {}, {}, "", {}, {}}, checkedParams(entry.info, nullptr));
+    CHECK(allText(picture).find("[image 2x2]") != std::string::npos);
+    REQUIRE(picture.hits.size() == 3);
+    CHECK(picture.hits[1].token == -1);
+    CHECK(picture.hits[1].value == doctest::Approx(0.5));
+    CHECK(picture.hits[2].token == 5);
+}
+
 TEST_CASE("the range of a finding skips what is no number") {
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
     CHECK(valueRange({"", "", "", "", TokenScores{"vision", {2, std::nanf(""), -1, INFINITY}}}) ==

@@ -92,7 +92,8 @@ public:
 private:
     // Numbers in all cells, where there are few of them; the tokens of a picture are one cell, or none.
     bool numbered() const {
-        const auto blocks = std::any_of(m_pieces.begin(), m_pieces.end(), [](const Piece& p) { return !p.block.empty(); });
+        const bool blocks =
+            std::any_of(m_pieces.begin(), m_pieces.end(), [](const Piece& p) { return !p.block.empty(); });
         return static_cast<int>(blocks ? m_pieces.size() : m_values.size()) <= numberedCells;
     }
 
@@ -143,7 +144,13 @@ private:
         }
         const Rect cell = addLabelled(piece.block, static_cast<float>(sum));
         if (chosen) addCellOutline(m_figure, cell, ink::selected, false);
-        m_figure.hit({cell, -1, m_scores.stage, raw, fmt::format("tokens {}\u2013{}, {}: sum {} {}", piece.begin, piece.end - 1, piece.block, valueText(raw), m_in.finding.unit), {}});
+        m_figure.hit({cell,
+                      -1,
+                      m_scores.stage,
+                      raw,
+                      fmt::format("tokens {}\u2013{}, {}: sum {} {}", piece.begin, piece.end - 1, piece.block,
+                                  valueText(raw), m_in.finding.unit),
+                      {}});
         m_blocks = true;
     }
 
