@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "gui/window_fixture.h"
 #include "panels/legend_view.h"
 #include "panels/status_strip.h"

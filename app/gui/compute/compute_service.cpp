@@ -60,7 +60,8 @@ QByteArray questionOf(const Session& session, int item) {
     asked.input = session.input;
     asked.seed = session.seed;
     asked.edits = session.edits;
-    return QByteArray::number(item) + QByteArray::fromStdString(toJson(asked).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const std::string text = toJson(asked).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    return QByteArray::number(item) + QByteArray::fromStdString(text);
 }
 
 ComputeService::ComputeService(std::unique_ptr<Driver> driver, QObject* parent)
@@ -152,8 +153,8 @@ void ComputeService::answer(Side side, const Session& session, int item, std::ui
         post(generation, [this, side, position, token] { Q_EMIT answerTokenReady(side, position, token); });
         ++position;
     };
-    const auto answer = m_driver->answer(session, item, tell, job);
-    post(generation, [this, side, answer] { Q_EMIT answerReady(side, answer); });
+    const auto whole = m_driver->answer(session, item, tell, job);
+    post(generation, [this, side, whole] { Q_EMIT answerReady(side, whole); });
 }
 
 void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,

@@ -13,8 +13,9 @@ namespace {
 /// Turns generated tokens into what the window shows of them, one after the other.
 class Teller {
 public:
-    explicit Teller(const Model& model, int promptLength) : m_model(model), m_next(promptLength) {
-        if (auto tokenizer = model.tokenizer()) m_decoder.emplace(std::move(tokenizer));
+    Teller(const Model& model, std::shared_ptr<const Tokenizer> tokenizer, int promptLength)
+        : m_model(model), m_next(promptLength) {
+        if (tokenizer) m_decoder.emplace(std::move(tokenizer));
     }
 
     AnswerToken tell(const GeneratedToken& token) {
@@ -36,6 +37,16 @@ private:
     std::optional<StreamingDecoder> m_decoder;
 };
 
+std::shared_ptr<const Tokenizer> tokenizerOf(const Model& model, const Session& session) {
+    if (session.input.tensors.empty()) return model.tokenizer();
+    // Ids need no tokenizer: where there is none, ids come out.
+    try {
+        return model.tokenizer();
+    } catch (const Error&) {
+        return nullptr;
+    }
+}
+
 }  // namespace
 
 std::shared_ptr<const TextAnswer> EngineDriver::answer(const Session& session, int item, const AnswerCallback& onToken,
@@ -43,7 +54,8 @@ std::shared_ptr<const TextAnswer> EngineDriver::answer(const Session& session, i
     const auto model = m_engine.model(session, job.part(0, 0.1));
     const auto input = m_engine.input(session, job.part(0.1, 0.2));
     if (item < 0 || item >= input->count()) throw Error("there is no such item", {}, ErrorCode::Usage);
-    Teller teller(*model, input->maps[static_cast<std::size_t>(item)].stage("text").size());
+    Teller teller(*model, tokenizerOf(*model, session),
+                  input->maps[static_cast<std::size_t>(item)].stage("text").size());
     auto answer = std::make_shared<TextAnswer>();
     // The model tree's numbers and other layers are asked for next.
     CaptureRequest besides;

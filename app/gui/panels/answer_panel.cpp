@@ -7,6 +7,7 @@
 #include <QScrollBar>
 #include <QVBoxLayout>
 #include <algorithm>
+#include <set>
 
 #include "forms/described.h"
 #include "models/word_difference.h"
@@ -29,7 +30,9 @@ QString percent(double probability) {
 }
 
 QString tipOf(const AnswerToken& token, std::size_t position) {
-    QStringList lines{QObject::tr("answer token %1: \"%2\", %3").arg(position + 1).arg(shown(token.spelling), percent(token.probability))};
+    QStringList lines{QObject::tr("answer token %1: \"%2\", %3")
+                          .arg(position + 1)
+                          .arg(shown(token.spelling), percent(token.probability))};
     for (const auto& [spelling, probability] : token.candidates)
         if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(shown(spelling), percent(probability));
     if (token.index >= 0)
@@ -154,7 +157,7 @@ void AnswerPanel::push(Side side, int position, const AnswerToken& token) {
     }
     row.tokens.push_back(token);
     row.state = State::Coming;
-    show(side);
+    showRow(side);
     row.scroll->verticalScrollBar()->setValue(row.scroll->verticalScrollBar()->maximum());
 }
 
@@ -193,7 +196,7 @@ QString AnswerPanel::text(Side side) const {
     return QString::fromStdString(text).trimmed();
 }
 
-void AnswerPanel::show(Side side) {
+void AnswerPanel::showRow(Side side) {
     Row& row = of(side);
     std::set<int> differing;
     // Half an answer differs from a whole one by what is still to come.
@@ -212,7 +215,7 @@ void AnswerPanel::show(Side side) {
     row.note->setText(row.state == State::Coming                                      ? tr("answering ...")
                       : row.state == State::Stopped                                   ? tr("stopped")
                       : row.state == State::Done && row.stop == StopReason::Cancelled ? tr("stopped")
-                      : row.state == State::Done && row.stop == StopReason::Length    ? tr("cut at %1 tokens").arg(row.tokens.size())
+                      : row.state == State::Done && row.stop == StopReason::Length    ? tr("cut at its length")
                                                                                       : QString());
     fit();
 }
@@ -222,7 +225,7 @@ void AnswerPanel::showAll() {
     const bool any = !m_rows[0].tokens.empty() || !m_rows[1].tokens.empty();
     m_promptRow.whole->setVisible(m_asked);
     m_rows[1].whole->setVisible(m_comparing);
-    for (const Side side : {Side::A, Side::B}) show(side);
+    for (const Side side : {Side::A, Side::B}) showRow(side);
     const int widest = std::max({m_promptRow.name->sizeHint().width(), m_rows[0].name->sizeHint().width(),
                                  m_comparing ? m_rows[1].name->sizeHint().width() : 0});
     for (const Row* row : {&m_promptRow, &m_rows[0], &m_rows[1]}) row->name->setMinimumWidth(widest);

@@ -62,7 +62,7 @@ private:
     Row& of(Side side) { return m_rows[static_cast<std::size_t>(side)]; }
     const Row& of(Side side) const { return m_rows[static_cast<std::size_t>(side)]; }
     void buildRow(Row& row, const QString& name, const QString& tip);
-    void show(Side side);
+    void showRow(Side side);
     void showAll();
     void fit();
 

@@ -172,7 +172,8 @@ void ModelPanel::applySelection() {
         if (level < 2) allHeads = true;
     }
     FormContext context = analysed();
-    const bool staged = std::any_of(entry->params.begin(), entry->params.end(), [](const ParamSpec& spec) { return spec.name == "stage"; });
+    const bool staged = std::any_of(entry->params.begin(), entry->params.end(),
+                                    [](const ParamSpec& spec) { return spec.name == "stage"; });
     // Rows of one stage choose it; layers of several cannot be named together.
     const std::set<std::string> stages = selectedStages();
     const std::string before = context.stage() ? context.stage()->id : "";

@@ -135,7 +135,8 @@ double addPrompt(viz::Picture& picture, const StageTokens& stage, double top) {
         const Token& token = stage.tokens[static_cast<std::size_t>(run.begin)];
         if (run.isImage()) {
             const std::string name = viz::runName(run, several);
-            chips.add(name, -1, true, "tokens " + std::to_string(run.begin) + " to " + std::to_string(run.end - 1) + ": " + name);
+            const std::string from = std::to_string(run.begin), to = std::to_string(run.end - 1);
+            chips.add(name, -1, true, "tokens " + from + " to " + to + ": " + name);
         } else {
             const std::string label = token.text.empty() ? std::to_string(token.index) : token.text;
             chips.add(label, token.index, token.kind != TokenKind::Text, label);
@@ -148,6 +149,13 @@ const StageTokens* promptStage(const TokenMap& map) {
     for (const StageTokens& stage : map.stages)
         if (stage.stage == "text" && viz::readsText(stage)) return &stage;
     return nullptr;
+}
+
+/// Whether the pictures, if there are any, are read as tokens of the prompt.
+bool holdsPictures(const StageTokens& prompt, const TokenMap& map) {
+    return map.images.empty() || std::any_of(prompt.tokens.begin(), prompt.tokens.end(), [](const Token& token) {
+               return token.kind == TokenKind::Image;
+           });
 }
 
 /// Outlines of what the tokens of one of several pictures, or of its tiles, read.
@@ -175,7 +183,9 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
         const auto tokens = std::count_if(prompt.tokens.begin(), prompt.tokens.end(), [&](const Token& token) {
             return token.kind == TokenKind::Image && token.image == static_cast<int>(i);
         });
-        words.marks.emplace_back(textAt(margin, top + 16, which + "  " + sizeText(original.width, original.height) + ", " + std::to_string(tokens) + " tokens", 16, ink));
+        const std::string size = sizeText(original.width, original.height);
+        words.marks.emplace_back(
+            textAt(margin, top + 16, which + "  " + size + ", " + std::to_string(tokens) + " tokens", 16, ink));
         for (const Rect& rect : map.images[i].unread)
             areas.marks.emplace_back(viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
         addRects(picture, grid, fit, prompt, static_cast<int>(i));
@@ -184,7 +194,8 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
             const Pixels& seen = input.seen[i];
             const Fit beside = fitInto(right + gap, top + heading, seen.width, seen.height);
             images.marks.emplace_back(rasterOf(seen, beside.target, 1200));
-            words.marks.emplace_back(textAt(right + gap, top + 16, "What the model saw  " + sizeText(seen.width, seen.height), 16, ink));
+            const std::string title = "What the model saw  " + sizeText(seen.width, seen.height);
+            words.marks.emplace_back(textAt(right + gap, top + 16, title, 16, ink));
             bottom = std::max(bottom, top + heading + beside.target.height);
             right += gap + std::max(beside.target.width, 260.0);
         }
@@ -234,7 +245,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     if (at >= input.maps.size()) return picture;
     const TokenMap& map = input.maps[at];
     // A prompt holds all pictures of its item.
-    if (const StageTokens* prompt = promptStage(map); prompt && input.maps.size() == 1)
+    if (const StageTokens* prompt = promptStage(map); prompt && input.maps.size() == 1 && holdsPictures(*prompt, map))
         return pictureOfPrompt(input, map, *prompt);
     const StageTokens* stage = imageStage(map);
     const Pixels none;

@@ -143,6 +143,8 @@ bool Opener::saveAs() {
 }
 
 void Opener::openModel(const QString& reference) {
+    // Without a question it would show nothing of what it is for.
+    if (reference == "demo:vlm") return openDemo(reference);
     m_settings.addRecent("model", lasting(reference));
     if (m_controller.session().analyses.empty()) {
         Session session = startingSession(reference.toStdString(), {});

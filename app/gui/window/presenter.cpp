@@ -252,9 +252,9 @@ void Presenter::answered(std::shared_ptr<const TextAnswer> answer) {
 void Presenter::showTokens() {
     std::shared_ptr<const TokenMap> map;
     if (m_context.answer)
-        map = {m_context.answer, &m_context.answer->map};
+        map = std::shared_ptr<const TokenMap>(m_context.answer, &m_context.answer->map);
     else if (m_context.tokens())
-        map = {m_context.input, m_context.tokens()};
+        map = std::shared_ptr<const TokenMap>(m_context.input, m_context.tokens());
     for (const auto& [id, page] : m_views.pages()) page->setTokens(map);
     Q_EMIT contextChanged(m_context);
     showSelection();
@@ -285,14 +285,22 @@ std::set<int> Presenter::inAnalysedStage(const std::string& stage, const std::se
 }
 
 void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) {
-    const QString text = indexText(inAnalysedStage(stage.toStdString(), tokens));
+    std::set<int> queries = inAnalysedStage(stage.toStdString(), tokens);
+    // Words have no place in a picture: the analysis goes to them.
+    const bool moves = queries.empty();
+    if (moves) queries = tokens;
+    const QString text = indexText(queries);
     if (text.isEmpty()) return;
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
     if (!spec) return;
     m_controller.change(tr("choose tokens"), "tokens", [&](Session& session) {
-        session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params[spec->name] =
-            text.toStdString();
+        auto& params = session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params;
+        params[spec->name] = text.toStdString();
+        if (!moves) return;
+        const StageSpec* usual = m_context.usualStage();
+        params.erase("stage");
+        if (!usual || usual->id != stage.toStdString()) params["stage"] = stage.toStdString();
     });
 }
 

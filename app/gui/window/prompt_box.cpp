@@ -23,7 +23,7 @@ PromptBox::PromptBox(SessionController& controller, QWidget* parent)
     row->setSpacing(4);
     row->addWidget(m_line, 1);
     row->addWidget(m_tokens);
-    setMinimumWidth(120);
+    m_line->setMinimumWidth(120);
     setMaximumWidth(440);
     m_line->setPlaceholderText(tr("Prompt"));
     m_line->setEnabled(false);
