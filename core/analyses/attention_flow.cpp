@@ -5,7 +5,7 @@
 
 #include "common/attention_flow.h"
 #include "common/attention_maps.h"
-#include "common/token_grid.h"
+#include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 
@@ -114,9 +114,8 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
         fmt::format("Attention flow from {}, {}", queries.name, describeSites(trace.spec(), choice));
     const std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
                                             : "columns damped by (j+1)/N, " + ramp;
-    std::vector<Finding> findings;
-    if (const auto grid = TokenGrid::of(trace.tokens(), choice.stage))
-        findings.push_back({"map", title, "flow", note, grid->filled({""}, {values})});
+    std::vector<Finding> findings =
+        pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params, {"map", title, "flow", note, {}});
     findings.push_back({"scores", title, "flow", note, TokenScores{choice.stage, values}});
     findings.push_back({"head_weights", "Head weights of the attention flow", "probability",
                         "mean over queries of the largest attention weight", weightTable(trace, layers)});
@@ -141,7 +140,7 @@ void add_attention_flow(AnalysisCatalog& catalog) {
             .type = ParamType::Bool,
             .defaultValue = true,
             .help = "weight heads by the mean of their rows' largest weights"},
-           layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
+           layersParam("all"), headsParam(), stageParam(), pictureParam(), weightsParam("effective")}},
          needsOfSites,
          compute});
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 
@@ -35,7 +36,9 @@ std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>&
                 token.row < 0 && !std::isnan(value))
                 mass += value;
     mass /= static_cast<double>(values.size());
-    if (stage.prefixTokens() == 0 || stage.gridRows == 0) return "";
+    const auto placed = std::count_if(stage.tokens.begin(), stage.tokens.end(),
+                                      [](const Token& token) { return token.row >= 0; });
+    if (placed == 0 || placed == stage.size()) return "";
     return fmt::format("{:.1f} % of the attention is on tokens without a place in the picture", 100 * mass);
 }
 
@@ -75,6 +78,7 @@ void add_attention_from(AnalysisCatalog& catalog) {
                   {queriesParam("tokens that look: cls (on models without one: all patches), patches, 5, "
                                 "grid:ROW,COLUMN, xy:X,Y; several are averaged"),
                    layersParam("last"), headsParam(), fusionParam(), planesParam(), stageParam(), siteParam(),
+                   pictureParam(),
                    weightsParam("effective")}},
                  needsOfSites,
                  compute});

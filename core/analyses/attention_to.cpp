@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "common/attention_maps.h"
+#include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 
@@ -57,6 +58,7 @@ void add_attention_to(AnalysisCatalog& catalog) {
                    fusionParam(),
                    planesParam(),
                    stageParam(),
+                   pictureParam(),
                    weightsParam("effective")}},
                  needsOfSites,
                  compute});

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/picture_maps.h"
 #include "common/robust_statistics.h"
 #include "common/sink_params.h"
 #include "fovea/catalog.h"
@@ -301,7 +302,7 @@ std::vector<ParamSpec> params() {
                     .defaultValue = true,
                     .help = "also record the residual stream and look for tokens of outlying norm "
                             "(arXiv:2309.16588)"});
-    for (ParamSpec& spec : std::vector<ParamSpec>{planesParam(), stageParam(), weightsParam("base")})
+    for (ParamSpec& spec : std::vector<ParamSpec>{planesParam(), stageParam(), pictureParam(), weightsParam("base")})
         list.push_back(std::move(spec));
     return list;
 }

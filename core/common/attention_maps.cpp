@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "common/token_grid.h"
+#include "common/picture_maps.h"
 #include "fovea/error.h"
 
 namespace fovea {
@@ -169,13 +169,11 @@ std::vector<Finding> mapFindings(const AttentionTrace& trace, const SiteChoice& 
     const auto kind = params.at("planes").get<std::string>();
     const bool apart = (kind == "heads" || kind == "layers_heads") && values.front().perHead.size() > 1;
     std::vector<Finding> findings;
-    if (const auto grid = TokenGrid::of(trace.tokens(), choice.stage)) {
-        std::vector<std::string> names;
-        std::vector<std::vector<float>> planes;
-        makePlanes(trace, choice, values, params, names, planes);
-        // The names of the planes tell heads apart; a painter that draws their mean says so itself.
-        findings.push_back({"map", apart ? caption.title : fused, "probability", caption.note, grid->filled(names, planes)});
-    }
+    TokenPlanes planes{choice.stage, {}, {}};
+    makePlanes(trace, choice, values, params, planes.names, planes.values);
+    // The names of the planes tell heads apart; a painter that draws their mean says so itself.
+    findings = pictureMaps(trace.tokens(), planes, params,
+                           {"map", apart ? caption.title : fused, "probability", caption.note, {}});
     std::vector<const std::vector<float>*> lists;
     for (const TokenValues& site : values) lists.push_back(&site.fused);
     findings.push_back(

@@ -44,7 +44,7 @@ struct MapCaption {
     std::string note;
 };
 
-/// A Grid "map" (where the stage has an image grid) and TokenScores "scores" out of the values of several
+/// A Grid "map" for every picture and view of the stage (pictureMaps()) and TokenScores "scores" out of the values of several
 /// sites; layers are averaged where the planes do not keep them apart.
 std::vector<Finding> mapFindings(const AttentionTrace& trace, const SiteChoice& choice,
                                  const std::vector<TokenValues>& values, const nlohmann::json& params,

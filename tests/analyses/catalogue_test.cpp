@@ -53,6 +53,7 @@ json randomValue(const ParamSpec& spec, std::mt19937& random) {
         case ParamType::Bool:
             return random() % 2 == 0;
         case ParamType::Integer:
+            if (spec.name == "picture") return std::max(static_cast<int>(low), static_cast<int>(random() % 2) - 1);
             return std::uniform_int_distribution<int>(static_cast<int>(low), static_cast<int>(high))(random);
         case ParamType::Number:
             return std::uniform_real_distribution<double>(low, high)(random);
