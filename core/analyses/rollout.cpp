@@ -5,7 +5,7 @@
 
 #include "common/attention_chain.h"
 #include "common/attention_maps.h"
-#include "common/token_grid.h"
+#include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 
@@ -49,16 +49,16 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     std::string title =
         fmt::format("Attention rollout from {}, {}", queries.name, describeSites(trace.spec(), choice));
     if (fusion.discard > 0) title += fmt::format(", lowest {:g} % discarded", 100 * fusion.discard);
-    std::vector<Finding> findings;
-    if (const auto grid = TokenGrid::of(trace.tokens(), choice.stage)) {
-        double inside = 0;
-        for (const Token& token : stage.tokens)
-            if (grid->cellOf(token.index) >= 0) inside += weights[static_cast<std::size_t>(token.index)];
-        const std::string note = fmt::format(
-            "{:.1f} % of the rollout stays on tokens without a place in the picture", 100 * (1 - inside));
-        findings.push_back(
-            {"map", title, "share", stage.prefixTokens() > 0 ? note : "", grid->filled({""}, {values})});
+    double inside = 0;
+    bool outsiders = false;
+    for (const Token& token : stage.tokens) {
+        if (token.row >= 0) inside += weights[static_cast<std::size_t>(token.index)];
+        outsiders = outsiders || token.row < 0;
     }
+    const std::string note = fmt::format("{:.1f} % of the rollout stays on tokens without a place in the picture",
+                                         100 * (1 - inside));
+    std::vector<Finding> findings = pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params,
+                                                {"map", title, "share", outsiders ? note : "", {}});
     findings.push_back({"scores", title, "share", "", TokenScores{choice.stage, std::move(values)}});
     return findings;
 }
@@ -88,6 +88,7 @@ void add_rollout(AnalysisCatalog& catalog) {
                "token whose sources are traced: cls (on models without one: the mean over all patches), ..."),
            headsParam(),
            stageParam(),
+           pictureParam(),
            weightsParam("effective")}},
          [](const ModelSpec& spec, const nlohmann::json& params) {
              Needs needs;

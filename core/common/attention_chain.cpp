@@ -1,5 +1,7 @@
 #include "common/attention_chain.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <numeric>
@@ -65,6 +67,11 @@ std::vector<double> discarding(const AttentionTrace& trace, int site, const Chai
 
 std::vector<double> chainStart(const AttentionTrace& trace, int lastSite, const QueryChoice& queries,
                                int tokens) {
+    if (trace.queries(lastSite) != trace.keys(lastSite))
+        throw Error(fmt::format("{}: a chain of layers needs the rows of all {} keys, found {}",
+                                trace.spec().sites[static_cast<std::size_t>(lastSite)].address(), trace.keys(lastSite),
+                                trace.queries(lastSite)),
+                    "a larger --budget records the rows of the prompt, too", ErrorCode::Usage);
     const std::vector<int> left = positionsIn(trace.queryTokens(lastSite), queries.tokens);
     if (left.empty())
         throw Error("queries: none of them is left in the last layer after pruning", {}, ErrorCode::Usage);
