@@ -236,9 +236,16 @@ std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& sess
                                         params.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
                                         session.seed, itemKey(session, item));
     if (auto known = results.find<AnalysisResult>(key)) return known;
-    const auto run = mainRun(session, session.edits, item, needs(session, openedModel(session, job)->spec()),
-                             job.part(0.2, 0.6));
-    SessionContext context(*this, session, item, run, job.part(0.6, 1));
+    const Needs all = needs(session, openedModel(session, job)->spec());
+    std::shared_ptr<const Generation> answer;
+    std::shared_ptr<const RunResult> run;
+    if (session.input.maxNewTokens > 0) {
+        const auto given = answered(session, session.edits, item, all, {}, job.part(0.2, 0.6));
+        answer = given->answer, run = given->run;
+    } else {
+        run = mainRun(session, session.edits, item, all, job.part(0.2, 0.6));
+    }
+    SessionContext context(*this, session, item, run, std::move(answer), job.part(0.6, 1));
     auto result = std::make_shared<AnalysisResult>();
     result->findings = entry.compute(context, params);
     // How the model was read matters to what it shows as much as how it ran.

@@ -3,8 +3,10 @@
 namespace fovea {
 
 SessionContext::SessionContext(Engine::Impl& engine, const Session& session, int item,
-                               std::shared_ptr<const RunResult> run, JobContext job)
-    : m_engine(engine), m_session(session), m_item(item), m_run(std::move(run)), m_job(std::move(job)) {
+                               std::shared_ptr<const RunResult> run, std::shared_ptr<const Generation> answer,
+                               JobContext job)
+    : m_engine(engine), m_session(session), m_item(item), m_run(std::move(run)), m_answer(std::move(answer)),
+      m_job(std::move(job)) {
     // Only cancellation reaches these: everything is cached, and their progress is not this analysis's.
     const JobContext silent(m_job.stopToken());
     m_model = m_engine.openedModel(session, silent);

@@ -11,7 +11,7 @@ class SessionContext final : public AnalysisContext {
 public:
     /// Everything referred to must outlive the analysis.
     SessionContext(Engine::Impl& engine, const Session& session, int item,
-                   std::shared_ptr<const RunResult> run, JobContext job);
+                   std::shared_ptr<const RunResult> run, std::shared_ptr<const Generation> answer, JobContext job);
 
     const Model& model() const override { return *m_model; }
     const ModelInput& input() const override { return *m_input; }
@@ -19,6 +19,7 @@ public:
     const AttentionTrace& trace() const override { return *m_run->trace; }
     RunResult run(const RunSpec& spec) override;
     RunSpec baseSpec() const override;
+    const Generation* answer() const override { return m_answer.get(); }
     const JobContext& job() const override { return m_job; }
     std::uint64_t seed() const override { return m_session.seed; }
 
@@ -27,6 +28,7 @@ private:
     const Session& m_session;
     int m_item;
     std::shared_ptr<const RunResult> m_run;
+    std::shared_ptr<const Generation> m_answer;
     JobContext m_job;
     std::shared_ptr<const Model> m_model;
     std::shared_ptr<const ModelInput> m_input;

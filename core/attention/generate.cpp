@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/log_softmax.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -88,11 +89,11 @@ public:
         for (;;) {
             keepLogits(logits);
             out.steps.push_back(m_sampler.choose(logits[0].select(0, logits.size(1) - 1), m_sequence));
-            const int id = out.steps.back().id;
+            const int id = force(out.steps.back(), logits, out.ids.size());
             out.ids.push_back(id);
             m_sequence.push_back(id);
             if (onToken) onToken(out.steps.back());
-            if (m_ends.count(id)) out.stop = StopReason::EndToken;
+            if (m_ends.count(id) && out.ids.size() >= m_spec.forced.size()) out.stop = StopReason::EndToken;
             if (m_job.stopRequested()) out.stop = StopReason::Cancelled;
             const bool last = out.stop != StopReason::Length || static_cast<int>(out.ids.size()) >= m_longest;
             const bool observed = m_spec.capture.wantsSites() || m_spec.capture.hidden || !m_spec.capture.taps.empty();
@@ -135,6 +136,18 @@ private:
         if (!logits.defined())
             throw Error("the model gives no logits", "a bare model has no head over the vocabulary", ErrorCode::Usage);
         return logits;
+    }
+
+    int force(GeneratedToken& token, const at::Tensor& logits, std::size_t step) const {
+        if (step >= m_spec.forced.size()) return token.id;
+        const at::Tensor last = logits[0].select(0, logits.size(1) - 1).to(at::kFloat);
+        const int id = m_spec.forced[step];
+        if (id < 0 || id >= last.size(0))
+            throw Error(fmt::format("forced token {}: expected ids from 0 to {}", id, last.size(0) - 1), {},
+                        ErrorCode::Usage);
+        token.id = id;
+        token.logProbability = at::log_softmax(last, 0)[id].item<double>();
+        return id;
     }
 
     bool full() const {

@@ -34,6 +34,10 @@ nlohmann::json toJson(const WeightReport& report) {
 
 }  // namespace
 
+Array Model::readOut(const Array&) const {
+    throw Error("this model has no head over a vocabulary", "choose a language or vision-language model", ErrorCode::Usage);
+}
+
 void Model::runNext(const ModelInput&, int, const std::vector<int>&, Forward&) const {
     throw Error(spec().source + ": " + spec().architecture + " does not generate text",
                 "choose a model with a text side: fovea-cli families lists them", ErrorCode::Usage);

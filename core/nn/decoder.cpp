@@ -1,17 +1,23 @@
 #include "nn/decoder.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/mul.h>
 #include <ATen/ops/tanh.h>
 #include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <map>
+#include <optional>
 
 #include "attention/forward.h"
+#include "attention/trace_impl.h"
+#include "fovea/error.h"
 #include "nn/block_stack.h"
 #include "nn/rope.h"
 #include "nn/transformer_model.h"
@@ -208,9 +214,23 @@ at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
     return m_finalNorm(x);
 }
 
-at::Tensor Decoder::logits(const at::Tensor& hidden, Forward& forward) const {
-    const at::Tensor plain = forward.linear(m_head, hidden);
+at::Tensor Decoder::capped(const at::Tensor& plain) const {
     return m_spec.finalSoftcap > 0 ? at::mul(at::tanh(plain / m_spec.finalSoftcap), m_spec.finalSoftcap) : plain;
+}
+
+at::Tensor Decoder::logits(const at::Tensor& hidden, Forward& forward) const {
+    return capped(forward.linear(m_head, hidden));
+}
+
+Array Decoder::readOut(const Array& rows) const {
+    if (!hasHead()) throw Error("this model has no head over a vocabulary", {}, ErrorCode::Usage);
+    if (rows.shape.size() != 2 || rows.size(1) != m_spec.hidden)
+        throw Error(fmt::format("rows of the residual stream: expected {} values each", m_spec.hidden), {}, ErrorCode::Usage);
+    const at::AutoGradMode gradients(false);
+    const at::Tensor given = at::tensor(rows.values).view({rows.size(0), rows.size(1)});
+    const at::Tensor normed = m_finalNorm(given.to(m_embedding.device(), m_finalNorm.dtype()));
+    const std::optional<at::Tensor> bias = m_head.bias.defined() ? std::optional(m_head.bias) : std::nullopt;
+    return toArray(capped(at::linear(normed, m_head.weight, bias)));
 }
 
 }  // namespace fovea

@@ -53,8 +53,12 @@ public:
     at::Tensor run(const DecoderPass& pass, Forward& forward) const;
     /// Logits [1, n, vocabulary] of a stream after the final norm, soft-capped.
     at::Tensor logits(const at::Tensor& hidden, Forward& forward) const;
+    /// Logits [rows, vocabulary] of rows [rows, hidden] of the stream before the final norm; Error (Usage) without a
+    /// head.
+    Array readOut(const Array& rows) const;
 
 private:
+    at::Tensor capped(const at::Tensor& plain) const;
     struct Block {
         Norm norm1, queryNorm, keyNorm, afterAttention, norm2, afterMlp;
         Linear query, key, value, output;

@@ -30,6 +30,7 @@ public:
     std::int64_t longestSequence() const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
     std::string tokenText(int id) const override;
+    Array readOut(const Array& rows) const override { return m_decoder.readOut(rows); }
     std::shared_ptr<const Tokenizer> tokenizer() const override;
 
 protected:

@@ -48,6 +48,7 @@ public:
     MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
     std::string tokenText(int id) const override;
+    Array readOut(const Array& rows) const override { return m_decoder.readOut(rows); }
     std::shared_ptr<const Tokenizer> tokenizer() const override { return m_prompts->reader().sharedTokenizer(); }
 
 protected:

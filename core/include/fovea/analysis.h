@@ -14,6 +14,8 @@
 
 namespace fovea {
 
+struct Generation;
+
 /// What the main run must record before an analysis can compute.
 struct Needs {
     CaptureRequest capture;
@@ -37,6 +39,8 @@ public:
     /// A RunSpec with the item, edits and budget of the main run and no capture.
     virtual RunSpec baseSpec() const = 0;
     virtual const JobContext& job() const = 0;
+    /// The answer that the main run gave, whose trace() it is; null where the run was of the input alone.
+    virtual const Generation* answer() const { return nullptr; }
     /// Seed of the session.
     virtual std::uint64_t seed() const = 0;
 

@@ -34,6 +34,8 @@ struct GenerateSpec {
     int maxNewTokens = 64;
     Sampling sampling;
     std::vector<int> stopIds;  ///< beside the model's own end tokens
+    /// The answer begins with these ids whatever is more likely; their probabilities are reported as of any other.
+    std::vector<int> forced;
     int candidates = 5;        ///< most likely tokens reported a step
     CaptureRequest capture;
     RecordedRows rows = RecordedRows::Answer;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "fovea/array.h"
 #include "fovea/attention_site.h"
 #include "fovea/capture.h"
 #include "fovea/image_processor.h"
@@ -126,6 +127,9 @@ public:
     virtual std::int64_t longestSequence() const { return 0; }
     /// What a token of an answer stands for in a token map.
     virtual std::string tokenText(int id) const;
+    /// Logits [rows, vocabulary] that the final norm and the head of the text side make of rows [rows, hidden] of its
+    /// residual stream, without adapters; Error (Usage) where there is no such head.
+    virtual Array readOut(const Array& rows) const;
     /// The tokenizer of the text side; null where there is none, Error (Input) where it cannot be read.
     virtual std::shared_ptr<const Tokenizer> tokenizer() const { return nullptr; }
 

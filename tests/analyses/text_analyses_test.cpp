@@ -1,0 +1,157 @@
+// Analyses of language and vision-language models: next token, logit lens, readers of a box, sinks, rollout to pixels.
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+#include "analyses/test_context.h"
+#include "analyses/tiny_text.h"
+#include "common/token_distribution.h"
+#include "fovea/error.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+double number(const Table::Cell& cell) { return std::get<double>(cell); }
+const std::string& word(const Table::Cell& cell) { return std::get<std::string>(cell); }
+const Table& table(const std::vector<Finding>& findings) { return std::get<Table>(named(findings, "table").data); }
+const Series::Line& line(const std::vector<Finding>& findings, const std::string& name) {
+    return std::get<Series>(named(findings, name).data).lines.front();
+}
+
+const std::vector<std::int64_t> prompt{1, 9, 4, 22, 17, 5, 30, 8, 12, 2};
+
+EditPlan muted(const Model& model) {
+    EditPlan edits;
+    for (const SiteEdit& edit : compile("mute_heads", model, *idsInput(model, prompt), {{"layers", "1"}, {"heads", "0"}}).sites)
+        edits.at(edit.site) = edit;
+    return edits;
+}
+
+}  // namespace
+
+TEST_CASE("distributions over a vocabulary: entropy, divergence and order") {
+    const std::vector<float> even(4, 2.0F), odd{0, std::log(2.0F), std::log(4.0F), std::log(1.0F)};
+    const auto p = TokenDistribution::of(even), q = TokenDistribution::of(odd);
+    CHECK(p.entropy() == doctest::Approx(std::log(4.0)));
+    CHECK(q.probability(2) == doctest::Approx(0.5));
+    CHECK(p.divergenceFrom(q) == doctest::Approx(0.25 * std::log(0.25 * 0.25 * 0.25 * 0.25 / (0.125 * 0.25 * 0.5 * 0.125))));
+    CHECK(p.divergenceFrom(p) == 0);
+    CHECK(q.top(3) == std::vector<int>{2, 1, 0});
+    CHECK(p.top(9).size() == 4);
+}
+
+TEST_CASE("next_token lists what generation reports, and nothing changes without edits") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    GenerateSpec spec;
+    spec.maxNewTokens = 4;
+    const Generation answer = generate(*model, *input, spec);
+    const auto findings = analyseAnswer("next_token", model, input, 4);
+    const Table& rows = table(findings);
+    REQUIRE(rows.rows.size() == 20);
+    CHECK(rows.columns.size() == 5);
+    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+        const Candidate& expected = answer.steps[i / 5].candidates[i % 5];
+        CHECK(number(rows.rows[i][2]) == expected.id);
+        CHECK(number(rows.rows[i][4]) == doctest::Approx(std::exp(expected.logProbability)).epsilon(1e-5));
+        CHECK((word(rows.rows[i][1]) == "yes") == (expected.id == answer.ids[i / 5]));
+    }
+    CHECK(line(findings, "entropy").y.size() == 4);
+    const auto plain = analyse("next_token", model, input);
+    CHECK(table(plain).rows.size() == 5);
+    CHECK(number(table(plain).rows[0][4]) == doctest::Approx(number(rows.rows[0][4])).epsilon(1e-5));
+}
+
+TEST_CASE("next_token compares the same tokens with and without edits") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    const EditPlan edits = muted(*model);
+    const auto findings = analyseAnswer("next_token", model, input, 3, {{"top", 40}}, edits);
+    const Table& rows = table(findings);
+    REQUIRE(rows.columns.size() == 7);
+    REQUIRE(rows.rows.size() == 120);
+    const Series::Line& change = line(findings, "change");
+    REQUIRE(change.y.size() == 3);
+    for (std::size_t step = 0; step < 3; ++step) {
+        double kl = 0, before = 0;
+        for (std::size_t i = 0; i < 40; ++i) {
+            const auto& row = rows.rows[step * 40 + i];
+            kl += number(row[4]) * std::log(number(row[4]) / number(row[5]));
+            before += number(row[5]);
+            CHECK(number(row[6]) == doctest::Approx(number(row[4]) - number(row[5])));
+        }
+        CHECK(before == doctest::Approx(1));
+        CHECK(change.y[step] == doctest::Approx(kl).epsilon(1e-4));
+        CHECK(change.y[step] > 1e-6);
+    }
+    // The first step's plain probabilities are those of a plain run.
+    const auto plain = analyse("next_token", model, input, {{"top", 40}});
+    for (const auto& row : table(plain).rows)
+        for (std::size_t i = 0; i < 40; ++i)
+            if (number(rows.rows[i][2]) == number(row[2])) CHECK(number(rows.rows[i][5]) == doctest::Approx(number(row[4])).epsilon(1e-4));
+}
+
+TEST_CASE("forced tokens are given whatever is likely, and a wrong one is refused") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    GenerateSpec spec;
+    spec.maxNewTokens = 3;
+    spec.forced = {3, 14};
+    const Generation answer = generate(*model, *input, spec);
+    REQUIRE(answer.ids.size() == 3);
+    CHECK((answer.ids[0] == 3 && answer.ids[1] == 14));
+    CHECK(answer.steps[0].logProbability <= answer.steps[0].candidates[0].logProbability);
+    std::vector<std::int64_t> longer = prompt;
+    longer.insert(longer.end(), {3, 14});
+    GenerateSpec one;
+    one.maxNewTokens = 1;
+    CHECK(generate(*model, *idsInput(*model, longer), one).ids[0] == answer.ids[2]);
+    spec.forced = {99};
+    CHECK_THROWS_AS(generate(*model, *input, spec), Error);
+}
+
+TEST_CASE("the logit lens ends with the model's own answer and begins with the embedding") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    RunSpec spec;
+    spec.capture.hidden = spec.capture.output = true;
+    const auto trace = runModel(*model, *input, spec).trace;
+    const Array logits = trace->output("logits");
+    const auto findings = analyse("logit_lens", model, input, {{"tokens", "all"}, {"top", 3}});
+    const Table& rows = table(findings);
+    REQUIRE(rows.rows.size() == 4 * 10 * 3);
+    const Array last = model->readOut(trace->hidden("text", 3)), first = model->readOut(trace->hidden("text", 0));
+    for (std::int64_t token = 0; token < 10; ++token) {
+        for (std::int64_t id = 0; id < 40; ++id) CHECK(last.at(token, id) == doctest::Approx(logits.at(token, id)).epsilon(1e-4));
+        const auto start = TokenDistribution::of(rowOf(first, token)), end = TokenDistribution::of(rowOf(last, token));
+        const auto& begins = rows.rows[static_cast<std::size_t>(token) * 3];
+        const auto& ends = rows.rows[static_cast<std::size_t>(3 * 10 + token) * 3];
+        CHECK(number(begins[4]) == start.top(1)[0]);
+        CHECK(number(ends[2]) == 3);
+        CHECK(number(ends[4]) == end.top(1)[0]);
+        const Series::Line& curve = std::get<Series>(named(findings, "curves").data).lines[static_cast<std::size_t>(token)];
+        CHECK(curve.y.front() == doctest::Approx(start.probability(end.top(1)[0])));
+        CHECK(curve.y.back() == doctest::Approx(end.probability(end.top(1)[0])));
+    }
+    // With an answer: the token that the answer follows on, whose last word is the answer's first.
+    GenerateSpec answer;
+    answer.maxNewTokens = 2;
+    const int said = generate(*model, *input, answer).ids[0];
+    const Table& lens = table(analyseAnswer("logit_lens", model, input, 2));
+    CHECK(number(lens.rows.front()[0]) == 9);
+    CHECK(number(lens.rows[lens.rows.size() - 5][4]) == said);
+    CHECK_THROWS_AS(model->readOut(Array({1, 7}, 0)), Error);
+}
+
+TEST_CASE("attention of an answer to the picture is a map over it") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    const auto findings = analyseAnswer("attention_from", model, input, 3, {{"queries", "15"}, {"layers", "2"}});
+    const Grid& grid = std::get<Grid>(named(findings, "map").data);
+    const TokenScores& scores = std::get<TokenScores>(named(findings, "scores").data);
+    REQUIRE((grid.rows == 3 && grid.columns == 3));
+    CHECK(grid.area == Rect{0, 0, 24, 24});
+    for (int cell = 0; cell < 9; ++cell) CHECK(grid.at(0, cell / 3, cell % 3) == scores.values[static_cast<std::size_t>(2 + cell)]);
+}
