@@ -5,6 +5,8 @@
 
 #include "analyses/test_context.h"
 #include "analyses/tiny_text.h"
+#include "common/rollout_chain.h"
+#include "common/sink_dimensions.h"
 #include "common/token_distribution.h"
 #include "fovea/error.h"
 
@@ -145,6 +147,50 @@ TEST_CASE("the logit lens ends with the model's own answer and begins with the e
     CHECK_THROWS_AS(model->readOut(Array({1, 7}, 0)), Error);
 }
 
+TEST_CASE("analyses of the next word refuse models without text") {
+    const auto model = loadTiny(TinyModel::Classifier);
+    const auto input = model->encode({.images = {tinyPicture(50, 50)}, .prompt = {}, .tensors = {}});
+    for (const char* id : {"next_token", "logit_lens", "pixel_rollout"}) {
+        CAPTURE(id);
+        CHECK_THROWS_AS(analyse(id, model, input), Error);
+    }
+    const auto writer = loadTinyLlama();
+    CHECK_THROWS_AS(analyse("pixel_rollout", writer, idsInput(*writer, prompt)), Error);
+    CHECK_THROWS_AS(analyse("box_readers", writer, idsInput(*writer, prompt)), Error);
+    CHECK_THROWS_AS(model->readOut(Array({1, 24}, 0)), Error);
+}
+
+TEST_CASE("readers of a box: columns of its tokens, weighted by the share of their rectangle inside") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    RunSpec spec;
+    spec.capture.qkv = true;
+    const auto trace = runModel(*model, *input, spec).trace;
+    // Half of cell (1, 0), all of cell (1, 1): tokens 5 and 6.
+    const auto findings = analyse("box_readers", model, input, {{"box", "4,8,12,8"}, {"layers", "1"}, {"heads", "2"}, {"readers", "11-14"}});
+    const int site = trace->spec().siteIndex("text.1.self");
+    const Array probs = trace->probabilities(site);
+    const TokenScores& scores = std::get<TokenScores>(named(findings, "scores").data);
+    const Table& rows = table(findings);
+    REQUIRE(rows.rows.size() == 4);
+    double before = 1;
+    for (const auto& row : rows.rows) {
+        const auto token = static_cast<std::int64_t>(number(row[1]));
+        const double mass = 0.5 * static_cast<double>(probs.at(2, token, 5)) + static_cast<double>(probs.at(2, token, 6));
+        double picture = 0;
+        for (std::int64_t key = 2; key < 11; ++key) picture += static_cast<double>(probs.at(2, token, key));
+        CHECK(number(row[3]) == doctest::Approx(mass));
+        CHECK(number(row[4]) == doctest::Approx(picture));
+        CHECK(number(row[6]) == doctest::Approx(mass / picture * 576 / 96));
+        CHECK(static_cast<double>(scores.values[static_cast<std::size_t>(token)]) == doctest::Approx(mass));
+        CHECK(number(row[3]) <= before);
+        before = number(row[3]);
+    }
+    CHECK(scores.values[0] == 0);
+    const auto answered = analyseAnswer("box_readers", model, input, 3);
+    CHECK(table(answered).rows.size() == 3);
+}
+
 TEST_CASE("attention of an answer to the picture is a map over it") {
     const auto model = loadTinyLlava();
     const auto input = llavaInput(*model);
@@ -154,4 +200,77 @@ TEST_CASE("attention of an answer to the picture is a map over it") {
     REQUIRE((grid.rows == 3 && grid.columns == 3));
     CHECK(grid.area == Rect{0, 0, 24, 24});
     for (int cell = 0; cell < 9; ++cell) CHECK(grid.at(0, cell / 3, cell % 3) == scores.values[static_cast<std::size_t>(2 + cell)]);
+}
+
+TEST_CASE("phi: the reference's number, its bound, and scaling") {
+    std::vector<float> x(4096, 0.1F);
+    x[1415] = -30, x[2533] = 50;
+    CHECK(sinkPhi(x, {1415, 2533}) == doctest::Approx(54.5521).epsilon(1e-6));
+    std::vector<float> scaled = x;
+    for (float& value : scaled) value *= 1000;
+    CHECK(sinkPhi(scaled, {1415, 2533}) == doctest::Approx(sinkPhi(x, {1415, 2533})).epsilon(1e-5));
+    std::vector<float> one(4096, 0.0F);
+    one[7] = 1e6F;
+    CHECK(sinkPhi(one, {7}) == doctest::Approx(64));
+    CHECK(sinkPhi(x, {}) == 0);
+    CHECK(parseSinkDimensions("2533,1415", 4096) == std::vector<int>{1415, 2533});
+    CHECK_THROWS_AS(parseSinkDimensions("4096", 4096), Error);
+}
+
+TEST_CASE("a planted sink is found by both tests, alone, and its dimension with it") {
+    const auto model = loadSinkLlama(11);
+    std::vector<std::int64_t> ids{0};
+    ids.insert(ids.end(), {9, 4, 22, 17, 5, 30, 8, 12, 2, 25, 33, 6, 14, 3});
+    const auto input = idsInput(*model, ids);
+    const auto findings = analyse("token_sinks", model, input);
+    CHECK(named(findings, "table").note.find("dimensions 11 ") != std::string::npos);
+    const Table& rows = table(findings);
+    REQUIRE(rows.rows.size() == 1);
+    CHECK(number(rows.rows[0][0]) == 0);
+    CHECK(word(rows.rows[0][2]) == "text initial sink");
+    CHECK(word(rows.rows[0][3]) == "dimension and column");
+    CHECK(number(rows.rows[0][4]) > 0.9);
+    CHECK(number(rows.rows[0][6]) <= std::sqrt(24.0));
+    for (const double mass : line(findings, "layers").y) CHECK(mass > 0.9);
+    // In another dimension nothing stands out.
+    const Table& other = table(analyse("token_sinks", model, input, {{"dimensions", "3"}, {"phi", 0.9}}));
+    REQUIRE(other.rows.size() == 1);
+    CHECK(word(other.rows[0][3]) == "column");
+    CHECK(table(analyse("token_sinks", loadTinyLlama(), idsInput(*loadTinyLlama(), prompt), {{"ratio", 50}, {"phi", 1.0}})).rows.empty());
+}
+
+TEST_CASE("rollout down to the picture is the product of both rollouts") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    const auto findings = analyse("pixel_rollout", model, input, {{"queries", "14"}});
+    RunSpec spec;
+    spec.capture.qkv = true;
+    const auto trace = runModel(*model, *input, spec).trace;
+    const auto through = [&](const char* stage, std::vector<double> weights) {
+        const std::vector<int> sites = trace->spec().sitesOfStage(stage);
+        for (std::size_t i = sites.size(); i-- > 0;) {
+            if (!trace->has(sites[i])) continue;
+            std::vector<double> below(weights.size(), 0.0);
+            rolloutStep(trace->fused(sites[i], HeadFusion::Mean), 0, weights, below);
+            weights = below;
+        }
+        return weights;
+    };
+    std::vector<double> text(15, 0.0), vision(10, 0.0);
+    text[14] = 1;
+    text = through("text", text);
+    for (std::size_t i = 0; i < 9; ++i) vision[1 + i] = text[2 + i];
+    vision = through("vision", vision);
+    const Grid& grid = std::get<Grid>(named(findings, "map").data);
+    REQUIRE((grid.rows == 3 && grid.columns == 3));
+    double placed = 0;
+    for (int cell = 0; cell < 9; ++cell) {
+        CHECK(static_cast<double>(grid.at(0, cell / 3, cell % 3)) == doctest::Approx(vision[static_cast<std::size_t>(1 + cell)]));
+        placed += vision[static_cast<std::size_t>(1 + cell)];
+    }
+    double sum = 0;
+    for (const auto& row : table(findings).rows) sum += number(row[1]);
+    CHECK(sum == doctest::Approx(1));
+    CHECK(number(table(findings).rows[3][1]) == doctest::Approx(placed));
+    CHECK(placed > 0.01);
 }
