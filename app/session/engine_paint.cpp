@@ -165,6 +165,13 @@ std::string recipeOf(const Engine& engine, const Subject& subject, const RecipeP
 }
 
 // Draws with the recipe and document that `result` already holds.
+// Pictures of one prompt belong to one item: a map says which of them it is about.
+std::size_t shownPicture(const ModelInput& input, std::size_t item, const Finding& finding) {
+    const auto* grid = std::get_if<Grid>(&finding.data);
+    const bool together = input.maps.size() == 1 && input.originals.size() > 1;
+    return grid && together ? static_cast<std::size_t>(std::max(0, grid->image)) : item;
+}
+
 void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Finding& finding,
                viz::Display display, const JobContext& job) {
     const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
@@ -175,7 +182,8 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const auto item = static_cast<std::size_t>(subject.item);
     const TokenMap& map = *subject.tokens;
     const Pixels none;
-    const Pixels& image = item < subject.input->originals.size() ? subject.input->originals[item] : none;
+    const std::size_t shown = shownPicture(*subject.input, item, finding);
+    const Pixels& image = shown < subject.input->originals.size() ? subject.input->originals[shown] : none;
     const std::string named = params.value("stage", "");
     const std::string asked = named.empty() ? stageOf(finding, subject.model->spec(), params) : named;
     const std::vector<int> selected = movedTokens(selectedTokens(info, params, map, asked), map, asked,
