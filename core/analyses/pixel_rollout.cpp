@@ -146,6 +146,22 @@ std::vector<double> through(const AttentionTrace& trace, int site, const ChainFu
                        [&](const std::vector<double>& here) { return rolloutThrough(trace, site, rule, here); });
 }
 
+// From the boundaries of blocks where the language model reads the tower, in equal parts, to its patches.
+std::vector<double> downTower(const AttentionTrace& trace, const SiteChoice& choice, const ChainFusion& rule,
+                              const std::vector<double>& start) {
+    const StageSpec& stage = trace.spec().stage(kVision);
+    const std::vector<int> read = stage.readAfter.empty() ? std::vector<int>{stage.layers} : stage.readAfter;
+    std::vector<double> weights(start.size(), 0.0);
+    for (int boundary = stage.layers; boundary >= 0; --boundary) {
+        const double share = static_cast<double>(std::count(read.begin(), read.end(), boundary)) / static_cast<double>(read.size());
+        for (std::size_t i = 0; i < start.size(); ++i) weights[i] += share * start[i];
+        for (const int site : choice.sites)
+            if (trace.spec().sites[static_cast<std::size_t>(site)].block == boundary - 1 && trace.has(site))
+                weights = through(trace, site, rule, weights);
+    }
+    return weights;
+}
+
 std::vector<double> textRollout(AnalysisContext& context, const SiteChoice& choice, const QueryChoice& queries,
                                 const ChainFusion& rule) {
     const AttentionTrace& trace = context.trace();
@@ -185,12 +201,10 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
         onPictures += onText[i];
         if (handover.give(token, onText[i], sides[i])) handed += onText[i];
     }
-    for (std::size_t p = 0; p < passes.size(); ++p)
-        for (std::size_t i = visionSites.sites.size(); i-- > 0;) {
-            context.job().progress(0.5 + 0.5 * static_cast<double>(p) / static_cast<double>(passes.size()), "vision rollout");
-            if (!passes[p].trace->has(visionSites.sites[i])) continue;
-            handover.weights[p] = through(*passes[p].trace, visionSites.sites[i], rule, handover.weights[p]);
-        }
+    for (std::size_t p = 0; p < passes.size(); ++p) {
+        context.job().progress(0.5 + 0.5 * static_cast<double>(p) / static_cast<double>(passes.size()), "vision rollout");
+        handover.weights[p] = downTower(*passes[p].trace, visionSites, rule, handover.weights[p]);
+    }
     const Patches patches = gathered(trace, passes, handover.weights);
     const std::string title = fmt::format("Attention rollout down to the picture from {}", queries.name);
     const std::string note = fmt::format("{:.1f} % of the rollout through the text reaches image tokens, {:.1f} % ends on patches",

@@ -246,10 +246,12 @@ TEST_CASE("rollout down to the picture is the product of both rollouts") {
     RunSpec spec;
     spec.capture.qkv = true;
     const auto trace = runModel(*model, *input, spec).trace;
-    const auto through = [&](const char* stage, std::vector<double> weights) {
+    // The picture is read after two of the tower's three blocks.
+    REQUIRE(trace->spec().stage("vision").readAfter == std::vector<int>{2});
+    const auto through = [&](const char* stage, int blocks, std::vector<double> weights) {
         const std::vector<int> sites = trace->spec().sitesOfStage(stage);
         for (std::size_t i = sites.size(); i-- > 0;) {
-            if (!trace->has(sites[i])) continue;
+            if (trace->spec().sites[static_cast<std::size_t>(sites[i])].block >= blocks) continue;
             std::vector<double> below(weights.size(), 0.0);
             rolloutStep(trace->fused(sites[i], HeadFusion::Mean), 0, weights, below);
             weights = below;
@@ -258,9 +260,9 @@ TEST_CASE("rollout down to the picture is the product of both rollouts") {
     };
     std::vector<double> text(15, 0.0), vision(10, 0.0);
     text[14] = 1;
-    text = through("text", text);
+    text = through("text", 3, text);
     for (std::size_t i = 0; i < 9; ++i) vision[1 + i] = text[2 + i];
-    vision = through("vision", vision);
+    vision = through("vision", 2, vision);
     const Grid& grid = std::get<Grid>(named(findings, "map").data);
     REQUIRE((grid.rows == 3 && grid.columns == 3));
     double placed = 0;

@@ -30,6 +30,8 @@ struct StageSpec {
     int gridRows = 0, gridColumns = 0;      ///< at the configured input size
     /// "cls", "distillation", "register0", ... before the image tokens.
     std::vector<std::string> prefixTokens;
+    /// After how many blocks the next stage reads it (0: the embeddings), several side by side; empty: after all.
+    std::vector<int> readAfter{};
     bool operator==(const StageSpec&) const = default;
 };
 

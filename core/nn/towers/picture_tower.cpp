@@ -43,7 +43,10 @@ at::Tensor patchMaskOf(const at::Tensor& pixelMask, std::int64_t patch) {
 PictureTower::PictureTower(PictureTowerSpec spec)
     : m_spec(std::move(spec)), m_tower(m_spec.tower), m_projector(m_spec.projector) {}
 
-void PictureTower::describe(ModelSpec& model) { m_tower.describe(model); }
+void PictureTower::describe(ModelSpec& model) {
+    m_tower.describe(model);
+    model.stages.back().readAfter = m_spec.layers;
+}
 
 void PictureTower::visit(WeightVisitor& weights) {
     m_tower.visit(weights);
