@@ -25,10 +25,7 @@ const Series::Line& line(const std::vector<Finding>& findings, const std::string
 const std::vector<std::int64_t> prompt{1, 9, 4, 22, 17, 5, 30, 8, 12, 2};
 
 EditPlan muted(const Model& model) {
-    EditPlan edits;
-    for (const SiteEdit& edit : compile("mute_heads", model, *idsInput(model, prompt), {{"layers", "1"}, {"heads", "0"}}).sites)
-        edits.at(edit.site) = edit;
-    return edits;
+    return compile("mute_heads", model, *idsInput(model, prompt), {{"layers", "1"}, {"heads", "0"}});
 }
 
 }  // namespace
@@ -141,7 +138,7 @@ TEST_CASE("the logit lens ends with the model's own answer and begins with the e
     GenerateSpec answer;
     answer.maxNewTokens = 2;
     const int said = generate(*model, *input, answer).ids[0];
-    const Table& lens = table(analyseAnswer("logit_lens", model, input, 2));
+    const Table lens = table(analyseAnswer("logit_lens", model, input, 2));
     CHECK(number(lens.rows.front()[0]) == 9);
     CHECK(number(lens.rows[lens.rows.size() - 5][4]) == said);
     CHECK_THROWS_AS(model->readOut(Array({1, 7}, 0)), Error);
@@ -233,7 +230,7 @@ TEST_CASE("a planted sink is found by both tests, alone, and its dimension with 
     CHECK(number(rows.rows[0][6]) <= std::sqrt(24.0));
     for (const double mass : line(findings, "layers").y) CHECK(mass > 0.9);
     // In another dimension nothing stands out.
-    const Table& other = table(analyse("token_sinks", model, input, {{"dimensions", "3"}, {"phi", 0.9}}));
+    const Table other = table(analyse("token_sinks", model, input, {{"dimensions", "3"}, {"phi", 0.9}}));
     REQUIRE(other.rows.size() == 1);
     CHECK(word(other.rows[0][3]) == "column");
     CHECK(table(analyse("token_sinks", loadTinyLlama(), idsInput(*loadTinyLlama(), prompt), {{"ratio", 50}, {"phi", 1.0}})).rows.empty());
