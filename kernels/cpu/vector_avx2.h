@@ -49,15 +49,12 @@ struct Avx2 {
     static F select(M m, F yes, F no) { return _mm256_blendv_ps(no, yes, m); }
     static unsigned bits(M m) { return static_cast<unsigned>(_mm256_movemask_ps(m)); }
     static F round(F x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
-    // poly * 2^n by the exponent bits in two steps (n reaches 128), and 0 where x is below the normal range.
+    // poly * 2^n as twice poly * 2^(n - 1), for n reaches 128; 0 where that is below the normal range.
     static F timesPower(F poly, F n, F x) {
         const __m256i whole = _mm256_cvtps_epi32(_mm256_min_ps(n, _mm256_set1_ps(128)));
-        const __m256i half = _mm256_srai_epi32(whole, 1), bias = _mm256_set1_epi32(127);
-        const __m256i rest = _mm256_sub_epi32(whole, half);
-        const F first = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(half, bias), 23));
-        const F second = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(rest, bias), 23));
-        return _mm256_and_ps(_mm256_mul_ps(_mm256_mul_ps(poly, first), second),
-                             _mm256_cmp_ps(x, _mm256_set1_ps(-126), _CMP_NLT_UQ));
+        const __m256i bits = _mm256_slli_epi32(_mm256_add_epi32(whole, _mm256_set1_epi32(126)), 23);
+        const F half = _mm256_mul_ps(poly, _mm256_castsi256_ps(bits));
+        return _mm256_and_ps(_mm256_add_ps(half, half), _mm256_cmp_ps(x, _mm256_set1_ps(-126), _CMP_NLT_UQ));
     }
     static float sumLanes(F x) {
         __m128 s = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
