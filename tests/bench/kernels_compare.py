@@ -7,14 +7,10 @@ Prints JSON. Every figure is a median over interleaved rounds, every ratio the m
 import argparse
 import ctypes as c
 import json
-import os
 import statistics
 import time
 
-# Two sets of threads share the cores here: torch's must not spin while ours work.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
-import torch  # noqa: E402
+import torch
 
 
 class Operand(c.Structure):
@@ -69,8 +65,7 @@ class Pass:
         for name in ("col_sum", "col_max", "row_max", "row_entropy", "row_sum"):
             self.output(name, heads, tokens)
         self.output("pooled_mean", heads, cells * cells)
-        pool = c.c_void_p(library.fovea_bench_pool(threads))
-        self.how = Exec(size=c.sizeof(Exec), threads=threads, context=pool.value,
+        self.how = Exec(size=c.sizeof(Exec), threads=threads,
                         parallel_for=c.cast(library.fovea_bench_parallel_for, c.c_void_p).value)
         need = c.c_size_t()
         self.check(library.fv_stats_workspace(c.byref(self.problem), c.byref(self.request), c.byref(self.how), c.byref(need)))
@@ -145,7 +140,6 @@ def main():
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     library = c.CDLL(options.library)
-    library.fovea_bench_pool.restype = c.c_void_p
     library.fv_status_text.restype = c.c_char_p
     results = [compare(library, options, int(tokens), d, dtype) for tokens in options.tokens.split(",")
                for d, dtype in ((64, torch.float32), (128, torch.float32), (64, torch.bfloat16))]
