@@ -1,6 +1,7 @@
 #include "nn/siglip_parts.h"
 
 #include <cmath>
+#include <filesystem>
 
 #include "nn/attention_pooling.h"
 #include "nn/clip_config.h"
@@ -57,6 +58,10 @@ std::shared_ptr<const Model> loadBoth(const SiglipForm& form, const ModelSource&
     parts.logitBias = true;
     parts.prompt.padded = parts.prompt.lowered = true;
     parts.prompt.bare = !form.naflex;
+    const std::filesystem::path tokenizer = source.files().folder / "tokenizer_config.json";
+    std::error_code error;
+    if (!source.files().folder.empty() && std::filesystem::is_regular_file(tokenizer, error))
+        parts.prompt.padLeft = ConfigView::read(tokenizer).text("padding_side", "right") == "left";
     parts.prompt.padToken = static_cast<int>(text.integer("pad_token_id", form.naflex ? 0 : 1, {0, 1 << 26}));
     return loadContrastiveModel(form.family, std::move(parts), source, options, job);
 }

@@ -51,14 +51,14 @@ TowerPrompt towerPrompt(const PromptReader& reader, const std::string& text, con
     }
     out.ids = encoding.ids;
     out.tokens = promptTokens(reader, "text", prompt.text, encoding);
-    while (spec.padded && out.ids.size() < length) {
-        Token token;
-        token.index = static_cast<int>(out.ids.size());
-        token.kind = TokenKind::Padding;
-        token.text = reader.shown(spec.padToken);
-        out.tokens.tokens.push_back(std::move(token));
-        out.ids.push_back(spec.padToken);
-    }
+    const std::size_t missing = spec.padded ? length - out.ids.size() : 0;
+    Token padding;
+    padding.kind = TokenKind::Padding;
+    padding.text = reader.shown(spec.padToken);
+    std::vector<Token>& tokens = out.tokens.tokens;
+    tokens.insert(spec.padLeft ? tokens.begin() : tokens.end(), missing, padding);
+    out.ids.insert(spec.padLeft ? out.ids.begin() : out.ids.end(), missing, spec.padToken);
+    for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i].index = static_cast<int>(i);
     return out;
 }
 

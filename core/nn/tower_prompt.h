@@ -13,6 +13,7 @@ struct TowerPromptSpec {
     std::int64_t vocabulary = 49408;
     bool padded = false;             ///< up to that length, with tokens that are attended like others (SigLIP)
     int padToken = 1;
+    bool padLeft = false;            ///< before the text
     bool lowered = false;            ///< letters of ASCII become small
     bool bare = false;               ///< punctuation of ASCII is dropped, white space collapses (SigLIP 1)
 };

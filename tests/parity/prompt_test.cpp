@@ -39,6 +39,12 @@ UserInput said(const std::string& text, PromptForm form = PromptForm::Template) 
     return input;
 }
 
+RunSpec recordInput() {
+    RunSpec spec;
+    spec.capture.input = true;
+    return spec;
+}
+
 const LanguageInput& language(const std::shared_ptr<const ModelInput>& input) {
     return dynamic_cast<const LanguageInput&>(*input);
 }
@@ -109,6 +115,27 @@ TEST_CASE("an answer's text equals the reference, streamed or whole") {
     // The last token was not run, as nothing was recorded that it would add to.
     CHECK(answer.trace->tokens().stage("text").size() ==
           input->maps[0].stage("text").size() + static_cast<int>(answer.ids.size()) - 1);
+}
+
+TEST_CASE("text towers get their prompts shortened, cleaned and padded as the reference does") {
+    for (const char* name : {"clip-prompts", "siglip-prompts"}) {
+        INFO(name);
+        const Case& c = caseNamed(name);
+        std::ifstream file(c.reference.parent_path() / "prompts.json");
+        const auto model = open(c);
+        int shortened = 0;
+        for (const auto& entry : nlohmann::json::parse(file)) {
+            const auto ids = entry.at("ids").get<std::vector<int>>();
+            const auto input = model->encode(said(entry.at("text")));
+            const auto trace = runModel(*model, *input, recordInput()).trace;
+            const Array found = trace->input("input_ids");
+            CHECK(std::vector<int>(found.values.begin(), found.values.end()) == ids);
+            CHECK(input->maps[0].stage("text").size() == static_cast<int>(ids.size()));
+            shortened += static_cast<int>(input->notices.size());
+            CHECK(trace->output("text_embeds").values.size() > 0);
+        }
+        CHECK(shortened == 1);
+    }
 }
 
 TEST_CASE("wrong prompts say what is wrong") {

@@ -1,12 +1,15 @@
 """Folders with tokenizers and chat templates: what the reference package makes of prompts."""
 import json
+import string
 
-from parity_common import randomise
+from parity_common import pixels
 from parity_language import SIZES, case, ids
+from parity_towers import TEXT, VISION, both_towers
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import CLIPConfig, CLIPModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, SiglipConfig, SiglipModel
 
 TEXTS = ["What colour is the star?", "Zwölf kleine Häuser\nund 3 Bäume 🌳.", "  two  spaces ", "<|end|> written out", "a"]
+LONG = "zyx wvu tsr qpo nml kji hgf"
 TEMPLATE = ("{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}<|end|>\n{% endfor %}"
             "{% if add_generation_prompt %}<|assistant|>\n{% endif %}")
 SPECIAL = ["<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>", "<image>"]
@@ -48,5 +51,28 @@ def prompts(f):
     (f.root / name / "template.jinja").write_text(TEMPLATE)
 
 
+def towers(f):
+    """CLIP shortens texts, SigLIP cleans and pads them."""
+    clip = tokenizer()
+    clip.backend_tokenizer.post_processor = processors.TemplateProcessing(single="<|begin|> $A <|end|>", special_tokens=[("<|begin|>", 0), ("<|end|>", 1)])
+    text = dict(TEXT, vocab_size=len(clip), bos_token_id=0, eos_token_id=1, attn_implementation="eager")
+    both_towers(f, "clip-prompts", "clip", CLIPModel(CLIPConfig(text_config=dict(text), vision_config=dict(VISION), projection_dim=20)), 391,
+                {"pixel_values": pixels(391, 32, 32), "input_ids": ids(391, 6, vocabulary=len(clip))})
+    clip.save_pretrained(f.root / "clip-prompts" / "model")
+    said = [{"text": t, "ids": clip(t, truncation=True, max_length=12)["input_ids"]} for t in [*TEXTS, LONG]]
+    (f.root / "clip-prompts" / "prompts.json").write_text(json.dumps(said))
+
+    clean = lambda t: " ".join(t.lower().translate(str.maketrans("", "", string.punctuation)).split())
+    siglip = tokenizer()
+    siglip.backend_tokenizer.post_processor = processors.TemplateProcessing(single="$A <|end|>", special_tokens=[("<|end|>", 1)])
+    text = dict(text, pad_token_id=1, projection_size=32)
+    both_towers(f, "siglip-prompts", "siglip", SiglipModel(SiglipConfig(text_config=text, vision_config=dict(VISION))), 392,
+                {"pixel_values": pixels(392, 32, 32), "input_ids": ids(392, 6, vocabulary=len(siglip))})
+    siglip.save_pretrained(f.root / "siglip-prompts" / "model")
+    said = [{"text": t, "ids": siglip(clean(t), truncation=True, padding="max_length", max_length=12)["input_ids"]} for t in [*TEXTS, LONG] if clean(t).isascii()]
+    (f.root / "siglip-prompts" / "prompts.json").write_text(json.dumps(said))
+
+
 def build(fixtures):
     prompts(fixtures)
+    towers(fixtures)
