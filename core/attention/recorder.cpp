@@ -67,7 +67,7 @@ void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::T
 }
 
 void Recorder::spillBeyondLimit(SiteRecord& record) {
-    if (!m_siteLimit) return;
+    if (!m_siteLimit || record.call.segments) return;  // the order of segments stays on the device
     const std::vector<at::Tensor*> held = {&record.call.query, &record.call.key, &record.call.value, &record.lse};
     std::uint64_t bytes = 0;
     std::vector<at::Tensor> tensors;

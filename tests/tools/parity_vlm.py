@@ -321,6 +321,64 @@ def blip(f):
         f.add(name, "blip", reference(model, inputs), inputs)
 
 
+def mllama(f):
+    def reference(model, inputs, prefixes):
+        inner = model.model
+        encoders = [*inner.vision_model.transformer.layers, *inner.vision_model.global_transformer.layers]
+        blocks = list(inner.language_model.layers)
+
+        def run(dtype):
+            model.to(dtype)
+            entered, left, hooks = {}, {}, []
+            for name, layers in (("vision", encoders), ("text", blocks)):
+                for i, layer in enumerate(layers):
+                    hooks.append(layer.register_forward_pre_hook(
+                        lambda _, a, k, at=(name, i): entered.__setitem__(at, (a or tuple(k.values()))[0]), with_kwargs=True))
+                hooks.append(layers[-1].register_forward_hook(
+                    lambda _, __, out, at=(name, len(layers)): left.__setitem__(at, out[0] if isinstance(out, tuple) else out)))
+            with m.EagerMaps("mllama") as recorded:
+                result = model(**floats(inputs, dtype), use_cache=False)
+            for hook in hooks:
+                hook.remove()
+            tensors = {"output/logits": result.logits}
+            maps = {id(module): weights for module, weights in recorded.maps}
+            attentions = {"vision": [(e.self_attn, "self") for e in encoders],
+                          "text": [(b.cross_attn, "cross") if hasattr(b, "cross_attn") else (b.self_attn, "self") for b in blocks]}
+            for (name, i), value in {**entered, **left}.items():
+                for j, prefix in enumerate(prefixes if name == "vision" else [""]):
+                    tensors[f"{prefix}hidden/{name}/{i}"] = value[j:j + 1]
+            for name, modules in attentions.items():
+                for i, (module, kind) in enumerate(modules):
+                    for j, prefix in enumerate(prefixes if name == "vision" else [""]):
+                        if id(module) in maps:
+                            tensors[f"{prefix}{name}.{i}.{kind}/probs"] = maps[id(module)][j:j + 1]
+            model.to(torch.float32)
+            return tensors
+        return run
+
+    def add(name, model, inputs, prefixes=("",)):
+        model.save_pretrained(f.folder(name) / "model")
+        f.add(name, "mllama", reference(model, inputs, list(prefixes)), inputs)
+
+    def picture(seed, tiles, ratios):
+        values = torch.zeros(1, len(tiles), 4, 3, 32, 32)
+        mask = torch.zeros(1, len(tiles), 4, dtype=torch.int64)
+        for i, n in enumerate(tiles):
+            values[0, i, :n] = pixels(seed + i, 32, 32, batch=n)
+            mask[0, i, :n] = 1
+        return {"pixel_values": values, "aspect_ratio_ids": torch.tensor([ratios]), "aspect_ratio_mask": mask}
+
+    add("mllama-one", m.mllama(), dict(picture(91, [2], [2]), input_ids=prompt(91, [120], 6)))
+    cross = torch.zeros(1, 9, 1, 4, dtype=torch.int64)
+    cross[:, 3:, :, :2] = 1
+    add("mllama-masked", m.mllama(92), dict(picture(92, [2], [2]), input_ids=prompt(92, 3, [120], 5), cross_attention_mask=cross))
+    cross = torch.zeros(1, 10, 2, 4, dtype=torch.int64)
+    cross[:, 2:, 0, :4] = 1
+    cross[:, 6:, 1, :1] = 1
+    add("mllama-two", m.mllama(93, num_key_value_heads=1), dict(picture(93, [4, 1], [6, 1]), input_ids=prompt(93, 2, [120], 3, [120], 3),
+        cross_attention_mask=cross, attention_mask=torch.ones(1, 10, dtype=torch.int64)), ["image0/", "image1/"])
+
+
 def build(fixtures):
-    for part in (llava, gemmas, tiles, qwen, blip):
+    for part in (llava, gemmas, tiles, qwen, blip, mllama):
         part(fixtures)

@@ -123,6 +123,14 @@ def blip(seed=18, **changes):
                  config("BlipConfig", text_config=dict(text, **changes), vision_config=dict(CLIP)), seed)
 
 
+def mllama(seed=19, **changes):
+    vision = dict(hidden_size=32, num_hidden_layers=3, num_global_layers=2, attention_heads=4, intermediate_size=48,
+                  vision_output_dim=96, image_size=32, patch_size=8, max_num_tiles=4, intermediate_layers_indices=[0, 2])
+    text = dict(TEXT, num_hidden_layers=4, cross_attention_layers=[1, 3], **changes)
+    return build("MllamaForConditionalGeneration",
+                 config("MllamaConfig", vision_config=vision, text_config=text, image_token_index=120), seed)
+
+
 def patches(seed, grid, patch=4, temporal=2, channels=3):
     """pixel_values of a Qwen processor for grids [[t, h, w], ...]."""
     count = sum(t * h * w for t, h, w in grid)

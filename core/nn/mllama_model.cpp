@@ -1,0 +1,261 @@
+#include "nn/mllama_model.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "fovea/error.h"
+#include "io/tensor_info.h"
+#include "nn/language_model.h"
+#include "nn/numeric_limits.h"
+#include "nn/rope.h"
+#include "nn/vision_model.h"
+
+namespace fovea {
+namespace {
+
+// transformers' files hold eight more rows of embeddings than the vocabulary: the image token is among them.
+constexpr std::int64_t extraRows = 8;
+
+}  // namespace
+
+MllamaModel::MllamaModel(Parts parts) : m_parts(std::move(parts)), m_tower(m_parts.tower) {
+    m_blocks.resize(m_parts.decoder.layers.size());
+    for (const std::int64_t block : m_parts.crossBlocks) m_blocks[static_cast<std::size_t>(block)].cross = true;
+    for (const std::string& text : m_parts.prompts->notices()) notice(text);
+}
+
+std::vector<InputTensor> MllamaModel::accepted() const {
+    using Values = InputTensor::Values;
+    return {{"input_ids", 2, Values::Integer},         {"attention_mask", 2, Values::Integer},
+            {"position_ids", 2, Values::Integer},      {"pixel_values", 6, Values::Floating},
+            {"aspect_ratio_ids", 2, Values::Integer},  {"aspect_ratio_mask", 3, Values::Integer},
+            {"cross_attention_mask", 4, Values::Integer}};
+}
+
+void MllamaModel::describe(ModelSpec& spec) {
+    m_tower.describe(spec);
+    const DecoderSpec& text = m_parts.decoder;
+    StageSpec stage;
+    stage.id = text.stage;
+    stage.layers = static_cast<int>(m_blocks.size());
+    stage.hidden = static_cast<int>(text.hidden);
+    spec.stages.push_back(std::move(stage));
+    m_firstSite = static_cast<int>(spec.sites.size());
+    for (std::size_t i = 0; i < m_blocks.size(); ++i) {
+        AttentionSite site;
+        site.stage = text.stage;
+        site.block = static_cast<int>(i);
+        site.kind = m_blocks[i].cross ? SiteKind::Cross : SiteKind::Self;
+        site.heads = text.heads;
+        site.keyValueHeads = text.keyValueHeads;
+        site.headDim = text.headDim;
+        site.causal = !m_blocks[i].cross;
+        site.module = blockPath(text.names.module, site.block);
+        if (m_blocks[i].cross) site.module.replace(site.module.rfind("self_attn"), 9, "cross_attn");
+        spec.sites.push_back(std::move(site));
+    }
+    for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+}
+
+void MllamaModel::visit(WeightVisitor& weights) {
+    const DecoderSpec& text = m_parts.decoder;
+    const DecoderNames& names = text.names;
+    const std::int64_t inner = static_cast<std::int64_t>(text.heads) * text.headDim;
+    const std::int64_t shared = static_cast<std::int64_t>(text.keyValueHeads) * text.headDim;
+    m_tower.visit(weights);
+    weights.linear(m_projector, m_parts.projector, text.hidden, m_parts.tower.output());
+    weights.tensor(m_embedding, names.embedding + ".weight", {text.vocabulary + extraRows, text.hidden});
+    for (std::size_t i = 0; i < m_blocks.size(); ++i) {
+        Block& block = m_blocks[i];
+        const auto path = [&](const std::string& pattern) {
+            std::string name = blockPath(pattern, static_cast<int>(i));
+            if (const auto at = name.rfind("self_attn"); block.cross && at != std::string::npos)
+                name.replace(at, 9, "cross_attn");
+            return name;
+        };
+        block.norm1.visit(weights, path(names.norm1), text.hidden, NormKind::Rms, text.eps);
+        weights.linear(block.query, path(names.query), inner, text.hidden, Bias::None);
+        weights.linear(block.key, path(names.key), shared, text.hidden, Bias::None);
+        weights.linear(block.value, path(names.value), shared, text.hidden, Bias::None);
+        weights.linear(block.output, path(names.output), text.hidden, inner, Bias::None);
+        if (block.cross) {
+            const std::string attention = path(names.module) + ".", layer = path(names.module).substr(0, path(names.module).rfind('.') + 1);
+            block.queryNorm.visit(weights, attention + "q_norm", text.headDim, NormKind::Rms, text.eps);
+            block.keyNorm.visit(weights, attention + "k_norm", text.headDim, NormKind::Rms, text.eps);
+            weights.tensor(block.attentionGate, layer + "cross_attn_attn_gate", {1});
+            weights.tensor(block.mlpGate, layer + "cross_attn_mlp_gate", {1});
+        }
+        block.norm2.visit(weights, path(names.norm2), text.hidden, NormKind::Rms, text.eps);
+        block.mlp.visit(weights, {text.mlp, text.hidden, text.intermediate, text.activation, Bias::None, path(names.mlpIn),
+                                  path(names.mlpGate), path(names.mlpOut)});
+    }
+    m_finalNorm.visit(weights, names.finalNorm, text.hidden, NormKind::Rms, text.eps);
+    weights.linear(m_head, names.head, text.vocabulary, text.hidden, Bias::None);
+}
+
+std::vector<StageCost> MllamaModel::costs() const {
+    const DecoderSpec& spec = m_parts.decoder;
+    StageCost text;
+    text.stage = spec.stage;
+    text.hidden = spec.hidden;
+    text.heads = spec.heads;
+    text.attentionWidth = static_cast<std::int64_t>(spec.heads) * spec.headDim;
+    text.mlpWidth = 2 * spec.intermediate;
+    text.layers = static_cast<std::int64_t>(m_blocks.size());
+    StageCost vision = costOf(m_parts.tower.local, 1);
+    vision.layers += m_parts.tower.global.layers;
+    return {vision, text};
+}
+
+void MllamaModel::addCrossMask(Picture& picture, const at::Tensor& mask) const {
+    const std::int64_t length = mask.size(1), keys = picture.states.size(1);
+    const at::Tensor seen = mask.to(at::kBool).reshape({length, -1}).repeat_interleave(m_parts.tower.tokensPerTile(), 1);
+    if (seen.size(1) != keys)
+        throw Error(fmt::format("cross_attention_mask: expected tiles of {} tokens in all, found {}", keys, seen.size(1)));
+    const at::Tensor some = seen.any(1, true);
+    const at::ScalarType dtype = picture.states.scalar_type();
+    const at::Tensor zero = at::zeros({}, picture.states.options());
+    // A token that sees no picture attends to all of it, and its feed-forward part is left out, as in the reference.
+    picture.bias = at::where(seen.logical_or(some.logical_not()), zero, zero + lowestValue(dtype)).unsqueeze(0).unsqueeze(0);
+    picture.rows = some.to(dtype).unsqueeze(0);
+}
+
+MllamaModel::Picture MllamaModel::see(Forward& forward) const {
+    Picture picture;
+    const at::Tensor pixels = forward.input("pixel_values");
+    if (!pixels.defined()) return picture;
+    const at::Tensor ratios = forward.input("aspect_ratio_ids").to(at::kCPU, at::kLong);
+    const at::Tensor tiles = forward.input("aspect_ratio_mask");
+    std::vector<at::Tensor> states;
+    for (std::int64_t i = 0; i < pixels.size(1); ++i) {
+        const bool alone = pixels.size(1) == 1;
+        if (!alone) {
+            TokenMap map;
+            map.stages.push_back(m_tower.tokens(tiles[0][i]));
+            forward.beginPart(fmt::format("image{}/", i), std::move(map));
+        }
+        states.push_back(m_tower.run(pixels[0][i], ratios[0][i].item<std::int64_t>(), tiles[0][i], forward));
+        if (!alone) forward.endPart();
+    }
+    picture.states = forward.linear(m_projector, at::cat(states, 0).unsqueeze(0));
+    if (const at::Tensor mask = forward.input("cross_attention_mask"); mask.defined()) addCrossMask(picture, mask);
+    return picture;
+}
+
+at::Tensor MllamaModel::finish(const Block& block, AttentionCall& call, const at::Tensor& x, Forward& forward) const {
+    call.outputWeight = block.output.weight;
+    call.scale = m_parts.decoder.scale;
+    const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
+    return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
+}
+
+at::Tensor MllamaModel::selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const at::Tensor& bias,
+                                      Forward& forward) const {
+    const Block& block = m_blocks[static_cast<std::size_t>(index)];
+    const DecoderSpec& text = m_parts.decoder;
+    const auto heads = [&](const Linear& weight, std::int64_t count) {
+        return forward.linear(weight, x).view({1, x.size(1), count, text.headDim}).transpose(1, 2);
+    };
+    AttentionCall call;
+    call.site = m_firstSite + index;
+    call.query = rotate(heads(block.query, text.heads), rope);
+    call.key = rotate(heads(block.key, text.keyValueHeads), rope);
+    call.value = heads(block.value, text.keyValueHeads);
+    call.bias = bias;
+    call.causal = !bias.defined();
+    return finish(block, call, x, forward);
+}
+
+at::Tensor MllamaModel::crossAttention(int index, const at::Tensor& x, const Picture& picture, Forward& forward) const {
+    const Block& block = m_blocks[static_cast<std::size_t>(index)];
+    const DecoderSpec& text = m_parts.decoder;
+    const auto heads = [&](const Linear& weight, const at::Tensor& from, std::int64_t count) {
+        return forward.linear(weight, from).view({1, from.size(1), count, text.headDim}).transpose(1, 2);
+    };
+    AttentionCall call;
+    call.site = m_firstSite + index;
+    call.query = block.queryNorm(heads(block.query, x, text.heads));
+    call.key = block.keyNorm(heads(block.key, picture.states, text.keyValueHeads));
+    call.value = heads(block.value, picture.states, text.keyValueHeads);
+    call.bias = picture.bias;
+    return finish(block, call, x, forward) * block.attentionGate.tanh();
+}
+
+void MllamaModel::runItem(Forward& forward) const {
+    const Picture picture = see(forward);
+    const DecoderSpec& text = m_parts.decoder;
+    const at::Tensor ids = forward.input("input_ids").to(at::kLong), given = forward.input("position_ids");
+    const at::Tensor all = at::arange(ids.size(1), ids.options());
+    const at::Tensor positions = given.defined() ? given[0].to(at::kLong) : all;
+    at::Tensor x = at::embedding(m_embedding, ids);
+    const RotaryTable rope = ropeTable(text.ropes.front(), positions, x.scalar_type());
+    const DecoderMask mask = textMask(forward.input("attention_mask"), given);
+    const at::Tensor bias = mask.plain() ? at::Tensor() : maskBias(mask, 0, {all, all}, x.scalar_type());
+    for (std::size_t i = 0; i < m_blocks.size(); ++i) {
+        const Block& block = m_blocks[i];
+        const auto index = static_cast<int>(i);
+        x = forward.enterBlock(text.stage, index, x);
+        if (forward.keptTokens(text.stage).defined())
+            throw Error("tokens of this model's text cannot be pruned", "Mask them instead.", ErrorCode::Usage);
+        if (block.cross && !picture.states.defined()) continue;
+        const at::Tensor normed = block.norm1(x);
+        x = at::add(x, block.cross ? crossAttention(index, normed, picture, forward)
+                                   : selfAttention(index, normed, rope, bias, forward));
+        at::Tensor inner = block.mlp(block.norm2(x), forward);
+        if (block.cross && picture.rows.defined()) inner = inner * picture.rows;
+        x = at::add(x, block.cross ? inner * block.mlpGate.tanh() : inner);
+    }
+    forward.leaveStage(text.stage, static_cast<int>(m_blocks.size()), x);
+    x = m_finalNorm(x);
+    forward.output("logits", forward.linear(m_head, forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1)));
+}
+
+std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) const {
+    if (user.tensors.empty())
+        throw Error("prompts for this family cannot be encoded yet", "Give the processor's tensors with --tensors.");
+    const TensorItem item = readPromptTensors(user.tensors, accepted());
+    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
+    auto input = std::make_shared<TensorInput>();
+    input->allLogits = true;
+    TokenMap map;
+    if (item.count("pixel_values")) {
+        const at::Tensor& pixels = item.at("pixel_values");
+        for (const char* name : {"aspect_ratio_ids", "aspect_ratio_mask"})
+            if (!item.count(name) || item.at(name).size(1) != pixels.size(1))
+                throw Error(fmt::format("{}: expected one entry for each of {} pictures", name, pixels.size(1)));
+        if (item.at("aspect_ratio_mask").size(2) != m_parts.tower.tiles)
+            throw Error(fmt::format("aspect_ratio_mask: expected {} tiles, found {}", m_parts.tower.tiles,
+                                    item.at("aspect_ratio_mask").size(2)));
+        if (pixels.size(1) == 1) {
+            map.stages.push_back(m_tower.tokens(item.at("aspect_ratio_mask")[0][0]));
+            const auto side = static_cast<int>(m_parts.tower.imageSize);
+            const int grid = side / static_cast<int>(m_parts.tower.patches.height);
+            for (std::int64_t tile = 0; tile < m_parts.tower.tiles; ++tile) map.images.push_back({side, side, grid, grid, {}});
+            for (Token& token : map.stages[0].tokens)
+                if (token.image >= 0) {
+                    const auto patch = static_cast<double>(m_parts.tower.patches.height);
+                    token.rect = {token.column * patch, token.row * patch, patch, patch};
+                }
+        }
+    }
+    DecoderSpec text = m_parts.decoder;
+    text.vocabulary += extraRows;
+    map.stages.push_back(textTokens(item, text, &m_parts.prompts->reader()));
+    input->maps.push_back(std::move(map));
+    input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
+    input->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
+    input->seen.emplace_back();
+    input->transforms.emplace_back();
+    input->items.push_back(placed(item));
+    return input;
+}
+
+}  // namespace fovea
