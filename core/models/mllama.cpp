@@ -97,6 +97,7 @@ std::shared_ptr<const Model> loadMllama(const ModelSource& source, const LoadOpt
         if (block >= static_cast<std::int64_t>(parts.decoder.layers.size()))
             text.fail("cross_attention_layers", "blocks below " + std::to_string(parts.decoder.layers.size()),
                       std::to_string(block));
+    parts.imageToken = vlmTokenId(config, "image_token_id|image_token_index", 128256);
     parts.projector = root + "multi_modal_projector";
     parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, "mllama", config.json(), RawPrompt::AsGiven);
     auto model = std::make_shared<MllamaModel>(std::move(parts));

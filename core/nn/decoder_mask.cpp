@@ -28,6 +28,7 @@ at::Tensor maskBias(const DecoderMask& mask, std::int64_t window, const MaskToke
     if (mask.groups.defined()) {
         const at::Tensor row = of(mask.groups, tokens.queries).unsqueeze(1);
         sees = sees.logical_or(row.eq(of(mask.groups, tokens.keys).unsqueeze(0)).logical_and(row.ge(0)));
+        if (window > 0 && mask.groupsInWindow) sees = sees.logical_and(columns.gt(rows - window));
     }
     if (mask.visible.defined()) sees = sees.logical_and(of(mask.visible, tokens.keys).unsqueeze(0));
     const at::Tensor zero = at::zeros({}, rows.options().dtype(dtype));

@@ -11,6 +11,7 @@ struct DecoderMask {
     std::int64_t prefix = 0;  ///< tokens at the beginning that see each other in both directions (prefix-LM)
     at::Tensor visible;       // bool [n], false for padding; undefined: all
     at::Tensor groups;        // int64 [n]: tokens of the same group (>= 0) see each other in both directions, or undefined
+    bool groupsInWindow = false;  ///< a window holds within groups, too (Gemma 3)
     at::Tensor segments;      // int64 [n]: tokens see only their own segment, or undefined
 
     /// Whether the causal rule, a window and the prefix say it all.

@@ -78,6 +78,7 @@ DecoderMask Gemma3Pictures::mask(const TensorItem& item) const {
     const at::Tensor before = at::cat({at::zeros({1}, image.options()), image.narrow(0, 0, image.size(0) - 1)}, 0);
     const at::Tensor starts = image.logical_and(before.logical_not());
     mask.groups = at::where(image, starts.to(at::kLong).cumsum(0) - 1, -1);
+    mask.groupsInWindow = true;
     return mask;
 }
 

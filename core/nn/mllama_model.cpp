@@ -218,37 +218,128 @@ void MllamaModel::runItem(Forward& forward) const {
     forward.output("logits", forward.linear(m_head, forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1)));
 }
 
+DecoderSpec MllamaModel::textLimits() const {
+    DecoderSpec text = m_parts.decoder;
+    text.vocabulary += extraRows;
+    return text;
+}
+
+void MllamaModel::describePicture(TokenMap& map, const TensorItem& item, const VisionImage* image) const {
+    const auto side = static_cast<int>(m_parts.tower.imageSize);
+    const auto patch = static_cast<double>(m_parts.tower.patches.height);
+    const int grid = side / static_cast<int>(m_parts.tower.patches.height);
+    StageTokens stage = m_tower.tokens(item.at("aspect_ratio_mask")[0][0]);
+    if (image)
+        map.images.push_back({image->width, image->height, grid * std::max(1, image->tileRows),
+                              grid * std::max(1, image->tileColumns), {}});
+    else
+        map.images.resize(static_cast<std::size_t>(m_parts.tower.tiles), {side, side, grid, grid, {}});
+    for (Token& token : stage.tokens) {
+        if (token.image < 0) continue;
+        const auto tile = static_cast<std::size_t>(token.image);
+        token.rect = {token.column * patch, token.row * patch, patch, patch};
+        if (!image || tile >= image->tiles.size()) continue;
+        const VisionTile& view = image->tiles[tile];
+        token.rect = originalRect(view, token.rect);
+        token.image = 0;
+        token.row += view.row * grid;
+        token.column += view.column * grid;
+        if (token.rect.width <= 0 || token.rect.height <= 0) token.kind = TokenKind::Padding;
+    }
+    map.stages.push_back(std::move(stage));
+}
+
+namespace {
+
+// Which tokens see which tiles: a picture serves the text from its own token to the next picture; pictures that stand
+// together serve the text behind them alike.
+at::Tensor crossMask(const std::vector<int>& ids, std::int64_t token, const std::vector<VisionImage>& images,
+                     std::int64_t tiles) {
+    const auto length = static_cast<std::int64_t>(ids.size());
+    std::vector<std::pair<std::int64_t, std::int64_t>> spans;
+    for (std::int64_t i = 0; i < length; ++i)
+        if (ids[static_cast<std::size_t>(i)] == token) {
+            if (!spans.empty()) spans.back().second = i;
+            spans.emplace_back(i, length);
+        }
+    std::int64_t end = length;
+    for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
+        if (span->first == span->second - 1) span->second = end;
+        end = span->second;
+    }
+    at::Tensor mask = at::zeros({1, length, static_cast<std::int64_t>(images.size()), tiles}, at::kLong);
+    for (std::size_t i = 0; i < spans.size() && i < images.size(); ++i)
+        mask[0]
+            .narrow(0, spans[i].first, spans[i].second - spans[i].first)
+            .select(1, static_cast<std::int64_t>(i))
+            .narrow(1, 0, static_cast<std::int64_t>(images[i].tiles.size()))
+            .fill_(1);
+    return mask;
+}
+
+}  // namespace
+
+std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user) const {
+    PromptTensors prompt = m_parts.prompts->encode(
+        user, {m_parts.decoder.vocabulary, m_parts.decoder.positions, m_parts.imageToken});
+    const auto slots = std::count(prompt.encoding.ids.begin(), prompt.encoding.ids.end(), static_cast<int>(m_parts.imageToken));
+    if (slots != static_cast<std::ptrdiff_t>(user.images.size()))
+        throw Error(fmt::format("the prompt: expected {} image tokens, one for each picture, found {}", user.images.size(), slots),
+                    "Write <|image|> where a picture belongs, or leave the prompt to the chat template.");
+    TensorItem item = prompt.item;
+    if (!prompt.images.empty())
+        item["cross_attention_mask"] = crossMask(prompt.encoding.ids, m_parts.imageToken, prompt.images, m_parts.tower.tiles);
+    for (auto entry = item.begin(); entry != item.end();) {  // what only the processor wants to know (num_tiles)
+        const bool known = [&] {
+            for (const InputTensor& input : accepted())
+                if (input.name == entry->first) return true;
+            return false;
+        }();
+        entry = known ? std::next(entry) : item.erase(entry);
+    }
+    auto input = std::make_shared<LanguageInput>();
+    TokenMap map;
+    if (prompt.images.size() == 1) describePicture(map, item, &prompt.images.front());
+    map.stages.push_back(promptTokens(m_parts.prompts->reader(), m_parts.decoder.stage, prompt.text, prompt.encoding));
+    input->maps.push_back(std::move(map));
+    input->black = m_parts.prompts->black();
+    for (std::size_t i = 0; i < prompt.images.size(); ++i) {
+        const VisionTile& shown = prompt.images[i].tiles.front();
+        input->originals.push_back(user.images[i]);
+        input->seen.push_back(shown.seen);
+        input->transforms.push_back(shown.transform);
+    }
+    if (prompt.images.empty()) {
+        input->originals.emplace_back();
+        input->seen.emplace_back();
+        input->transforms.emplace_back();
+    }
+    input->text = prompt.text;
+    input->ids = prompt.encoding.ids;
+    input->spans = prompt.encoding.spans;
+    input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
+    input->items.push_back(placed(std::move(item)));
+    return input;
+}
+
 std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) const {
-    if (user.tensors.empty())
-        throw Error("prompts for this family cannot be encoded yet", "Give the processor's tensors with --tensors.");
+    if (user.tensors.empty()) return fromPrompt(user);
     const TensorItem item = readPromptTensors(user.tensors, accepted());
     if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
     auto input = std::make_shared<TensorInput>();
     input->allLogits = true;
     TokenMap map;
     if (item.count("pixel_values")) {
-        const at::Tensor& pixels = item.at("pixel_values");
+        const std::int64_t pictures = item.at("pixel_values").size(1);
         for (const char* name : {"aspect_ratio_ids", "aspect_ratio_mask"})
-            if (!item.count(name) || item.at(name).size(1) != pixels.size(1))
-                throw Error(fmt::format("{}: expected one entry for each of {} pictures", name, pixels.size(1)));
+            if (!item.count(name) || item.at(name).size(1) != pictures)
+                throw Error(fmt::format("{}: expected one entry for each of {} pictures", name, pictures));
         if (item.at("aspect_ratio_mask").size(2) != m_parts.tower.tiles)
             throw Error(fmt::format("aspect_ratio_mask: expected {} tiles, found {}", m_parts.tower.tiles,
                                     item.at("aspect_ratio_mask").size(2)));
-        if (pixels.size(1) == 1) {
-            map.stages.push_back(m_tower.tokens(item.at("aspect_ratio_mask")[0][0]));
-            const auto side = static_cast<int>(m_parts.tower.imageSize);
-            const int grid = side / static_cast<int>(m_parts.tower.patches.height);
-            for (std::int64_t tile = 0; tile < m_parts.tower.tiles; ++tile) map.images.push_back({side, side, grid, grid, {}});
-            for (Token& token : map.stages[0].tokens)
-                if (token.image >= 0) {
-                    const auto patch = static_cast<double>(m_parts.tower.patches.height);
-                    token.rect = {token.column * patch, token.row * patch, patch, patch};
-                }
-        }
+        if (pictures == 1) describePicture(map, item, nullptr);
     }
-    DecoderSpec text = m_parts.decoder;
-    text.vocabulary += extraRows;
-    map.stages.push_back(textTokens(item, text, &m_parts.prompts->reader()));
+    map.stages.push_back(textTokens(item, textLimits(), &m_parts.prompts->reader()));
     input->maps.push_back(std::move(map));
     input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
     input->originals.push_back(user.images.empty() ? Pixels() : user.images.front());

@@ -19,6 +19,7 @@ public:
         DecoderSpec decoder;                   ///< of a Llama; names of its self-attention blocks
         std::vector<std::int64_t> crossBlocks;  ///< those that attend to the picture
         std::string projector;
+        std::int64_t imageToken = 128256;
         std::shared_ptr<const VlmPrompts> prompts;
     };
     explicit MllamaModel(Parts parts);
@@ -46,6 +47,10 @@ private:
         at::Tensor rows;    // [1, n, 1], 0 for tokens that see no picture, or undefined
     };
     std::vector<InputTensor> accepted() const;
+    std::shared_ptr<const ModelInput> fromPrompt(const UserInput& user) const;
+    /// The tokens of the vision stage where there is one picture, with their rectangles.
+    void describePicture(TokenMap& map, const TensorItem& item, const VisionImage* image) const;
+    DecoderSpec textLimits() const;
     Picture see(Forward& forward) const;
     void addCrossMask(Picture& picture, const at::Tensor& mask) const;
     at::Tensor selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const at::Tensor& bias,

@@ -216,6 +216,8 @@ def gemmas(f):
     case(f, "gemma3-text", "gemma3", m.gemma3(), {"input_ids": prompt(10, 12)})
     case(f, "gemma3-two", "gemma3", m.gemma3(45), dict(image(45, 2), input_ids=ids, token_type_ids=types),
          prefixes=["image0/", "image1/"])
+    case(f, "gemma3-small-window", "gemma3", m.gemma3(47, 3), dict(image(45, 2), input_ids=ids, token_type_ids=types),
+         prefixes=["image0/", "image1/"])
     case(f, "gemma3-causal", "gemma3", m.gemma3(46), dict(image(45, 2), input_ids=ids), prefixes=["image0/", "image1/"])
 
 

@@ -70,8 +70,8 @@ def paligemma(seed=3, text=None, **changes):
                         vocab_size=120, image_token_index=IMAGE, **changes), seed)
 
 
-def gemma3(seed=4, **changes):
-    text = config("Gemma3TextConfig", **dict(TEXT, head_dim=8, query_pre_attn_scalar=8, sliding_window=8,
+def gemma3(seed=4, window=8, **changes):
+    text = config("Gemma3TextConfig", **dict(TEXT, head_dim=8, query_pre_attn_scalar=8, sliding_window=window,
                                              layer_types=["sliding_attention", "full_attention"]))
     return build("Gemma3ForConditionalGeneration",
                  config("Gemma3Config", vision_config=siglip(), text_config=text, mm_tokens_per_image=4,
