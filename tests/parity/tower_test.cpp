@@ -145,7 +145,8 @@ TEST_CASE("vision towers and their projectors equal the reference") {
         UserInput user;
         user.tensors = c.folder / "inputs.safetensors";
         const auto input = model.encode(user);
-        const AttentionTrace& trace = *runModel(model, *input, recordAll()).trace;
+        const auto recorded = runModel(model, *input, recordAll()).trace;
+        const AttentionTrace& trace = *recorded;
         const auto reference = readReference(c.folder / "reference.safetensors");
         std::map<std::string, Errors> errors;
         std::size_t sites = 0;
