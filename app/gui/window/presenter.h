@@ -3,6 +3,8 @@
 #include <QObject>
 #include <QTimer>
 #include <map>
+#include <set>
+#include <string>
 
 #include "compute/compute_service.h"
 #include "forms/form_context.h"
