@@ -11,6 +11,7 @@ std::shared_ptr<const Model> loadGemma3(const ModelSource& source, const LoadOpt
     const VlmPaths paths = llavaPaths(source);
     VlmParts parts;
     parts.decoder = vlmDecoder(source, vlmText(config, "gemma3_text"), paths, true);
+    parts.decoder.finalSoftcap = 0;  // the reference's class with pictures does not cap
     parts.tokens.image = vlmTokenId(config, "image_token_id|image_token_index", 262144);
     parts.tower = std::make_unique<PictureTower>(gemma3Tower(config, paths, parts.decoder.hidden));
     parts.family = std::make_unique<Gemma3Pictures>();

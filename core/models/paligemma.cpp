@@ -11,6 +11,7 @@ std::shared_ptr<const Model> loadPaligemma(const ModelSource& source, const Load
     const VlmPaths paths = llavaPaths(source);
     VlmParts parts;
     parts.decoder = vlmDecoder(source, vlmText(config, "gemma"), paths, true);
+    parts.decoder.finalSoftcap = 0;  // the reference's class leaves the cap of Gemma 2 out
     parts.tokens.image = vlmTokenId(config, "image_token_id|image_token_index", 256000);
     parts.tower = std::make_unique<PictureTower>(paligemmaTower(config, paths, parts.decoder.hidden));
     parts.family = std::make_unique<PaligemmaPictures>();
