@@ -199,7 +199,7 @@ def gemmas(f):
     case(f, "paligemma-prefix", "paligemma", m.paligemma(), dict(plain, token_type_ids=torch.zeros_like(ids)), prefixes=[""])
     suffix = torch.zeros_like(ids)
     suffix[0, -3:] = 1
-    case(f, "paligemma-suffix", "paligemma", m.paligemma(42), dict(plain, token_type_ids=suffix), prefixes=[""])
+    case(f, "paligemma-suffix", "paligemma", m.paligemma(48), dict(plain, token_type_ids=suffix), prefixes=[""])
     mask = torch.ones_like(ids)
     padded = prompt(7, [0, 0], run_of(16), 6)
     mask = torch.ones_like(padded)
