@@ -36,6 +36,12 @@ int configNumber(const VisualFiles& files, const char* section, const char* key,
 }
 
 int towerPatchSize(const VisualFiles& files, int fallback) {
+    // InternVL's configurations give height and width.
+    const Json& root = objectOf(files.config, files.configFile);
+    const auto vision = root.find("vision_config");
+    const bool has = vision != root.end() && vision->is_object() && vision->contains("patch_size");
+    if (has && vision->at("patch_size").is_array() && !vision->at("patch_size").empty())
+        return ProcessorKeys(*vision, files.configFile).side("patch_size", vision->at("patch_size").front(), 1024);
     return configNumber(files, "vision_config", "patch_size", fallback, 1024);
 }
 
