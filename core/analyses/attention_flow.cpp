@@ -33,20 +33,25 @@ std::vector<double> headWeights(const AttentionTrace& trace, int site, const std
     return out;
 }
 
-void requireAllRows(const AttentionTrace& trace, int site, const StageTokens& stage) {
-    const std::string address = trace.spec().sites[static_cast<std::size_t>(site)].address();
-    if (trace.queries(site) != stage.size() || trace.keys(site) != stage.size())
-        throw Error(fmt::format("{}: the flow needs the rows of all {} tokens, found {} rows of {} keys", address,
-                                stage.size(), trace.queries(site), trace.keys(site)),
-                    "record the whole prompt, without pruning", ErrorCode::Usage);
+// Pruning leaves fewer tokens in the later layers; those that are left see each other.
+void requireAllRows(const AttentionTrace& trace, int site) {
+    if (trace.queryTokens(site) == trace.keyTokens(site)) return;
+    throw Error(fmt::format("{}: the flow needs a row for every key, found {} rows of {} keys",
+                            trace.spec().sites[static_cast<std::size_t>(site)].address(), trace.queries(site),
+                            trace.keys(site)),
+                "record the whole prompt", ErrorCode::Usage);
 }
 
 // v^T S' with S' = mean over the heads of W_h A_h, from blocks of rows.
 std::vector<double> throughLayer(const AttentionTrace& trace, const FlowLayer& layer, Weights weights,
                                  const std::vector<double>& v) {
+    const std::vector<int>& tokens = trace.queryTokens(layer.site);
+    const auto flowAt = [&](int position) {
+        return v[static_cast<std::size_t>(tokens[static_cast<std::size_t>(position)])];
+    };
     std::vector<int> rows;
-    for (std::size_t i = 0; i < v.size(); ++i)
-        if (v[i] != 0) rows.push_back(static_cast<int>(i));
+    for (int position = 0; position < static_cast<int>(tokens.size()); ++position)
+        if (flowAt(position) != 0) rows.push_back(position);
     std::vector<double> out(v.size(), 0.0);
     const int allHeads = trace.spec().sites[static_cast<std::size_t>(layer.site)].heads;
     forRuns(rows, blockLength(allHeads, trace.keys(layer.site)), [&](int begin, int end) {
@@ -54,11 +59,11 @@ std::vector<double> throughLayer(const AttentionTrace& trace, const FlowLayer& l
             trace.probabilities(layer.site, {.queryBegin = begin, .queryEnd = end}, weights);
         for (std::size_t h = 0; h < layer.heads.size(); ++h)
             for (int row = begin; row < end; ++row) {
-                const double scale = v[static_cast<std::size_t>(row)] * layer.weights[h] /
-                                     static_cast<double>(layer.heads.size());
-                for (std::size_t key = 0; key < v.size(); ++key)
-                    out[key] += scale * static_cast<double>(block.at(layer.heads[h], row - begin,
-                                                                     static_cast<std::int64_t>(key)));
+                const double scale = flowAt(row) * layer.weights[h] / static_cast<double>(layer.heads.size());
+                for (std::size_t key = 0; key < tokens.size(); ++key)
+                    out[static_cast<std::size_t>(tokens[key])] +=
+                        scale * static_cast<double>(block.at(layer.heads[h], row - begin,
+                                                             static_cast<std::int64_t>(key)));
             }
     });
     return out;
@@ -90,7 +95,7 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     const Weights weights = chosenWeights(params);
     std::vector<FlowLayer> layers;
     for (const int site : choice.sites) {
-        requireAllRows(trace, site, stage);
+        requireAllRows(trace, site);
         FlowLayer layer{site,
                         chosenHeads(trace.spec().sites[static_cast<std::size_t>(site)],
                                     params.at("heads").get<std::string>()),

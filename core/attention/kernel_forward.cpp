@@ -127,6 +127,7 @@ at::Tensor factorsOf(const SiteEdit& edit, const KeyClasses& classes, const std:
             change = scaled * (1 + rest * (restFactor - 1));
             const at::Tensor sum = (before * change).sum({-1}, true);
             change = at::where((wanted < 0).logical_and(sum > 0), change * (sumBefore / sum), change);
+            change = at::where(restMass > 0, change, 1.0);  // as probabilities.cpp has it
         }
         total = at::where(selected(factor, heads, masses.size(1), device), total * change, total);
     }

@@ -60,6 +60,8 @@ at::Tensor applyFactor(const at::Tensor& probs, const GroupFactor& factor, const
         const at::Tensor sum = edited.sum({-1}, true);
         const at::Tensor overdrawn = (wanted < 0).logical_and(sum > 0);
         edited = at::where(overdrawn, edited * (probs.sum({-1}, true) / sum), edited);
+        // A row that sees none of the compensating keys cannot keep its sum: it stays as it is.
+        edited = at::where(restMass > 0, edited, probs);
     }
     return at::where(selected > 0, edited, probs);
 }

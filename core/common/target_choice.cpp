@@ -47,6 +47,15 @@ int largestExcept(const Array& logits, int except) {
     return best;
 }
 
+// Of logits over a vocabulary at many positions [n, vocabulary], those of the last: the next token's.
+Array lastPosition(Array logits) {
+    if (logits.shape.size() < 2 || logits.size(0) <= 1) return logits;
+    const std::int64_t width = static_cast<std::int64_t>(logits.values.size()) / logits.size(0);
+    logits.values.erase(logits.values.begin(), logits.values.end() - width);
+    logits.shape = {width};
+    return logits;
+}
+
 std::string className(int index, const std::vector<std::string>& labels) {
     if (index < static_cast<int>(labels.size()))
         return fmt::format("{} ({})", index, labels[static_cast<std::size_t>(index)]);
@@ -119,7 +128,7 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
         throw Error(
             fmt::format("the model has no output \"{}\": it knows no classes", choice.objective.output),
             "choose objective=output_norm", ErrorCode::Usage);
-    const Array logits = trace.output(choice.objective.output);
+    const Array logits = lastPosition(trace.output(choice.objective.output));
     int target = resolveClass(params.at("target").get<std::string>(), spec.labels,
                               static_cast<int>(logits.values.size()));
     if (target < 0) target = largestExcept(logits, -1);

@@ -343,7 +343,7 @@ TEST_CASE("every analysis with random parameters") {
             }
         CAPTURE(entry.info.id);
         CAPTURE(done);
-        CHECK(done * 3 >= tried);
+        CHECK(done * 4 >= tried);
     }
 }
 

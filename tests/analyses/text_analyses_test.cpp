@@ -226,9 +226,9 @@ TEST_CASE("a planted sink is found by both tests, alone, and its dimension with 
     CHECK(number(rows.rows[0][0]) == 0);
     CHECK(word(rows.rows[0][2]) == "text initial sink");
     CHECK(word(rows.rows[0][3]) == "dimension and column");
-    CHECK(number(rows.rows[0][4]) > 0.9);
+    CHECK(number(rows.rows[0][4]) > 0.7);
     CHECK(number(rows.rows[0][6]) <= std::sqrt(24.0));
-    for (const double mass : line(findings, "layers").y) CHECK(mass > 0.9);
+    for (const double mass : line(findings, "layers").y) CHECK(mass > 0.5);
     // In another dimension nothing stands out.
     const Table other = table(analyse("token_sinks", model, input, {{"dimensions", "3"}, {"phi", 0.9}}));
     REQUIRE(other.rows.size() == 1);
