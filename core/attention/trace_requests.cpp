@@ -67,6 +67,16 @@ public:
         return explicitly(ExplicitSource{m_op, m_record, m_weights});
     }
 
+    // Single probabilities on a CPU: LibTorch's exponential is the more exact one, and a block costs little.
+    template <typename Kernel, typename Explicit>
+    auto serveBlock(std::int64_t values, Kernel kernel, Explicit explicitly) const {
+        constexpr std::int64_t most = std::int64_t{1} << 22;
+        const at::Tensor& query = m_record.call.query;
+        const bool plain = m_record.hasLogits() && query.defined() && query.is_cpu() && values <= most;
+        if (plain) return explicitly(ExplicitSource{m_op, m_record, m_weights});
+        return serve(kernel, explicitly);
+    }
+
     const SiteRecord& record() const { return m_record; }
     std::int64_t heads() const { return m_heads; }
     std::int64_t queries() const { return m_queries; }
@@ -101,7 +111,10 @@ Array AttentionTrace::probabilities(int site, const Slice& slice, Weights weight
     if (block.heads.empty() || block.queryBegin == block.queryEnd)
         return Array({static_cast<std::int64_t>(block.heads.size()), block.queryEnd - block.queryBegin,
                       block.keyEnd - block.keyBegin});
-    return request.serve(
+    const std::int64_t values = static_cast<std::int64_t>(block.heads.size()) *
+                                (block.queryEnd - block.queryBegin) * (block.keyEnd - block.keyBegin);
+    return request.serveBlock(
+        values,
         [&](const SiteRecord& record, std::string& declined) {
             return kernelBlock(record, block, std::nullopt, declined);
         },
@@ -125,7 +138,9 @@ Array AttentionTrace::rows(int site, const std::vector<int>& chosen, Weights wei
     const Request request(*this, site, weights);
     requireWithin(chosen, request.queries(), "query row");
     if (chosen.empty()) return Array({request.heads(), 0, request.keys()});
-    return request.serve(
+    const auto values = static_cast<std::int64_t>(chosen.size()) * request.heads() * request.keys();
+    return request.serveBlock(
+        values,
         [&](const SiteRecord& record, std::string& declined) { return kernelRows(record, chosen, declined); },
         [&](const ExplicitSource& source) { return explicitRows(source, chosen); });
 }

@@ -41,13 +41,10 @@ std::uint64_t decoderAttention(const StageCost& stage, std::int64_t tokens, std:
     const std::uint64_t turning = bytesOf(tokens * (2 * stage.hidden + 5 * width + 2 * shared), element);
     const std::int64_t repeated = shared < width ? 2 * width : 0;
     const std::uint64_t attending = bytesOf(tokens * (2 * stage.hidden + 3 * width + 2 * shared + repeated), element);
-    // The explicit route: logits in up to 32 MiB, and what becomes of them.
-    constexpr std::int64_t chunk = std::int64_t{32} << 20, maps = 5;
-    const std::int64_t cells = std::min(stage.heads * tokens * tokens * 4, chunk);
-    // The fused one of the CPU: a tile of logits a thread.
+    // The fused routes of the CPU, the kernels' own included: a tile of logits a thread.
     const std::int64_t rows = std::min<std::int64_t>(tokens, tokens >= 768 ? 256 : tokens >= 192 ? 64 : 32);
     const std::int64_t tile = rows * (std::min<std::int64_t>(tokens, 512) + stage.attentionWidth / stage.heads + 2);
-    const std::uint64_t scratch = bytesOf(stage.capped ? maps * cells : at::get_num_threads() * tile * 4, 1);
+    const std::uint64_t scratch = bytesOf(at::get_num_threads() * tile * 4, 1);
     return std::max(turning, attending + scratch);
 }
 
