@@ -34,8 +34,12 @@ struct Expanded {
 };
 
 Expanded expanded(const std::string& text, const LayoutRules& rules, const std::vector<VisionImage>& images) {
-    const std::vector<std::size_t> slots = findAll(text, rules.imageSlot);
     Expanded out;
+    if (rules.scheme == LayoutRules::Scheme::None) {  // the slot, if there is one, is a token of its own
+        out.text = text;
+        return out;
+    }
+    const std::vector<std::size_t> slots = findAll(text, rules.imageSlot);
     std::size_t from = 0;
     for (std::size_t i = 0; i < slots.size(); ++i) {
         out.text += text.substr(from, slots[i] - from);
@@ -95,7 +99,7 @@ std::vector<std::string> VlmPrompts::notices() const {
 
 PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules) const {
     PromptRules places;
-    places.placeholder = rules.scheme == LayoutRules::Scheme::None ? "" : rules.imageSlot;
+    places.placeholder = rules.imageSlot;
     places.images = static_cast<int>(input.images.size());
     places.aroundTemplate = AddSpecial::Yes;
     const std::string& bos = m_reader.tokenizer().bosToken();
@@ -106,6 +110,13 @@ PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules)
         const std::size_t after = last == std::string::npos ? 0 : last + rules.imageSlot.size();
         prompt.text = prompt.text.substr(0, after) + bos + prompt.text.substr(after) + "\n";
         prompt.special = AddSpecial::No;
+    }
+    if (m_raw == RawPrompt::Mllama && !bos.empty() && prompt.text.find(bos) == std::string::npos) {
+        std::size_t after = 0;
+        while (!rules.imageSlot.empty() &&
+               prompt.text.compare(after, rules.imageSlot.size(), rules.imageSlot) == 0)
+            after += rules.imageSlot.size();
+        prompt.text.insert(after, bos);
     }
     return prompt;
 }

@@ -17,6 +17,7 @@ namespace fovea {
 enum class RawPrompt {
     AsGiven,
     Paligemma,  ///< image slots, the beginning-of-text token, the prompt, a line break
+    Mllama,     ///< leading image slots, the beginning-of-text token where the prompt has none, the prompt
 };
 
 /// A prompt with its pictures, ready for the model.

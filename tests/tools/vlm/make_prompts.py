@@ -31,6 +31,8 @@ def main():
     import transformers
     from PIL import Image
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
+    from transformers.models.blip.processing_blip import BlipProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
     from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
@@ -41,6 +43,10 @@ def main():
     from transformers.models.llava.processing_llava import LlavaProcessor
     from transformers.models.llava_next.image_processing_pil_llava_next import LlavaNextImageProcessorPil
     from transformers.models.llava_next.processing_llava_next import LlavaNextProcessor
+    from transformers.models.llava_onevision.image_processing_pil_llava_onevision import LlavaOnevisionImageProcessorPil
+    from transformers.models.llava_onevision.processing_llava_onevision import LlavaOnevisionProcessor
+    from transformers.models.mllama.image_processing_pil_mllama import MllamaImageProcessorPil
+    from transformers.models.mllama.processing_mllama import MllamaProcessor
     from transformers.models.paligemma.processing_paligemma import PaliGemmaProcessor
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
@@ -145,6 +151,20 @@ def main():
             tok = tokenizer(qwen, bos="<bos>", named=qwen_names)
             case(family + suffix, family, make(77), Qwen2VLProcessor(source, tok, None),
                  "w9 " + f" w4 ".join([slot] * len(sizes)) + " w7", pictures(*sizes))
+    for name, sizes in (("mllama-wide", [(80, 30)]), ("mllama-two", [(40, 50), (33, 32)])):
+        source = MllamaImageProcessorPil(size={"height": 32, "width": 32}, max_image_tiles=4, image_mean=[0.5] * 3,
+                                         image_std=[0.5] * 3)
+        tok = tokenizer({"<|image|>": 120, "<|python_tag|>": 112}, bos="<bos>")
+        case(name, "mllama", m.mllama(78), MllamaProcessor(source, tok),
+             " w4 ".join(["<|image|>"] * len(sizes)) + " w9 w7", pictures(*sizes), nested=True)
+    for name, sizes in (("llava_onevision-wide", [(150, 61)]), ("llava_onevision-two", [(40, 50), (33, 32)])):
+        source = LlavaOnevisionImageProcessorPil(**siglip, image_grid_pinpoints=[[32, 32], [32, 64], [64, 32], [64, 64]])
+        tok = tokenizer({"<image>": 100, "<video>": 103}, named={"image_token": "<image>", "video_token": "<video>"})
+        case(name, "llava_onevision", m.llava_onevision(79, image_grid_pinpoints=[[32, 32], [32, 64], [64, 32], [64, 64]]),
+             LlavaOnevisionProcessor(source, tok, None, num_image_tokens=16, vision_feature_select_strategy="full"),
+             "w9 " + " w4 ".join(["<image>"] * len(sizes)) + " w7", pictures(*sizes), nested=True)
+    case("blip", "blip", m.blip(80), BlipProcessor(BlipImageProcessorPil(size={"height": 32, "width": 32}),
+         tokenizer({})), "w9 w7", pictures((61, 40)))
     listing.write_text(json.dumps({"key": key, "cases": cases}, indent=1))
 
 
