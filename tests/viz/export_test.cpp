@@ -121,6 +121,7 @@ TEST_CASE("a cell has the colour that the colour bar gives to its value") {
     Display display;
     display.opacity = 1;
     display.tokenGrid = false;
+    display.blend = Blend::Even;
     display.colormap = "viridis";
     const Finding finding = samples::grid(14, 14, {"p"}, 120, 80);
     const Picture picture = drawn(finding, display);
