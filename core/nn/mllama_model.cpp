@@ -299,7 +299,14 @@ std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user)
     }
     auto input = std::make_shared<LanguageInput>();
     TokenMap map;
-    if (prompt.images.size() == 1) describePicture(map, item, &prompt.images.front());
+    if (prompt.images.size() == 1) {
+        describePicture(map, item, &prompt.images.front());
+    } else {
+        const int grid = static_cast<int>(m_parts.tower.imageSize / m_parts.tower.patches.height);
+        for (const VisionImage& image : prompt.images)
+            map.images.push_back({image.width, image.height, grid * std::max(1, image.tileRows),
+                                  grid * std::max(1, image.tileColumns), {}});
+    }
     map.stages.push_back(promptTokens(m_parts.prompts->reader(), m_parts.decoder.stage, prompt.text, prompt.encoding));
     input->maps.push_back(std::move(map));
     input->black = m_parts.prompts->black();

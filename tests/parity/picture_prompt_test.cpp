@@ -193,6 +193,7 @@ TEST_CASE("every image token of the decoder has the rectangle of the patches tha
         for (std::size_t i = 0; i < c.images.size(); ++i) {
             CHECK(map.images[i].width == c.images[i].width);
             CHECK(map.images[i].height == c.images[i].height);
+            if (c.family == "mllama" || c.family == "blip") continue;  // the text reads the tower's states by cross-attention
             // Every pixel that a model reads is read by some token: count them.
             std::vector<bool> read(static_cast<std::size_t>(c.images[i].width * c.images[i].height));
             for (const Token& token : map.stage("text").tokens) {
@@ -206,7 +207,7 @@ TEST_CASE("every image token of the decoder has the rectangle of the patches tha
             whole += static_cast<double>(read.size());
             for (const Rect& rect : map.images[i].unread) covered += rect.width * rect.height;
         }
-        CHECK(covered >= 0.98 * whole);
+        if (whole > 0) CHECK(covered >= 0.98 * whole);
     }
 }
 
