@@ -158,6 +158,7 @@ class Analyse(CliTest):
         values = np.array(finding["data"]["values"], np.float32).reshape(-1, finding["data"]["rows"], finding["data"]["columns"])
         for name in ("x.json", "x.npz", "x.safetensors", "x.csv"):
             self.assertEqual(self.ok(*self.BASE, "-o", name).out, "")
+        self.assertTrue(document.pop("routes"))  # of this run, not of the numbers
         self.assertEqual(json.loads((self.folder / "x.json").read_text()), document)
         np.testing.assert_array_equal(np.load(self.folder / "x.npz")[finding["name"]], values)
         np.testing.assert_array_equal(read_safetensors(self.folder / "x.safetensors")[0][finding["name"]], values)
@@ -177,6 +178,9 @@ class Analyse(CliTest):
     def test_every_analysis_with_its_defaults(self):
         for entry in self.ok("list", "analyses", "--json").json()["analyses"]:
             with self.subTest(entry["id"]):
+                if entry["id"] in ("logit_lens", "next_token", "pixel_rollout"):  # of models with a text side
+                    self.fails(2, "analyse", "demo:vit", "--image", "scene:7", "--analysis", entry["id"])
+                    continue
                 cheap = [f"--param={p['name']}=2" for p in entry["params"] if p["name"] in ("samples", "steps")]
                 document = self.ok("analyse", "demo:vit", "--image", "scene:7", "--analysis", entry["id"], *cheap).json()
                 self.assertTrue(document["items"][0]["findings"])
