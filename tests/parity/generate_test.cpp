@@ -75,7 +75,7 @@ void checkAgainstOneRun(const Model& model, const ModelInput& input, const Gener
     REQUIRE(answer.trace->sites() == whole->sites());
     REQUIRE(answer.trace->tokens().stage("text").size() == whole->tokens().stage("text").size());
     for (const int site : whole->sites()) {
-        CHECK(apartAtEnd(answer.trace->probabilities(site), whole->probabilities(site), 1) < (edits.empty() ? 2e-6 : 3e-6));
+        CHECK(apartAtEnd(answer.trace->probabilities(site), whole->probabilities(site), 1) < (edits.empty() ? 1e-6 : 3e-6));
         CHECK(apartAtEnd(answer.trace->logSumExp(site), whole->logSumExp(site), 1) < 1e-5);
         CHECK(answer.trace->queryTokens(site).back() == whole->queryTokens(site).back());
         CHECK(answer.trace->keyTokens(site) == whole->keyTokens(site));
