@@ -24,7 +24,7 @@ std::int64_t groupOf(const AttentionCall& call) { return call.query.size(1) / ca
 // kept.
 SiteRecord::Lookup lookupFor(const AttentionCall& call, std::int64_t rows) {
     return call.query.is_cuda() || 2 * rows >= call.query.size(2) ? SiteRecord::Lookup::Compute
-                                                                  : SiteRecord::Lookup::Kept;
+                                                                  : SiteRecord::Lookup::None;
 }
 
 // A part of a record with its log-sum-exp; empty when computing that showed that the logits are not finite.
@@ -425,7 +425,9 @@ std::string SiteRecord::kernelsDecline(const AttentionOperator& op, Weights weig
 
 at::Tensor SiteRecord::kernelLse(Lookup wanted) const {
     const std::lock_guard lock(m_mutex);
-    if (m_kernelLse.defined() || wanted == Lookup::Kept) return m_kernelLse;
+    // What an earlier request has left behind must not change this one's bits.
+    if (wanted == Lookup::None) return {};
+    if (m_kernelLse.defined()) return m_kernelLse;
     return m_kernelLse = computeKernelLse();
 }
 

@@ -87,7 +87,7 @@ std::optional<SiteStatistics> kernelStatistics(const SiteRecord& record, const S
     std::vector<std::int32_t> topk(out.topkIndex.values.size());
     // On CUDA the log-sum-exp also tells whether the logits are finite.
     const at::Tensor lse =
-        record.kernelLse(device.is_cpu() ? SiteRecord::Lookup::Kept : SiteRecord::Lookup::Compute);
+        record.kernelLse(device.is_cpu() ? SiteRecord::Lookup::None : SiteRecord::Lookup::Compute);
     if (!lse.defined() && !device.is_cpu()) {
         declined = "logits that are not finite";
         return std::nullopt;

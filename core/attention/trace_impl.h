@@ -39,9 +39,9 @@ struct SiteRecord {
     /// once.
     std::string kernelsDecline(const AttentionOperator& op, Weights weights) const;
     /// Log-sum-exp by the kernels, fp32 [heads, query] on the device of Q; computed once, then kept. Undefined
-    /// when `wanted` is Lookup::Kept and there is none yet, or when the logits are not finite, which
+    /// for Lookup::None (rows then get theirs in passing), and when the logits are not finite, which
     /// kernelsDecline then says.
-    enum class Lookup { Kept, Compute };
+    enum class Lookup { None, Compute };
     at::Tensor kernelLse(Lookup wanted) const;
 
 private:
