@@ -248,6 +248,8 @@ cudaError_t launchMmaOf(FastMode mode, const FastPass& pass, cudaStream_t stream
             return launchMmaOf<Element, FastMode::StatsArgmax>(pass, stream);
         case FastMode::Weighted:
             return launchMmaOf<Element, FastMode::Weighted>(pass, stream);
+        case FastMode::Shares:
+            break;  // of the wgmma pass alone
     }
     return cudaErrorInvalidValue;
 }
