@@ -69,9 +69,9 @@ void MainWindow::buildCentre() {
     m_banner = new ErrorBanner(centre);
     m_views = new ViewArea(m_service.offer(), centre);
     m_answer = new AnswerPanel(centre);
-    m_answerSteps = new TimelineBar(tr("Answer token"), centre);
     m_timeline = new TimelineBar(tr("Picture"), centre);
     m_fixations = new TimelineBar(tr("Fixation"), centre);
+    m_answerSteps = new TimelineBar(tr("Answer token"), centre);
     column->addWidget(m_banner);
     column->addWidget(m_views, 1);
     column->addWidget(m_answer);
