@@ -1,13 +1,13 @@
 // Regularised attention flow with head weights (VL-SAM, arXiv:2410.05963; sinks reference §4 B-D).
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "common/attention_chain.h"
 #include "common/attention_flow.h"
 #include "common/attention_maps.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
+#include "fovea/trace_requests.h"
 
 namespace fovea {
 namespace {
@@ -42,31 +42,21 @@ void requireAllRows(const AttentionTrace& trace, int site) {
                 "record the whole prompt", ErrorCode::Usage);
 }
 
-// v^T S' with S' = mean over the heads of W_h A_h, from blocks of rows.
+// v^T S' with S' = mean over the heads of W_h A_h, head by head as a product: no map exists.
 std::vector<double> throughLayer(const AttentionTrace& trace, const FlowLayer& layer, Weights weights,
                                  const std::vector<double>& v) {
-    const std::vector<int>& tokens = trace.queryTokens(layer.site);
-    const auto flowAt = [&](int position) {
-        return v[static_cast<std::size_t>(tokens[static_cast<std::size_t>(position)])];
-    };
-    std::vector<int> rows;
-    for (int position = 0; position < static_cast<int>(tokens.size()); ++position)
-        if (flowAt(position) != 0) rows.push_back(position);
-    std::vector<double> out(v.size(), 0.0);
-    const int allHeads = trace.spec().sites[static_cast<std::size_t>(layer.site)].heads;
-    forRuns(rows, blockLength(allHeads, trace.keys(layer.site)), [&](int begin, int end) {
-        const Array block =
-            trace.probabilities(layer.site, {.queryBegin = begin, .queryEnd = end}, weights);
-        for (std::size_t h = 0; h < layer.heads.size(); ++h)
-            for (int row = begin; row < end; ++row) {
-                const double scale = flowAt(row) * layer.weights[h] / static_cast<double>(layer.heads.size());
-                for (std::size_t key = 0; key < tokens.size(); ++key)
-                    out[static_cast<std::size_t>(tokens[key])] +=
-                        scale * static_cast<double>(block.at(layer.heads[h], row - begin,
-                                                             static_cast<std::int64_t>(key)));
-            }
+    return throughSite(trace, layer.site, v, [&](const std::vector<double>& here) {
+        Array rows({static_cast<std::int64_t>(here.size()), 1});
+        rows.values.assign(here.begin(), here.end());
+        std::vector<double> out(here.size(), 0.0);
+        for (std::size_t h = 0; h < layer.heads.size(); ++h) {
+            const Array part = collect(trace, layer.site, rows, {layer.heads[h]}, weights);
+            const double weight = layer.weights[h] / static_cast<double>(layer.heads.size());
+            for (std::size_t key = 0; key < out.size(); ++key)
+                out[key] += weight * static_cast<double>(part.values[key]);
+        }
+        return out;
     });
-    return out;
 }
 
 FlowRamp rampOf(const std::string& name) {
