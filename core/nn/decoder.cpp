@@ -67,7 +67,6 @@ StageCost Decoder::cost() const {
     cost.keyValueWidth = static_cast<std::int64_t>(m_spec.keyValueHeads) * m_spec.headDim;
     cost.mlpWidth = (m_spec.mlp == MlpKind::Plain ? 1 : 2) * m_spec.intermediate;
     cost.layers = layers();
-    cost.capped = m_spec.softcap > 0;
     cost.vocabulary = hasHead() ? m_spec.vocabulary : 0;
     return cost;
 }

@@ -1,5 +1,7 @@
 #include "nn/input_tensors.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fovea/error.h"
@@ -69,6 +71,14 @@ TensorItem readPromptTensors(const std::filesystem::path& file, const std::vecto
         item[info.name] = valuesOf(*store, info.name);
     }
     return item;
+}
+
+void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit) {
+    const auto low = values.min().item<std::int64_t>();
+    const auto high = values.max().item<std::int64_t>();
+    if (low < 0 || high >= limit)
+        throw Error(
+            fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
 }
 
 std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,

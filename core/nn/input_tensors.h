@@ -31,4 +31,7 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
 /// checks of readInputTensors, input_ids and attention_mask must have a batch of 1.
 TensorItem readPromptTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted);
 
+/// Throws Error (Input) naming the tensor unless its whole numbers are from 0 to below `limit`.
+void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit);
+
 }  // namespace fovea

@@ -18,12 +18,6 @@
 namespace fovea {
 namespace {
 
-void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit) {
-    const auto low = values.min().item<std::int64_t>(), high = values.max().item<std::int64_t>();
-    if (low < 0 || high >= limit)
-        throw Error(fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
-}
-
 const at::Tensor* find(const TensorItem& item, const char* name) {
     const auto found = item.find(name);
     return found == item.end() ? nullptr : &found->second;

@@ -3,23 +3,10 @@
 #include <fmt/format.h>
 
 #include "fovea/error.h"
+#include "text/utf8.h"
 
 namespace fovea {
 namespace {
-
-// Whether bytes are whole characters of UTF-8: a token may end in the middle of one.
-bool isWhole(std::string_view text) {
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const auto lead = static_cast<unsigned char>(text[i]);
-        const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 && lead < 0xF8 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC2 ? 2 : 0;
-        if (length == 0 || lead >= 0xF8 || i + length > text.size()) return false;
-        for (std::size_t k = 1; k < length; ++k)
-            if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return false;
-        i += length;
-    }
-    return true;
-}
 
 int countOf(const std::string& text, const std::string& part) {
     int count = 0;
@@ -143,7 +130,8 @@ StageTokens promptTokens(const PromptReader& reader, const std::string& stage, c
         token.kind = encoding.special[i] ? TokenKind::Special : TokenKind::Text;
         const ByteSpan span = encoding.spans[i];
         const std::string piece = text.substr(span.begin, span.end - span.begin);
-        token.text = piece.empty() || encoding.special[i] || !isWhole(piece) ? reader.shown(encoding.ids[i]) : piece;
+        // A token may end in the middle of a character.
+        token.text = piece.empty() || encoding.special[i] || !text::isUtf8(piece) ? reader.shown(encoding.ids[i]) : piece;
         tokens.tokens.push_back(std::move(token));
     }
     return tokens;

@@ -15,17 +15,6 @@
 #include "nn/vision_transformer.h"
 
 namespace fovea {
-namespace {
-
-void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit) {
-    const auto low = values.min().item<std::int64_t>();
-    const auto high = values.max().item<std::int64_t>();
-    if (low < 0 || high >= limit)
-        throw Error(
-            fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
-}
-
-}  // namespace
 
 void TextTransformer::describe(ModelSpec& model) {
     StageSpec stage;

@@ -25,7 +25,6 @@ struct StageCost {
     std::int64_t biases = 0;  ///< distinct biases [heads, tokens, tokens] added to the logits: 0, 1 or layers
     std::int64_t keyValueWidth = 0;  ///< key-value heads * head_dim; 0: as attentionWidth
     std::int64_t vocabulary = 0;     ///< columns of the head over the vocabulary; 0: none
-    bool capped = false;             ///< logits are soft-capped: no fused route takes them
 };
 
 /// What families share: identity, weights, device and memory estimates. A family says which weights it has
