@@ -76,7 +76,7 @@ Table weightTable(const AttentionTrace& trace, const std::vector<FlowLayer>& lay
     return table;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeAttentionFlow(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -137,7 +137,7 @@ void add_attention_flow(AnalysisCatalog& catalog) {
             .help = "weight heads by the mean of their rows' largest weights"},
            layersParam("all"), headsParam(), stageParam(), pictureParam(), weightsParam("effective")}},
          needsOfSites,
-         compute});
+         computeAttentionFlow});
 }
 
 }  // namespace fovea

@@ -42,7 +42,7 @@ std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>&
     return fmt::format("{:.1f} % of the attention is on tokens without a place in the picture", 100 * mass);
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const ModelSpec& spec = trace.spec();
     const SiteChoice choice = chosenSites(spec, params);
@@ -81,7 +81,7 @@ void add_attention_from(AnalysisCatalog& catalog) {
                    pictureParam(),
                    weightsParam("effective")}},
                  needsOfSites,
-                 compute});
+                 computeAttentionFrom});
 }
 
 }  // namespace fovea

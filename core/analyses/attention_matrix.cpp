@@ -115,7 +115,7 @@ SiteChoice oneSite(const ModelSpec& spec, const nlohmann::json& params) {
     return choice;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeAttentionMatrix(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     context.job().progress(0, "attention_matrix");
     const SiteChoice choice = oneSite(trace.spec(), params);
@@ -146,7 +146,7 @@ void add_attention_matrix(AnalysisCatalog& catalog) {
              oneSite(spec, params);
              return needsOfSites(spec, params);
          },
-         compute});
+         computeAttentionMatrix});
 }
 
 }  // namespace fovea

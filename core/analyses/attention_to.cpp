@@ -13,7 +13,7 @@ std::string keysName(const StageTokens& stage, const std::vector<int>& tokens) {
     return fmt::format("{} tokens together", tokens.size());
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeAttentionTo(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const ModelSpec& spec = trace.spec();
     const SiteChoice choice = chosenSites(spec, params);
@@ -61,7 +61,7 @@ void add_attention_to(AnalysisCatalog& catalog) {
                    pictureParam(),
                    weightsParam("effective")}},
                  needsOfSites,
-                 compute});
+                 computeAttentionTo});
 }
 
 }  // namespace fovea

@@ -82,7 +82,7 @@ Table tableOf(const std::vector<Reader>& readers, const StageTokens& stage, doub
     return table;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const TokenMap& map = trace.tokens();
@@ -151,7 +151,7 @@ void add_box_readers(AnalysisCatalog& catalog) {
                     .help = "tokens that may read it: auto (the answer, else the text), answer, text, 5, ..."},
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
                  needsOfSites,
-                 compute});
+                 computeBoxReaders});
 }
 
 }  // namespace fovea

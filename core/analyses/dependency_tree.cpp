@@ -149,7 +149,7 @@ Table tableOf(const Tree& tree, const StageTokens& stage) {
     return table;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeDependencyTree(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -206,7 +206,7 @@ void add_dependency_tree(AnalysisCatalog& catalog) {
            stageParam(),
            weightsParam("effective")}},
          needsOfSites,
-         compute});
+         computeDependencyTree});
 }
 
 }  // namespace fovea

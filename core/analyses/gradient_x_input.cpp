@@ -8,7 +8,7 @@
 namespace fovea {
 namespace {
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeGradientXInput(AnalysisContext& context, const nlohmann::json& params) {
     context.job().progress(0, "gradient x input");
     const TargetChoice target = chosenTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
@@ -39,7 +39,7 @@ void add_gradient_x_input(AnalysisCatalog& catalog) {
                   "arXiv:1605.01713).",
                   params},
                  needsOfTarget,
-                 compute});
+                 computeGradientXInput});
 }
 
 }  // namespace fovea

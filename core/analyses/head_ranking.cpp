@@ -58,7 +58,7 @@ std::vector<RankedHead> rankedHeads(const AttentionTrace& trace, const SiteChoic
     return heads;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeHeadRanking(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const QueryChoice queries =
@@ -96,7 +96,7 @@ void add_head_ranking(AnalysisCatalog& catalog) {
                     .help = "tokens that are looked at: patches (all image tokens), image:0, text, 3-7, ..."},
                    layersParam("all"), stageParam(), weightsParam("effective")}},
                  needsOfSites,
-                 compute});
+                 computeHeadRanking});
 }
 
 }  // namespace fovea

@@ -170,7 +170,7 @@ Series curveOf(const std::vector<HeadRow>& rows, std::size_t which) {
     return series;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeHeadStatistics(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     std::vector<HeadRow> rows;
@@ -221,7 +221,7 @@ void add_head_statistics(AnalysisCatalog& catalog) {
                     .minimum = 0,
                     .maximum = 2048}}},
                  needsOfSites,
-                 compute});
+                 computeHeadStatistics});
 }
 
 }  // namespace fovea

@@ -4,7 +4,7 @@
 namespace fovea {
 namespace {
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeInputGradient(AnalysisContext& context, const nlohmann::json& params) {
     context.job().progress(0, "input gradient");
     const TargetChoice target = chosenTarget(context, params);
     const RunResult result = gradientRun(context, target.objective, {});
@@ -23,7 +23,7 @@ void add_input_gradient(AnalysisCatalog& catalog) {
           "arXiv:1312.6034).",
           params},
          needsOfTarget,
-         compute});
+         computeInputGradient});
 }
 
 }  // namespace fovea

@@ -42,7 +42,7 @@ double objectiveAtBaseline(AnalysisContext& context, const Objective& objective,
     return context.run(spec).objective;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeIntegratedGradients(AnalysisContext& context, const nlohmann::json& params) {
     const TargetChoice target = chosenTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
     const RunResult plain = gradientRun(context, target.objective, {});
@@ -89,7 +89,7 @@ void add_integrated_gradients(AnalysisCatalog& catalog) {
                   "2017, arXiv:1703.01365).",
                   params},
                  needsOfTarget,
-                 compute});
+                 computeIntegratedGradients});
 }
 
 }  // namespace fovea

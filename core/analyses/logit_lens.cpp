@@ -39,7 +39,7 @@ Array streamAt(const AttentionTrace& trace, int boundary, const std::vector<int>
     return rows;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeLogitLens(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const StageTokens& stage = trace.tokens().stage(kStage);
     const std::vector<int> positions = chosenPositions(params.at("tokens").get<std::string>(), trace.tokens());
@@ -102,7 +102,7 @@ void add_logit_lens(AnalysisCatalog& catalog) {
                      needs.capture.hidden = true;
                      return needs;
                  },
-                 compute});
+                 computeLogitLens});
 }
 
 }  // namespace fovea

@@ -73,7 +73,7 @@ Table emptyTable(bool edited) {
     return table;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeNextToken(AnalysisContext& context, const nlohmann::json& params) {
     const Generation* answer = context.answer();
     const Steps now = stepsOf(context.trace(), answer);
     context.job().progress(0, "next_token");
@@ -131,7 +131,7 @@ void add_next_token(AnalysisCatalog& catalog) {
                      needs.capture.output = needs.capture.allLogits = true;
                      return needs;
                  },
-                 compute});
+                 computeNextToken});
 }
 
 }  // namespace fovea

@@ -181,7 +181,7 @@ std::vector<double> sidesOf(const StageTokens& text) {
     return sides;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const StageTokens& text = trace.tokens().stage(kText);
     const SiteChoice textSites = sitesOf(trace.spec(), kText), visionSites = sitesOf(trace.spec(), kVision);
@@ -252,7 +252,7 @@ void add_pixel_rollout(AnalysisCatalog& catalog) {
                     .maximum = 0.999},
                    pictureParam(), weightsParam("effective")}},
                  needs,
-                 compute});
+                 computePixelRollout});
 }
 
 }  // namespace fovea

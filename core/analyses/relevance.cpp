@@ -34,7 +34,7 @@ std::shared_ptr<const AttentionTrace> gradientTrace(AnalysisContext& context, co
     return context.run(spec).trace;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeRelevance(AnalysisContext& context, const nlohmann::json& params) {
     context.job().progress(0, "relevance");
     const TargetChoice target = chosenTarget(context, params);
     const ModelSpec& spec = context.model().spec();
@@ -102,7 +102,7 @@ void add_relevance(AnalysisCatalog& catalog) {
                      allLayers(spec, given);
                      return needsOfTarget(spec, given);
                  },
-                 compute});
+                 computeRelevance});
 }
 
 }  // namespace fovea

@@ -26,7 +26,7 @@ SiteChoice layersFrom(const ModelSpec& spec, const nlohmann::json& params) {
     return choice;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeRollout(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = layersFrom(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -96,7 +96,7 @@ void add_rollout(AnalysisCatalog& catalog) {
              needs.capture.sites = addressesOf(spec, layersFrom(spec, params).sites);
              return needs;
          },
-         compute});
+         computeRollout});
 }
 
 }  // namespace fovea

@@ -130,7 +130,7 @@ Table tableOf(const Path& path) {
     return table;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeScanpath(AnalysisContext& context, const nlohmann::json& params) {
     const MapSource source = sourceOf(params);
     const Grid grid = gridOf(source.entry.compute(context, source.params), source.entry.info.id);
     const std::string stageName = chosenStage(context.model().spec(), source.params);
@@ -154,7 +154,7 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     return {{"path", title, "px", note, path}, {"table", title, "", note, tableOf(path)}};
 }
 
-std::vector<ParamSpec> params() {
+std::vector<ParamSpec> scanpathParams() {
     const auto number = [](std::string name, double value, double low, double high, std::string help,
                            std::string unit = {}) {
         return ParamSpec{.name = std::move(name),
@@ -223,12 +223,12 @@ void add_scanpath(AnalysisCatalog& catalog) {
                   "Winner-take-all with inhibition of return over another analysis's map (Itti, Koch and "
                   "Niebur 1998), "
                   "or a random walk with a seed.",
-                  params()},
+                  scanpathParams()},
                  [](const ModelSpec& spec, const nlohmann::json& given) {
                      const MapSource source = sourceOf(given);
                      return source.entry.needs(spec, source.params);
                  },
-                 compute});
+                 computeScanpath});
 }
 
 }  // namespace fovea

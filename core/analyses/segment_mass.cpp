@@ -72,7 +72,7 @@ Series curvesOf(const std::vector<HeadMass>& rows, const std::vector<Segment>& s
     return series;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const std::vector<Segment> segments = segmentsOf(trace.tokens().stage(choice.stage));
@@ -102,7 +102,7 @@ void add_segment_mass(AnalysisCatalog& catalog) {
                                 "an index, ..."),
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
                  needsOfSites,
-                 compute});
+                 computeSegmentMass});
 }
 
 }  // namespace fovea

@@ -254,7 +254,7 @@ std::string ruleNote(const Sinks& sinks, const StageTokens& stage, const nlohman
     return note;
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeSinks(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -282,7 +282,7 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     return findings;
 }
 
-std::vector<ParamSpec> params() {
+std::vector<ParamSpec> sinksParams() {
     std::vector<ParamSpec> list = {layersParam("all"), headsParam()};
     for (ParamSpec& spec : sinkParams()) list.push_back(std::move(spec));
     list.push_back({.name = "min_rate",
@@ -314,13 +314,13 @@ void add_sinks(AnalysisCatalog& catalog) {
                   "Tokens that attract much attention whatever they show: incoming mass, sink rate, "
                   "value-weighted mass, "
                   "norm (arXiv:2406.15765, arXiv:2309.16588).",
-                  params()},
+                  sinksParams()},
                  [](const ModelSpec& spec, const nlohmann::json& given) {
                      Needs needs = needsOfSites(spec, given);
                      needs.capture.hidden = given.at("norms").get<bool>();
                      return needs;
                  },
-                 compute});
+                 computeSinks});
 }
 
 }  // namespace fovea

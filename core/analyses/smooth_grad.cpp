@@ -34,7 +34,7 @@ private:
     std::vector<double> m_mean, m_deviation;
 };
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeSmoothGrad(AnalysisContext& context, const nlohmann::json& params) {
     const TargetChoice target = chosenTarget(context, params);
     const RunResult plain = gradientRun(context, target.objective, {});
     const auto [low, high] =
@@ -96,7 +96,7 @@ void add_smooth_grad(AnalysisCatalog& catalog) {
           "Input gradients averaged over noisy copies of the input (Smilkov et al. 2017, arXiv:1706.03825).",
           params},
          needsOfTarget,
-         compute});
+         computeSmoothGrad});
 }
 
 }  // namespace fovea

@@ -197,7 +197,7 @@ std::string noteOf(const Measurement& measured, const nlohmann::json& params, in
                               fmt::join(measured.dimensions, ", "), measured.limit);
 }
 
-std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& params) {
+std::vector<Finding> computeTokenSinks(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -223,7 +223,7 @@ std::vector<Finding> compute(AnalysisContext& context, const nlohmann::json& par
     return findings;
 }
 
-std::vector<ParamSpec> params() {
+std::vector<ParamSpec> tokenSinksParams() {
     std::vector<ParamSpec> list = {
         {.name = "dimensions",
          .type = ParamType::Text,
@@ -254,13 +254,13 @@ void add_token_sinks(AnalysisCatalog& catalog) {
     catalog.add({{"token_sinks", "Text and visual sinks",
                   "Sinks by kind: VAR's test of the residual stream (arXiv:2503.03321) and the column test, with their "
                   "mass in every layer.",
-                  params()},
+                  tokenSinksParams()},
                  [](const ModelSpec& spec, const nlohmann::json& given) {
                      Needs needs = needsOfSites(spec, given);
                      needs.capture.hidden = true;
                      return needs;
                  },
-                 compute});
+                 computeTokenSinks});
 }
 
 }  // namespace fovea

@@ -4,7 +4,7 @@
 namespace fovea {
 namespace {
 
-void compile(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
+void compileKnockOutKeys(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
     const SiteChoice choice = chosenSites(context.spec, params);
     GroupFactor factor;
     factor.queries = editedQueries(context, choice.stage, params);
@@ -36,7 +36,7 @@ void add_knock_out_keys(InterventionCatalog& catalog) {
                    headsParam("heads that are edited"),
                    editedQueriesParam(),
                    stageParam()}},
-                 compile});
+                 compileKnockOutKeys});
 }
 
 }  // namespace fovea

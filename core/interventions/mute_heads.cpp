@@ -4,7 +4,7 @@
 namespace fovea {
 namespace {
 
-void compile(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
+void compileMuteHeads(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
     const SiteChoice choice = chosenSites(context.spec, params);
     for (const int index : choice.sites) {
         const AttentionSite& site = context.spec.sites[static_cast<std::size_t>(index)];
@@ -32,7 +32,7 @@ void add_mute_heads(InterventionCatalog& catalog) {
             .minimum = 0,
             .maximum = 100},
            stageParam()}},
-         compile});
+         compileMuteHeads});
 }
 
 }  // namespace fovea

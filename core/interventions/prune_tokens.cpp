@@ -65,7 +65,7 @@ std::vector<int> tokensToDrop(const InterventionContext& context, const std::str
     return order;
 }
 
-void compile(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
+void compilePruneTokens(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
     const std::string stage = chosenStage(context.spec, params);
     TokenPrune prune{stage, firstLayer(context.spec, stage, params), {}};
     prune.dropped = tokensToDrop(context, stage, prune.block, params);
@@ -114,7 +114,7 @@ void add_prune_tokens(InterventionCatalog& catalog) {
             .help = "tokens to drop when by is chosen; prefix tokens only when named here"},
            queries,
            stageParam()}},
-         compile});
+         compilePruneTokens});
 }
 
 }  // namespace fovea

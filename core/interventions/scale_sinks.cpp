@@ -24,7 +24,7 @@ std::vector<int> sinksOfHead(const AttentionTrace& trace, int site, const Array&
     return tokens;
 }
 
-void compile(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
+void compileScaleSinks(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
     const SiteChoice choice = chosenSites(context.spec, params);
     const SinkRule rule = chosenSinkRule(params);
     const std::vector<int> spared =
@@ -76,7 +76,7 @@ void add_scale_sinks(InterventionCatalog& catalog) {
                   "other tokens "
                   "(ACT, arXiv:2406.15765).",
                   params},
-                 compile});
+                 compileScaleSinks});
 }
 
 }  // namespace fovea

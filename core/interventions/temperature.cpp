@@ -4,7 +4,7 @@
 namespace fovea {
 namespace {
 
-void compile(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
+void compileTemperature(const InterventionContext& context, const nlohmann::json& params, EditPlan& plan) {
     const SiteChoice choice = chosenSites(context.spec, params);
     for (const int index : choice.sites) {
         const AttentionSite& site = context.spec.sites[static_cast<std::size_t>(index)];
@@ -28,7 +28,7 @@ void add_temperature(InterventionCatalog& catalog) {
                    layersParam("all", "layers that are edited"),
                    headsParam("heads that are edited"),
                    stageParam()}},
-                 compile});
+                 compileTemperature});
 }
 
 }  // namespace fovea

@@ -8,7 +8,7 @@
 namespace fovea {
 namespace {
 
-constexpr std::size_t kMaxValues = 4'000'000;
+constexpr std::size_t kMaxPickledValues = 4'000'000;
 constexpr std::size_t kMaxItems = 16'000'000;
 constexpr std::uint64_t kMaxOperations = 64'000'000;
 constexpr std::size_t kMaxGlobalBytes = 200;
@@ -64,8 +64,8 @@ void Unpickler::fail(const std::string& what) const {
 }
 
 Unpickler::Id Unpickler::add(Value value) {
-    if (m_values.size() >= kMaxValues)
-        fail("expected at most " + std::to_string(kMaxValues) + " pickled values, found more");
+    if (m_values.size() >= kMaxPickledValues)
+        fail("expected at most " + std::to_string(kMaxPickledValues) + " pickled values, found more");
     m_values.push_back(value);
     return static_cast<Id>(m_values.size() - 1);
 }
@@ -76,8 +76,8 @@ Unpickler::Id Unpickler::addList(Kind kind, std::vector<Id> items) {
 }
 
 void Unpickler::push(Id id) {
-    if (m_stack.size() >= kMaxValues)
-        fail("expected a pickle stack of at most " + std::to_string(kMaxValues));
+    if (m_stack.size() >= kMaxPickledValues)
+        fail("expected a pickle stack of at most " + std::to_string(kMaxPickledValues));
     m_stack.push_back(id);
 }
 
@@ -120,7 +120,7 @@ void Unpickler::extend(std::span<const Id> items, Kind kind) {
 }
 
 void Unpickler::memoize(std::uint64_t slot) {
-    if (m_memo.size() >= kMaxValues) fail("expected at most " + std::to_string(kMaxValues) + " memo entries");
+    if (m_memo.size() >= kMaxPickledValues) fail("expected at most " + std::to_string(kMaxPickledValues) + " memo entries");
     m_memo[slot] = top();
 }
 
@@ -273,7 +273,7 @@ bool Unpickler::step(ByteReader& reader) {
             return false;  // STOP
         case '(':
             m_marks.push_back(m_stack.size());
-            if (m_marks.size() > kMaxValues) fail("too many marks");
+            if (m_marks.size() > kMaxPickledValues) fail("too many marks");
             break;
         case 'N':
             push(add({Kind::None, 0, 0, {}}));

@@ -23,15 +23,15 @@ at::Tensor splitHeads(const at::Tensor& x, std::int64_t heads, std::int64_t dim)
     return x.view({x.size(0), x.size(1), heads, dim}).transpose(1, 2);
 }
 
-std::string tapName(const std::string& stage, int block, const char* what) {
-    return stage + "." + std::to_string(block) + "." + what;
-}
-
 at::Tensor scaled(const at::Tensor& x, const at::Tensor& scale) {
     return scale.defined() ? at::mul(x, scale) : x;
 }
 
 }  // namespace
+
+std::string tapName(const std::string& stage, int block, const char* what) {
+    return stage + "." + std::to_string(block) + "." + what;
+}
 
 std::string blockPath(const std::string& pattern, int block) {
     const auto at = pattern.find("{i}");

@@ -39,6 +39,9 @@ enum class HeadNormAxis {
     All,   ///< all heads together (InternVL)
 };
 
+/// What a value of a block is recorded as: "stage.block.what" (ModelSpec::taps).
+std::string tapName(const std::string& stage, int block, const char* what);
+
 /// A stack of pre-norm transformer blocks: x += s1 Attention(norm1 x); x += s2 Mlp(norm2 x).
 struct BlockStackSpec {
     std::string stage = "vision";

@@ -23,13 +23,6 @@
 #include "nn/transformer_model.h"
 
 namespace fovea {
-namespace {
-
-std::string tapName(const std::string& stage, int block, const char* what) {
-    return stage + "." + std::to_string(block) + "." + what;
-}
-
-}  // namespace
 
 struct Decoder::Shared {
     const DecoderPass& pass;

@@ -119,7 +119,7 @@ void nmt(AlignedText& text) {
     rewrite(text, changed);
 }
 
-std::unique_ptr<Normalizer> makeSingle(const JsonNode& node) {
+std::unique_ptr<Normalizer> makeOneNormalizer(const JsonNode& node) {
     const std::string& type = node.at("type").text();
     const auto characters = [](CharacterNormalizer::Change change) {
         return std::make_unique<CharacterNormalizer>(change);
@@ -175,7 +175,7 @@ std::vector<JsonNode> flatSequence(const JsonNode& node, std::string_view listKe
 
 std::unique_ptr<Normalizer> makeNormalizer(const JsonNode& node) {
     std::vector<std::unique_ptr<Normalizer>> members;
-    for (const JsonNode& part : flatSequence(node, "normalizers")) members.push_back(makeSingle(part));
+    for (const JsonNode& part : flatSequence(node, "normalizers")) members.push_back(makeOneNormalizer(part));
     if (members.size() == 1) return std::move(members.front());
     return std::make_unique<NormalizerSequence>(std::move(members));
 }

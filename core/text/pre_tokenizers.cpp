@@ -141,7 +141,7 @@ std::unique_ptr<PreTokenizer> makeBert() {
     return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 
-std::unique_ptr<PreTokenizer> makeSingle(const JsonNode& node) {
+std::unique_ptr<PreTokenizer> makeOnePreTokenizer(const JsonNode& node) {
     const std::string& type = node.at("type").text();
     const auto characters = [](bool (*fits)(char32_t), SplitBehavior behavior) {
         return std::make_unique<CharacterPreTokenizer>(fits, behavior);
@@ -167,7 +167,7 @@ std::unique_ptr<PreTokenizer> makeSingle(const JsonNode& node) {
 
 std::unique_ptr<PreTokenizer> makePreTokenizer(const JsonNode& node) {
     std::vector<std::unique_ptr<PreTokenizer>> members;
-    for (const JsonNode& part : flatSequence(node, "pretokenizers")) members.push_back(makeSingle(part));
+    for (const JsonNode& part : flatSequence(node, "pretokenizers")) members.push_back(makeOnePreTokenizer(part));
     if (members.size() == 1) return std::move(members.front());
     return std::make_unique<PreTokenizerSequence>(std::move(members));
 }

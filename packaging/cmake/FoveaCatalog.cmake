@@ -29,4 +29,5 @@ void addAll_@kind@([[maybe_unused]] @type@& catalog) {
   target_sources(${target} PRIVATE ${files} "${generated}")
   # The generated table and torch-free entries compile without the precompiled torch header.
   set_source_files_properties("${generated}" PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
+  set_source_files_properties("${generated}" PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 endfunction()

@@ -159,7 +159,7 @@ void addLine(Figure& figure, const Series::Line& line, std::size_t index, const 
     for (Mark& mark : markers) figure.add("marks", std::move(mark));
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintChart(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "chart");
     const Series& series = std::get<Series>(in.finding.data);
     const Axes axes = axesOf(series, params.value("log_y", false));
@@ -266,7 +266,7 @@ void add_chart(PainterCatalog& catalog) {
                     ""}}};
     entry.kinds = {"Series"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintChart;
     catalog.add(std::move(entry));
 }
 

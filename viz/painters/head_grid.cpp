@@ -193,7 +193,7 @@ std::shared_ptr<std::vector<std::uint8_t>> thumbnail(const std::vector<float>& v
     return rgba;
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     const Grid& grid = std::get<Grid>(in.finding.data);
     checkGrid(grid, in.finding.name);
     if (grid.planeCount() > maximumPlanes)
@@ -301,7 +301,7 @@ void add_head_grid(PainterCatalog& catalog) {
                     {},
                     ""}}};
     entry.kinds = {"Grid"};
-    entry.paint = paint;
+    entry.paint = paintHeadGrid;
     entry.prefers = [](const Finding& finding) {
         const Grid* grid = std::get_if<Grid>(&finding.data);
         return grid && grid->planeCount() > 1 && grid->planeCount() <= maximumPlanes;

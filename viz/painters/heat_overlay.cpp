@@ -137,7 +137,7 @@ void addCells(Figure& figure, const PaintInput& in, const GridView& view, const 
     outline(in.selectedTokens, ink::selected, false);
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "heat");
     const GridView view = gridView(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
     const ColorMap& map = colorMapFor(in.display, view.isSigned);
@@ -193,7 +193,7 @@ void add_heat_overlay(PainterCatalog& catalog) {
                     ""}}};
     entry.kinds = {"Grid", "TokenScores"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintHeatOverlay;
     entry.reduced = [](const Finding& finding, const nlohmann::json& params) {
         return params.value("plane", -1) >= 0 ? finding : fusedFinding(finding, params.value("fuse", "mean"));
     };

@@ -171,7 +171,7 @@ void addHits(Figure& figure, const PaintInput& in, const PairMatrix& matrix, con
         }
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintMatrix(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "matrix");
     const PairMatrix& matrix = std::get<PairMatrix>(in.finding.data);
     const View view = viewOf(matrix, params.value("cells", maximumCells), in.finding.name);
@@ -278,7 +278,7 @@ void add_matrix(PainterCatalog& catalog) {
                     ""}}};
     entry.kinds = {"PairMatrix"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintMatrix;
     catalog.add(std::move(entry));
 }
 

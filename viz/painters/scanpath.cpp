@@ -130,7 +130,7 @@ Placement placeFor(const Figure& figure, const Rect& extent, const std::vector<P
     return place;
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintScanpath(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "scanpath");
     const Path& scan = std::get<Path>(in.finding.data);
     std::vector<Path::Fixation> fixations;
@@ -225,7 +225,7 @@ void add_scanpath(PainterCatalog& catalog) {
           ""}}};
     entry.kinds = {"Path"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintScanpath;
     catalog.add(std::move(entry));
 }
 

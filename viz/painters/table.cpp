@@ -10,7 +10,7 @@
 namespace fovea::viz {
 namespace {
 
-constexpr double padding = 8, widestText = 260, widestPicture = 1600;
+constexpr double cellPadding = 8, widestText = 260, widestPicture = 1600;
 
 std::string cellText(const Table::Cell& cell) {
     if (const double* number = std::get_if<double>(&cell)) {
@@ -57,7 +57,7 @@ Sheet measure(const Table& table, std::size_t maximumRows, double size, double l
         }
         if (numeric) widest = std::max(widest, whole + fraction);
         sheet.fraction.push_back(numeric ? fraction : 0);
-        sheet.width.push_back(std::min(widest, widestText) + 2 * padding);
+        sheet.width.push_back(std::min(widest, widestText) + 2 * cellPadding);
         sheet.numeric.push_back(numeric);
     }
     sheet.columns = sheet.width.size();
@@ -65,7 +65,7 @@ Sheet measure(const Table& table, std::size_t maximumRows, double size, double l
     return sheet;
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintTable(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "table");
     const Table& table = std::get<Table>(in.finding.data);
     const double size = in.display.fontSize * 0.95, rowHeight = size * 1.65;
@@ -84,11 +84,11 @@ Picture paint(const PaintInput& in, const nlohmann::json& params) {
     const auto put = [&](std::size_t column, double x, double baseline, std::string text, As as) {
         const double textSize = as == As::Unit ? size * 0.85 : size;
         const bool bold = as == As::Heading, aligned = as == As::Cell && sheet.numeric[column];
-        const double room = sheet.width[column] - 2 * padding;
+        const double room = sheet.width[column] - 2 * cellPadding;
         text = elideText(text, room + 0.01, textSize, bold ? Face::Bold : Face::Regular);
         const bool right = sheet.numeric[column];
-        const double inset = padding + (aligned ? sheet.fraction[column] - textWidth(fractionOf(text), textSize) : 0);
-        figure.add("labels", TextMark{{right ? x + sheet.width[column] - inset : x + padding, baseline},
+        const double inset = cellPadding + (aligned ? sheet.fraction[column] - textWidth(fractionOf(text), textSize) : 0);
+        figure.add("labels", TextMark{{right ? x + sheet.width[column] - inset : x + cellPadding, baseline},
                                       std::move(text),
                                       textSize,
                                       as == As::Unit ? ink::faint : ink::text,
@@ -168,7 +168,7 @@ void add_table(PainterCatalog& catalog) {
                     ""}}};
     entry.kinds = {"Table"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintTable;
     catalog.add(std::move(entry));
 }
 

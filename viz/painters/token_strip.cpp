@@ -242,7 +242,7 @@ private:
     bool m_numbers, m_missing = false, m_blocks = false;
 };
 
-Picture paint(const PaintInput& in, const nlohmann::json&) {
+Picture paintTokenStrip(const PaintInput& in, const nlohmann::json&) {
     in.job.progress(0, "tokens");
     const TokenScores& scores = std::get<TokenScores>(in.finding.data);
     const StageTokens* stage = findStage(in.tokens, scores.stage);
@@ -282,7 +282,7 @@ void add_token_strip(PainterCatalog& catalog) {
         {}};
     entry.kinds = {"TokenScores"};
     entry.priority = 20;
-    entry.paint = paint;
+    entry.paint = paintTokenStrip;
     catalog.add(std::move(entry));
 }
 

@@ -94,7 +94,7 @@ void legendTree(Figure& figure, double strongest, int deepest, const std::vector
                   deepest > 0 ? fmt::format("depth 0 to {}", deepest) : std::string("depth 0"));
 }
 
-Picture paint(const PaintInput& in, const nlohmann::json& params) {
+Picture paintTree(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "tree");
     const Tree& tree = std::get<Tree>(in.finding.data);
     checkTree(tree, in.finding.name);
@@ -218,7 +218,7 @@ void add_tree(PainterCatalog& catalog) {
          {"fade", ParamType::Number, 0.55, "how far the picture is mixed with white", 0, 1, {}, ""}}};
     entry.kinds = {"Tree"};
     entry.priority = 10;
-    entry.paint = paint;
+    entry.paint = paintTree;
     catalog.add(std::move(entry));
 }
 

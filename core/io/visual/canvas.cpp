@@ -11,7 +11,7 @@ namespace fovea {
 namespace {
 
 constexpr double kMaxCanvas = 1 << 26;
-constexpr double kMaxValues = 1 << 29;
+constexpr double kMaxCanvasValues = 1 << 29;
 constexpr std::size_t kMaxTiles = 4096;
 constexpr std::size_t kMaxFrames = 4096;
 
@@ -153,9 +153,9 @@ HostTensor ViewList::padded(std::int64_t most) const {
 }
 
 void checkValueCount(double values, std::string_view what) {
-    if (values <= kMaxValues) return;
+    if (values <= kMaxCanvasValues) return;
     throw Error(fmt::format("{}: expected at most {:.0f} values for the model, found {:.0f}", what,
-                            kMaxValues, values),
+                            kMaxCanvasValues, values),
                 "use fewer or smaller images, or a smaller limit in preprocessor_config.json",
                 ErrorCode::Memory);
 }
