@@ -12,11 +12,27 @@
 namespace fovea {
 namespace {
 
-// Rows of the chosen queries; attention whose queries are no tokens of the stage (a pooling head) has all its
-// rows.
+// Attention whose queries are no tokens of a stage.
+bool pools(const AttentionSite& site) { return site.kind == SiteKind::Cross && site.keyStage.empty(); }
+
+// The stage whose tokens are looked at.
+std::string stageLookedAt(const ModelSpec& spec, const SiteChoice& choice) {
+    const auto keysOf = [&](int site) {
+        const AttentionSite& where = spec.sites[static_cast<std::size_t>(site)];
+        return where.keyStage.empty() ? where.stage : where.keyStage;
+    };
+    const std::string stage = keysOf(choice.sites.front());
+    for (const int site : choice.sites)
+        if (keysOf(site) != stage)
+            throw Error(fmt::format("the chosen attention looks at tokens of stage {} and of stage {}", stage, keysOf(site)),
+                        "choose one kind of it, such as " + choice.stage + ".*.cross", ErrorCode::Usage);
+    return stage;
+}
+
+// Rows of the chosen queries; a pooling head has all its rows.
 std::vector<int> rowsOf(const AttentionTrace& trace, int site, const std::vector<int>& tokens) {
     const AttentionSite& where = trace.spec().sites[static_cast<std::size_t>(site)];
-    if (where.kind == SiteKind::Cross) {
+    if (pools(where)) {
         std::vector<int> all(static_cast<std::size_t>(trace.queries(site)));
         std::iota(all.begin(), all.end(), 0);
         return all;
@@ -46,7 +62,8 @@ std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohma
     const AttentionTrace& trace = context.trace();
     const ModelSpec& spec = trace.spec();
     const SiteChoice choice = chosenSites(spec, params);
-    const StageTokens& stage = trace.tokens().stage(choice.stage);
+    const SiteChoice shown{stageLookedAt(spec, choice), choice.sites};
+    const StageTokens& stage = trace.tokens().stage(shown.stage);
     const QueryChoice queries =
         chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
     std::vector<TokenValues> values;
@@ -60,11 +77,11 @@ std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohma
                                  chosenHeads(site, params.at("heads").get<std::string>()),
                                  chosenFusion(params), chosenWeights(params)};
         heads = request.heads.size();
-        pooling = pooling && site.kind == SiteKind::Cross;
+        pooling = pooling && pools(site);
         values.push_back(lookedAtFrom(trace, choice.sites[i], request, stage.size()));
     }
     const std::string from = pooling ? "the pooling query" : queries.name;
-    return mapFindings(trace, choice, values, params,
+    return mapFindings(trace, shown, values, params,
                        {fmt::format("Attention from {}, {}", from, describeSites(spec, choice)),
                         describeHeads(chosenFusion(params), heads), prefixNote(stage, values)});
 }

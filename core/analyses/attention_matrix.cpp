@@ -121,13 +121,15 @@ std::vector<Finding> computeAttentionMatrix(AnalysisContext& context, const nloh
     const SiteChoice choice = oneSite(trace.spec(), params);
     const int index = choice.sites.front();
     const AttentionSite& site = trace.spec().sites[static_cast<std::size_t>(index)];
-    const int tokens = trace.tokens().stage(choice.stage).size();
-    const int rows = site.kind == SiteKind::Cross ? trace.queries(index) : tokens;
+    const bool pools = site.kind == SiteKind::Cross && site.keyStage.empty();
+    const std::string columns = site.keyStage.empty() ? choice.stage : site.keyStage;
+    const int tokens = trace.tokens().stage(columns).size();
+    const int rows = pools ? trace.queries(index) : trace.tokens().stage(choice.stage).size();
     TraceMatrix::Choice map{index, chosenHeads(site, params.at("heads").get<std::string>()),
                             chosenFusion(params), chosenWeights(params)};
     const std::string heads = map.heads.size() == 1 ? fmt::format("head {}", map.heads.front())
                                                     : describeHeads(map.fusion, map.heads.size());
-    PairMatrix matrix{site.kind == SiteKind::Cross ? "" : choice.stage, choice.stage,
+    PairMatrix matrix{pools ? "" : choice.stage, columns,
                       std::make_shared<TraceMatrix>(trace.impl(), std::move(map), rows, tokens)};
     return {{"matrix", fmt::format("Attention matrix, {}, {}", describeSites(trace.spec(), choice), heads),
              "probability", "", std::move(matrix)}};

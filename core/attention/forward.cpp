@@ -100,7 +100,7 @@ at::Tensor Forward::attend(const AttentionCall& call) {
 
     const std::vector<int> queryTokens = tokensOf(site.stage, call.query.size(2));
     const std::vector<int> keyTokens =
-        call.cached ? m_cache->tokens(call.site) : tokensOf(site.stage, call.key.size(2));
+        call.cached ? m_cache->tokens(call.site) : keyTokensOf(site, call.key.size(2));
     std::optional<SiteEdit> resolved;
     if (edited) {
         resolved = resolvePositions(*edit, queryTokens, keyTokens);
@@ -123,6 +123,10 @@ std::vector<int> Forward::tokensOf(const std::string& stage, std::int64_t count)
     return list;
 }
 
+std::vector<int> Forward::keyTokensOf(const AttentionSite& site, std::int64_t count) const {
+    return tokensOf(site.keyStage.empty() ? site.stage : site.keyStage, count);
+}
+
 double Forward::done() const {
     if (m_blocksTotal == 0) return 0;
     return std::min(1.0, static_cast<double>(m_blocksRun - m_blocksBefore) / m_blocksTotal);
@@ -133,6 +137,19 @@ void Forward::useCache(AttentionCall& call) {
     const std::string& stage = m_model.sites.at(static_cast<std::size_t>(call.site)).stage;
     call.queryOffset = static_cast<std::int64_t>(m_cache->tokens(call.site).size());
     const KvCache::View all = m_cache->append(call.site, call.key, call.value, tokensOf(stage, call.key.size(2)));
+    call.key = all.key;
+    call.value = all.value;
+    call.cached = true;
+}
+
+void Forward::useFixedKeys(AttentionCall& call, const std::function<void(AttentionCall&)>& make) {
+    if (!m_cache || !m_cache->holds(call.site)) make(call);
+    if (!m_cache) return;
+    if (!m_cache->holds(call.site)) {
+        const AttentionSite& site = m_model.sites.at(static_cast<std::size_t>(call.site));
+        m_cache->keep(call.site, call.key, call.value, keyTokensOf(site, call.key.size(2)));
+    }
+    const KvCache::View all = m_cache->view(call.site);
     call.key = all.key;
     call.value = all.value;
     call.cached = true;

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,9 @@ public:
     /// In a generation: adds the keys and values of a call to the cache and lets it attend to all that is there. Else
     /// does nothing. The mask is set afterwards.
     void useCache(AttentionCall& call);
+    /// For keys and values of something else than the sequence (a picture): `make` fills them in; in a generation it is
+    /// called once, and later passes find them in the cache.
+    void useFixedKeys(AttentionCall& call, const std::function<void(AttentionCall&)>& make);
     /// Tokens of the sequence that earlier passes of a generation have seen; 0 without one.
     std::int64_t past() const;
     /// Places in the sequence of a cached site's keys.
@@ -130,6 +134,7 @@ private:
     at::Tensor pruned(const std::string& stage, int block, const at::Tensor& x);
     at::Tensor resolveObjective(RunResult& result);
     std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;
+    std::vector<int> keyTokensOf(const AttentionSite& site, std::int64_t count) const;
     void addCounts(RunResult& result) const;
     double done() const;
 

@@ -32,9 +32,13 @@ const TensorInput& tensorsOf(const Model& model, const ModelInput& input, const 
     return *tensors;
 }
 
-std::int64_t promptLength(const ModelInput& input, int item) {
-    return input.maps[static_cast<std::size_t>(item)].stage(kStage).size();
+std::int64_t lengthOf(const ModelInput& input, int item, const std::string& stage) {
+    for (const StageTokens& tokens : input.maps[static_cast<std::size_t>(item)].stages)
+        if (tokens.stage == stage) return tokens.size();
+    return 0;
 }
+
+std::int64_t promptLength(const ModelInput& input, int item) { return lengthOf(input, item, kStage); }
 
 int longestAnswer(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
     const std::int64_t limit = model.longestSequence();
@@ -195,7 +199,8 @@ MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, c
         const auto width = static_cast<std::uint64_t>(site.headDim);
         const auto heads = static_cast<std::uint64_t>(site.heads);
         // Room is made for 256 tokens of an answer at first, later for half as many again.
-        const std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
+        std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
+        if (!site.keyStage.empty()) room = static_cast<std::uint64_t>(lengthOf(input, spec.item, site.keyStage));
         estimate.capture += 2 * static_cast<std::uint64_t>(site.keyValueHeads) * width * room * element;
         if (!spec.capture.wants(site.address())) continue;
         estimate.capture += rows * heads * (width * element + 4);

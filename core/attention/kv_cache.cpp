@@ -27,6 +27,11 @@ KvCache::View KvCache::append(int site, const at::Tensor& key, const at::Tensor&
     return view(site);
 }
 
+KvCache::View KvCache::keep(int site, const at::Tensor& key, const at::Tensor& value, const std::vector<int>& tokens) {
+    m_sites[site] = {key, value, tokens, true};
+    return {key, value};
+}
+
 const std::vector<int>& KvCache::tokens(int site) const {
     static const std::vector<int> none;
     const auto found = m_sites.find(site);
@@ -41,7 +46,7 @@ KvCache::View KvCache::view(int site) const {
 
 void KvCache::truncate(std::int64_t length) {
     for (auto& [site, held] : m_sites)
-        while (!held.tokens.empty() && held.tokens.back() >= length) held.tokens.pop_back();
+        while (!held.fixed && !held.tokens.empty() && held.tokens.back() >= length) held.tokens.pop_back();
     m_length = std::min(m_length, length);
 }
 

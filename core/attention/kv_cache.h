@@ -22,6 +22,9 @@ public:
 
     /// Adds keys and values of new tokens (their places in the sequence beside) and returns all of the site.
     View append(int site, const at::Tensor& key, const at::Tensor& value, const std::vector<int>& tokens);
+    /// Holds keys and values that do not grow with the sequence, such as those of a picture; truncation leaves them.
+    View keep(int site, const at::Tensor& key, const at::Tensor& value, const std::vector<int>& tokens);
+    bool holds(int site) const { return m_sites.count(site) > 0; }
     /// What a site holds; an empty list for a site that holds nothing.
     const std::vector<int>& tokens(int site) const;
     View view(int site) const;
@@ -38,6 +41,7 @@ private:
     struct Site {
         at::Tensor key, value;  // with room
         std::vector<int> tokens;
+        bool fixed = false;
     };
     at::Tensor grown(const at::Tensor& held, const at::Tensor& added, std::int64_t used) const;
 

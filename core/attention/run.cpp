@@ -71,8 +71,9 @@ void addMaps(const ModelSpec& model, const ModelInput& input, const RunSpec& spe
         const AttentionSite& site = model.sites[static_cast<std::size_t>(edit.site)];
         const auto heads = static_cast<std::uint64_t>(recomputedHeads(edit, site.heads).size());
         const std::uint64_t tokens = tokensOf(input, spec.item, site.stage);
-        const std::uint64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
-        const std::uint64_t cells = queries * tokens * 4;
+        const std::uint64_t keys = site.keyStage.empty() ? tokens : tokensOf(input, spec.item, site.keyStage);
+        const std::uint64_t queries = site.kind == SiteKind::Cross && site.keyStage.empty() ? 1 : tokens;
+        const std::uint64_t cells = queries * keys * 4;
         if (heads == 0) continue;
         working = std::max(working, maps * std::min(cells, scratch));
         std::uint64_t kept = 2;

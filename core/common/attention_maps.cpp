@@ -49,7 +49,7 @@ struct Sums {
     TokenValues spread(const std::vector<int>& tokenOf, int tokens, double scale) const {
         const auto onto = [&](const std::vector<double>& sums) {
             std::vector<float> values(static_cast<std::size_t>(tokens), none);
-            for (std::size_t i = 0; i < tokenOf.size(); ++i)
+            for (std::size_t i = 0; i < tokenOf.size() && tokenOf[i] < tokens; ++i)
                 values[static_cast<std::size_t>(tokenOf[i])] = static_cast<float>(sums[i] * scale);
             return values;
         };

@@ -1,4 +1,4 @@
-// BLIP (Li et al. 2022) as a captioner: a decoder whose blocks attend to the picture.
+// BLIP (Li et al. 2022): a decoder that describes a picture, or answers a question about it, by attention to it.
 #include "fovea/catalog.h"
 #include "nn/blip_model.h"
 #include "nn/clip_config.h"
@@ -18,7 +18,7 @@ VisionTransformerSpec visionTower(const ConfigView& config, const std::string& p
     return tower;
 }
 
-BlipTextSpec textDecoder(const ConfigView& config, std::int64_t visionHidden) {
+BlipTextSpec textStack(const ConfigView& config, std::int64_t visionHidden) {
     BlipTextSpec text;
     text.hidden = config.integer("hidden_size", 768, {1, 1 << 16});
     // The reference's model writes the tower's size over what the file says.
@@ -37,14 +37,31 @@ BlipTextSpec textDecoder(const ConfigView& config, std::int64_t visionHidden) {
     return text;
 }
 
+bool answersQuestions(const ModelSource& source) {
+    const std::string& architecture = source.identity().architecture;
+    if (architecture.empty()) return source.hasPrefix("text_encoder.");
+    return architecture == "BlipForQuestionAnswering";
+}
+
 std::shared_ptr<const Model> loadBlip(const ModelSource& source, const LoadOptions& options, const JobContext& job) {
     const ConfigView& config = source.config();
     BlipModel::Parts parts;
     parts.tower = visionTower(config.section("vision_config"), "vision_model.");
     parts.finalNorm = "vision_model.post_layernorm";
-    parts.text = textDecoder(config.section("text_config"), parts.tower.blocks.hidden);
+    const ConfigView text = config.section("text_config");
+    parts.decoder = textStack(text, parts.tower.blocks.hidden);
+    if (answersQuestions(source)) {
+        parts.question = parts.decoder;
+        parts.question->stage = parts.decoder.keyStage = "text_encoder";
+        parts.question->causal = false;
+        parts.question->prefix = "text_encoder.";
+        parts.decoder.encoderHidden = parts.decoder.hidden;
+    }
+    const auto limit = parts.decoder.vocabulary - 1;
+    parts.beginToken = static_cast<int>(text.integer("bos_token_id", 30522, {0, limit}));
+    parts.endToken = static_cast<int>(text.integer("sep_token_id", 102, {0, limit}));
     parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, "blip", config.json(), RawPrompt::AsGiven);
-    parts.ignored = {"text_decoder.bert.pooler.*", "*.position_ids"};
+    parts.ignored = {"text_decoder.bert.pooler.*", "text_encoder.pooler.*", "*.position_ids"};
     auto model = std::make_shared<BlipModel>(std::move(parts));
     model->load("blip", source, options, job);
     return model;
@@ -54,9 +71,9 @@ std::shared_ptr<const Model> loadBlip(const ModelSource& source, const LoadOptio
 
 void add_blip(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"blip", "BLIP", "Describes a picture; every block of its decoder attends to it (Li et al. 2022).", {}};
+    entry.info = {"blip", "BLIP", "Describes a picture or answers a question; its text attends to the picture (Li et al. 2022).", {}};
     entry.modelTypes = {"blip"};
-    entry.architectures = {"BlipForConditionalGeneration"};
+    entry.architectures = {"BlipForConditionalGeneration", "BlipForQuestionAnswering"};
     entry.load = loadBlip;
     catalog.add(std::move(entry));
 }

@@ -1,5 +1,6 @@
 // Mllama: Llama 3.2 Vision (Meta 2024). Gated blocks between those of a Llama attend to the picture.
 #include "fovea/catalog.h"
+#include "nn/generation_config.h"
 #include "nn/mllama_model.h"
 #include "nn/vlm_source.h"
 
@@ -98,6 +99,7 @@ std::shared_ptr<const Model> loadMllama(const ModelSource& source, const LoadOpt
             text.fail("cross_attention_layers", "blocks below " + std::to_string(parts.decoder.layers.size()),
                       std::to_string(block));
     parts.imageToken = vlmTokenId(config, "image_token_id|image_token_index", 128256);
+    parts.endTokens = endTokensOf(source);
     parts.projector = root + "multi_modal_projector";
     parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, "mllama", config.json(), RawPrompt::Mllama);
     auto model = std::make_shared<MllamaModel>(std::move(parts));

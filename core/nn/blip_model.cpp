@@ -1,82 +1,46 @@
 #include "nn/blip_model.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
-#include <ATen/ops/arange.h>
-#include <ATen/ops/embedding.h>
+#include <ATen/ops/full.h>
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "fovea/error.h"
-#include "nn/vision_model.h"
 #include "nn/language_model.h"
+#include "nn/vision_model.h"
 
 namespace fovea {
 
-BlipModel::BlipModel(Parts parts) : m_parts(std::move(parts)), m_tower(m_parts.tower) {
+BlipModel::BlipModel(Parts parts) : m_parts(std::move(parts)), m_tower(m_parts.tower), m_decoder(m_parts.decoder) {
+    if (m_parts.question) m_question.emplace(*m_parts.question);
     for (const std::string& text : m_parts.prompts->notices()) notice(text);
 }
 
 std::vector<InputTensor> BlipModel::accepted() const {
     using Values = InputTensor::Values;
-    return {{"pixel_values", 4, Values::Floating}, {"input_ids", 2, Values::Integer}, {"attention_mask", 2, Values::Integer}};
+    std::vector<InputTensor> inputs{
+        {"pixel_values", 4, Values::Floating}, {"input_ids", 2, Values::Integer}, {"attention_mask", 2, Values::Integer}};
+    if (m_question) {
+        inputs.push_back({"decoder_input_ids", 2, Values::Integer});
+        inputs.push_back({"decoder_attention_mask", 2, Values::Integer});
+    }
+    return inputs;
 }
 
 void BlipModel::describe(ModelSpec& spec) {
     m_tower.describe(spec);
-    const BlipTextSpec& text = m_parts.text;
-    StageSpec stage;
-    stage.id = text.stage;
-    stage.layers = text.layers;
-    stage.hidden = static_cast<int>(text.hidden);
-    spec.stages.push_back(std::move(stage));
-    m_firstSite = static_cast<int>(spec.sites.size());
-    for (int i = 0; i < text.layers; ++i)
-        for (const SiteKind kind : {SiteKind::Self, SiteKind::Cross}) {
-            AttentionSite site;
-            site.stage = text.stage;
-            site.block = i;
-            site.kind = kind;
-            site.heads = site.keyValueHeads = text.heads;
-            site.headDim = text.headDim;
-            site.causal = kind == SiteKind::Self;
-            site.module = fmt::format("{}bert.encoder.layer.{}.{}.self", text.prefix, i,
-                                      kind == SiteKind::Self ? "attention" : "crossattention");
-            spec.sites.push_back(std::move(site));
-        }
+    if (m_question) m_question->describe(spec);
+    m_decoder.describe(spec);
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
-}
-
-void BlipModel::visitAttention(WeightVisitor& weights, Attention& attention, const std::string& path,
-                               std::int64_t keys) const {
-    const std::int64_t hidden = m_parts.text.hidden;
-    weights.linear(attention.query, path + "self.query", hidden, hidden);
-    weights.linear(attention.key, path + "self.key", hidden, keys);
-    weights.linear(attention.value, path + "self.value", hidden, keys);
-    weights.linear(attention.output, path + "output.dense", hidden, hidden);
-    attention.norm.visit(weights, path + "output.LayerNorm", hidden, NormKind::Layer, m_parts.text.eps);
+    spec.capabilities.generate = true;
 }
 
 void BlipModel::visit(WeightVisitor& weights) {
-    const BlipTextSpec& text = m_parts.text;
+    const BlipTextSpec& text = m_parts.decoder;
+    const std::string& head = m_parts.head;
     m_tower.visit(weights);
     weights.norm(m_finalNorm, m_parts.finalNorm, m_parts.tower.blocks.hidden);
     m_finalNorm.eps = m_parts.tower.blocks.eps;
-    const std::string bert = text.prefix + "bert.", head = text.prefix + "cls.predictions.";
-    weights.tensor(m_words, bert + "embeddings.word_embeddings.weight", {text.vocabulary, text.hidden});
-    weights.tensor(m_positions, bert + "embeddings.position_embeddings.weight", {text.positions, text.hidden});
-    m_embeddingNorm.visit(weights, bert + "embeddings.LayerNorm", text.hidden, NormKind::Layer, text.eps);
-    m_blocks.resize(static_cast<std::size_t>(text.layers));
-    for (int i = 0; i < text.layers; ++i) {
-        Block& block = m_blocks[static_cast<std::size_t>(i)];
-        const std::string layer = fmt::format("{}encoder.layer.{}.", bert, i);
-        visitAttention(weights, block.self, layer + "attention.", text.hidden);
-        visitAttention(weights, block.cross, layer + "crossattention.", text.encoderHidden);
-        weights.linear(block.in, layer + "intermediate.dense", text.intermediate, text.hidden);
-        weights.linear(block.out, layer + "output.dense", text.hidden, text.intermediate);
-        block.norm.visit(weights, layer + "output.LayerNorm", text.hidden, NormKind::Layer, text.eps);
-    }
+    if (m_question) m_question->visit(weights);
+    m_decoder.visit(weights);
     weights.linear(m_headDense, head + "transform.dense", text.hidden, text.hidden);
     m_headNorm.visit(weights, head + "transform.LayerNorm", text.hidden, NormKind::Layer, text.eps);
     // The head is the word embedding where the files hold none; its bias goes by two names.
@@ -85,74 +49,56 @@ void BlipModel::visit(WeightVisitor& weights) {
     weights.tensor(m_otherBias, head + "bias", {text.vocabulary}, Need::Optional);
 }
 
-at::Tensor BlipModel::attend(const Attention& weights, int site, const at::Tensor& x, const at::Tensor& source,
-                             const at::Tensor& bias, Forward& forward) const {
-    const BlipTextSpec& text = m_parts.text;
-    const auto heads = [&](const Linear& weight, const at::Tensor& from) {
-        const at::Tensor y = forward.linear(weight, from);
-        return y.view({1, y.size(1), text.heads, text.headDim}).transpose(1, 2);
-    };
-    AttentionCall call;
-    call.site = m_firstSite + site;
-    call.query = heads(weights.query, x);
-    call.key = heads(weights.key, source);
-    call.value = heads(weights.value, source);
-    call.scale = 1.0 / std::sqrt(static_cast<double>(text.headDim));
-    call.bias = bias;
-    call.causal = site % 2 == 0 && !bias.defined();
-    call.outputWeight = weights.output.weight;
-    const at::Tensor mixed = forward.attend(call).transpose(1, 2).reshape({1, x.size(1), -1});
-    const at::Tensor out = forward.attentionOutput(call.site, forward.linear(weights.output, mixed));
-    return weights.norm(at::add(out, x));
-}
-
-at::Tensor BlipModel::decode(const at::Tensor& picture, Forward& forward) const {
-    const BlipTextSpec& text = m_parts.text;
-    const at::Tensor ids = forward.input("input_ids").to(at::kLong), mask = forward.input("attention_mask");
-    at::Tensor x = at::add(at::embedding(m_words, ids), m_positions.narrow(0, 0, ids.size(1)).unsqueeze(0));
-    x = m_embeddingNorm(x);
-    at::Tensor bias;
-    if (mask.defined() && !mask.to(at::kBool).all().item<bool>()) {
-        const at::Tensor all = at::arange(ids.size(1), ids.options());
-        bias = maskBias(textMask(mask, {}), 0, {all, all}, x.scalar_type());
-    }
-    for (int i = 0; i < text.layers; ++i) {
-        const Block& block = m_blocks[static_cast<std::size_t>(i)];
-        x = forward.enterBlock(text.stage, i, x);
-        if (forward.keptTokens(text.stage).defined())
-            throw Error("tokens of BLIP's text cannot be pruned", "Mask them instead.", ErrorCode::Usage);
-        x = attend(block.self, 2 * i, x, x, bias, forward);
-        x = attend(block.cross, 2 * i + 1, x, picture, {}, forward);
-        const at::Tensor inner = activate(text.activation, forward.linear(block.in, x));
-        x = block.norm(at::add(forward.linear(block.out, inner), x));
-    }
-    forward.leaveStage(text.stage, text.layers, x);
-    return x;
-}
-
-void BlipModel::runItem(Forward& forward) const {
+at::Tensor BlipModel::see(Forward& forward) const {
     VisionPass pass;
     pass.pixels = forward.input("pixel_values");
     pass.resumable = false;
-    const VisionTokens seen = m_tower.run(std::move(pass), forward);
-    const at::Tensor picture = m_finalNorm(seen.hidden);
+    const at::Tensor picture = m_finalNorm(m_tower.run(std::move(pass), forward).hidden);
     forward.output("image_embeds", picture);
     forward.output("last_hidden_state", picture);
-    const at::Tensor x = m_headNorm(activate(m_parts.text.activation, forward.linear(m_headDense, decode(picture, forward))));
-    const bool all = forward.wantsAllLogits();
-    const Linear head{m_headWeight.defined() ? m_headWeight : m_words, m_headBias.defined() ? m_headBias : m_otherBias,
-                      m_parts.text.prefix + "cls.predictions.decoder"};
-    forward.output("logits", forward.linear(head, all ? x : x.narrow(1, x.size(1) - 1, 1)));
+    return picture;
+}
+
+// The decoder's own tokens and masks; what it attends to is left to the caller.
+BlipTextPass BlipModel::decoderPass(Forward& forward) const {
+    const char* ids = m_question ? "decoder_input_ids" : "input_ids";
+    const char* mask = m_question ? "decoder_attention_mask" : "attention_mask";
+    BlipTextPass pass{forward.input(ids).to(at::kLong), forward.input(mask), {}, {}};
+    if (m_question) pass.sourceMask = forward.input("attention_mask");
+    return pass;
+}
+
+void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
+    const at::Tensor last = forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1);
+    const at::Tensor y = m_headNorm(activate(m_parts.decoder.activation, forward.linear(m_headDense, last)));
+    const Linear head{m_headWeight.defined() ? m_headWeight : m_decoder.words(),
+                      m_headBias.defined() ? m_headBias : m_otherBias, m_parts.head + "decoder"};
+    forward.output("logits", forward.linear(head, y));
+}
+
+void BlipModel::runItem(Forward& forward) const {
+    const at::Tensor picture = see(forward);
+    BlipTextPass pass = decoderPass(forward);
+    pass.source = picture;
+    if (m_question) {
+        const BlipTextPass asked{forward.input("input_ids").to(at::kLong), forward.input("attention_mask"), picture, {}};
+        pass.source = m_question->run(asked, forward);
+        forward.output("question_embeds", pass.source);
+    }
+    outputLogits(m_decoder.run(pass, forward), forward);
+}
+
+void BlipModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    BlipTextPass pass = decoderPass(forward);
+    pass.ids = nextTokens(ids, pass.ids.device());
+    outputLogits(m_decoder.run(pass, forward), forward);
 }
 
 std::vector<StageCost> BlipModel::costs() const {
-    StageCost text;
-    text.stage = m_parts.text.stage;
-    text.hidden = text.attentionWidth = m_parts.text.hidden;
-    text.heads = m_parts.text.heads;
-    text.mlpWidth = m_parts.text.intermediate;
-    text.layers = m_parts.text.layers;
-    return {costOf(m_parts.tower.blocks, 0), text};
+    std::vector<StageCost> costs = {costOf(m_parts.tower.blocks, 0)};
+    if (m_question) costs.push_back(m_question->cost());
+    costs.push_back(m_decoder.cost());
+    return costs;
 }
 
 StageTokens BlipModel::pictureTokens(const TensorItem& item, const PixelTransform* transform) const {
@@ -174,55 +120,96 @@ StageTokens BlipModel::pictureTokens(const TensorItem& item, const PixelTransfor
     return stage;
 }
 
-StageTokens BlipModel::textTokensOf(const TensorItem& item) const {
-    DecoderSpec text;
-    text.stage = m_parts.text.stage;
-    text.vocabulary = m_parts.text.vocabulary;
-    text.hidden = m_parts.text.hidden;
-    text.positions = m_parts.text.positions;
-    text.names.positionEmbedding = "learned";
-    return textTokens(item, text, &m_parts.prompts->reader());
+// Checks and describes a stack's tokens: tensors `prefix` + "input_ids" and `prefix` + "attention_mask".
+StageTokens BlipModel::textTokensOf(const TensorItem& item, const BlipTextSpec& text, const std::string& prefix) const {
+    DecoderSpec limits;
+    limits.stage = text.stage;
+    limits.vocabulary = text.vocabulary;
+    limits.hidden = text.hidden;
+    limits.positions = text.positions;
+    limits.names.positionEmbedding = "learned";
+    TensorItem own;
+    for (const char* name : {"input_ids", "attention_mask"})
+        if (const auto found = item.find(prefix + name); found != item.end()) own[name] = found->second;
+    return textTokens(own, limits, &m_parts.prompts->reader());
 }
 
 std::shared_ptr<const ModelInput> BlipModel::encode(const UserInput& user) const {
+    return user.tensors.empty() ? fromPrompt(user) : fromTensors(user);
+}
+
+std::shared_ptr<const ModelInput> BlipModel::fromTensors(const UserInput& user) const {
+    TensorItem item = readPromptTensors(user.tensors, accepted());
+    for (const char* name : {"pixel_values", "input_ids"})
+        if (!item.count(name)) throw Error(fmt::format("--tensors: expected {}, found none", name));
+    const at::Tensor& pixels = item.at("pixel_values");
+    if (pixels.size(0) != 1)
+        throw Error(fmt::format("pixel_values: expected one picture, found {}", pixels.size(0)));
+    if (m_question && !item.count("decoder_input_ids"))
+        item["decoder_input_ids"] = at::full({1, 1}, m_parts.beginToken, at::kLong);
     auto encoded = std::make_shared<TensorInput>();
     TokenMap map;
-    TensorItem item;
-    if (!user.tensors.empty()) {
-        item = readPromptTensors(user.tensors, accepted());
-        for (const char* name : {"pixel_values", "input_ids"})
-            if (!item.count(name)) throw Error(fmt::format("--tensors: expected {}, found none", name));
-        if (item.at("pixel_values").size(0) != 1)
-            throw Error(fmt::format("pixel_values: expected one picture, found {}", item.at("pixel_values").size(0)));
-        map.stages.push_back(pictureTokens(item, nullptr));
-        const at::Tensor& pixels = item.at("pixel_values");
-        map.images.push_back({static_cast<int>(pixels.size(3)), static_cast<int>(pixels.size(2)),
-                              map.stages[0].gridRows, map.stages[0].gridColumns, {}});
-        encoded->allLogits = true;
-        encoded->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
-        encoded->seen.emplace_back();
-        encoded->transforms.emplace_back();
-        map.stages.push_back(textTokensOf(item));
-    } else {
-        if (user.images.size() != 1)
-            throw Error(fmt::format("the model needs one picture, found {}", user.images.size()), "Give one with --image.");
-        PromptTensors prompt = m_parts.prompts->encode(user, {m_parts.text.vocabulary, m_parts.text.positions, -1});
-        item = std::move(prompt.item);
-        const VisionTile& tile = prompt.images.front().tiles.front();
-        map.stages.push_back(pictureTokens(item, &tile.transform));
-        map.images.push_back({prompt.images.front().width, prompt.images.front().height, map.stages[0].gridRows,
-                              map.stages[0].gridColumns, tile.transform.unread()});
-        encoded->black = m_parts.prompts->black();
-        encoded->originals.push_back(user.images.front());
-        encoded->seen.push_back(tile.seen);
-        encoded->transforms.push_back(tile.transform);
-        map.stages.push_back(textTokensOf(item));
-        for (Token& token : map.stages[1].tokens) {
-            const auto i = static_cast<std::size_t>(token.index);
-            token.kind = prompt.encoding.special[i] ? TokenKind::Special : TokenKind::Text;
-            token.text = m_parts.prompts->reader().shown(prompt.encoding.ids[i]);
-        }
+    map.stages.push_back(pictureTokens(item, nullptr));
+    map.images.push_back({static_cast<int>(pixels.size(3)), static_cast<int>(pixels.size(2)), map.stages[0].gridRows,
+                          map.stages[0].gridColumns, {}});
+    if (m_question) map.stages.push_back(textTokensOf(item, *m_parts.question, ""));
+    map.stages.push_back(textTokensOf(item, m_parts.decoder, m_question ? "decoder_" : ""));
+    encoded->allLogits = true;
+    encoded->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
+    encoded->seen.emplace_back();
+    encoded->transforms.emplace_back();
+    encoded->maps.push_back(std::move(map));
+    encoded->items.push_back(placed(std::move(item)));
+    return encoded;
+}
+
+namespace {
+
+// A caption goes on behind the prompt: its first token becomes the decoder's own, the one that ends a text goes.
+void asCaptionBegin(Encoding& encoding, int beginToken) {
+    if (encoding.ids.size() > 1 && encoding.special.back()) {
+        encoding.ids.pop_back();
+        encoding.spans.pop_back();
+        encoding.special.pop_back();
     }
+    encoding.ids.front() = beginToken;
+}
+
+at::Tensor idTensor(const std::vector<int>& ids) { return nextTokens(ids, at::kCPU); }
+
+}  // namespace
+
+std::shared_ptr<const ModelInput> BlipModel::fromPrompt(const UserInput& user) const {
+    if (user.images.size() != 1)
+        throw Error(fmt::format("the model needs one picture, found {}", user.images.size()), "Give one with --image.");
+    if (m_question && user.prompt.empty() && user.chat.empty())
+        throw Error("the model answers a question, found none", "Give it with --prompt.", ErrorCode::Usage);
+    UserInput plain = user;
+    plain.promptForm = PromptForm::Raw;  // there is no chat template for it
+    const BlipTextSpec& reader = m_question ? *m_parts.question : m_parts.decoder;
+    PromptTensors prompt = m_parts.prompts->encode(plain, {reader.vocabulary, reader.positions, -1});
+    if (!m_question) asCaptionBegin(prompt.encoding, m_parts.beginToken);
+    TensorItem item{{"pixel_values", prompt.item.at("pixel_values")}, {"input_ids", idTensor(prompt.encoding.ids)}};
+    auto encoded = std::make_shared<LanguageInput>();
+    const VisionTile& tile = prompt.images.front().tiles.front();
+    TokenMap map;
+    map.stages.push_back(pictureTokens(item, &tile.transform));
+    map.images.push_back({prompt.images.front().width, prompt.images.front().height, map.stages[0].gridRows,
+                          map.stages[0].gridColumns, tile.transform.unread()});
+    textTokensOf(item, reader, "");
+    map.stages.push_back(promptTokens(m_parts.prompts->reader(), reader.stage, prompt.text, prompt.encoding));
+    if (m_question) {
+        item["decoder_input_ids"] = idTensor({m_parts.beginToken});
+        map.stages.push_back(textTokensOf(item, m_parts.decoder, "decoder_"));
+    }
+    encoded->black = m_parts.prompts->black();
+    encoded->originals.push_back(user.images.front());
+    encoded->seen.push_back(tile.seen);
+    encoded->transforms.push_back(tile.transform);
+    encoded->text = prompt.text;
+    encoded->ids = prompt.encoding.ids;
+    encoded->spans = prompt.encoding.spans;
+    encoded->mainTensor = "pixel_values";
     encoded->maps.push_back(std::move(map));
     encoded->items.push_back(placed(std::move(item)));
     return encoded;

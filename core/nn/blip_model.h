@@ -1,40 +1,41 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "nn/norm.h"
-#include "nn/transformer_model.h"
+#include "nn/blip_text.h"
 #include "nn/vision_transformer.h"
 #include "nn/vlm_prompt.h"
 
 namespace fovea {
 
-/// BLIP's text decoder as data: post-norm blocks with self-attention and attention to the picture.
-struct BlipTextSpec {
-    std::string stage = "text";
-    std::int64_t hidden = 768, encoderHidden = 768, intermediate = 3072, vocabulary = 30524, positions = 512;
-    int layers = 12, heads = 8, headDim = 96;
-    double eps = 1e-12;
-    Activation activation = Activation::Gelu;
-    std::string prefix = "text_decoder.";
-};
-
-/// A picture described by a decoder that attends to it in every block (Li et al. 2022): `logits` of every position,
-/// `image_embeds` and `last_hidden_state` of the picture. Sites "text.N.self" and "text.N.cross".
+/// A picture described, or a question about it answered, by a decoder that attends in every block to the picture, or to
+/// the question as a second stack has read it with the picture (Li et al. 2022): `logits` of the decoder's tokens,
+/// `image_embeds` and `last_hidden_state` of the picture, `question_embeds` of a question.
 class BlipModel : public TransformerModel {
 public:
     struct Parts {
         VisionTransformerSpec tower;
         std::string finalNorm;
-        BlipTextSpec text;
+        std::optional<BlipTextSpec> question;
+        BlipTextSpec decoder;
+        std::string head = "text_decoder.cls.predictions.";
+        int beginToken = 30522;  ///< what a caption or an answer begins with
+        int endToken = 102;
         std::shared_ptr<const VlmPrompts> prompts;
         std::vector<std::string> ignored;
     };
     explicit BlipModel(Parts parts);
 
+    /// A prompt is how a caption begins, or a question.
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+    void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::vector<int> endTokens() const override { return {m_parts.endToken}; }
+    std::int64_t longestSequence() const override { return m_parts.decoder.positions; }
+    std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
+    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_parts.prompts->reader().sharedTokenizer(); }
 
 protected:
     void describe(ModelSpec& spec) override;
@@ -44,31 +45,23 @@ protected:
     std::vector<std::string> ignoredWeights() const override { return m_parts.ignored; }
 
 private:
-    struct Attention {
-        Linear query, key, value, output;
-        Norm norm;
-    };
-    struct Block {
-        Attention self, cross;
-        Linear in, out;
-        Norm norm;
-    };
     std::vector<InputTensor> accepted() const;
-    void visitAttention(WeightVisitor& weights, Attention& attention, const std::string& path, std::int64_t keys) const;
-    at::Tensor attend(const Attention& weights, int site, const at::Tensor& x, const at::Tensor& source,
-                      const at::Tensor& bias, Forward& forward) const;
-    at::Tensor decode(const at::Tensor& picture, Forward& forward) const;
+    at::Tensor see(Forward& forward) const;
+    BlipTextPass decoderPass(Forward& forward) const;
+    void outputLogits(const at::Tensor& x, Forward& forward) const;
+    std::shared_ptr<const ModelInput> fromTensors(const UserInput& user) const;
+    std::shared_ptr<const ModelInput> fromPrompt(const UserInput& user) const;
     StageTokens pictureTokens(const TensorItem& item, const PixelTransform* transform) const;
-    StageTokens textTokensOf(const TensorItem& item) const;
+    StageTokens textTokensOf(const TensorItem& item, const BlipTextSpec& text, const std::string& prefix) const;
 
     Parts m_parts;
     VisionTransformer m_tower;
     LayerNorm m_finalNorm;
-    at::Tensor m_words, m_positions, m_headWeight, m_headBias, m_otherBias;
-    Norm m_embeddingNorm, m_headNorm;
+    std::optional<BlipText> m_question;
+    BlipText m_decoder;
+    at::Tensor m_headWeight, m_headBias, m_otherBias;
     Linear m_headDense;
-    std::vector<Block> m_blocks;
-    int m_firstSite = 0;
+    Norm m_headNorm;
 };
 
 }  // namespace fovea

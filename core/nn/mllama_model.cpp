@@ -23,6 +23,8 @@ namespace {
 
 // transformers' files hold eight more rows of embeddings than the vocabulary: the image token is among them.
 constexpr std::int64_t extraRows = 8;
+// The stage of a token map whose tokens are the keys of the cross blocks.
+constexpr const char* kPictures = "projector";
 
 }  // namespace
 
@@ -58,11 +60,13 @@ void MllamaModel::describe(ModelSpec& spec) {
         site.keyValueHeads = text.keyValueHeads;
         site.headDim = text.headDim;
         site.causal = !m_blocks[i].cross;
+        if (m_blocks[i].cross) site.keyStage = kPictures;
         site.module = blockPath(text.names.module, site.block);
         if (m_blocks[i].cross) site.module.replace(site.module.rfind("self_attn"), 9, "cross_attn");
         spec.sites.push_back(std::move(site));
     }
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
+    spec.capabilities.generate = true;
 }
 
 void MllamaModel::visit(WeightVisitor& weights) {
@@ -116,37 +120,40 @@ std::vector<StageCost> MllamaModel::costs() const {
 }
 
 void MllamaModel::addCrossMask(Picture& picture, const at::Tensor& mask) const {
-    const std::int64_t length = mask.size(1), keys = picture.states.size(1);
+    const std::int64_t length = mask.size(1);
     const at::Tensor seen = mask.to(at::kBool).reshape({length, -1}).repeat_interleave(m_parts.tower.tokensPerTile(), 1);
-    if (seen.size(1) != keys)
-        throw Error(fmt::format("cross_attention_mask: expected tiles of {} tokens in all, found {}", keys, seen.size(1)));
     const at::Tensor some = seen.any(1, true);
-    const at::ScalarType dtype = picture.states.scalar_type();
-    const at::Tensor zero = at::zeros({}, picture.states.options());
+    const at::ScalarType dtype = m_embedding.scalar_type();
+    const at::Tensor zero = at::zeros({}, m_embedding.options());
     // A token that sees no picture attends to all of it, and its feed-forward part is left out, as in the reference.
     picture.bias = at::where(seen.logical_or(some.logical_not()), zero, zero + lowestValue(dtype)).unsqueeze(0).unsqueeze(0);
     picture.rows = some.to(dtype).unsqueeze(0);
 }
 
-MllamaModel::Picture MllamaModel::see(Forward& forward) const {
+MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward) const {
     Picture picture;
     const at::Tensor pixels = forward.input("pixel_values");
     if (!pixels.defined()) return picture;
+    const auto* own = dynamic_cast<const MllamaInput*>(&input);
+    if (!own) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
     const at::Tensor ratios = forward.input("aspect_ratio_ids").to(at::kCPU, at::kLong);
     const at::Tensor tiles = forward.input("aspect_ratio_mask");
     std::vector<at::Tensor> states;
     for (std::int64_t i = 0; i < pixels.size(1); ++i) {
         const bool alone = pixels.size(1) == 1;
-        if (!alone) {
-            TokenMap map;
-            map.stages.push_back(m_tower.tokens(tiles[0][i]));
-            forward.beginPart(fmt::format("image{}/", i), std::move(map));
-        }
+        if (!alone) forward.beginPart(fmt::format("image{}/", i), own->pictures[static_cast<std::size_t>(i)]);
         states.push_back(m_tower.run(pixels[0][i], ratios[0][i].item<std::int64_t>(), tiles[0][i], forward));
         if (!alone) forward.endPart();
     }
     picture.states = forward.linear(m_projector, at::cat(states, 0).unsqueeze(0));
-    if (const at::Tensor mask = forward.input("cross_attention_mask"); mask.defined()) addCrossMask(picture, mask);
+    picture.seen = true;
+    const at::Tensor mask = forward.input("cross_attention_mask");
+    if (!mask.defined()) return picture;
+    const std::int64_t keys = mask.size(2) * mask.size(3) * m_parts.tower.tokensPerTile();
+    if (keys != picture.states.size(1))
+        throw Error(fmt::format("cross_attention_mask: expected tiles of {} tokens in all, found {}",
+                                picture.states.size(1), keys));
+    addCrossMask(picture, mask);
     return picture;
 }
 
@@ -157,7 +164,15 @@ at::Tensor MllamaModel::finish(const Block& block, AttentionCall& call, const at
     return forward.attentionOutput(call.site, forward.linear(block.output, mixed));
 }
 
-at::Tensor MllamaModel::selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const at::Tensor& bias,
+void MllamaModel::maskSelf(AttentionCall& call, const Pass& pass, const Forward& forward) const {
+    call.causal = pass.mask.plain();
+    if (call.causal) return;
+    const auto options = pass.ids.options();
+    const MaskTokens tokens{at::arange(pass.ids.size(1), options) + forward.past(), at::arange(call.key.size(2), options)};
+    call.bias = maskBias(pass.mask, 0, tokens, call.query.scalar_type());
+}
+
+at::Tensor MllamaModel::selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const Pass& pass,
                                       Forward& forward) const {
     const Block& block = m_blocks[static_cast<std::size_t>(index)];
     const DecoderSpec& text = m_parts.decoder;
@@ -169,8 +184,8 @@ at::Tensor MllamaModel::selfAttention(int index, const at::Tensor& x, const Rota
     call.query = rotate(heads(block.query, text.heads), rope);
     call.key = rotate(heads(block.key, text.keyValueHeads), rope);
     call.value = heads(block.value, text.keyValueHeads);
-    call.bias = bias;
-    call.causal = !bias.defined();
+    forward.useCache(call);
+    maskSelf(call, pass, forward);
     return finish(block, call, x, forward);
 }
 
@@ -183,39 +198,60 @@ at::Tensor MllamaModel::crossAttention(int index, const at::Tensor& x, const Pic
     AttentionCall call;
     call.site = m_firstSite + index;
     call.query = block.queryNorm(heads(block.query, x, text.heads));
-    call.key = block.keyNorm(heads(block.key, picture.states, text.keyValueHeads));
-    call.value = heads(block.value, picture.states, text.keyValueHeads);
+    forward.useFixedKeys(call, [&](AttentionCall& fixed) {
+        fixed.key = block.keyNorm(heads(block.key, picture.states, text.keyValueHeads));
+        fixed.value = heads(block.value, picture.states, text.keyValueHeads);
+    });
     call.bias = picture.bias;
     return finish(block, call, x, forward) * block.attentionGate.tanh();
 }
 
-void MllamaModel::runItem(Forward& forward) const {
-    const Picture picture = see(forward);
+void MllamaModel::runText(const Pass& pass, Forward& forward) const {
     const DecoderSpec& text = m_parts.decoder;
-    const at::Tensor ids = forward.input("input_ids").to(at::kLong), given = forward.input("position_ids");
-    const at::Tensor all = at::arange(ids.size(1), ids.options());
-    const at::Tensor positions = given.defined() ? given[0].to(at::kLong) : all;
-    at::Tensor x = at::embedding(m_embedding, ids);
-    const RotaryTable rope = ropeTable(text.ropes.front(), positions, x.scalar_type());
-    const DecoderMask mask = textMask(forward.input("attention_mask"), given);
-    const at::Tensor bias = mask.plain() ? at::Tensor() : maskBias(mask, 0, {all, all}, x.scalar_type());
+    at::Tensor x = at::embedding(m_embedding, pass.ids);
+    const RotaryTable rope = ropeTable(text.ropes.front(), pass.positions, x.scalar_type());
     for (std::size_t i = 0; i < m_blocks.size(); ++i) {
         const Block& block = m_blocks[i];
         const auto index = static_cast<int>(i);
         x = forward.enterBlock(text.stage, index, x);
         if (forward.keptTokens(text.stage).defined())
             throw Error("tokens of this model's text cannot be pruned", "Mask them instead.", ErrorCode::Usage);
-        if (block.cross && !picture.states.defined()) continue;
+        if (block.cross && !pass.picture.seen) continue;
         const at::Tensor normed = block.norm1(x);
-        x = at::add(x, block.cross ? crossAttention(index, normed, picture, forward)
-                                   : selfAttention(index, normed, rope, bias, forward));
+        x = at::add(x, block.cross ? crossAttention(index, normed, pass.picture, forward)
+                                   : selfAttention(index, normed, rope, pass, forward));
         at::Tensor inner = block.mlp(block.norm2(x), forward);
-        if (block.cross && picture.rows.defined()) inner = inner * picture.rows;
+        if (block.cross && pass.picture.rows.defined()) inner = inner * pass.picture.rows;
         x = at::add(x, block.cross ? inner * block.mlpGate.tanh() : inner);
     }
     forward.leaveStage(text.stage, static_cast<int>(m_blocks.size()), x);
     x = m_finalNorm(x);
     forward.output("logits", forward.linear(m_head, forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1)));
+}
+
+void MllamaModel::run(const ModelInput& input, int, Forward& forward) const {
+    begin(forward);
+    const at::Tensor given = forward.input("position_ids");
+    Pass pass;
+    pass.picture = see(input, forward);
+    pass.ids = forward.input("input_ids").to(at::kLong);
+    pass.positions = given.defined() ? given[0].to(at::kLong) : at::arange(pass.ids.size(1), pass.ids.options());
+    pass.mask = textMask(forward.input("attention_mask"), given);
+    runText(pass, forward);
+}
+
+void MllamaModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    const at::Tensor prompt = forward.input("input_ids"), given = forward.input("position_ids");
+    Pass pass;
+    pass.ids = nextTokens(ids, prompt.device());
+    const std::int64_t ahead = given.defined() ? given.max().item<std::int64_t>() + 1 - prompt.size(1) : 0;
+    pass.positions = at::arange(pass.ids.size(1), pass.ids.options()) + (forward.past() + ahead);
+    pass.mask = continued(textMask(forward.input("attention_mask"), given), forward.past() + pass.ids.size(1));
+    pass.picture.seen = forward.input("pixel_values").defined();
+    // An answer sees what the last token of the prompt has seen.
+    if (const at::Tensor mask = forward.input("cross_attention_mask"); pass.picture.seen && mask.defined())
+        addCrossMask(pass.picture, mask.narrow(1, mask.size(1) - 1, 1).expand({1, pass.ids.size(1), -1, -1}));
+    runText(pass, forward);
 }
 
 DecoderSpec MllamaModel::textLimits() const {
@@ -224,11 +260,12 @@ DecoderSpec MllamaModel::textLimits() const {
     return text;
 }
 
-void MllamaModel::describePicture(TokenMap& map, const TensorItem& item, const VisionImage* image) const {
+TokenMap MllamaModel::pictureMap(const at::Tensor& mask, const VisionImage* image) const {
     const auto side = static_cast<int>(m_parts.tower.imageSize);
     const auto patch = static_cast<double>(m_parts.tower.patches.height);
     const int grid = side / static_cast<int>(m_parts.tower.patches.height);
-    StageTokens stage = m_tower.tokens(item.at("aspect_ratio_mask")[0][0]);
+    TokenMap map;
+    StageTokens stage = m_tower.tokens(mask);
     if (image)
         map.images.push_back({image->width, image->height, grid * std::max(1, image->tileRows),
                               grid * std::max(1, image->tileColumns), {}});
@@ -247,6 +284,32 @@ void MllamaModel::describePicture(TokenMap& map, const TensorItem& item, const V
         if (token.rect.width <= 0 || token.rect.height <= 0) token.kind = TokenKind::Padding;
     }
     map.stages.push_back(std::move(stage));
+    return map;
+}
+
+// The tower's tokens where there is one picture; the keys of the cross blocks: the tokens of all pictures without what
+// fills each tile up.
+void MllamaModel::describePictures(MllamaInput& input, const TensorItem& item, const std::vector<VisionImage>& images) const {
+    TokenMap& map = input.maps.front();
+    const at::Tensor mask = item.at("aspect_ratio_mask");
+    StageTokens keys;
+    keys.stage = kPictures;
+    for (std::int64_t i = 0; i < mask.size(1); ++i) {
+        const VisionImage* image = images.empty() ? nullptr : &images[static_cast<std::size_t>(i)];
+        TokenMap own = pictureMap(mask[0][i], image);
+        const auto first = static_cast<int>(map.images.size());
+        for (const Token& token : own.stages.front().tokens) {
+            if (token.index % m_parts.tower.paddedPerTile() >= m_parts.tower.tokensPerTile()) continue;
+            Token key = token;
+            key.index = keys.size();
+            if (key.image >= 0) key.image += first;
+            keys.tokens.push_back(std::move(key));
+        }
+        map.images.insert(map.images.end(), own.images.begin(), own.images.end());
+        if (mask.size(1) == 1) map.stages.push_back(own.stages.front());
+        input.pictures.push_back(std::move(own));
+    }
+    map.stages.push_back(std::move(keys));
 }
 
 namespace {
@@ -297,18 +360,11 @@ std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user)
         }();
         entry = known ? std::next(entry) : item.erase(entry);
     }
-    auto input = std::make_shared<LanguageInput>();
-    TokenMap map;
-    if (prompt.images.size() == 1) {
-        describePicture(map, item, &prompt.images.front());
-    } else {
-        const int grid = static_cast<int>(m_parts.tower.imageSize / m_parts.tower.patches.height);
-        for (const VisionImage& image : prompt.images)
-            map.images.push_back({image.width, image.height, grid * std::max(1, image.tileRows),
-                                  grid * std::max(1, image.tileColumns), {}});
-    }
-    map.stages.push_back(promptTokens(m_parts.prompts->reader(), m_parts.decoder.stage, prompt.text, prompt.encoding));
-    input->maps.push_back(std::move(map));
+    auto input = std::make_shared<MllamaInput>();
+    input->maps.emplace_back();
+    if (!prompt.images.empty()) describePictures(*input, item, prompt.images);
+    input->maps.front().stages.push_back(
+        promptTokens(m_parts.prompts->reader(), m_parts.decoder.stage, prompt.text, prompt.encoding));
     input->black = m_parts.prompts->black();
     for (std::size_t i = 0; i < prompt.images.size(); ++i) {
         const VisionTile& shown = prompt.images[i].tiles.front();
@@ -333,9 +389,9 @@ std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) con
     if (user.tensors.empty()) return fromPrompt(user);
     const TensorItem item = readPromptTensors(user.tensors, accepted());
     if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
-    auto input = std::make_shared<TensorInput>();
+    auto input = std::make_shared<MllamaInput>();
     input->allLogits = true;
-    TokenMap map;
+    input->maps.emplace_back();
     if (item.count("pixel_values")) {
         const std::int64_t pictures = item.at("pixel_values").size(1);
         for (const char* name : {"aspect_ratio_ids", "aspect_ratio_mask"})
@@ -344,10 +400,13 @@ std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) con
         if (item.at("aspect_ratio_mask").size(2) != m_parts.tower.tiles)
             throw Error(fmt::format("aspect_ratio_mask: expected {} tiles, found {}", m_parts.tower.tiles,
                                     item.at("aspect_ratio_mask").size(2)));
-        if (pictures == 1) describePicture(map, item, nullptr);
+        describePictures(*input, item, {});
     }
-    map.stages.push_back(textTokens(item, textLimits(), &m_parts.prompts->reader()));
-    input->maps.push_back(std::move(map));
+    input->maps.front().stages.push_back(textTokens(item, textLimits(), &m_parts.prompts->reader()));
+    const auto length = static_cast<std::int64_t>(input->maps.front().stages.back().size());
+    if (const auto mask = item.find("cross_attention_mask"); mask != item.end() && mask->second.size(1) != length)
+        throw Error(fmt::format("cross_attention_mask: expected {} rows like the tokens, found {}", length,
+                                mask->second.size(1)));
     input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
     input->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
     input->seen.emplace_back();

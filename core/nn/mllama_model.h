@@ -4,11 +4,18 @@
 #include <string>
 #include <vector>
 
+#include "nn/decoder_mask.h"
 #include "nn/decoder_spec.h"
 #include "nn/towers/mllama_tower.h"
 #include "nn/vlm_prompt.h"
 
 namespace fovea {
+
+/// An encoded input with what its tower reads of each picture.
+class MllamaInput : public LanguageInput {
+public:
+    std::vector<TokenMap> pictures;  ///< one each, of stage "vision"
+};
 
 /// A language model some of whose blocks attend to a picture through gates instead of to the text (Llama 3.2 Vision,
 /// Meta 2024). Sites "text.N.self" or "text.N.cross".
@@ -20,16 +27,22 @@ public:
         std::vector<std::int64_t> crossBlocks;  ///< those that attend to the picture
         std::string projector;
         std::int64_t imageToken = 128256;
+        std::vector<int> endTokens;
         std::shared_ptr<const VlmPrompts> prompts;
     };
     explicit MllamaModel(Parts parts);
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
+    void run(const ModelInput& input, int item, Forward& forward) const override;
+    void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::vector<int> endTokens() const override { return m_parts.endTokens; }
+    std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
+    std::shared_ptr<const Tokenizer> tokenizer() const override { return m_parts.prompts->reader().sharedTokenizer(); }
 
 protected:
     void describe(ModelSpec& spec) override;
     void visit(WeightVisitor& weights) override;
-    void runItem(Forward& forward) const override;
+    void runItem(Forward&) const override {}
     std::vector<StageCost> costs() const override;
 
 private:
@@ -40,20 +53,30 @@ private:
         Mlp mlp;
         at::Tensor attentionGate, mlpGate;
     };
-    /// What the cross blocks of a run see.
+    /// What the cross blocks of a pass see.
     struct Picture {
-        at::Tensor states;  // [1, keys, hidden], or undefined without a picture
+        bool seen = false;
+        at::Tensor states;  // [1, keys, hidden]; undefined where the cache holds what is made of it
         at::Tensor bias;    // [1, 1, n, keys], or undefined
         at::Tensor rows;    // [1, n, 1], 0 for tokens that see no picture, or undefined
     };
+    /// The text of a pass: new tokens, and what they may see.
+    struct Pass {
+        at::Tensor ids, positions;  // [1, n], [n]
+        DecoderMask mask;
+        Picture picture;
+    };
     std::vector<InputTensor> accepted() const;
     std::shared_ptr<const ModelInput> fromPrompt(const UserInput& user) const;
-    /// The tokens of the vision stage where there is one picture, with their rectangles.
-    void describePicture(TokenMap& map, const TensorItem& item, const VisionImage* image) const;
+    /// The tower's tokens of one picture with the pixels they read; without `image` every tile is a picture.
+    TokenMap pictureMap(const at::Tensor& mask, const VisionImage* image) const;
+    void describePictures(MllamaInput& input, const TensorItem& item, const std::vector<VisionImage>& images) const;
     DecoderSpec textLimits() const;
-    Picture see(Forward& forward) const;
+    Picture see(const ModelInput& input, Forward& forward) const;
     void addCrossMask(Picture& picture, const at::Tensor& mask) const;
-    at::Tensor selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const at::Tensor& bias,
+    void runText(const Pass& pass, Forward& forward) const;
+    void maskSelf(AttentionCall& call, const Pass& pass, const Forward& forward) const;
+    at::Tensor selfAttention(int index, const at::Tensor& x, const RotaryTable& rope, const Pass& pass,
                              Forward& forward) const;
     at::Tensor crossAttention(int index, const at::Tensor& x, const Picture& picture, Forward& forward) const;
     at::Tensor finish(const Block& block, AttentionCall& call, const at::Tensor& x, Forward& forward) const;

@@ -152,11 +152,13 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
         for (const AttentionSite& site : m_spec.sites) {
             if (site.stage != stage.stage || !capture.wantsSites() || !capture.wants(site.address()))
                 continue;
-            const std::int64_t queries = site.kind == SiteKind::Cross ? 1 : tokens;
+            const bool pooling = site.kind == SiteKind::Cross && site.keyStage.empty();
+            const std::int64_t queries = pooling ? 1 : tokens;
+            const std::int64_t keys = site.keyStage.empty() ? tokens : longest(input, site.keyStage);
             const std::int64_t width = static_cast<std::int64_t>(site.heads) * site.headDim;
-            const std::int64_t cells = site.heads * queries * tokens;
+            const std::int64_t cells = site.heads * queries * keys;
             const std::int64_t keyValueWidth = static_cast<std::int64_t>(site.keyValueHeads) * site.headDim;
-            const std::uint64_t qkv = bytesOf(queries * width + 2 * tokens * keyValueWidth, element);
+            const std::uint64_t qkv = bytesOf(queries * width + 2 * keys * keyValueWidth, element);
             estimate.capture += qkv + bytesOf(site.heads * queries, 4);
             shared += qkv;
             // The first bias is counted among the activations.
@@ -165,7 +167,7 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
                 shared += bytesOf(cells, element);
             }
             if (capture.probs) estimate.capture += bytesOf(cells, 4);
-            if (capture.stats) estimate.capture += bytesOf(site.heads * statisticsOf(queries, tokens), 4);
+            if (capture.stats) estimate.capture += bytesOf(site.heads * statisticsOf(queries, keys), 4);
             if (capture.attentionOutput) estimate.capture += bytesOf(queries * stage.hidden, element);
             if (capture.headOutput) estimate.capture += bytesOf(queries * width, element);
         }

@@ -10,6 +10,7 @@
 
 #include "attention/forward.h"
 #include "fovea/generate.h"
+#include "nn/mllama_model.h"
 #include "parity/fixtures.h"
 
 using namespace fovea;
@@ -18,18 +19,29 @@ using namespace fovea::test;
 namespace {
 
 const char* const kOneOfEach[] = {"llama-gqa-2", "llama-yarn", "mistral-window", "qwen2-window", "qwen3-0", "gemma-0",
-                                  "gemma2-0",    "gemma3-0",   "gpt2-0"};
+                                  "gemma2-0",    "gemma3-0",   "gpt2-0",       "blip",    "blip-question", "mllama-one", "mllama-masked", "mllama-two"};
 
 /// The input of a case with an answer behind its prompt.
 std::shared_ptr<const ModelInput> continuedInput(const ModelInput& input, const std::vector<int>& ids) {
-    auto longer = std::make_shared<TensorInput>(dynamic_cast<const TensorInput&>(input));
+    std::shared_ptr<TensorInput> longer;
+    if (const auto* pictures = dynamic_cast<const MllamaInput*>(&input))
+        longer = std::make_shared<MllamaInput>(*pictures);
+    else
+        longer = std::make_shared<TensorInput>(dynamic_cast<const TensorInput&>(input));
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
-    at::Tensor& tokens = longer->items[0].at("input_ids");
+    auto& item = longer->items[0];
+    at::Tensor& tokens = item.at(item.count("decoder_input_ids") ? "decoder_input_ids" : "input_ids");
     tokens = at::cat({tokens, at::tensor(wide, at::kLong).unsqueeze(0).to(tokens.device())}, 1);
+    const auto count = static_cast<std::int64_t>(ids.size());
+    // What an answer sees is what the prompt's last token sees.
+    for (const char* name : {"attention_mask", "cross_attention_mask"})
+        if (const auto mask = item.find(name); mask != item.end())
+            mask->second = at::cat({mask->second, mask->second.narrow(1, mask->second.size(1) - 1, 1).repeat_interleave(count, 1)}, 1);
+    StageTokens& stage = longer->maps[0].stages.back();
     for (std::size_t i = 0; i < ids.size(); ++i) {
         Token token;
-        token.index = longer->maps[0].stages[0].size();
-        longer->maps[0].stages[0].tokens.push_back(token);
+        token.index = stage.size();
+        stage.tokens.push_back(token);
     }
     return longer;
 }
@@ -121,7 +133,7 @@ TEST_CASE("greedy answers equal the reference for 20 tokens" * doctest::skip(tes
         spec.maxNewTokens = 20;
         CHECK(generate(*model, *input, spec).ids == answers.at("greedy").get<std::vector<int>>());
         spec.sampling.repetitionPenalty = 1.4;
-        CHECK(generate(*model, *input, spec).ids == answers.at("penalised").get<std::vector<int>>());
+        if (answers.contains("penalised")) CHECK(generate(*model, *input, spec).ids == answers.at("penalised").get<std::vector<int>>());
         ++compared;
     }
     CHECK(compared >= 20);

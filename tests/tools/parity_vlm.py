@@ -321,6 +321,81 @@ def blip(f):
                                 ("blip-heads", m.blip(83, num_attention_heads=2), dict(image, input_ids=prompt(83, 1)))):
         model.save_pretrained(f.folder(name) / "model")
         f.add(name, "blip", reference(model, inputs), inputs)
+        if "attention_mask" not in inputs:
+            answers(f, name, model, inputs)
+
+
+def blip_questions(f):
+    """The reference gives no logits of an answer: they are its decoder's."""
+    def reference(model, inputs):
+        def entries(stage, blocks, tensors):
+            hooks = [b.register_forward_pre_hook(lambda _, a, i=i: tensors.__setitem__(f"hidden/{stage}/{i}", a[0]))
+                     for i, b in enumerate(blocks)]
+            hooks.append(blocks[-1].register_forward_hook(
+                lambda _, __, out: tensors.__setitem__(f"hidden/{stage}/{len(blocks)}", out)))
+            return hooks
+
+        def run(dtype):
+            model.to(dtype)
+            wide = floats(inputs, dtype)
+            seen = model.vision_model(wide["pixel_values"], output_hidden_states=True, output_attentions=True)
+            tensors = {f"hidden/vision/{i}": h for i, h in enumerate(seen.hidden_states)}
+            tensors.update({f"vision.{i}.self/probs": a for i, a in enumerate(seen.attentions)})
+            tensors["output/image_embeds"] = tensors["output/last_hidden_state"] = seen.last_hidden_state
+            mask = wide.get("attention_mask")
+            hooks = [*entries("text_encoder", model.text_encoder.encoder.layer, tensors),
+                     *entries("text", model.text_decoder.bert.encoder.layer, tensors)]
+            asked = model.text_encoder(wide["input_ids"], attention_mask=mask, encoder_hidden_states=seen.last_hidden_state,
+                                       output_attentions=True)
+            text = model.text_decoder(wide["decoder_input_ids"], attention_mask=wide.get("decoder_attention_mask"),
+                                      encoder_hidden_states=asked.last_hidden_state, encoder_attention_mask=mask,
+                                      output_attentions=True, use_cache=False)
+            for hook in hooks:
+                hook.remove()
+            tensors["output/question_embeds"] = asked.last_hidden_state
+            tensors["output/logits"] = text.logits
+            for stage, result in (("text_encoder", asked), ("text", text)):
+                for i, (own, cross) in enumerate(zip(result.attentions, result.cross_attentions)):
+                    tensors.update({f"{stage}.{i}.self/probs": own, f"{stage}.{i}.cross/probs": cross})
+            model.to(torch.float32)
+            return tensors
+        return run
+
+    image = {"pixel_values": pixels(86, 32, 32)}
+    mask = torch.tensor([[1] * 5 + [0] * 2])
+    begin = torch.tensor([[1]])
+    for name, model, inputs in (
+            ("blip-question", m.blip_questions(), dict(image, input_ids=prompt(86, 7), decoder_input_ids=begin)),
+            ("blip-question-padded", m.blip_questions(87, num_attention_heads=2),
+             dict(image, input_ids=prompt(87, 7), attention_mask=mask, decoder_input_ids=prompt(88, 3))),
+            ("blip-question-one", m.blip_questions(88), dict(image, input_ids=prompt(89, 1), decoder_input_ids=prompt(90, 6)))):
+        model.save_pretrained(f.folder(name) / "model")
+        f.add(name, "blip", reference(model, inputs), inputs)
+        if inputs["decoder_input_ids"].shape[1] == 1:
+            answers(f, name, model, inputs)
+
+
+def answers(f, name, model, inputs):
+    """Twenty tokens of the decoder, by its own generate()."""
+    found = {}
+    for key, penalty in (("greedy", None), ("penalised", 1.4)):
+        if penalty and inputs["input_ids"].max() >= model.config.text_config.vocab_size:
+            continue  # the reference cannot: a penalty for Mllama's image token, which has no logit
+        settings = dict(max_new_tokens=20, do_sample=False, repetition_penalty=penalty)
+        if hasattr(model, "text_decoder"):
+            seen = model.vision_model(inputs["pixel_values"]).last_hidden_state
+            ids, source = inputs["input_ids"], seen
+            if hasattr(model, "text_encoder"):
+                source = model.text_encoder(ids, attention_mask=inputs.get("attention_mask"), encoder_hidden_states=seen)[0]
+                ids = inputs["decoder_input_ids"]
+            out = model.text_decoder.generate(
+                input_ids=ids, encoder_hidden_states=source, eos_token_id=model.config.text_config.sep_token_id, pad_token_id=0,
+                encoder_attention_mask=torch.ones(source.shape[:-1], dtype=torch.long), **settings)
+        else:
+            ids = inputs["input_ids"]
+            out = model.generate(**inputs, **settings)
+        found[key] = out[0, ids.shape[1]:].tolist()
+    (f.root / name / "answers.json").write_text(json.dumps(found))
 
 
 def mllama(f):
@@ -361,6 +436,7 @@ def mllama(f):
     def add(name, model, inputs, prefixes=("",)):
         model.save_pretrained(f.folder(name) / "model")
         f.add(name, "mllama", reference(model, inputs, list(prefixes)), inputs)
+        answers(f, name, model, inputs)
 
     def picture(seed, tiles, ratios):
         values = torch.zeros(1, len(tiles), 4, 3, 32, 32)
@@ -382,5 +458,5 @@ def mllama(f):
 
 
 def build(fixtures):
-    for part in (llava, gemmas, tiles, qwen, blip, mllama):
+    for part in (llava, gemmas, tiles, qwen, blip, blip_questions, mllama):
         part(fixtures)

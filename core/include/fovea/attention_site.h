@@ -24,6 +24,7 @@ struct AttentionSite {
     bool causal = false;
     SiteLayout layout = SiteLayout::Dense;
     Weighting weighting = Weighting::Softmax;
+    std::string keyStage;        ///< whose tokens the keys are, where they are not the stage's own
     std::string module;          ///< path of the same attention in the reference implementation's files
 
     /// "stage.block.kind[.name]", the same text in JSON, on the command line and in the window.

@@ -68,14 +68,15 @@ def main():
     random = np.random.default_rng(7)
     cases = []
 
-    def tokenizer(special, bos="<s>", named=None):
+    def tokenizer(special, bos="<s>", named=None, end=""):
         """Words w3 to w99; special tokens at the ids that the models expect."""
         words = {"<unk>": 0, bos: 1, "</s>": 2} | {f"w{i}": i for i in range(3, 100)}
         vocabulary = words | special
         tok = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
         tok.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
         if bos == "<s>":
-            tok.post_processor = processors.TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, 1)])
+            tok.post_processor = processors.TemplateProcessing(single=f"{bos} $A {end}".strip(),
+                                                               special_tokens=[(bos, 1), ("</s>", 2)])
         fast = transformers.PreTrainedTokenizerFast(
             tokenizer_object=tok, bos_token=bos, eos_token="</s>", unk_token="<unk>", pad_token="<unk>",
             extra_special_tokens=named or {})
@@ -85,7 +86,8 @@ def main():
     def pictures(*sizes):
         return [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
 
-    def case(name, family, model, processor, prompt, images, nested=False, **call):
+    def case(name, family, model, processor, prompt, images, nested=False, adapt=None, logits=None, **call):
+        """`adapt` changes the processor's tensors as the model's generate() does, `logits` is what gives them."""
         folder = root / name
         (folder / "model").mkdir(parents=True)
         model.save_pretrained(folder / "model")
@@ -96,10 +98,13 @@ def main():
         given = [Image.fromarray(x) for x in images]
         inputs = dict(processor(text=prompt, images=[given] if nested else given, return_tensors="pt", **call))
         inputs = {k: v for k, v in inputs.items() if isinstance(v, torch.Tensor) and k not in ("labels", "num_crops")}
+        inputs = adapt(inputs) if adapt else inputs
         tensors = {"ids": inputs["input_ids"].double()}
         for label, dtype in (("f32", torch.float32), ("f64", torch.float64)):
             model.to(dtype)
-            tensors[f"{label}/logits"] = model(**floats(inputs, dtype), use_cache=False).logits[:, -1:].contiguous()
+            given = floats(inputs, dtype)
+            values = logits(model, given) if logits else model(**given, use_cache=False).logits
+            tensors[f"{label}/logits"] = values[:, -1:].contiguous()
         model.to(torch.float32)
         save_file(tensors, folder / "reference.safetensors")
         for i, image in enumerate(images):
@@ -163,8 +168,23 @@ def main():
         case(name, "llava_onevision", m.llava_onevision(79, image_grid_pinpoints=[[32, 32], [32, 64], [64, 32], [64, 64]]),
              LlavaOnevisionProcessor(source, tok, None, num_image_tokens=16, vision_feature_select_strategy="full"),
              "w9 " + " w4 ".join(["<image>"] * len(sizes)) + " w7", pictures(*sizes), nested=True)
-    case("blip", "blip", m.blip(80), BlipProcessor(BlipImageProcessorPil(size={"height": 32, "width": 32}),
-         tokenizer({})), "w9 w7", pictures((61, 40)))
+
+    def caption(inputs):  # BLIP's captions begin with a token of the decoder's, and nothing ends them
+        ids = inputs["input_ids"][:, :-1].clone()
+        ids[:, 0] = 5
+        return {"pixel_values": inputs["pixel_values"], "input_ids": ids}
+
+    def answer(model, inputs):
+        seen = model.vision_model(inputs["pixel_values"]).last_hidden_state
+        asked = model.text_encoder(inputs["input_ids"], encoder_hidden_states=seen)[0]
+        return model.text_decoder(torch.tensor([[5]]), encoder_hidden_states=asked, use_cache=False).logits
+
+    for name, make, settings, words, size in (
+            ("blip", m.blip, {"adapt": caption}, "w9 w7", (61, 40)), ("blip-silent", m.blip, {"adapt": caption}, "", (33, 75)),
+            ("blip-question", m.blip_questions, {"logits": answer}, "w9 w7 w30", (47, 52))):
+        source = BlipImageProcessorPil(size={"height": 32, "width": 32})
+        case(name, "blip", make(80, bos_token_id=5), BlipProcessor(source, tokenizer({}, end="</s>")), words, pictures(size),
+             **settings)
     listing.write_text(json.dumps({"key": key, "cases": cases}, indent=1))
 
 

@@ -123,6 +123,13 @@ def blip(seed=18, **changes):
                  config("BlipConfig", text_config=dict(text, **changes), vision_config=dict(CLIP)), seed)
 
 
+def blip_questions(seed=20, **changes):
+    text = dict(hidden_size=32, encoder_hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+                vocab_size=120, max_position_embeddings=64, pad_token_id=0, bos_token_id=1, eos_token_id=2)
+    return build("BlipForQuestionAnswering",
+                 config("BlipConfig", text_config=dict(text, **changes), vision_config=dict(CLIP)), seed)
+
+
 def mllama(seed=19, **changes):
     vision = dict(hidden_size=32, num_hidden_layers=3, num_global_layers=2, attention_heads=4, intermediate_size=48,
                   vision_output_dim=96, image_size=32, patch_size=8, max_num_tiles=4, intermediate_layers_indices=[0, 2])
