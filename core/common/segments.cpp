@@ -38,13 +38,14 @@ std::vector<Segment> segmentsOf(const StageTokens& stage) {
         if (segments.empty() || segments.back().name != name) segments.push_back({name, {}});
         segments.back().tokens.push_back(token);
     };
-    bool started = false;
+    bool started = false, answered = false;
     int passed = 0;  // pictures that lie behind
     int picture = -1;
     for (const Token& token : stage.tokens) {
         for (const auto& [image, begin] : begins)
             if (begin == token.index) picture = image;
-        if (token.kind == TokenKind::Generated) {
+        answered = answered || token.kind == TokenKind::Generated;
+        if (answered) {  // its special tokens belong to it
             put("answer", token.index);
         } else if (token.kind == TokenKind::Padding) {
             put("padding", token.index);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 
 #include "fovea/error.h"
@@ -169,6 +170,18 @@ std::string describeHeads(HeadFusion fusion, std::size_t heads) {
     return fmt::format("{} of {} heads", word, heads);
 }
 
+namespace {
+
+// The special tokens of an answer, which are no words of it.
+std::string leftOutOf(const StageTokens& stage, int firstOfAnswer) {
+    std::set<std::string> names;
+    for (const Token& token : stage.tokens)
+        if (token.index > firstOfAnswer && token.kind == TokenKind::Special) names.insert(token.text);
+    return names.empty() ? std::string() : fmt::format(" ({} left out)", fmt::join(names, ", "));
+}
+
+}  // namespace
+
 QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const std::string& stageName) {
     const StageTokens& stage = map.stage(stageName);
     const std::string text = given == "auto" ? automaticTokens(stage) : given;
@@ -182,7 +195,7 @@ QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const s
                     "write cls, patches, answer, text, image:N, an index, grid:ROW,COLUMN or xy:X,Y",
                     ErrorCode::Usage);
     if (choice.name.empty() && text == "answer" && choice.tokens.size() > 1)
-        choice.name = fmt::format("the {} answer tokens", choice.tokens.size());
+        choice.name = fmt::format("the {} answer tokens{}", choice.tokens.size(), leftOutOf(stage, choice.tokens.front()));
     if (choice.name.empty())
         choice.name = choice.tokens.size() == 1
                           ? tokenName(stage.tokens[static_cast<std::size_t>(choice.tokens.front())])

@@ -7,6 +7,7 @@
 #include "attention/toy_model.h"
 #include "common/attention_flow.h"
 #include "common/segments.h"
+#include "common/site_choice.h"
 #include "fovea/selection.h"
 
 using namespace fovea;
@@ -88,6 +89,8 @@ TEST_CASE("segments of a prompt: start, system, pictures with their separators, 
           "image 0: 0 1 2; text 0: 3; image 1: 4; question: 5; padding: 6");
     CHECK(spelled(segmentsOf(prompt({{S, -1}, {T, -1}, {T, -1}, {G, -1}, {G, -1}}))) ==
           "start: 0; prompt: 1 2; answer: 3 4");
+    CHECK(spelled(segmentsOf(prompt({{S, -1}, {T, -1}, {G, -1}, {S, -1}, {G, -1}, {S, -1}}))) ==
+          "start: 0; prompt: 1; answer: 2 3 4 5");
     CHECK(spelled(segmentsOf(prompt({{S, -1}, {TokenKind::Register, -1}, {I, 0}, {I, 0}}))) ==
           "prefix: 0 1; image 0: 2 3");
 }
@@ -96,6 +99,18 @@ TEST_CASE("auto selects the answer, else the last token of a prompt, else the cl
     CHECK(automaticTokens(prompt({{S, -1}, {T, -1}, {G, -1}})) == "answer");
     CHECK(automaticTokens(prompt({{S, -1}, {T, -1}, {T, -1}, {P, -1}})) == "2");
     CHECK(automaticTokens(prompt({{S, -1}, {I, 0}})) == "cls");
+}
+
+TEST_CASE("the answer's special tokens are left out of what looks by itself, and named") {
+    TokenMap map;
+    map.stages.push_back(prompt({{S, -1}, {T, -1}, {G, -1}, {G, -1}, {S, -1}}));
+    map.stages.back().tokens.back().text = "</s>";
+    const std::string stage = map.stages.back().stage;
+    const QueryChoice choice = chosenQueries("auto", map, stage);
+    CHECK(choice.tokens == std::vector<int>{2, 3});
+    CHECK(choice.name == "the 2 answer tokens (</s> left out)");
+    map.stages.back().tokens.pop_back();
+    CHECK(chosenQueries("auto", map, stage).name == "the 2 answer tokens");
 }
 
 TEST_CASE("segment masses add up to 1 and heads are ranked by their mass on the picture") {
