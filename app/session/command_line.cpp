@@ -73,6 +73,9 @@ std::string commandLineFor(const Session& session, int picture) {
     if (picture < 0 || picture >= static_cast<int>(session.pictures.size()))
         throw Error(fmt::format("picture {} of a session with {}", picture, session.pictures.size()), {},
                     ErrorCode::Usage);
+    if (!session.input.turns.empty())
+        throw Error("a conversation of several turns has no single command",
+                    "save the session (Ctrl+S), then: fovea-cli run SESSION.fovea.json", ErrorCode::Usage);
     const PictureRequest& wanted = session.pictures[static_cast<std::size_t>(picture)];
     const AnalysisRequest& analysis = session.analyses.at(static_cast<std::size_t>(wanted.analysis));
     Line line;

@@ -73,6 +73,9 @@ std::string ofInput(const SessionInput& input) {
         out += "\n" + (image.starts_with("scene:") ? image : ofFile(image));
     if (input.rawPrompt) out += "\nraw";
     if (!input.chat.empty()) out += "\nchat " + ofFile(input.chat);
+    for (const ChatTurn& turn : input.turns)
+        out += "\nturn " + turn.role + " " +
+               nlohmann::json(turn.text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
     return out;
 }

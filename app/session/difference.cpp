@@ -4,6 +4,7 @@
 
 #include "engine.h"
 #include "fovea/error.h"
+#include "table_difference.h"
 
 namespace fovea {
 namespace {
@@ -76,6 +77,8 @@ Finding difference(const Finding& a, const Finding& b) {
             if (series->lines[i].x != other.lines[i].x) differ(a, "curves over different points");
             series->lines[i].y = minus(series->lines[i].y, other.lines[i].y);
         }
+    } else if (auto* table = std::get_if<Table>(&out.data)) {
+        *table = difference(std::get<Table>(a.data), *table);
     } else {
         differ(a, fmt::format("a {} has no values that could be", findingKindName(a)));
     }

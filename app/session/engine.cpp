@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "content_key.h"
+#include "conversation.h"
 #include "engine_state.h"
 #include "fovea/error.h"
 #include "fovea/open_model.h"
@@ -98,7 +100,7 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     if (auto known = results.find<ModelInput>(key)) return known;
     const bool replays = !opened->spec().capabilities.forward;
     const SessionInput& given = session.input;
-    const bool spoken = !given.prompt.empty() || !given.chat.empty();
+    const bool spoken = !given.prompt.empty() || !given.chat.empty() || !given.turns.empty();
     if (given.images.empty() && given.tensors.empty() && !spoken && !replays)
         throw Error("the session has no input",
                     "give a picture (--image FILE or --image scene:SEED), a text (--prompt) or --tensors FILE",
@@ -114,6 +116,8 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     user.prompt = session.input.prompt;
     user.promptForm = session.input.rawPrompt ? PromptForm::Raw : PromptForm::Template;
     user.chat = session.input.chat;
+    std::optional<ConversationFile> conversation;
+    if (!session.input.turns.empty()) user.chat = conversation.emplace(session.input).path();
     user.tensors = session.input.tensors;
     job.progress(0.9, "preparing the input");
     auto encoded = opened->encode(user);

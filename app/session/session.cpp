@@ -15,7 +15,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr double kLargest = 1e300;
-constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000, kMaxAdapters = 64;
+constexpr std::size_t kMaxImages = 100'000, kMaxEntries = 10'000, kMaxAdapters = 64, kMaxTurns = 10'000;
 
 ordered_json displayJson(const DisplayOptions& display) {
     return {{"scale", display.scale},       {"minimum", display.minimum}, {"maximum", display.maximum},
@@ -63,6 +63,7 @@ ordered_json inputJson(const SessionInput& input) {
     ordered_json out = {{"images", input.images}, {"prompt", input.prompt}, {"tensors", input.tensors}};
     if (input.rawPrompt) out["raw_prompt"] = true;
     if (!input.chat.empty()) out["chat"] = input.chat;
+    for (const ChatTurn& turn : input.turns) out["turns"].push_back({{"role", turn.role}, {"text", turn.text}});
     if (input.maxNewTokens > 0) out["max_new_tokens"] = input.maxNewTokens;
     const Sampling& sampling = input.sampling;
     if (sampling == Sampling{}) return out;
@@ -79,6 +80,15 @@ void readInput(FieldReader& reader, SessionInput& input, json& unknown) {
     reader.read("tensors", input.tensors, 4096);
     reader.read("raw_prompt", input.rawPrompt);
     reader.read("chat", input.chat, 4096);
+    for (FieldReader& turn : reader.list("turns", kMaxTurns)) {
+        ChatTurn& said = input.turns.emplace_back();
+        if (!turn.has("role")) turn.fail("role", "user, assistant or system");
+        turn.readChoice("role", said.role, {"user", "assistant", "system"});
+        turn.read("text", said.text, 1 << 20);
+        turn.finish(unknown);
+    }
+    if (!input.turns.empty() && (input.rawPrompt || !input.chat.empty()))
+        reader.fail("turns", "no turns beside a raw prompt or a chat file");
     reader.read("max_new_tokens", input.maxNewTokens, 0, 1 << 20);
     if (reader.has("sampling")) {
         FieldReader sampling = reader.child("sampling");

@@ -25,10 +25,18 @@ struct ModelChoice {
 /// The strengths of a model's adapters, as RunSpec takes them.
 std::vector<double> adapterStrengths(const ModelChoice& choice);
 
+/// What was said before.
+struct ChatTurn {
+    std::string role;  ///< "user", "assistant" or "system"
+    std::string text;
+    bool operator==(const ChatTurn&) const = default;
+};
+
 /// What goes into the model.
 struct SessionInput {
     std::vector<std::string> images;  ///< paths; "scene:SEED" for a procedural scene
     std::string prompt;
+    std::vector<ChatTurn> turns = {};  ///< that the prompt goes on from, through the model's chat template
     bool rawPrompt = false;  ///< the prompt as it is, without the model's chat template
     std::string chat;        ///< JSON file with a conversation, in the place of a prompt
     int maxNewTokens = 0;    ///< of an answer that runs before anything is analysed; 0: none

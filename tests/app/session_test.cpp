@@ -7,6 +7,8 @@
 
 #include "fovea/error.h"
 #include "io/support.h"
+#include "session/content_key.h"
+#include "session/conversation.h"
 
 using namespace fovea;
 namespace fs = std::filesystem;
@@ -52,6 +54,45 @@ std::string problemOf(const std::string& text) {
 }
 
 }  // namespace
+
+TEST_CASE("turns of a conversation are kept, and refused beside other prompts") {
+    Session session = sample();
+    session.input.rawPrompt = false;
+    session.input.chat.clear();
+    session.input.turns = {{"user", "What is it?"}, {"assistant", "A \"star\"\n"}};
+    const std::string text = toJson(session).dump(2);
+    CHECK(sessionFromText(text) == session);
+    CHECK(content_key::ofInput(session.input) != content_key::ofInput(sample().input));
+    Session other = session;
+    other.input.turns[1].text = "A ring";
+    CHECK(content_key::ofInput(session.input) != content_key::ofInput(other.input));
+    CHECK(problemOf(R"({"schema":1,"input":{"turns":[{"role":"robot","text":"x"}]}})").find("/input/turns/0/role") !=
+          std::string::npos);
+    CHECK(problemOf(R"({"schema":1,"input":{"turns":[{"text":"x"}]}})").find("/input/turns/0/role") != std::string::npos);
+    CHECK(problemOf(R"({"schema":1,"input":{"raw_prompt":true,"turns":[{"role":"user","text":"x"}]}})").find("/input/turns") !=
+          std::string::npos);
+}
+
+TEST_CASE("a conversation's messages: the pictures with the first question, the prompt last; its file goes") {
+    SessionInput input;
+    input.images = {"a.png", "b.png"};
+    input.prompt = "Sure?";
+    input.turns = {{"system", "Be brief."}, {"user", "What is it?"}, {"assistant", "A star."}};
+    const auto messages = conversationMessages(input);
+    REQUIRE(messages.size() == 4);
+    CHECK(messages[0] == nlohmann::ordered_json({{"role", "system"}, {"content", "Be brief."}}));
+    REQUIRE(messages[1].at("content").size() == 3);
+    CHECK(messages[1].at("content")[1].at("type") == "image");
+    CHECK(messages[1].at("content")[2].at("text") == "What is it?");
+    CHECK(messages[3].at("content") == "Sure?");
+    fs::path path;
+    {
+        const ConversationFile file(input);
+        path = file.path();
+        CHECK(fs::file_size(path) > 50);
+    }
+    CHECK_FALSE(fs::exists(path));
+}
 
 TEST_CASE("a session survives JSON, with equal text, hash and value") {
     const Session session = sample();
