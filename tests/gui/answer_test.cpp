@@ -8,6 +8,7 @@
 #include "gui/window_fixture.h"
 #include "models/word_difference.h"
 #include "panels/answer_panel.h"
+#include "panels/candidates_view.h"
 #include "panels/token_flow.h"
 #include "window/prompt_box.h"
 
@@ -165,6 +166,30 @@ TEST_CASE_FIXTURE(AnswerFixture, "side by side, the words that differ are marked
     window->actions().compare->trigger();
     settle();
     CHECK_FALSE(panel().flow(Side::A).items()[1].different);
+}
+
+TEST_CASE_FIXTURE(AnswerFixture, "a chosen answer token lists what could have come, on both sides and their change") {
+    askAndWait();
+    CHECK(panel().candidates().isHidden());
+    click(panel().flow(Side::A), 1);
+    REQUIRE(panel().candidates().isVisibleTo(window.get()));
+    const auto& lines = panel().candidates().lines();
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].chosen[0]);
+    CHECK(lines[0].probability[0] == 0.75);
+    CHECK(lines[0].probability[1] < 0);
+    CHECK(lines[1].text.contains("green"));
+    window->actions().compare->trigger();
+    window->controller().change("x", {}, [](Session& s) { s.edits.push_back({"temperature", {}, true}); });
+    settle();
+    REQUIRE(lines.size() == 3);
+    CHECK(panel().candidates().note().isEmpty());
+    const auto green = std::find_if(lines.begin(), lines.end(), [](const auto& l) { return l.text.contains("green"); });
+    REQUIRE(green != lines.end());
+    CHECK(green->probability == std::array<double, 2>{0.2, 0.2});
+    steps().findChild<QSlider*>()->setValue(2);
+    settle();
+    CHECK_FALSE(panel().candidates().note().isEmpty());  // " blue" and " red" came before
 }
 
 TEST_CASE("words differ as a whole, wherever they stand") {

@@ -2,14 +2,17 @@
 // line.
 #include <doctest/doctest.h>
 
+#include <QColor>
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
+#include <QLineEdit>
 #include <QProcess>
 #include <QSlider>
 #include <QTemporaryDir>
 #include <QTest>
 #include <QTimer>
+#include <QToolButton>
 #include <QTreeView>
 #include <algorithm>
 #include <set>
@@ -17,9 +20,11 @@
 #include "compute/engine_driver.h"
 #include "panels/analysis_panel.h"
 #include "panels/answer_panel.h"
+#include "panels/conversation_view.h"
 #include "panels/error_banner.h"
 #include "panels/model_panel.h"
 #include "panels/timeline_bar.h"
+#include "panels/token_flow.h"
 #include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
@@ -185,6 +190,109 @@ TEST_CASE_FIXTURE(EngineFixture, "the demo of a model that answers names a scene
     window->views().showView("tokens");
     settle();
     CHECK(window->views().currentPage().hasPicture());
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "a dragged box is read by the words that name what is in it") {
+    window->opener().openDemo("demo:vlm");
+    settle();
+    AnswerPanel& panel = window->answerPanel();
+    window->presenter().askBox(BoxQuery{0, {0, 0, 112, 112}});
+    settle();
+    const auto heats = [&] {
+        std::vector<QColor> colors;
+        for (const FlowItem& item : panel.flow(Side::A).items()) colors.push_back(item.heat);
+        return colors;
+    };
+    const std::vector<QColor> first = heats();
+    REQUIRE(first.size() > 3);
+    // </s> is no word.
+    CHECK(std::all_of(first.begin(), first.end() - 1, [](const QColor& c) { return c.isValid(); }));
+    CHECK_FALSE(first.back().isValid());
+    CHECK(std::set<QRgb>{first.front().rgb(), first[1].rgb(), first[2].rgb(), first[3].rgb()}.size() > 1);
+    window->presenter().askBox(BoxQuery{0, {112, 112, 112, 112}});
+    settle();
+    CHECK(heats() != first);
+}
+
+namespace {
+
+/// A LoRA folder for the demo that answers: rank 2 on the query projection of its layer 4.
+void writeAdapter(const QString& folder) {
+    REQUIRE(QDir().mkpath(folder));
+    QFile config(folder + "/adapter_config.json");
+    REQUIRE(config.open(QIODevice::WriteOnly));
+    config.write(R"({"peft_type":"LORA","r":2,"lora_alpha":64,"target_modules":["q_proj"]})");
+    config.close();
+    const std::string path = "base_model.model.language_model.model.layers.4.self_attn.q_proj.lora_";
+    const nlohmann::json header = {
+        {path + "A.weight", {{"dtype", "F32"}, {"shape", {2, 256}}, {"data_offsets", {0, 2048}}}},
+        {path + "B.weight", {{"dtype", "F32"}, {"shape", {256, 2}}, {"data_offsets", {2048, 4096}}}}};
+    const std::string text = header.dump();
+    QFile weights(folder + "/adapter_model.safetensors");
+    REQUIRE(weights.open(QIODevice::WriteOnly));
+    const auto length = static_cast<std::uint64_t>(text.size());
+    weights.write(reinterpret_cast<const char*>(&length), 8);
+    weights.write(text.data(), static_cast<qint64>(text.size()));
+    for (int i = 0; i < 1024; ++i) {
+        const float value = static_cast<float>((i * 37 % 101 - 50) / 300.0);
+        weights.write(reinterpret_cast<const char*>(&value), 4);
+    }
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(EngineFixture, "an adapter's strength is followed without loading the model again") {
+    const QString lora = folder.filePath("lora");
+    writeAdapter(lora);
+    window->opener().openDemo("demo:vlm");
+    settle();
+    const auto probabilities = [&] {
+        std::vector<double> values;
+        for (const AnswerToken& token : window->answerPanel().answer(Side::A)) values.push_back(token.probability);
+        return values;
+    };
+    const std::vector<double> base = probabilities();
+    window->opener().openAdapter(lora);
+    settle();
+    const std::vector<double> whole = probabilities();
+    CHECK(whole != base);
+    const auto spec = window->presenter().context().spec;
+    const auto setStrength = [&](double strength) {
+        window->controller().change("x", {}, [&](Session& s) { s.model.adapters.at(0).strength = strength; });
+        settle();
+    };
+    setStrength(0.5);
+    CHECK(probabilities() != whole);
+    CHECK(window->presenter().context().spec == spec);  // of the same load
+    setStrength(0);
+    CHECK(probabilities() == base);
+    CHECK(window->presenter().context().spec == spec);
+    window->actions().compareAdapters->trigger();
+    settle();
+    CHECK(window->views().currentPage().view(Side::B).picture() != nullptr);
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "a further question is answered with the conversation in the prompt, its tokens on the timeline") {
+    window->opener().openDemo("demo:vlm");
+    settle();
+    AnswerPanel& panel = window->answerPanel();
+    const std::string first = panel.text(Side::A).toStdString();
+    const int length = window->presenter().context().input->maps[0].stage("text").size();
+    panel.further().setText("What is the largest object?");
+    Q_EMIT panel.further().returnPressed();
+    settle();
+    MESSAGE(panel.text(Side::A).toStdString());
+    CHECK(panel.text(Side::A).size() > 2);
+    const StageTokens& prompt = window->presenter().context().input->maps[0].stage("text");
+    CHECK(prompt.size() > length + static_cast<int>(first.size()) / 8);
+    REQUIRE(panel.conversation().flows().size() == 2);
+    std::string said;
+    for (const FlowItem& item : panel.conversation().flows()[1]->items()) said += item.text.toStdString();
+    CHECK(said.find(first.substr(first.rfind(' ') + 1)) != std::string::npos);
+    CHECK(panel.answer(Side::A).front().index == prompt.size());
+    panel.startAgain().click();
+    settle();
+    CHECK(panel.text(Side::A).toStdString() == first);
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "numbers are exported by suffix") {

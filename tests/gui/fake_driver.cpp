@@ -60,6 +60,8 @@ Offer scriptedOffer() {
               {param("target", ParamType::Class, -1, "The class."),
                param("signed", ParamType::Bool, false, "Keeps the sign.")}),
         entry("dependency_tree", "Dependency tree", "Tokens as a tree of who reads whom.", {layerSpec}),
+        entry("box_readers", "Readers of a box", "Which tokens look at a box.",
+              {param("box", ParamType::Text, "", "The box."), param("picture", ParamType::Integer, 0, "The picture.")}),
     };
     offer.interventions = {
         entry("scale_keys", "Scale keys", "Multiplies the attention on chosen tokens.",
@@ -317,6 +319,7 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
     result->document = out.document;
     result->painter = session.pictures[static_cast<std::size_t>(picture)].painter;
     result->finding = "map";
+    out.images.push_back({0, {20, 20, 320, 240}, {0, 0, 320, 240}});
     out.layers.push_back({"image", {}});
     out.layers.back().marks.emplace_back(rasterOf(m_input->originals.front(), {20, 20, 320, 240}, 1000));
     viz::Layer heat{"heat", {}}, legend{"legend", {}}, recipe{"recipe", {}};
@@ -358,9 +361,10 @@ std::shared_ptr<const PictureResult> FakeDriver::paint(const Session& session, i
     return result;
 }
 
-std::shared_ptr<const PictureResult> FakeDriver::paintDifference(const Session&, const Session& b,
+std::shared_ptr<const PictureResult> FakeDriver::paintDifference(const Session& a, const Session& b,
                                                                  int picture, int item,
                                                                  const JobContext& job) {
+    if (a.seed != b.seed) throw Error("seeds cannot be subtracted", {}, ErrorCode::Usage);
     return paint(b, picture, item, job);
 }
 
@@ -396,6 +400,15 @@ std::shared_ptr<const TextAnswer> FakeDriver::answer(const Session& session, int
     if (session.input.maxNewTokens == static_cast<int>(answer->tokens.size())) answer->stop = StopReason::Length;
     answer->map = withAnswer(m_spoken->maps.front(), answer->tokens);
     return answer;
+}
+
+std::shared_ptr<const BoxReaders> FakeDriver::readers(const Session& session, int, const JobContext&) {
+    const auto query = boxQuery(session);
+    if (!query) return {};
+    ++m_script->readers;
+    auto readers = std::make_shared<BoxReaders>(BoxReaders{"text", std::vector<float>(fakePromptLength, 0.0F)});
+    for (int i = 1; i <= 4; ++i) readers->scores.push_back(static_cast<float>(query->box.width * i / 1000));
+    return readers;
 }
 
 std::vector<int> FakeDriver::sitesTouched(const Session& session, int, const JobContext&) {

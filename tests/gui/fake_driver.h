@@ -15,6 +15,7 @@ struct FakeScript {
     std::atomic<bool> speaks{false};     ///< the model takes a prompt and answers it
     std::atomic<int> tokenMs{0};         ///< how long every token of an answer takes
     std::atomic<int> told{0};            ///< tokens of answers that were made
+    std::atomic<int> readers{0};         ///< how often the readers of a box were asked for
     std::atomic<int> paints{0}, models{0}, stopped{0}, saved{0};
 };
 
@@ -22,7 +23,8 @@ struct FakeScript {
 inline constexpr int fakePromptLength = 2 + 196 + 4;
 
 /// A scripted driver: a ViT of 12 layers with 3 heads on a 14 x 14 grid whose "attention" is a bump around
-/// the query. Speaking, it has a text stage and answers "a red star", or "a blue star" where there are edits.
+/// the query. Speaking, it has a text stage and answers "a red star", or "a blue star" where there are edits; its words read a box the more the
+/// later they come.
 class FakeDriver : public Driver {
 public:
     explicit FakeDriver(std::shared_ptr<FakeScript> script);
@@ -40,6 +42,7 @@ public:
     std::vector<Answer> answers(const Session& session, int item, const JobContext& job) override;
     std::shared_ptr<const TextAnswer> answer(const Session& session, int item, const AnswerCallback& onToken,
                                              const JobContext& job) override;
+    std::shared_ptr<const BoxReaders> readers(const Session& session, int item, const JobContext& job) override;
     std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) override;
     void exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
                        const JobContext& job) override;

@@ -304,6 +304,22 @@ TEST_CASE_FIXTURE(WindowFixture, "comparing edits a copy beside the session and 
     CHECK_FALSE(page.view(Side::B).isVisibleTo(window.get()));
 }
 
+TEST_CASE_FIXTURE(WindowFixture, "both sides stay where there is no difference of them, and the third says why") {
+    openDemo();
+    window->actions().compare->trigger();
+    window->controller().change("x", {}, [](Session& s) { s.seed = 7; });
+    settle();
+    ViewPage& page = window->views().currentPage();
+    CHECK(window->banner().isHidden());
+    CHECK(page.view(Side::B).picture() != nullptr);
+    CHECK(page.view(Side::Difference).picture() == nullptr);
+    CHECK(page.view(Side::Difference).message() == "seeds cannot be subtracted");
+    window->actions().undo->trigger();
+    settle();
+    CHECK(page.view(Side::Difference).picture() != nullptr);
+    CHECK(page.view(Side::Difference).message().isEmpty());
+}
+
 namespace {
 
 // An empty clipboard may hold nothing at all.

@@ -41,6 +41,7 @@ public:
     void text(std::string_view layer, Point position, std::string text, Anchor anchor = Anchor::Start,
               double size = 0, Color color = ink::text);
     void hit(HitArea area) { m_picture.hits.push_back(std::move(area)); }
+    void image(ImageArea area) { m_picture.images.push_back(area); }
 
     /// A legend entry: marks in a box of width x height (0: a line of text, 1.2 font sizes) with the origin
     /// at its top left, then text.

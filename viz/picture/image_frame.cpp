@@ -60,6 +60,7 @@ ImageFrame imageFrame(const Figure& figure, const Rect& extent, const Placement&
 ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
                       const Placement& place) {
     const ImageFrame frame = imageFrame(figure, extent, place);
+    figure.image({std::max(0, image), frame.target, {0, 0, extent.width, extent.height}});
     if (input.image.empty()) {
         figure.add("image", RectMark{frame.target, {ink::line, 0.8, Color{245, 245, 245, 255}, false}, 0});
     } else {

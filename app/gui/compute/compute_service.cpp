@@ -139,6 +139,8 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
     if (request.other && m_driver->model(*request.other, job)->capabilities.generate)
         answer(Side::B, *request.other, request.item, generation, job.part(0.75, 0.8));
 
+    readers(Side::A, session, request.item, generation, job.part(0.8, 0.8));
+    if (request.other) readers(Side::B, *request.other, request.item, generation, job.part(0.8, 0.8));
     for (std::size_t i = 0; i < request.views.size(); ++i) {
         const double begin = 0.8 + 0.2 * static_cast<double>(i) / static_cast<double>(request.views.size());
         view(request, request.views[i], findings, generation, job.part(begin, 1));
@@ -155,6 +157,12 @@ void ComputeService::answer(Side side, const Session& session, int item, std::ui
     };
     const auto whole = m_driver->answer(session, item, tell, job);
     post(generation, [this, side, whole] { Q_EMIT answerReady(side, whole); });
+}
+
+void ComputeService::readers(Side side, const Session& session, int item, std::uint64_t generation,
+                             const JobContext& job) {
+    auto found = m_driver->readers(session, item, job);
+    post(generation, [this, side, found] { Q_EMIT readersReady(side, found); });
 }
 
 void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
@@ -198,7 +206,13 @@ void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
     } else {
         show(Side::B, second);
     }
-    show(Side::Difference, m_driver->paintDifference(a, b, request.picture, request.item, job.part(0.8, 1)));
+    try {
+        show(Side::Difference, m_driver->paintDifference(a, b, request.picture, request.item, job.part(0.8, 1)));
+    } catch (const Error& error) {
+        // Both sides are worth seeing where only their difference is none.
+        if (error.code() != ErrorCode::Usage) throw;
+        post(generation, [this, id = wish.view, why = QString::fromStdString(error.what())] { Q_EMIT differenceMissing(id, why); });
+    }
 }
 
 void ComputeService::extras(const ComputeRequest& request, std::uint64_t generation) {

@@ -81,6 +81,8 @@ Q_SIGNALS:
     void outlookReady(const fovea::gui::MemoryOutlook& outlook);
     void findingsReady(const std::vector<fovea::gui::FindingOffer>& findings);
     void pictureReady(const fovea::gui::PictureDelivery& delivery);
+    /// A and B of a view cannot be subtracted: answers of other lengths, pictures of other sizes.
+    void differenceMissing(const QString& view, const QString& why);
     /// The view's painters draw none of the findings that there are.
     void pictureMissing(const QString& view);
     void summaryReady(const std::vector<fovea::gui::SiteSummary>& summary);
@@ -90,6 +92,8 @@ Q_SIGNALS:
     /// The token at `position` of an answer, as it comes.
     void answerTokenReady(fovea::gui::Side side, int position, const fovea::gui::AnswerToken& token);
     void answerReady(fovea::gui::Side side, const std::shared_ptr<const fovea::gui::TextAnswer>& answer);
+    /// Who reads the box that a side asks about; null when it asks about none.
+    void readersReady(fovea::gui::Side side, const std::shared_ptr<const fovea::gui::BoxReaders>& readers);
     void sitesTouchedReady(const std::vector<int>& counts);
     void exported(const QString& file);
     /// A picture as PNG: the bytes of the file, and its pixels.
@@ -106,6 +110,7 @@ private:
               std::uint64_t generation, const JobContext& job);
     /// Lets a model that answers answer, and tells the window token by token.
     void answer(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);
+    void readers(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);
     void extras(const ComputeRequest& request, std::uint64_t generation);
     /// Calls `deliver` on the GUI thread unless a newer request came.
     void post(std::uint64_t generation, std::function<void()> deliver);

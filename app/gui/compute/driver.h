@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compute/box_query.h"
 #include "compute/offer.h"
 #include "compute/text_answer.h"
 #include "fovea/capture.h"
@@ -64,6 +65,8 @@ public:
     /// The answer to the session's prompt; `onToken` sees every token as it comes. Stopped, it gives what there is.
     virtual std::shared_ptr<const TextAnswer> answer(const Session& session, int item, const AnswerCallback& onToken,
                                                      const JobContext& job) = 0;
+    /// How much the tokens read the box that the session asks about; null when it asks about none.
+    virtual std::shared_ptr<const BoxReaders> readers(const Session& session, int item, const JobContext& job) = 0;
     /// How many attention sites each edit of the session touches, in list order.
     virtual std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) = 0;
     /// Writes the picture (png, svg, pdf) or its numbers (json, csv, npz, safetensors), by the file's

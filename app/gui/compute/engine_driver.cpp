@@ -149,6 +149,14 @@ std::vector<SiteSummary> EngineDriver::summary(const Session& session, int item,
     return summary;
 }
 
+std::shared_ptr<const BoxReaders> EngineDriver::readers(const Session& session, int item, const JobContext& job) {
+    if (!boxQuery(session)) return {};
+    for (const Finding& finding : m_engine.analyse(session, boxAnalysis(session), item, job)->findings)
+        if (const auto* scores = std::get_if<TokenScores>(&finding.data))
+            return std::make_shared<const BoxReaders>(BoxReaders{scores->stage, scores->values});
+    return {};
+}
+
 std::vector<int> EngineDriver::sitesTouched(const Session& session, int item, const JobContext& job) {
     std::vector<int> counts;
     const auto model = m_engine.model(session, job);

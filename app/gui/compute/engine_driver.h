@@ -23,6 +23,7 @@ public:
     std::vector<Answer> answers(const Session& session, int item, const JobContext& job) override;
     std::shared_ptr<const TextAnswer> answer(const Session& session, int item, const AnswerCallback& onToken,
                                              const JobContext& job) override;
+    std::shared_ptr<const BoxReaders> readers(const Session& session, int item, const JobContext& job) override;
     std::vector<int> sitesTouched(const Session& session, int item, const JobContext& job) override;
     void exportPicture(const Session& session, int picture, int item, const std::filesystem::path& file,
                        const JobContext& job) override;

@@ -3,23 +3,30 @@
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QLineEdit>
 #include <QScrollArea>
 #include <QScrollBar>
+#include <QToolButton>
 #include <QVBoxLayout>
 #include <algorithm>
 #include <set>
 
 #include "forms/described.h"
+#include "models/turn_tokens.h"
 #include "models/word_difference.h"
+#include "panels/candidates_view.h"
+#include "panels/conversation_view.h"
+#include "panels/reader_bar.h"
 #include "panels/token_flow.h"
 #include "picture/text_metrics.h"
 #include "picture/token_runs.h"
+#include "theme/theme.h"
 
 namespace fovea::gui {
 
 namespace {
 
-constexpr int promptLines = 2, answerLines = 4;
+constexpr int conversationLines = 5, promptLines = 2, answerLines = 4;
 
 QString shown(const std::string& text) {
     return QString::fromStdString(viz::printable(text));
@@ -54,11 +61,13 @@ FlowItem itemOf(const AnswerToken& token, std::size_t position) {
     return item;
 }
 
-std::vector<FlowItem> promptItems(const StageTokens& text) {
+/// Of the tokens [begin, end).
+std::vector<FlowItem> promptItems(const StageTokens& text, int begin, int end) {
     const std::vector<viz::TokenRun> runs = viz::tokenRuns(text);
     const bool several = std::any_of(runs.begin(), runs.end(), [](const viz::TokenRun& run) { return run.image > 0; });
     std::vector<FlowItem> items;
     for (const viz::TokenRun& run : runs) {
+        if (run.begin < begin || run.begin >= end) continue;
         FlowItem item;
         const Token& token = text.tokens[static_cast<std::size_t>(run.begin)];
         if (run.isImage()) {
@@ -92,18 +101,127 @@ void setHeight(QScrollArea& scroll, const TokenFlow& flow, int lines) {
 }  // namespace
 
 AnswerPanel::AnswerPanel(QWidget* parent) : QWidget(parent) {
-    auto* column = new QVBoxLayout(this);
-    column->setContentsMargins(10, 6, 10, 2);
+    auto* whole = new QHBoxLayout(this);
+    whole->setContentsMargins(10, 6, 10, 2);
+    whole->setSpacing(14);
+    auto* column = new QVBoxLayout;
     column->setSpacing(2);
+    whole->addLayout(column, 1);
+    m_candidates = new CandidatesView(this);
+    whole->addWidget(m_candidates, 0, Qt::AlignTop);
+    m_conversation = new ConversationView(this);
+    column->addWidget(m_conversation);
+    connect(m_conversation, &ConversationView::tokenChosen, this, &AnswerPanel::tokenChosen);
     buildRow(m_promptRow, tr("Prompt"), tr("What the model reads, token by token; a click looks from a token"));
     m_prompt = m_promptRow.flow;
+    m_readerBar = new ReaderBar(this);
+    connect(m_readerBar, &ReaderBar::removed, this, &AnswerPanel::boxRemoved);
     buildRow(m_rows[0], tr("Answer"), tr("What the model answers; a click shows where it looks from a token"));
     buildRow(m_rows[1], tr("Answer B"), tr("What B answers; a click shows where it looks from a token"));
     for (const Row* row : {&m_promptRow, &m_rows[0], &m_rows[1]}) {
         column->addWidget(row->whole);
         connect(row->flow, &TokenFlow::tokenChosen, this, &AnswerPanel::tokenChosen);
     }
+    column->addWidget(m_readerBar);
+    buildFurther();
+    column->addWidget(m_furtherRow);
+    column->addStretch(1);
     hide();
+    showAll();
+}
+
+void AnswerPanel::setBox(const std::optional<BoxQuery>& query, bool several) {
+    m_boxed = query.has_value();
+    m_readerBar->setQuery(query, several);
+    showReaders();
+}
+
+void AnswerPanel::setColors(const std::vector<viz::Color>& samples) {
+    m_readerBar->setColors(samples);
+    showReaders();
+}
+
+void AnswerPanel::setReaders(Side side, std::shared_ptr<const BoxReaders> readers) {
+    of(side).readers = std::move(readers);
+    showReaders();
+}
+
+QColor AnswerPanel::heatOf(Side side, int token) const {
+    const auto& readers = of(side).readers;
+    if (!m_boxed || !readers || readers->stage != "text" || token < 0) return {};
+    const auto at = static_cast<std::size_t>(token);
+    // Tokens that were not asked have 0.
+    return at < readers->scores.size() && readers->scores[at] > 0 ? m_readerBar->colorOf(readers->scores[at]) : QColor();
+}
+
+void AnswerPanel::showReaders() {
+    double largest = 0;
+    for (const Row& row : m_rows)
+        if (row.readers)
+            for (const float score : row.readers->scores) largest = std::max(largest, static_cast<double>(score));
+    m_readerBar->setLargest(largest);
+    showPrompt();
+    for (const Side side : {Side::A, Side::B}) showRow(side);
+}
+
+std::vector<FlowItem> AnswerPanel::heated(std::vector<FlowItem> items) const {
+    for (FlowItem& item : items) item.heat = heatOf(Side::A, item.token);
+    return items;
+}
+
+void AnswerPanel::showPrompt() {
+    const std::vector<std::pair<int, int>> spans = turnTokens(m_text, m_turns);
+    std::vector<std::vector<FlowItem>> turns;
+    for (std::size_t i = 0; i < m_turns.size(); ++i) {
+        if (i < spans.size()) {
+            turns.push_back(heated(promptItems(m_text, spans[i].first, spans[i].second)));
+            continue;
+        }
+        // A template may write a text otherwise: it is read, but not clicked, here; the prompt's tokens have it, too.
+        FlowItem whole;
+        whole.text = QString::fromStdString(m_turns[i].text).simplified();
+        whole.tip = tr("The tokens of this turn are in the prompt below");
+        turns.push_back({whole});
+    }
+    m_conversation->setTurns(m_turns, turns);
+    m_prompt->setItems(heated(promptItems(m_text, spans.empty() ? 0 : spans.back().second, m_text.size())));
+}
+
+void AnswerPanel::buildFurther() {
+    m_furtherRow = new QWidget(this);
+    auto* row = new QHBoxLayout(m_furtherRow);
+    row->setContentsMargins(0, 2, 0, 2);
+    row->setSpacing(6);
+    m_further = new QLineEdit(m_furtherRow);
+    m_further->setPlaceholderText(tr("Ask further"));
+    described(m_further, tr("Ask further"),
+              tr("Return asks; the conversation so far stays in the prompt (Alt+F). The box above asks anew"));
+    m_startAgain = new QToolButton(m_furtherRow);
+    m_startAgain->setIcon(themedIcon("reset"));
+    m_startAgain->setText(tr("Start again"));
+    m_startAgain->setToolButtonStyle(Qt::ToolButtonTextBesideIcon);
+    m_startAgain->setAutoRaise(true);
+    m_startAgain->setFocusPolicy(Qt::TabFocus);
+    described(m_startAgain, tr("Start again"), tr("Back to the first question, without what was said since"));
+    row->addWidget(m_further, 1);
+    row->addWidget(m_startAgain);
+    connect(m_further, &QLineEdit::returnPressed, this, [this] {
+        const QString question = m_further->text().trimmed();
+        if (question.isEmpty() || text(Side::A).isEmpty()) return;
+        m_further->clear();
+        Q_EMIT askedFurther(question);
+    });
+    connect(m_startAgain, &QToolButton::clicked, this, &AnswerPanel::startAgainWanted);
+}
+
+void AnswerPanel::showCandidates() {
+    m_candidates->setPlace(m_rows[0].tokens, m_comparing ? &m_rows[1].tokens : nullptr, positionOf(chosen()));
+}
+
+void AnswerPanel::setTurns(const std::vector<ChatTurn>& turns) {
+    if (turns == m_turns) return;
+    m_turns = turns;
+    showPrompt();
     showAll();
 }
 
@@ -130,7 +248,8 @@ void AnswerPanel::buildRow(Row& row, const QString& name, const QString& tip) {
 
 void AnswerPanel::setPrompt(const StageTokens* text) {
     m_asked = text != nullptr && viz::readsText(*text);
-    m_prompt->setItems(m_asked ? promptItems(*text) : std::vector<FlowItem>());
+    m_text = m_asked ? *text : StageTokens();
+    showPrompt();
     showAll();
 }
 
@@ -143,6 +262,7 @@ void AnswerPanel::setComparing(bool on) {
 
 void AnswerPanel::clear(Side side) {
     of(side).tokens.clear();
+    of(side).readers = nullptr;
     of(side).state = State::Empty;
     showAll();
 }
@@ -177,6 +297,8 @@ void AnswerPanel::stopped() {
 
 void AnswerPanel::setChosen(int token) {
     for (TokenFlow* flow : {m_prompt, m_rows[0].flow, m_rows[1].flow}) flow->setChosen(token);
+    m_conversation->setChosen(token);
+    showCandidates();
 }
 
 int AnswerPanel::chosen() const {
@@ -209,6 +331,7 @@ void AnswerPanel::showRow(Side side) {
     for (std::size_t i = 0; i < row.tokens.size(); ++i) {
         items.push_back(itemOf(row.tokens[i], i));
         items.back().different = differing.count(static_cast<int>(i)) > 0;
+        items.back().heat = heatOf(side, items.back().token);
     }
     row.flow->setItems(std::move(items));
     row.flow->setAccessibleDescription(text(side));
@@ -224,15 +347,19 @@ void AnswerPanel::showAll() {
     m_rows[0].name->setText(m_comparing ? tr("Answer A") : tr("Answer"));
     const bool any = !m_rows[0].tokens.empty() || !m_rows[1].tokens.empty();
     m_promptRow.whole->setVisible(m_asked);
+    m_startAgain->setVisible(!m_turns.empty());
+    m_furtherRow->setVisible(any && m_asked);
     m_rows[1].whole->setVisible(m_comparing);
     for (const Side side : {Side::A, Side::B}) showRow(side);
     const int widest = std::max({m_promptRow.name->sizeHint().width(), m_rows[0].name->sizeHint().width(),
                                  m_comparing ? m_rows[1].name->sizeHint().width() : 0});
     for (const Row* row : {&m_promptRow, &m_rows[0], &m_rows[1]}) row->name->setMinimumWidth(widest);
+    showCandidates();
     setVisible(m_asked || any);
 }
 
 void AnswerPanel::fit() {
+    m_conversation->fit(conversationLines);
     setHeight(*m_promptRow.scroll, *m_prompt, promptLines);
     for (const Row& row : m_rows) setHeight(*row.scroll, *row.flow, answerLines);
 }

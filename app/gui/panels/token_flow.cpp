@@ -80,11 +80,20 @@ void TokenFlow::drawItem(QPainter& painter, const FlowItem& item, const QRect& p
     const QColor accent = palette().color(QPalette::Highlight);
     painter.setPen(Qt::NoPen);
     const QRectF box = QRectF(place).adjusted(0.5, 0.5, -0.5, -0.5 - barHeight);
-    if (item.different && !chosen) {
+    const bool heated = item.heat.isValid();
+    if (heated) {
+        painter.setBrush(item.heat);
+        painter.drawRoundedRect(box, 3, 3);
+    }
+    if (item.different && !chosen && !heated) {
         painter.setBrush(isDark(palette()) ? QColor(0x6b, 0x4a, 0x10) : QColor(0xff, 0xe3, 0xa8));
         painter.drawRoundedRect(box, 3, 3);
     }
-    if (chosen) {
+    if (chosen && heated) {
+        painter.setBrush(Qt::NoBrush);
+        painter.setPen(QPen(accent, 2));
+        painter.drawRoundedRect(box, 3, 3);
+    } else if (chosen) {
         painter.setBrush(accent);
         painter.drawRoundedRect(box, 3, 3);
     } else if (hovered && item.token >= 0) {
@@ -99,7 +108,9 @@ void TokenFlow::drawItem(QPainter& painter, const FlowItem& item, const QRect& p
                                 std::max(1.0, (place.width() - 2 * padding) * std::min(1.0, item.level)), barHeight - 1),
                          bar);
     }
-    painter.setPen(chosen       ? palette().color(QPalette::HighlightedText)
+    const QColor onHeat = qGray(item.heat.rgb()) < 140 ? Qt::white : Qt::black;
+    painter.setPen(heated       ? onHeat
+                   : chosen     ? palette().color(QPalette::HighlightedText)
                    : item.quiet ? secondaryText(palette())
                                 : palette().color(QPalette::WindowText));
     const QString text = fontMetrics().elidedText(item.text, Qt::ElideRight, place.width() - 2 * padding + 1);

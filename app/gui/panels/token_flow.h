@@ -1,5 +1,6 @@
 #pragma once
 
+#include <QColor>
 #include <QWidget>
 #include <vector>
 
@@ -13,6 +14,7 @@ struct FlowItem {
     bool quiet = false;       ///< special tokens, pictures
     bool spaced = false;      ///< stands apart from what is before it
     bool different = false;   ///< not so in the other answer
+    QColor heat = {};         ///< behind the text; invalid: none
 
     bool operator==(const FlowItem&) const = default;
 };

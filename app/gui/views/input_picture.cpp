@@ -42,6 +42,10 @@ viz::TextMark textAt(double x, double y, std::string words, double size, viz::Co
     return mark;
 }
 
+Rect wholeOf(const Pixels& picture) {
+    return {0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
+}
+
 std::string sizeText(int width, int height) {
     return std::to_string(width) + " x " + std::to_string(height);
 }
@@ -179,6 +183,7 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
         if (original.empty()) continue;
         const Fit fit = fitInto(margin, top + heading, original.width, original.height);
         images.marks.emplace_back(rasterOf(original, fit.target, 1200));
+        picture.images.push_back({static_cast<int>(i), fit.target, wholeOf(original)});
         const std::string which = map.images.size() > 1 ? "Picture " + std::to_string(i + 1) : "Picture";
         const auto tokens = std::count_if(prompt.tokens.begin(), prompt.tokens.end(), [&](const Token& token) {
             return token.kind == TokenKind::Image && token.image == static_cast<int>(i);
@@ -258,6 +263,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     if (!original.empty()) {
         const Fit fit = fitInto(left, top, original.width, original.height);
         images.marks.emplace_back(rasterOf(original, fit.target, 1200));
+        picture.images.push_back({0, fit.target, wholeOf(original)});
         words.marks.emplace_back(
             textAt(left, margin + 16, "Picture  " + sizeText(original.width, original.height), 16, ink));
         if (!map.images.empty())

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "theme/theme.h"
 #include "views/hit_finder.h"
 
 namespace fovea::gui {
@@ -32,10 +33,18 @@ void PictureView::setPicture(std::shared_ptr<const viz::Picture> picture) {
     const bool sameShape =
         m_picture && picture && m_picture->width == picture->width && m_picture->height == picture->height;
     m_picture = std::move(picture);
+    m_message.clear();
     if (!m_picture || m_hover >= static_cast<int>(m_picture->hits.size())) m_hover = -1;
     setAccessibleDescription(m_picture ? QString::fromStdString(m_picture->title) : QString());
     if (m_fitted || !sameShape) fit();
     redraw();
+}
+
+void PictureView::setMessage(const QString& text) {
+    setPicture(nullptr);
+    m_message = text;
+    setAccessibleDescription(text);
+    update();
 }
 
 void PictureView::setSelectedTokens(const std::string& stage, const std::set<int>& tokens) {
@@ -49,6 +58,17 @@ void PictureView::linkToken(const std::string& stage, int token) {
     const int hit = m_picture && token >= 0 ? hitOfToken(*m_picture, stage, token) : -1;
     if (hit == m_hover) return;
     m_hover = hit;
+    update();
+}
+
+void PictureView::setAsksBoxes(bool on) {
+    m_asksBoxes = on;
+    if (!on) m_box.cancel();
+    update();
+}
+
+void PictureView::setBoxQuery(const std::optional<BoxQuery>& query) {
+    m_box.setQuery(query);
     update();
 }
 
@@ -101,7 +121,11 @@ void PictureView::redraw() {
 void PictureView::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     painter.fillRect(rect(), palette().color(QPalette::Midlight));
-    if (!m_picture) return;
+    if (!m_picture) {
+        painter.setPen(secondaryText(palette()));
+        painter.drawText(rect().adjusted(24, 24, -24, -24), Qt::AlignCenter | Qt::TextWordWrap, m_message);
+        return;
+    }
     painter.save();
     // Until the sharp image of the new place is there, the last one stands in, moved and stretched.
     painter.setTransform(m_imageTransform.inverted() * transform(), true);
@@ -134,7 +158,8 @@ void PictureView::drawMarks(QPainter& painter) const {
                 outline(toQt(hit.rect), Qt::white, 1.6);
         outline(toQt(at.rect), Qt::white, 2);
     }
-    if (m_boxing) {
+    if (m_asksBoxes) m_box.draw(painter, *m_picture, map, palette());
+    if (m_boxing && !m_box.dragging()) {
         painter.setPen(QPen(palette().color(QPalette::Highlight), 1.5, Qt::DashLine));
         QColor fill = palette().color(QPalette::Highlight);
         fill.setAlpha(40);
@@ -161,6 +186,8 @@ void PictureView::wheelEvent(QWheelEvent* event) {
 void PictureView::mousePressEvent(QMouseEvent* event) {
     m_press = m_last = event->position();
     m_panning = event->button() != Qt::LeftButton;
+    if (m_asksBoxes && m_picture && !m_panning && !(event->modifiers() & Qt::ShiftModifier))
+        m_box.begin(*m_picture, transform(), m_press);
 }
 
 void PictureView::mouseMoveEvent(QMouseEvent* event) {
@@ -176,24 +203,23 @@ void PictureView::mouseMoveEvent(QMouseEvent* event) {
     m_last = at;
     if ((event->buttons() & Qt::LeftButton) && (m_boxing || (at - m_press).manhattanLength() > 6)) {
         m_boxing = true;
+        if (m_box.dragging()) m_box.drag(*m_picture, transform(), at);
         update();
         return;
     }
+    showCursor(at);
     if (m_picture) setHover(hitAt(*m_picture, transform().inverted().map(at)));
 }
 
 void PictureView::mouseReleaseEvent(QMouseEvent* event) {
     const QPointF at = event->position();
     if (event->button() == Qt::LeftButton && m_picture) {
-        if (m_boxing) {
-            std::string stage;
-            const std::set<int> tokens =
-                tokensIn(*m_picture, transform().inverted().mapRect(QRectF(m_press, at).normalized()), &stage);
-            if (!tokens.empty()) Q_EMIT tokensChosen(QString::fromStdString(stage), tokens);
-        } else {
+        if (!m_boxing)
             choose(hitAt(*m_picture, transform().inverted().map(at)));
-        }
+        else if (!m_box.dragging())
+            chooseTokensIn(QRectF(m_press, at).normalized());
     }
+    if (const auto query = m_box.end(); query && m_boxing) Q_EMIT boxChosen(*query);
     m_boxing = m_panning = false;
     update();
 }
@@ -202,9 +228,46 @@ void PictureView::mouseDoubleClickEvent(QMouseEvent*) {
     fit();
 }
 
+void PictureView::chooseTokensIn(const QRectF& area) {
+    std::string stage;
+    const std::set<int> tokens = tokensIn(*m_picture, transform().inverted().mapRect(area), &stage);
+    if (!tokens.empty()) Q_EMIT tokensChosen(QString::fromStdString(stage), tokens);
+}
+
+void PictureView::stepBox(int dx, int dy, bool resizes) {
+    if (const auto query = m_picture ? m_box.stepped(*m_picture, dx, dy, resizes) : std::nullopt) Q_EMIT boxChosen(*query);
+}
+
+void PictureView::showCursor(const QPointF& at) {
+    using Grip = BoxTool::Grip;
+    const Grip grip = m_asksBoxes && m_picture ? m_box.gripAt(*m_picture, transform(), at) : Grip::None;
+    switch (grip) {
+        case Grip::None:
+            return unsetCursor();
+        case Grip::Inside:
+            return setCursor(Qt::SizeAllCursor);
+        case Grip::Left:
+        case Grip::Right:
+            return setCursor(Qt::SizeHorCursor);
+        case Grip::Top:
+        case Grip::Bottom:
+            return setCursor(Qt::SizeVerCursor);
+        case Grip::TopLeft:
+        case Grip::BottomRight:
+            return setCursor(Qt::SizeFDiagCursor);
+        case Grip::TopRight:
+        case Grip::BottomLeft:
+            return setCursor(Qt::SizeBDiagCursor);
+    }
+}
+
 void PictureView::keyPressEvent(QKeyEvent* event) {
+    const bool box = m_asksBoxes && m_box.shown() && (event->modifiers() & Qt::ShiftModifier);
     const auto step = [&](int dx, int dy) {
-        if (m_picture) setHover(neighbourOf(*m_picture, m_hover, dx, dy));
+        if (box)
+            stepBox(dx, dy, event->modifiers() & Qt::ControlModifier);
+        else if (m_picture)
+            setHover(neighbourOf(*m_picture, m_hover, dx, dy));
     };
     switch (event->key()) {
         case Qt::Key_Left:
@@ -218,6 +281,13 @@ void PictureView::keyPressEvent(QKeyEvent* event) {
         case Qt::Key_Return:
         case Qt::Key_Enter:
             if (event->modifiers() == Qt::NoModifier) return choose(m_hover);
+            break;
+        case Qt::Key_Delete:
+        case Qt::Key_Backspace:
+            if (m_asksBoxes && m_box.shown()) {
+                Q_EMIT boxRemoved();
+                return;
+            }
             break;
         case Qt::Key_Plus:
         case Qt::Key_Equal:

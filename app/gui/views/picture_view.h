@@ -6,12 +6,14 @@
 #include <set>
 
 #include "fovea/viz/picture.h"
+#include "views/box_tool.h"
 #include "views/picture_raster.h"
 
 namespace fovea::gui {
 
 /// Shows a Picture: wheel or +/- zooms, middle or right drag pans, 0 fits; hovering and arrow keys read
-/// tokens out, a click or Enter chooses a token, dragging a box chooses the tokens in it.
+/// tokens out, a click or Enter chooses a token. Dragging asks about a box of the picture where that is offered (Shift with
+/// arrows moves it, with Ctrl resizes it, Delete takes it away), else, or with Shift, it chooses the tokens in the box.
 class PictureView : public QWidget {
     Q_OBJECT
 
@@ -19,8 +21,16 @@ public:
     explicit PictureView(QWidget* parent = nullptr);
     void setPicture(std::shared_ptr<const viz::Picture> picture);
     const std::shared_ptr<const viz::Picture>& picture() const { return m_picture; }
+    /// What stands in the place of a picture.
+    void setMessage(const QString& text);
+    const QString& message() const { return m_message; }
     /// Outlines tokens of a stage.
     void setSelectedTokens(const std::string& stage, const std::set<int>& tokens);
+    /// Whether a drag over an original asks about a box of its pixels.
+    void setAsksBoxes(bool on);
+    /// The box that is asked about.
+    void setBoxQuery(const std::optional<BoxQuery>& query);
+    const BoxTool& box() const { return m_box; }
     /// Lights a token up as if it were hovered, without announcing it.
     void linkToken(const std::string& stage, int token);
     void fit();
@@ -40,6 +50,8 @@ Q_SIGNALS:
     void hovered(int hit);
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const QString& stage, const std::set<int>& tokens);
+    void boxChosen(const fovea::gui::BoxQuery& query);
+    void boxRemoved();
     void moved();
 
 protected:
@@ -57,11 +69,15 @@ private:
     void redraw();
     void setHover(int hit);
     void choose(int hit);
+    void chooseTokensIn(const QRectF& area);
+    void stepBox(int dx, int dy, bool resizes);
+    void showCursor(const QPointF& at);
     void drawMarks(QPainter& painter) const;
     void place();
 
     std::shared_ptr<const viz::Picture> m_picture;
     PictureRaster m_raster;
+    QString m_message;
     QImage m_image;
     QTransform m_imageTransform;
     double m_zoom = 1;
@@ -71,7 +87,8 @@ private:
     std::string m_selectedStage;
     std::set<int> m_selected;
     QPointF m_press, m_last;
-    bool m_panning = false, m_boxing = false;
+    BoxTool m_box;
+    bool m_panning = false, m_boxing = false, m_asksBoxes = false;
 };
 
 }  // namespace fovea::gui

@@ -26,6 +26,8 @@ ViewArea::ViewArea(const Offer& offer, QWidget* parent)
         connect(page, &ViewPage::readOutChanged, this, &ViewArea::readOutChanged);
         connect(page, &ViewPage::tokenChosen, this, &ViewArea::tokenChosen);
         connect(page, &ViewPage::tokensChosen, this, &ViewArea::tokensChosen);
+        connect(page, &ViewPage::boxChosen, this, &ViewArea::boxChosen);
+        connect(page, &ViewPage::boxRemoved, this, &ViewArea::boxRemoved);
         connect(page, &ViewPage::suggestionTaken, this, &ViewArea::suggestionTaken);
         connect(page, &ViewPage::exportWanted, this, &ViewArea::exportWanted);
         connect(page, &ViewPage::copyWanted, this, &ViewArea::copyWanted);

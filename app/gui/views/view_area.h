@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "compute/box_query.h"
 #include "compute/compute_service.h"
 #include "views/view_kinds.h"
 
@@ -36,6 +37,8 @@ Q_SIGNALS:
     void readOutChanged(const QString& text);
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const QString& stage, const std::set<int>& tokens);
+    void boxChosen(const fovea::gui::BoxQuery& query);
+    void boxRemoved();
     void suggestionTaken(const QString& analysis);
     void exportWanted(fovea::gui::Side side);
     void copyWanted(fovea::gui::Side side);

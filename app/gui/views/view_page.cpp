@@ -62,8 +62,9 @@ void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
     m_views[side] = new PictureView(pane);
     described(m_views[side], side == 0 ? m_kind.title : tr("%1, %2").arg(m_kind.title, tr(sideNames[side])),
               m_kind.tip + "\n" +
-                  tr("Wheel: zoom, right drag: move, double click: fit, drag: choose tokens, arrows and "
-                     "Enter: choose by key"));
+                  tr("Wheel: zoom, right drag: move, double click: fit, arrows and Enter: choose by key\n"
+                     "Drag over the picture of a model that answers: which words read that box (Shift with arrows moves "
+                     "it, with Ctrl resizes it, Delete takes it away)\nElse, or with Shift, drag: choose tokens"));
     column->addWidget(m_heads[side]);
     column->addWidget(m_views[side], 1);
     row->addWidget(pane, 1);
@@ -72,6 +73,8 @@ void ViewPage::buildPane(std::size_t side, QBoxLayout* row) {
     connect(m_views[side], &PictureView::moved, this, [this, side] { link(side); });
     connect(m_views[side], &PictureView::tokenChosen, this, &ViewPage::tokenChosen);
     connect(m_views[side], &PictureView::tokensChosen, this, &ViewPage::tokensChosen);
+    connect(m_views[side], &PictureView::boxChosen, this, &ViewPage::boxChosen);
+    connect(m_views[side], &PictureView::boxRemoved, this, &ViewPage::boxRemoved);
 }
 
 QWidget* ViewPage::buildHead(std::size_t side, QWidget* pane) {
@@ -132,6 +135,15 @@ void ViewPage::setTokens(std::shared_ptr<const TokenMap> tokens) {
 
 void ViewPage::setSelectedTokens(const std::string& stage, const std::set<int>& tokens) {
     for (PictureView* view : m_views) view->setSelectedTokens(stage, tokens);
+}
+
+void ViewPage::setAsksBoxes(bool on) {
+    for (PictureView* view : m_views) view->setAsksBoxes(on);
+}
+
+void ViewPage::setBoxQuery(Side side, const std::optional<BoxQuery>& query) {
+    view(side).setBoxQuery(query);
+    if (side == Side::B) view(Side::Difference).setBoxQuery(query);
 }
 
 void ViewPage::fit() {

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compute/compute_service.h"
+#include "compute/box_query.h"
 #include "views/view_kinds.h"
 
 class QBoxLayout;
@@ -32,6 +33,9 @@ public:
     void setCaption(Side side, const QString& text);
     void setTokens(std::shared_ptr<const TokenMap> tokens);
     void setSelectedTokens(const std::string& stage, const std::set<int>& tokens);
+    /// Whether drags over an original ask about boxes, and the box that a side asks about.
+    void setAsksBoxes(bool on);
+    void setBoxQuery(Side side, const std::optional<BoxQuery>& query);
     void fit();
     void zoomBy(double factor);
     PictureView& view(Side side) { return *m_views[static_cast<std::size_t>(side)]; }
@@ -42,6 +46,8 @@ Q_SIGNALS:
     void readOutChanged(const QString& text);
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const QString& stage, const std::set<int>& tokens);
+    void boxChosen(const fovea::gui::BoxQuery& query);
+    void boxRemoved();
     void suggestionTaken(const QString& analysis);
     /// The buttons above a side, while comparing.
     void exportWanted(fovea::gui::Side side);

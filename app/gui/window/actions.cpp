@@ -58,6 +58,12 @@ Actions::Actions(QMainWindow* window) : m_window(window) {
     compare = make("compare", words("Compare A/B"),
                    words("A copy of this session beside it, with the difference"), QKeySequence("Ctrl+B"));
     compare->setCheckable(true);
+    addAdapter = make("add", words("Add adapter..."), words("Adds a LoRA, rsLoRA or DoRA folder of PEFT to the model"),
+                      QKeySequence("Ctrl+Alt+A"));
+    addAdapter->setIconText(words("Add"));
+    compareAdapters = make("compare", words("Compare adapters on and off"),
+                           words("The session beside itself with all adapters at strength 0"), QKeySequence("Ctrl+Alt+B"));
+    compareAdapters->setIconText(words("On | off"));
     present = make("present", words("Present"), words("Large type, no panels"), QKeySequence("F5"));
     present->setCheckable(true);
     exportPicture =

@@ -15,7 +15,8 @@ struct Actions {
     QAction *openModel, *openModelFile, *openCached, *openImage, *pasteImage, *openSession, *saveSession,
         *saveSessionAs, *quit;
     QAction *run, *stop, *live, *undo, *redo;
-    QAction *compare, *present, *exportPicture, *copyPicture, *exportDifference, *copyDifference, *copyCommand;
+    QAction *compare, *addAdapter, *compareAdapters, *present;
+    QAction *exportPicture, *copyPicture, *exportDifference, *copyDifference, *copyCommand;
     QAction *focusPrompt, *focusTree, *focusViews, *focusAnalysis, *focusEdits;
     QAction *themeSystem, *themeLight, *themeDark, *resetLayout, *about;
 

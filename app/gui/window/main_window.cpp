@@ -22,6 +22,7 @@
 #include "panels/error_banner.h"
 #include "panels/legend_view.h"
 #include "panels/model_panel.h"
+#include "panels/start_strip.h"
 #include "panels/status_strip.h"
 #include "panels/timeline_bar.h"
 #include "views/picture_view.h"
@@ -70,6 +71,7 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
     connectActions();
     connectResults();
     connectAnswers();
+    connectStart();
     resize(1360, 860);
     m_defaultLayout = saveState();
     restoreGeometry(m_settings.value("window/geometry").toByteArray());
@@ -115,6 +117,8 @@ void MainWindow::connectActions() {
     m_actions.redo->setEnabled(false);
     m_actions.stop->setEnabled(false);
     connect(m_actions.compare, &QAction::toggled, &m_controller, &SessionController::setComparing);
+    connect(m_actions.addAdapter, &QAction::triggered, m_opener, &Opener::chooseAdapter);
+    connect(m_actions.compareAdapters, &QAction::triggered, this, &MainWindow::compareAdapters);
     connect(m_actions.present, &QAction::toggled, this, &MainWindow::setPresenting);
     connect(m_actions.exportPicture, &QAction::triggered, this, &MainWindow::chooseExport);
     connect(m_actions.copyPicture, &QAction::triggered, this, [this] { copySide(Side::A); });
@@ -203,6 +207,15 @@ void MainWindow::connectResults() {
     connect(&m_controller.undoStack(), &QUndoStack::cleanChanged, this, &MainWindow::showTitle);
 }
 
+void MainWindow::connectStart() {
+    connect(m_start, &StartStrip::demoWanted, m_opener, &Opener::openDemo);
+    connect(m_start, &StartStrip::modelWanted, m_opener, &Opener::chooseModelFolder);
+    // It is for those who have opened nothing yet; from one demo to the other it stays.
+    connect(&m_controller, &SessionController::changed, m_start, [this] {
+        if (!m_controller.session().model.reference.starts_with("demo:")) m_start->hide();
+    });
+}
+
 void MainWindow::connectAnswers() {
     connect(&m_service, &ComputeService::answerOutdated, m_answer, &AnswerPanel::clear);
     connect(&m_service, &ComputeService::answerTokenReady, m_answer, &AnswerPanel::push);
@@ -218,6 +231,32 @@ void MainWindow::connectAnswers() {
                 if (stage.stage == "text") text = &stage;
         m_answer->setPrompt(text);
     });
+    connect(&m_service, &ComputeService::readersReady, m_answer, &AnswerPanel::setReaders);
+    connect(m_answer, &AnswerPanel::boxRemoved, m_presenter, [this] { m_presenter->askBox({}); });
+    connect(&m_controller, &SessionController::changed, m_answer, [this] {
+        const Session& session = m_controller.session();
+        m_answer->setBox(boxQuery(session), session.input.images.size() > 1);
+        const PictureRequest* picture = m_controller.picture();
+        for (const ColormapOffer& map : m_service.offer().colormaps)
+            if (picture && map.name == picture->display.colormap) m_answer->setColors(map.samples);
+    });
+    connect(&m_controller, &SessionController::changed, m_answer,
+            [this] { m_answer->setTurns(m_controller.sessionA().input.turns); });
+    connect(m_answer, &AnswerPanel::askedFurther, this, [this](const QString& question) {
+        const Side side = m_controller.active() == 1 ? Side::B : Side::A;
+        const std::string answer = m_answer->text(side).toStdString();
+        m_controller.change(tr("ask further"), {}, [&](Session& session) {
+            askFurther(session, answer, question.toStdString());
+            m_presenter->forgetTokens(session);
+        });
+        m_actions.run->trigger();
+    });
+    connect(m_answer, &AnswerPanel::startAgainWanted, this, [this] {
+        m_controller.change(tr("start again"), {}, [this](Session& session) {
+            startAgain(session);
+            m_presenter->forgetTokens(session);
+        });
+    });
     connect(m_presenter, &Presenter::lookedFrom, this, [this](int token) {
         m_answer->setChosen(token);
         showAnswerSteps();
@@ -228,6 +267,17 @@ void MainWindow::connectAnswers() {
         const auto& tokens = m_answer->answer(Side::A);
         if (step >= 0 && step < static_cast<int>(tokens.size()))
             m_presenter->chooseTokens("text", {tokens[static_cast<std::size_t>(step)].index});
+    });
+}
+
+void MainWindow::compareAdapters() {
+    m_controller.setActive(0);
+    if (!m_controller.comparing()) m_controller.setComparing(true);
+    m_controller.setActive(1);
+    const ModelChoice model = m_controller.sessionA().model;
+    m_controller.change(tr("turn adapters off"), {}, [&](Session& session) {
+        session.model = model;
+        for (AdapterChoice& adapter : session.model.adapters) adapter.strength = 0;
     });
 }
 

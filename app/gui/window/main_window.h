@@ -18,6 +18,7 @@ class QToolBar;
 
 namespace fovea::gui {
 
+class AdaptersPanel;
 class AnalysisPanel;
 class AnswerPanel;
 class DisplayPanel;
@@ -26,6 +27,7 @@ class ErrorBanner;
 class LegendView;
 class ModelPanel;
 class PromptBox;
+class StartStrip;
 class StatusStrip;
 class TimelineBar;
 class ViewArea;
@@ -50,6 +52,7 @@ public:
     AnswerPanel& answerPanel() { return *m_answer; }
     PromptBox& promptBox() { return *m_prompt; }
     ErrorBanner& banner() { return *m_banner; }
+    StartStrip& startStrip() { return *m_start; }
     StatusStrip& status() { return *m_status; }
     Actions& actions() { return m_actions; }
     /// What is to become of changes that were not saved, when the document is about to be replaced or closed.
@@ -79,7 +82,10 @@ private:
     void fillRecent(QMenu* menu, const QString& kind, const std::function<void(const QString&)>& open);
     bool mayLeave();
     void connectAnswers();
+    void connectStart();
     void stopRun();
+    /// A with its adapters, B as it is without them.
+    void compareAdapters();
     /// Steps of the answer, with the token that is looked from.
     void showAnswerSteps();
     void showSpec(const ModelSpec& spec);
@@ -101,6 +107,7 @@ private:
     Opener* m_opener;
     ViewArea* m_views = nullptr;
     Presenter* m_presenter = nullptr;
+    StartStrip* m_start = nullptr;
     ErrorBanner* m_banner = nullptr;
     AnswerPanel* m_answer = nullptr;
     TimelineBar *m_timeline = nullptr, *m_fixations = nullptr, *m_answerSteps = nullptr;

@@ -17,6 +17,7 @@
 #include <algorithm>
 
 #include "forms/described.h"
+#include "panels/adapters_panel.h"
 #include "panels/analysis_panel.h"
 #include "panels/answer_panel.h"
 #include "panels/display_panel.h"
@@ -24,6 +25,7 @@
 #include "panels/error_banner.h"
 #include "panels/legend_view.h"
 #include "panels/model_panel.h"
+#include "panels/start_strip.h"
 #include "panels/status_strip.h"
 #include "panels/timeline_bar.h"
 #include "views/picture_view.h"
@@ -66,12 +68,14 @@ void MainWindow::buildCentre() {
     auto* column = new QVBoxLayout(centre);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
+    m_start = new StartStrip(centre);
     m_banner = new ErrorBanner(centre);
     m_views = new ViewArea(m_service.offer(), centre);
     m_answer = new AnswerPanel(centre);
     m_timeline = new TimelineBar(tr("Picture"), centre);
     m_fixations = new TimelineBar(tr("Fixation"), centre);
     m_answerSteps = new TimelineBar(tr("Answer token"), centre);
+    column->addWidget(m_start);
     column->addWidget(m_banner);
     column->addWidget(m_views, 1);
     column->addWidget(m_answer);
@@ -132,8 +136,15 @@ void MainWindow::buildDocks() {
     whole->addWidget(scroll, 1);
     whole->addWidget(m_legend);
 
+    auto* changes = new QWidget;
+    auto* below = new QVBoxLayout(changes);
+    below->setContentsMargins(0, 0, 0, 0);
+    below->setSpacing(0);
+    below->addWidget(m_editsPanel, 1);
+    below->addWidget(new AdaptersPanel(m_controller, m_actions.addAdapter, m_actions.compareAdapters, changes));
+
     QDockWidget* model = dock("dock_model", tr("Model"), m_modelPanel, Qt::LeftDockWidgetArea);
-    QDockWidget* edits = dock("dock_edits", tr("Edits"), m_editsPanel, Qt::LeftDockWidgetArea);
+    QDockWidget* edits = dock("dock_edits", tr("Edits"), changes, Qt::LeftDockWidgetArea);
     QDockWidget* side = dock("dock_analysis", tr("Analysis"), analysis, Qt::RightDockWidgetArea);
     resizeDocks({model, side}, {290, 300}, Qt::Horizontal);
     resizeDocks({model, edits}, {500, 260}, Qt::Vertical);
@@ -159,6 +170,7 @@ void MainWindow::buildToolBar() {
     };
     auto* models = new QMenu(this);
     models->addActions({m_actions.openModel, m_actions.openModelFile, m_actions.openCached});
+    models->addAction(m_actions.addAdapter);
     models->addAction(tr("Demo: vision transformer"), m_opener, [this] { m_opener->openDemo("demo:vit"); });
     models->addAction(tr("Demo: vision-language model"), m_opener, [this] { m_opener->openDemo("demo:vlm"); });
     fillRecent(models->addMenu(tr("Recent models")), "model",
@@ -233,11 +245,11 @@ void MainWindow::buildMenus() {
     file->addAction(m_actions.quit);
 
     QMenu* edit = menuBar()->addMenu(tr("&Edit"));
-    edit->addActions({m_actions.undo, m_actions.redo});
+    edit->addActions({m_actions.undo, m_actions.redo, m_actions.addAdapter});
     QMenu* run = menuBar()->addMenu(tr("&Run"));
     run->addActions({m_actions.run, m_actions.stop, m_actions.live});
     run->addSeparator();
-    run->addAction(m_actions.compare);
+    run->addActions({m_actions.compare, m_actions.compareAdapters});
 
     QMenu* view = menuBar()->addMenu(tr("&View"));
     int key = 1;
@@ -257,6 +269,7 @@ void MainWindow::buildMenus() {
     QMenu* theme = view->addMenu(tr("Theme"));
     theme->addActions({m_actions.themeSystem, m_actions.themeLight, m_actions.themeDark});
     QMenu* help = menuBar()->addMenu(tr("&Help"));
+    help->addAction(tr("Where to begin"), m_start, &QWidget::show);
     help->addAction(m_actions.about);
 
     connect(m_actions.focusPrompt, &QAction::triggered, this,

@@ -17,6 +17,7 @@
 #include "fovea/compute_runtime.h"
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
+#include "panels/adapters_panel.h"
 #include "window/background.h"
 
 namespace fovea::gui {
@@ -75,6 +76,19 @@ void Opener::chooseModelFile() {
 void Opener::chooseCachedModel() {
     CachedDialog dialog(ModelSearch::fromEnvironment().hubCache, m_window);
     if (dialog.exec() == QDialog::Accepted) openModel(dialog.chosen());
+}
+
+void Opener::chooseAdapter() {
+    const QString folder =
+        QFileDialog::getExistingDirectory(m_window, tr("Add adapter (PEFT folder)"), startFolder("adapter"));
+    if (folder.isEmpty()) return;
+    m_settings.setValue("folder/adapter", QFileInfo(folder).path());
+    openAdapter(folder);
+}
+
+void Opener::openAdapter(const QString& folder) {
+    m_controller.change(tr("add adapter"), {},
+                        [&](Session& session) { addAdapter(session, lasting(folder).toStdString()); });
 }
 
 void Opener::chooseImages() {
@@ -152,8 +166,10 @@ void Opener::openModel(const QString& reference) {
         m_controller.open(std::move(session), {});
         return;
     }
-    m_controller.change(tr("open model"), {},
-                        [&](Session& session) { session.model.reference = reference.toStdString(); });
+    m_controller.change(tr("open model"), {}, [&](Session& session) {
+        session.model.reference = reference.toStdString();
+        session.model.adapters.clear();  // they belong to the model that was open
+    });
 }
 
 void Opener::openDemo(const QString& reference) {
@@ -194,6 +210,10 @@ bool Opener::openAny(const QString& path) {
     if (isSession(path) && !QFileInfo(path).isDir()) return openSession(path);
     if (isImage(path)) {
         openImages({path});
+        return true;
+    }
+    if (QFileInfo::exists(path + "/adapter_config.json")) {
+        openAdapter(path);
         return true;
     }
     openModel(path);

@@ -25,6 +25,7 @@ public:
     void chooseModelFolder();
     void chooseModelFile();
     void chooseCachedModel();
+    void chooseAdapter();
     void chooseImages();
     void chooseSession();
     void pasteImage();
@@ -37,6 +38,7 @@ public:
     /// A folder, file, org/name or demo:NAME; the picture of the document stays.
     void openModel(const QString& reference);
     /// A model that comes with the program, on a scene of its own.
+    void openAdapter(const QString& folder);
     void openDemo(const QString& reference);
     void openImages(const QStringList& files);
     /// A session file, or a picture that holds one. False when it cannot be read; `failed` says why.

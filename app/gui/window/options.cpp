@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "fovea/suggestion.h"
+#include "panels/start_strip.h"
 #include "views/view_area.h"
 #include "window/main_window.h"
 
@@ -121,6 +122,7 @@ void openAtStart(MainWindow& window, const Options& options) {
     } else {
         const QString model = options.document.isEmpty() ? demoModel : options.document;
         const bool demo = model.startsWith("demo:");
+        window.startStrip().setVisible(options.document.isEmpty() && options.images.isEmpty() && options.prompt.isEmpty());
         window.controller().open(
             startingSession(model.toStdString(),
                             options.images.isEmpty() && (demo || options.prompt.isEmpty()) ? demoImage : ""),

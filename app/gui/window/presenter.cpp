@@ -6,6 +6,7 @@
 #include "fovea/error.h"
 #include "fovea/selection.h"
 #include "models/index_text.h"
+#include "views/picture_view.h"
 #include "views/view_area.h"
 #include "views/view_page.h"
 
@@ -41,6 +42,8 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
     connect(&views, &ViewArea::tokenChosen, this,
             [this](const QString& stage, int token) { chooseTokens(stage, {token}); });
     connect(&views, &ViewArea::tokensChosen, this, &Presenter::chooseTokens);
+    connect(&views, &ViewArea::boxChosen, this, [this](const BoxQuery& query) { askBox(query); });
+    connect(&views, &ViewArea::boxRemoved, this, [this] { askBox({}); });
 
     connect(&service, &ComputeService::modelReady, this,
             [this](const std::shared_ptr<const ModelSpec>& spec) {
@@ -49,6 +52,7 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
                 m_context.input = nullptr;
                 m_context.answer = nullptr;
                 Q_EMIT contextChanged(m_context);
+                showBoxes();
             });
     connect(&service, &ComputeService::inputReady, this, [this](const InputResult& result) {
         m_views.page("input").setPicture(Side::A, result.picture);
@@ -67,6 +71,8 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
                 if (side == Side::A && !known) answered(answer);
             });
     connect(&service, &ComputeService::pictureReady, this, &Presenter::deliver);
+    connect(&service, &ComputeService::differenceMissing, this,
+            [this](const QString& view, const QString& why) { m_views.page(view).view(Side::Difference).setMessage(why); });
     connect(&service, &ComputeService::pictureMissing, this, &Presenter::missing);
 }
 
@@ -116,6 +122,7 @@ void Presenter::documentChanged() {
     if (m_controller.sessionA().input != m_shownInput) m_item = 0;
     m_shownInput = m_controller.sessionA().input;
     showSelection();
+    showBoxes();
     const AnalysisRequest* request = m_controller.analysis();
     const std::string analysis = request ? request->id : "";
     if (analysis != m_analysis) m_viewLeads = false;
@@ -302,6 +309,31 @@ void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) 
         params.erase("stage");
         if (!usual || usual->id != stage.toStdString()) params["stage"] = stage.toStdString();
     });
+}
+
+void Presenter::askBox(const std::optional<BoxQuery>& query) {
+    m_controller.change(query ? tr("ask about a box") : tr("take the box away"), query ? "box" : "",
+                        [&](Session& session) { setBoxQuery(session, query); });
+}
+
+void Presenter::forgetTokens(Session& session) const {
+    for (AnalysisRequest& request : session.analyses) {
+        const EntryInfo* entry = m_service.offer().analysis(request.id);
+        if (!entry) continue;
+        for (const ParamSpec& spec : entry->params)
+            if (spec.type == ParamType::Tokens) request.params.erase(spec.name);
+    }
+}
+
+void Presenter::showBoxes() {
+    const std::optional<Session> other = m_controller.sessionB();
+    const bool answers = m_context.spec && m_context.spec->capabilities.generate;
+    const bool asks = answers || boxAnalysis(m_controller.sessionA()) >= 0;
+    for (const auto& [id, page] : m_views.pages()) {
+        page->setAsksBoxes(asks);
+        page->setBoxQuery(Side::A, boxQuery(m_controller.sessionA()));
+        page->setBoxQuery(Side::B, other ? boxQuery(*other) : std::nullopt);
+    }
 }
 
 void Presenter::showSelection() {

@@ -37,6 +37,10 @@ public:
     /// Looks from tokens of a stage: they become the queries of the analysis, those of another stage by their place in
     /// the picture.
     void chooseTokens(const QString& stage, const std::set<int>& tokens);
+    /// Asks which tokens read a box of a picture; nothing: no longer.
+    void askBox(const std::optional<BoxQuery>& query);
+    /// Lets analyses look from where they usually do: tokens of the last prompt are others in the next.
+    void forgetTokens(Session& session) const;
     /// Nothing is running or about to run, and the visible picture is drawn.
     bool settled() const;
     /// The session that the panels edit, as it is drawn: with the painter that the visible view uses and the
@@ -72,6 +76,7 @@ private:
     std::set<int> inAnalysedStage(const std::string& stage, const std::set<int>& tokens) const;
     void showTokens();
     void showSelection();
+    void showBoxes();
 
     SessionController& m_controller;
     ComputeService& m_service;

@@ -152,6 +152,20 @@ void chooseAnalysis(Session& session, int picture, const std::string& id) {
     drawn.painter.clear();
 }
 
+void askFurther(Session& session, const std::string& answer, const std::string& question) {
+    session.input.turns.push_back({"user", session.input.prompt});
+    session.input.turns.push_back({"assistant", answer});
+    session.input.prompt = question;
+}
+
+void startAgain(Session& session) {
+    auto& turns = session.input.turns;
+    const auto first = std::find_if(turns.begin(), turns.end(), [](const ChatTurn& turn) { return turn.role == "user"; });
+    if (first == turns.end()) return;
+    session.input.prompt = first->text;
+    turns.erase(first, turns.end());
+}
+
 Session startingSession(const std::string& model, const std::string& image) {
     Session session;
     session.model.reference = model;

@@ -74,6 +74,11 @@ private:
 /// without pictures gets one.
 void chooseAnalysis(Session& session, int picture, const std::string& id);
 
+/// Goes on from the prompt and what was answered to it with another question.
+void askFurther(Session& session, const std::string& answer, const std::string& question);
+/// Back to the first question of the conversation.
+void startAgain(Session& session);
+
 /// The session that a model opens with: one analysis, drawn over the picture; the demo of a model that answers has its
 /// question, too.
 Session startingSession(const std::string& model, const std::string& image);

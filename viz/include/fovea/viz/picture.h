@@ -98,12 +98,20 @@ struct HitArea {
     Rect source;        ///< pixels of the original picture that the area stands for; empty when none
 };
 
+/// Where an upright original lies in a picture, so that places of one are places of the other.
+struct ImageArea {
+    int image = 0;  ///< index into TokenMap::images
+    Rect target;    ///< picture units
+    Rect source;    ///< the pixels of the original that `target` shows
+};
+
 /// A display list in picture units (1 unit = 1/96 inch): what screen, PNG, SVG and PDF replay alike.
 struct Picture {
     double width = 0, height = 0;
     Color background{255, 255, 255, 255};
     std::vector<Layer> layers;
     std::vector<HitArea> hits;
+    std::vector<ImageArea> images;  ///< the originals that it shows
     std::string title;     ///< plain text, for metadata and accessibility
     std::string recipe;    ///< one line
     std::string document;  ///< JSON that reproduces the picture, for the file's metadata
