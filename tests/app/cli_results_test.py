@@ -357,6 +357,9 @@ class More(CliTest):
         paths = self.ok("demo", "-o", "shown").out.split()
         suffixes = {path.rsplit(".", 1)[1] for path in paths}
         self.assertEqual(suffixes, {"png", "svg", "json"})
+        self.assertIn("shown/rollout.png", paths)
+        self.assertIn("shown/ask/answer.png", paths)
+        self.assertIn("Name all objects.", (self.folder / "shown/ask/answer.svg").read_text())
         for path in paths:
             self.assertGreater((self.folder / path).stat().st_size, 100)
 
