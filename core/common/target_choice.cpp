@@ -7,6 +7,7 @@
 #include <charconv>
 
 #include "fovea/error.h"
+#include "fovea/generate.h"
 
 namespace fovea {
 namespace {
@@ -60,6 +61,14 @@ std::string className(int index, const std::vector<std::string>& labels) {
     if (index < static_cast<int>(labels.size()))
         return fmt::format("{} ({})", index, labels[static_cast<std::size_t>(index)]);
     return std::to_string(index);
+}
+
+// The likeliest other token at the answer's first step; -1 where none was kept.
+int runnerUp(const Generation& answer, int except) {
+    if (!answer.steps.empty())
+        for (const Candidate& candidate : answer.steps.front().candidates)
+            if (candidate.id != except) return candidate.id;
+    return -1;
 }
 
 }  // namespace
@@ -131,22 +140,30 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     const Array logits = lastPosition(trace.output(choice.objective.output));
     int target = resolveClass(params.at("target").get<std::string>(), spec.labels,
                               static_cast<int>(logits.values.size()));
-    if (target < 0) target = largestExcept(logits, -1);
+    const std::vector<std::string>& labels = spec.labels;
+    const Generation* answer = context.answer();
+    // Gradients are those of the prompt: what it makes most likely is the answer's first token, not its last.
+    const bool first = target < 0 && answer && !answer->ids.empty();
+    if (target < 0) target = first ? answer->ids.front() : largestExcept(logits, -1);
     choice.objective.classIndex = target;
+    const auto named = [&](int index) {
+        if (!labels.empty() || !spec.capabilities.generate) return className(index, labels);
+        return fmt::format("\"{}\"", context.model().tokenText(index)) +
+               (first && index == target ? ", the answer's first token" : "");
+    };
     if (kind == "log_probability") {
         choice.objective.kind = Objective::Kind::LogProbability;
-        choice.name = "log probability of " + className(target, spec.labels);
+        choice.name = "log probability of " + named(target);
     } else if (kind == "logit_difference") {
         choice.objective.kind = Objective::Kind::LogitDifference;
-        choice.objective.otherClass = largestExcept(logits, target);
+        choice.objective.otherClass = first ? runnerUp(*answer, target) : largestExcept(logits, target);
         if (choice.objective.otherClass < 0)
             throw Error("objective logit_difference: the model has one class only", "choose logit",
                         ErrorCode::Usage);
-        choice.name = fmt::format("logit of {} less that of {}", className(target, spec.labels),
-                                  className(choice.objective.otherClass, spec.labels));
+        choice.name = fmt::format("logit of {} less that of {}", named(target), named(choice.objective.otherClass));
     } else {
         choice.objective.kind = Objective::Kind::Logit;
-        choice.name = "logit of " + className(target, spec.labels);
+        choice.name = "logit of " + named(target);
     }
     return choice;
 }
