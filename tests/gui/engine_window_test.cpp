@@ -192,6 +192,22 @@ TEST_CASE_FIXTURE(EngineFixture, "the demo of a model that answers names a scene
     CHECK(window->views().currentPage().hasPicture());
 }
 
+TEST_CASE_FIXTURE(EngineFixture, "pictures of an answer say whose words they are about") {
+    window->opener().openDemo("demo:vlm");
+    settle();
+    const std::string word = window->answerPanel().flow(Side::A).items().front().text.toStdString();
+    window->analysisPanel().choose("relevance");
+    settle();
+    const std::string title = window->views().currentPage().view(Side::A).picture()->title;
+    CHECK_MESSAGE(title.find(word) != std::string::npos, title);
+    CHECK_MESSAGE(title.find("first token") != std::string::npos, title);
+    window->analysisPanel().choose("pixel_rollout");
+    settle();
+    for (const viz::Layer& layer : window->views().currentPage().view(Side::A).picture()->layers)
+        for (const viz::Mark& mark : layer.marks)
+            if (const auto* text = std::get_if<viz::TextMark>(&mark)) CHECK(text->text.find("[CLS]") == std::string::npos);
+}
+
 TEST_CASE_FIXTURE(EngineFixture, "a dragged box is read by the words that name what is in it") {
     window->opener().openDemo("demo:vlm");
     settle();

@@ -232,6 +232,7 @@ void AnswerPanel::buildRow(Row& row, const QString& name, const QString& tip) {
     line->setSpacing(8);
     row.name = new QLabel(name, row.whole);
     row.name->setProperty("role", "heading");
+    row.name->setContentsMargins(0, TokenFlow::textTop, 0, 0);
     row.scroll = new QScrollArea(row.whole);
     row.scroll->setWidgetResizable(true);
     row.scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);

@@ -35,6 +35,7 @@ void ConversationView::setTurns(const std::vector<ChatTurn>& turns, const std::v
             const QString who = turns[i].role == "user" ? tr("You") : turns[i].role == "assistant" ? tr("Model") : tr("System");
             auto* name = new QLabel(who, widget());
             name->setProperty("role", "quiet");
+            name->setContentsMargins(0, TokenFlow::textTop, 0, 0);
             auto* flow = new TokenFlow(widget());
             described(flow, tr("Turn %1, %2").arg(i + 1).arg(who), tr("A click looks from a token of this turn"));
             flow->setAccessibleDescription(QString::fromStdString(turns[i].text));

@@ -43,7 +43,8 @@ void ReaderBar::setQuery(const std::optional<BoxQuery>& query, bool several) {
     setVisible(query.has_value());
     if (!query) return;
     const QString text = tr("Which words read the box of %1").arg(QString::fromStdString(boxText(*query, several)));
-    m_what->setText(text);
+    m_what->setText(text + tr(" (a token looks to choose the next one)"));
+    m_what->setToolTip(text + "\n" + tr("A token's colour is what it gives to the box as a query: with that it chooses the token after it."));
     m_what->setAccessibleDescription(text);
 }
 

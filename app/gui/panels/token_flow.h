@@ -24,6 +24,9 @@ class TokenFlow : public QWidget {
     Q_OBJECT
 
 public:
+    /// Pixels above the text of the first line, for labels beside it.
+    static constexpr int textTop = 3;
+
     explicit TokenFlow(QWidget* parent = nullptr);
     void setItems(std::vector<FlowItem> items);
     const std::vector<FlowItem>& items() const { return m_items; }
