@@ -14,6 +14,7 @@
 
 #include "fovea/error.h"
 #include "nn/language_model.h"
+#include "nn/towers/windowed_tower.h"
 #include "nn/vlm_tokens.h"
 
 namespace fovea {
@@ -32,6 +33,19 @@ const VlmInput& vlmInput(const ModelInput& input) {
     const auto* found = dynamic_cast<const VlmInput*>(&input);
     if (!found) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
     return *found;
+}
+
+// The squares of a picture's view, smaller at its right and lower edge, as parts of the original.
+std::vector<Rect> windowsOf(const VisionImage& picture, std::int64_t side) {
+    std::vector<Rect> windows;
+    if (side <= 0 || picture.tiles.empty()) return windows;
+    const VisionTile& view = picture.tiles.front();
+    for (std::int64_t top = 0; top < view.seen.height; top += side)
+        for (std::int64_t left = 0; left < view.seen.width; left += side)
+            windows.push_back(originalRect(view, {static_cast<double>(left), static_cast<double>(top),
+                                                  static_cast<double>(std::min<std::int64_t>(side, view.seen.width - left)),
+                                                  static_cast<double>(std::min<std::int64_t>(side, view.seen.height - top))}));
+    return windows;
 }
 
 }  // namespace
@@ -220,6 +234,10 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
     }
     complete(*input, item, pictures);
     describePrompt(*input, prompt);
+    input->pictures = std::move(prompt.images);
+    const auto* windowed = dynamic_cast<const WindowedTower*>(m_tower.get());
+    for (const VisionImage& picture : input->pictures)
+        input->windows.push_back(windowsOf(picture, windowed ? windowed->windowPixels() : 0));
     return input;
 }
 

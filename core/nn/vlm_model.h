@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fovea/seen_pictures.h"
 #include "nn/decoder.h"
 #include "nn/transformer_model.h"
 #include "nn/vlm_family.h"
@@ -24,7 +25,7 @@ struct VlmParts {
 };
 
 /// An encoded prompt with its pictures: one sequence of the decoder.
-class VlmInput : public LanguageInput {
+class VlmInput : public LanguageInput, public SeenPictures {
 public:
     at::Tensor tokens;     // int64 [1, n], ids of pictures beyond the vocabulary replaced
     at::Tensor positions;  // int64 [n], or [rows, n]

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "fovea/seen_pictures.h"
 #include "gui/window_fixture.h"
 #include "panels/legend_view.h"
 #include "panels/status_strip.h"
@@ -10,6 +11,51 @@
 namespace fovea::gui {
 
 namespace {
+
+/// A prompt with one picture of 400 x 200 that the model saw as 1 x 2 tiles and an overview.
+struct TiledInput : ModelInput, SeenPictures {
+    TiledInput() {
+        StageTokens text;
+        text.stage = "text";
+        for (int i = 0; i < 3; ++i) {
+            Token token;
+            token.index = i;
+            token.kind = i == 0 ? TokenKind::Text : TokenKind::Image;
+            token.text = i == 0 ? "Look" : "";
+            if (i > 0) token.image = 0, token.rect = {200.0 * (i - 1), 0, 200, 200};
+            text.tokens.push_back(token);
+        }
+        TokenMap map;
+        map.stages.push_back(text);
+        map.images.push_back({400, 200, 0, 0, {}});
+        maps.push_back(map);
+        originals.emplace_back(400, 200);
+        seen.emplace_back(100, 100);
+        VisionImage image;
+        image.width = 400, image.height = 200;
+        image.tileRows = 1, image.tileColumns = 2;
+        image.tiles = {tileOf(0, 200), tileOf(100, 200), tileOf(0, 100)};
+        image.tiles[1].column = 1;
+        image.tiles[2].overview = true;
+        pictures.push_back(image);
+        windows.emplace_back();
+    }
+    /// 100 x 100 pixels from column `left` on of the original resized to `resized` x 100.
+    static VisionTile tileOf(int left, int resized) {
+        VisionTile tile;
+        tile.seen = Pixels(100, 100);
+        tile.transform = {400, 200, resized, 100, left, 0, 100, 100, 100, 100, {}};
+        return tile;
+    }
+};
+
+std::vector<std::string> textsOf(const viz::Picture& picture) {
+    std::vector<std::string> texts;
+    for (const viz::Layer& layer : picture.layers)
+        for (const viz::Mark& mark : layer.marks)
+            if (const auto* text = std::get_if<viz::TextMark>(&mark)) texts.push_back(text->text);
+    return texts;
+}
 
 viz::Picture gridPicture() {
     viz::Picture picture;
@@ -58,6 +104,52 @@ TEST_CASE("the read-out names token, text, place, pixels, raw value and rank") {
     // A matrix cell belongs to two tokens and to no pixels: its label says both, and the unit.
     picture.hits.push_back({{0, 0, 5, 5}, 5, "vision", 0.25, "query 1, key 5: 0.25 probability", {}});
     CHECK(readOut(picture, 10, &map).toStdString() == "query 1, key 5: 0.25 probability");
+}
+
+TEST_CASE("the input picture shows all tiles in their grid with labels, and the overview beside them") {
+    TiledInput input;
+    const viz::Picture picture = pictureOfInput(input, 0);
+    const std::vector<std::string> texts = textsOf(picture);
+    for (const char* wanted : {"What the model saw  1 x 2 tiles of 100 x 100 and an overview", "row 1, col 1", "row 1, col 2", "overview"})
+        CHECK_MESSAGE(std::count(texts.begin(), texts.end(), wanted) == 1, wanted);
+    const auto tile = [&](const std::string& label) {
+        for (const viz::HitArea& hit : picture.hits)
+            if (hit.label == label) return hit;
+        FAIL(label);
+        return viz::HitArea();
+    };
+    CHECK(tile("row 1, col 1").source == Rect{0, 0, 200, 200});
+    CHECK(tile("row 1, col 2").source == Rect{200, 0, 200, 200});
+    CHECK(tile("overview").source == Rect{0, 0, 400, 200});
+    CHECK(tile("row 1, col 1").rect.x + tile("row 1, col 1").rect.width < tile("row 1, col 2").rect.x);
+    for (const viz::HitArea& hit : picture.hits) {
+        CHECK(hit.rect.x + hit.rect.width <= picture.width);
+        CHECK(hit.rect.y + hit.rect.height <= picture.height);
+    }
+    input.pictures[0].tileRows = input.pictures[0].tileColumns = 0;
+    const std::vector<std::string> frames = textsOf(pictureOfInput(input, 0));
+    CHECK(std::count(frames.begin(), frames.end(), "frame 2") == 1);
+}
+
+TEST_CASE("windows of a vision tower are outlined, with the blocks that look within them and those that do not") {
+    TiledInput input;
+    input.pictures[0].tiles.resize(1);
+    input.windows[0] = {{0, 0, 200, 200}, {200, 0, 200, 200}};
+    ModelSpec spec;
+    for (int block = 0; block < 5; ++block) {
+        AttentionSite site;
+        site.stage = "vision";
+        site.block = block;
+        site.layout = block == 3 ? SiteLayout::Dense : SiteLayout::Windows;
+        spec.sites.push_back(site);
+    }
+    const viz::Picture picture = pictureOfInput(input, 0, &spec);
+    const std::vector<std::string> texts = textsOf(picture);
+    CHECK(std::count(texts.begin(), texts.end(),
+                     "Yellow: windows. Blocks 0-2, 4 of vision look within one window only; blocks 3 over the whole picture.") == 1);
+    const std::size_t with = picture.layers[2].marks.size();
+    input.windows[0].clear();
+    CHECK(pictureOfInput(input, 0, &spec).layers[2].marks.size() + 2 == with);
 }
 
 TEST_CASE("the input picture shows the original, what the model saw, its grid, and pixels nobody reads") {

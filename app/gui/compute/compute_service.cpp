@@ -125,7 +125,7 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
     post(generation, [this, spec] { Q_EMIT modelReady(spec); });
 
     InputResult input{m_driver->input(session, job.part(0.2, 0.25)), request.item, {}};
-    input.picture = std::make_shared<const viz::Picture>(pictureOfInput(*input.input, request.item));
+    input.picture = std::make_shared<const viz::Picture>(pictureOfInput(*input.input, request.item, spec.get()));
     post(generation, [this, input] { Q_EMIT inputReady(input); });
 
     const MemoryOutlook outlook = m_driver->outlook(session, job.part(0.25, 0.3));

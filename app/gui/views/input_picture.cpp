@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <optional>
 
+#include "fovea/seen_pictures.h"
 #include "picture/text_metrics.h"
 #include "picture/token_runs.h"
+#include "views/tile_picture.h"
 
 namespace fovea::gui {
 
@@ -175,7 +178,10 @@ void addRects(viz::Picture& picture, viz::Layer& grid, const Fit& fit, const Sta
 }
 
 /// The pictures of one prompt: each with the places of its tokens and what the model saw of it first.
-double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMap& map, const StageTokens& prompt) {
+double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMap& map, const StageTokens& prompt,
+                   const ModelSpec* spec) {
+    const auto* seenPictures = dynamic_cast<const SeenPictures*>(&input);
+    TileLayers tiles;
     viz::Layer images{"image", {}}, grid{"grid", {}}, words{"text", {}}, areas{"areas", {}};
     double top = margin, widest = 2 * margin + 480;
     for (std::size_t i = 0; i < map.images.size() && i < input.originals.size(); ++i) {
@@ -195,7 +201,21 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
             areas.marks.emplace_back(viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
         addRects(picture, grid, fit, prompt, static_cast<int>(i));
         double right = margin + fit.target.width, bottom = top + heading + fit.target.height;
-        if (i < input.seen.size() && !input.seen[i].empty()) {
+        const VisionImage* parts = seenPictures && i < seenPictures->pictures.size() ? &seenPictures->pictures[i] : nullptr;
+        if (parts && isTiled(*parts)) outlineTiles(tiles, *parts, fit.target);
+        if (parts && i < seenPictures->windows.size() && !seenPictures->windows[i].empty()) {
+            outlineWindows(tiles, *parts, seenPictures->windows[i], fit.target);
+            words.marks.emplace_back(textAt(margin, bottom + 20, windowsText(spec), 14, faint));
+            widest = std::max(widest, 2 * margin + viz::textWidth(windowsText(spec), 14, viz::Face::Regular));
+            bottom += 26;
+        }
+        if (parts && isTiled(*parts)) {
+            const std::string title = "What the model saw  " + tilesText(*parts);
+            words.marks.emplace_back(textAt(right + gap, top + 16, title, 16, ink));
+            const viz::Point corner = addTiles(tiles, *parts, right + gap, top + heading);
+            bottom = std::max(bottom, corner.y);
+            right = std::max(corner.x, right + gap + viz::textWidth(title, 16, viz::Face::Regular));
+        } else if (i < input.seen.size() && !input.seen[i].empty()) {
             const Pixels& seen = input.seen[i];
             const Fit beside = fitInto(right + gap, top + heading, seen.width, seen.height);
             images.marks.emplace_back(rasterOf(seen, beside.target, 1200));
@@ -208,14 +228,21 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
         top = bottom + margin;
     }
     picture.width = widest;
+    const auto move = [](viz::Layer& from, viz::Layer& to) {
+        std::move(from.marks.begin(), from.marks.end(), std::back_inserter(to.marks));
+    };
+    move(tiles.images, images);
+    move(tiles.outlines, grid);
+    move(tiles.words, words);
+    picture.hits.insert(picture.hits.end(), tiles.hits.begin(), tiles.hits.end());
     for (viz::Layer* layer : {&images, &areas, &grid, &words}) picture.layers.push_back(std::move(*layer));
     return top;
 }
 
-viz::Picture pictureOfPrompt(const ModelInput& input, const TokenMap& map, const StageTokens& prompt) {
+viz::Picture pictureOfPrompt(const ModelInput& input, const TokenMap& map, const StageTokens& prompt, const ModelSpec* spec) {
     viz::Picture picture;
     picture.title = "What the model read";
-    double top = addPictures(picture, input, map, prompt);
+    double top = addPictures(picture, input, map, prompt, spec);
     viz::Layer words{"text", {}};
     words.marks.emplace_back(textAt(margin, top + 16, "Prompt  " + std::to_string(prompt.size()) + " tokens", 16, ink));
     picture.layers.push_back(std::move(words));
@@ -243,7 +270,7 @@ viz::RasterMark rasterOf(const Pixels& pixels, const Rect& target, int longest) 
     return mark;
 }
 
-viz::Picture pictureOfInput(const ModelInput& input, int item) {
+viz::Picture pictureOfInput(const ModelInput& input, int item, const ModelSpec* spec) {
     viz::Picture picture;
     picture.title = "What the model saw";
     const auto at = static_cast<std::size_t>(item);
@@ -251,7 +278,7 @@ viz::Picture pictureOfInput(const ModelInput& input, int item) {
     const TokenMap& map = input.maps[at];
     // A prompt holds all pictures of its item.
     if (const StageTokens* prompt = promptStage(map); prompt && input.maps.size() == 1 && holdsPictures(*prompt, map))
-        return pictureOfPrompt(input, map, *prompt);
+        return pictureOfPrompt(input, map, *prompt, spec);
     const StageTokens* stage = imageStage(map);
     const Pixels none;
     const Pixels& original = at < input.originals.size() ? input.originals[at] : none;

@@ -2,6 +2,7 @@
 
 #include "nn/block_stack.h"
 #include "nn/towers/vision_tower.h"
+#include "nn/towers/windowed_tower.h"
 
 namespace fovea {
 
@@ -31,7 +32,7 @@ struct QwenTowerSpec {
 /// Patches with 2-D rotary positions (Wang et al. 2024; Bai et al. 2025): each picture, and each pair of frames
 /// of a clip, attends within itself; in Qwen2.5-VL most blocks attend within windows. Tokens keep the order of
 /// pixel_values: blocks of merge x merge patches, row by row.
-class QwenTower : public VisionTower {
+class QwenTower : public VisionTower, public WindowedTower {
 public:
     explicit QwenTower(QwenTowerSpec spec);
 
@@ -44,6 +45,7 @@ public:
     GridSize patchSize() const override { return {m_spec.patch, m_spec.patch}; }
     std::int64_t merge() const override { return m_spec.merge; }
     StageTokens stageTokens(const TowerInput& input) const override;
+    std::int64_t windowPixels() const override { return m_spec.window * m_spec.merge * m_spec.patch; }
 
 private:
     struct Merger {
