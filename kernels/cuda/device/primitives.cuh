@@ -24,9 +24,13 @@ __device__ __forceinline__ uint32_t sharedAddress(const void* pointer) {
     return static_cast<uint32_t>(__cvta_generic_to_shared(pointer));
 }
 
-/// Copies 16 bytes to shared memory, or writes zeros when `bytes` is 0.
+/// Copies 16 or 4 bytes to shared memory, or writes zeros when `bytes` is 0.
 __device__ __forceinline__ void copyAsync16(uint32_t shared, const void* global, int bytes) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(global), "r"(bytes));
+}
+
+__device__ __forceinline__ void copyAsync4(uint32_t shared, const void* global, int bytes) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared), "l"(global), "r"(bytes));
 }
 
 __device__ __forceinline__ void copyCommit() {

@@ -85,14 +85,17 @@ __device__ __forceinline__ void writeTile(const TileParts<Groups, PoolWarps>& pa
     }
 }
 
+__device__ __forceinline__ const float* weightOf(const FastPass& pass, int head, int query) {
+    const int heads = pass.problem.qHeads;
+    return pass.weights + head / heads * pass.weightStrideB + head % heads * pass.weightStrideH +
+           query * pass.weightStrideQ;
+}
+
 /// Weights of two queries eight apart; 0 beyond the last.
 __device__ __forceinline__ void readWeights(const FastPass& pass, int head, int query, float (&weight)[2]) {
-    const Problem& p = pass.problem;
-    const float* weights =
-        pass.weights + head / p.qHeads * pass.weightStrideB + head % p.qHeads * pass.weightStrideH;
 #pragma unroll
     for (int r = 0; r < 2; ++r)
-        weight[r] = query + r * 8 < p.tq ? __ldg(weights + (query + r * 8) * pass.weightStrideQ) : 0.f;
+        weight[r] = query + r * 8 < pass.problem.tq ? __ldg(weightOf(pass, head, query + r * 8)) : 0.f;
 }
 
 /// The results of one column of this pass.

@@ -42,24 +42,23 @@ __device__ __forceinline__ void holdAccumulators(float (&d)[N][4]) {
 
 #define FOVEA_MULTIPLY(types)                                                                              \
     asm volatile(                                                                                          \
-        "{\n.reg .pred p;\n.reg .b64 b;\nsetp.ne.b32 p, %37, 0;\nmov.b64 b, {%36, 0x40000040};\n"           \
+        "{\n.reg .pred p;\n.reg .b64 a, b;\nsetp.ne.b32 p, %34, 0;\nmov.b64 a, {%32, 0x40000040};\n"       \
+        "mov.b64 b, {%33, 0x40000040};\n"                                                                  \
         "wgmma.mma_async.sync.aligned.m64n64k16.f32." types " {"                                           \
         "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                           \
         "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"                   \
-        "}, {%32, %33, %34, %35}, b, p, 1, 1, 0;\n}\n"                                                     \
+        "}, a, b, p, 1, 1, 0, 0;\n}\n"                                                                     \
         : "+f"(d[0][0]), "+f"(d[0][1]), "+f"(d[0][2]), "+f"(d[0][3]), "+f"(d[1][0]), "+f"(d[1][1]),        \
           "+f"(d[1][2]), "+f"(d[1][3]), "+f"(d[2][0]), "+f"(d[2][1]), "+f"(d[2][2]), "+f"(d[2][3]),        \
           "+f"(d[3][0]), "+f"(d[3][1]), "+f"(d[3][2]), "+f"(d[3][3]), "+f"(d[4][0]), "+f"(d[4][1]),        \
           "+f"(d[4][2]), "+f"(d[4][3]), "+f"(d[5][0]), "+f"(d[5][1]), "+f"(d[5][2]), "+f"(d[5][3]),        \
           "+f"(d[6][0]), "+f"(d[6][1]), "+f"(d[6][2]), "+f"(d[6][3]), "+f"(d[7][0]), "+f"(d[7][1]),        \
           "+f"(d[7][2]), "+f"(d[7][3])                                                                     \
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b), "r"(add))
+        : "r"(a), "r"(b), "r"(add))
 
-/// d (+)= a b^T, a [64, 16] in registers and b [64, 16] in shared memory with the 16 contiguous; `add` 0
-/// starts afresh.
+/// d (+)= a b^T, a and b [64, 16] in shared memory with the 16 contiguous; `add` 0 starts afresh.
 template <class Element>
-__device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], const uint32_t (&a)[4], uint32_t b,
-                                                  int add) {
+__device__ __forceinline__ void warpgroupMultiply(float (&d)[8][4], uint32_t a, uint32_t b, int add) {
     if constexpr (std::is_same_v<Element, Bfloat>)
         FOVEA_MULTIPLY("bf16.bf16");
     else
