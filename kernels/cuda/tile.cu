@@ -29,22 +29,33 @@ __device__ PixelShare shareOf(const PixelAxis& axis, int index, int perBlock) {
     return s;
 }
 
+/// The cells [first, last) under a pixel, and the parts of the first and the last of them that lie inside.
+struct PixelCells {
+    int first, last;
+    float head, tail;
+};
+
+__device__ PixelCells cellsOf(const PixelAxis& axis, int pixel) {
+    const int64_t start = startOf(axis, pixel), end = startOf(axis, pixel + 1), unit = axis.pixels;
+    const int64_t first = start / unit, last = (end + unit - 1) / unit;
+    const auto inside = [&](int64_t cell) {
+        return float(min((cell + 1) * unit, end) - max(cell * unit, start)) / float(unit);
+    };
+    return {int(axis.begin + first), int(axis.begin + last), inside(first), inside(last - 1)};
+}
+
 /// Sum or maximum of the cells of one pixel among the 64 that begin at `cell0`, weighted by the part inside.
 template <class Read>
-__device__ float poolCells(const PixelAxis& axis, int pixel, int cell0, int reduce, Read read) {
-    const int64_t start = startOf(axis, pixel), end = startOf(axis, pixel + 1), unit = axis.pixels;
-    const int from = max(int(axis.begin + start / unit) - cell0, 0);
-    const int to = min(int(axis.begin + (end + unit - 1) / unit) - cell0, kEdge);
+__device__ float poolCells(const PixelCells& pixel, int cell0, int reduce, Read read) {
+    const int first = pixel.first - cell0, last = pixel.last - 1 - cell0;
+    const int from = max(first, 0), to = min(last + 1, kEdge);
     float total = 0.f;
-    for (int i = from; i < to; ++i) {
-        if (reduce == kMax) {
-            total = fmaxf(total, read(i));
-            continue;
-        }
-        const int64_t cell = (cell0 + i - axis.begin) * unit;
-        const int64_t inside = min(cell + unit, end) - max(cell, start);
-        total += inside == unit ? read(i) : read(i) * (float(inside) / float(unit));
+    if (reduce == kMax) {
+        for (int i = from; i < to; ++i) total = fmaxf(total, read(i));
+        return total;
     }
+    for (int i = from; i < to; ++i)
+        total += read(i) * (i == first ? pixel.head : i == last ? pixel.tail : 1.f);
     return total;
 }
 
@@ -57,6 +68,7 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
     drawTile(const __grid_constant__ Problem p, const __grid_constant__ TileOut out, TileShape shape) {
     extern __shared__ __align__(128) char memory[];
     __shared__ BlockInfo info;
+    __shared__ PixelCells pixelsX[kEdge], pixelsY[kEdge];
     auto* cells =
         reinterpret_cast<float*>(memory);     // [64][65]; takes the place of the operands once they are read
     float* partial = cells + kEdge * kPitch;  // [64][65], rows pooled along the keys
@@ -67,6 +79,8 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
     const int height = ys.last - ys.first, width = xs.last - xs.first;
     const HeadRange heads = headsOf(p, out.heads, blockIdx.z);
     for (int i = threadIdx.x; i < height * width; i += kEngineThreads) pixels[i] = 0.f;
+    for (int i = threadIdx.x; i < height; i += kEngineThreads) pixelsY[i] = cellsOf(out.y, ys.first + i);
+    for (int i = threadIdx.x; i < width; i += kEngineThreads) pixelsX[i] = cellsOf(out.x, xs.first + i);
     for (int row0 = ys.begin; row0 < ys.end; row0 += kEdge)
         for (int key0 = xs.begin; key0 < xs.end; key0 += kEdge) {
             Fragment joined;
@@ -100,13 +114,13 @@ __global__ void __launch_bounds__(kEngineThreads, 3)
             __syncthreads();
             for (int i = threadIdx.x; i < kEdge * width; i += kEngineThreads) {
                 const int x = i / kEdge, row = i % kEdge;
-                partial[row * kPitch + x] = poolCells(out.x, xs.first + x, key0, out.reduce,
+                partial[row * kPitch + x] = poolCells(pixelsX[x], key0, out.reduce,
                                                       [&](int c) { return cells[row * kPitch + c]; });
             }
             __syncthreads();
             for (int i = threadIdx.x; i < height * width; i += kEngineThreads) {
                 const int y = i / width, x = i % width;
-                const float more = poolCells(out.y, ys.first + y, row0, out.reduce,
+                const float more = poolCells(pixelsY[y], row0, out.reduce,
                                              [&](int r) { return partial[r * kPitch + x]; });
                 pixels[i] = out.reduce == kMax ? fmaxf(pixels[i], more) : pixels[i] + more;
             }

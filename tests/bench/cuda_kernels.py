@@ -283,7 +283,7 @@ def bench_requests(kernels, rounds):
     for size in (256, 1024, 4096, 8192, 16384, 32768):
         request = Tile(c.sizeof(Tile), t - size, t, 0, size, 256, 256, 0, 0, output(tile))
         bodies[f"tile 256 x 256 of {size} x {size} cells, 1 head"] = lambda i, r=request: kernels.call("tile", one, r)
-    for size in (2500, 6000, 8100, 8200, 12000, 16400, 20000, 25000, 32700):  # pixels that cut cells
+    for size in (2500, 6000, 6600, 7400, 8100, 8190, 8200, 12000, 16400, 20000, 25000, 32700):  # pixels that cut cells
         request = Tile(c.sizeof(Tile), t - size - 3, t - 3, 7, size + 7, 256, 256, 0, 0, output(tile))
         bodies[f"tile 256 x 256 of {size} x {size} cells, pixels cut cells"] = (
             lambda i, r=request: kernels.call("tile", one, r))
