@@ -1,6 +1,6 @@
 """Compiles every CUDA file of the kernels for its architectures, warnings as errors, and fails on register spills.
 
-Usage: check_cuda.py SOURCE_FOLDER
+Usage: check_cuda.py SOURCE_FOLDER FLAG...   (the flags of the CUDA build, which CMake knows)
 The compiler is $FOVEA_NVCC, the nvcc on the path, or that of the wheel in this Python. Without one: exit 77 (skipped).
 """
 
@@ -32,8 +32,7 @@ def architectures(file):
 
 def compile_for(nvcc, root, file, architecture, folder):
     output = pathlib.Path(folder) / f"{file.stem}.{architecture}.o"
-    command = [nvcc, "-std=c++20", "-O3", f"-gencode=arch=compute_{architecture},code=sm_{architecture}",
-               "-Xptxas", "-v", "-Werror", "all-warnings", "-Xcompiler", "-Wall,-Wextra,-Werror",
+    command = [nvcc, *sys.argv[2:], f"-gencode=arch=compute_{architecture},code=sm_{architecture}", "-Xptxas", "-v",
                f"-I{root / 'kernels'}", f"-I{root / 'kernels' / 'include'}", "-c", str(file), "-o", str(output)]
     done = subprocess.run(command, capture_output=True, text=True)
     report = done.stdout + done.stderr
