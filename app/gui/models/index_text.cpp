@@ -16,4 +16,8 @@ QString indexText(const std::set<int>& indices, int count) {
     return parts.join(',');
 }
 
+QString percentText(double probability) {
+    return QString("%1 %").arg(100 * probability, 0, 'f', probability < 0.1 ? 2 : 1);
+}
+
 }  // namespace fovea::gui

@@ -9,4 +9,7 @@ namespace fovea::gui {
 /// items.
 QString indexText(const std::set<int>& indices, int count = 0);
 
+/// A probability as "12.3 %", small ones with one digit more.
+QString percentText(double probability);
+
 }  // namespace fovea::gui

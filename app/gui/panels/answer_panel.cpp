@@ -12,6 +12,7 @@
 #include <set>
 
 #include "forms/described.h"
+#include "models/index_text.h"
 #include "models/turn_tokens.h"
 #include "models/word_difference.h"
 #include "panels/candidates_view.h"
@@ -32,16 +33,12 @@ QString shown(const std::string& text) {
     return QString::fromStdString(viz::printable(text));
 }
 
-QString percent(double probability) {
-    return QString("%1 %").arg(100 * probability, 0, 'f', probability < 0.1 ? 2 : 1);
-}
-
 QString tipOf(const AnswerToken& token, std::size_t position) {
     QStringList lines{QObject::tr("answer token %1: \"%2\", %3")
                           .arg(position + 1)
-                          .arg(shown(token.spelling), percent(token.probability))};
+                          .arg(shown(token.spelling), percentText(token.probability))};
     for (const auto& [spelling, probability] : token.candidates)
-        if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(shown(spelling), percent(probability));
+        if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(shown(spelling), percentText(probability));
     if (token.index >= 0)
         lines << QObject::tr("Click: where the model looks from here (token %1)").arg(token.index);
     else

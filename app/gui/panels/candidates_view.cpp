@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "forms/described.h"
+#include "models/index_text.h"
 #include "picture/text_metrics.h"
 #include "theme/theme.h"
 
@@ -13,10 +14,6 @@ namespace {
 
 constexpr std::size_t mostLines = 6;
 constexpr int gap = 8;
-
-QString percent(double probability) {
-    return QString("%1 %").arg(100 * probability, 0, 'f', probability < 0.1 ? 2 : 1);
-}
 
 void addSide(std::vector<CandidatesView::Line>& lines, const AnswerToken& token, std::size_t side) {
     const auto add = [&](const std::string& spelling, double probability, bool chosen) {
@@ -68,7 +65,7 @@ void CandidatesView::setPlace(const std::vector<AnswerToken>& a, const std::vect
     QStringList words{m_title};
     for (const Line& line : m_lines) {
         QString text = line.text;
-        for (const double p : line.probability) text += p >= 0 ? " " + percent(p) : QString();
+        for (const double p : line.probability) text += p >= 0 ? " " + percentText(p) : QString();
         words << text;
     }
     setAccessibleDescription(words.join(", "));
@@ -125,7 +122,7 @@ void CandidatesView::paintEvent(QPaintEvent*) {
             const double room = column - 6;
             painter.fillRect(QRectF(columnAt(side) + 6 + room * (1 - p), y + 1, room * p, height - 3), bar);
             painter.setPen(ink);
-            painter.drawText(QRect(columnAt(side), y, column - 3, height), Qt::AlignRight | Qt::AlignVCenter, percent(p));
+            painter.drawText(QRect(columnAt(side), y, column - 3, height), Qt::AlignRight | Qt::AlignVCenter, percentText(p));
         }
         if (m_both && line.probability[0] >= 0 && line.probability[1] >= 0) {
             const double by = 100 * (line.probability[1] - line.probability[0]);
