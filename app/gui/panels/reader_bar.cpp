@@ -43,9 +43,20 @@ void ReaderBar::setQuery(const std::optional<BoxQuery>& query, bool several) {
     setVisible(query.has_value());
     if (!query) return;
     const QString text = tr("Which words read the box of %1").arg(QString::fromStdString(boxText(*query, several)));
-    m_what->setText(text + tr(" (a token looks to choose the next one)"));
+    m_text = text;
+    showText();
     m_what->setToolTip(text + "\n" + tr("A token's colour is what it gives to the box as a query: with that it chooses the token after it."));
     m_what->setAccessibleDescription(text);
+}
+
+void ReaderBar::showText() {
+    m_what->setText(fontMetrics().elidedText(m_text, Qt::ElideRight, m_what->width()));
+}
+
+void ReaderBar::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    layout()->activate();
+    showText();
 }
 
 void ReaderBar::setColors(const std::vector<viz::Color>& samples) {
@@ -61,6 +72,8 @@ void ReaderBar::setLargest(double largest) {
     const bool known = largest > 0 && !m_samples.empty();
     for (QWidget* widget : {m_low, m_bar}) widget->setVisible(known);
     m_high->setText(known ? tr("%1 probability").arg(largest, 0, 'g', 3) : tr("computing ..."));
+    layout()->activate();
+    showText();
 }
 
 QColor ReaderBar::colorOf(double mass) const {

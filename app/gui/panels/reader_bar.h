@@ -30,7 +30,13 @@ public:
 Q_SIGNALS:
     void removed();
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
+    void showText();
+
+    QString m_text;
     QLabel *m_what, *m_low, *m_bar, *m_high;
     QToolButton* m_remove;
     std::vector<viz::Color> m_samples;

@@ -16,8 +16,8 @@ StartStrip::StartStrip(QWidget* parent) : QFrame(parent) {
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(10, 8, 6, 8);
     row->setSpacing(8);
-    QPushButton* sees = card("live", tr("Vision transformer"), tr("Where it looks in a scene: heat, heads, sinks, edits"));
-    QPushButton* answers = card("copy_command", tr("Vision-language model"), tr("Ask about a scene: where each word looks"));
+    QPushButton* sees = card("live", tr("Demo: ViT"), tr("A vision transformer on a scene: heat, heads, sinks, edits"));
+    QPushButton* answers = card("copy_command", tr("Demo: VLM"), tr("Ask a vision-language model: where each word looks"));
     QPushButton* own = card("open_model", tr("Your model"), tr("A Hugging Face folder, a checkpoint, a trace"));
     sees->setObjectName("start_vit");
     answers->setObjectName("start_vlm");
@@ -41,10 +41,10 @@ QPushButton* StartStrip::card(const QString& icon, const QString& title, const Q
     button->setAutoDefault(false);
     described(button, title, shows);
     auto* inside = new QHBoxLayout(button);
-    inside->setContentsMargins(10, 6, 10, 6);
+    inside->setContentsMargins(10, 4, 8, 4);
     inside->setSpacing(10);
     auto* picture = new QLabel(button);
-    const int side = 2 * fontMetrics().height();
+    const int side = 3 * fontMetrics().height() / 2;
     picture->setPixmap(themedIcon(icon).pixmap(side, side));
     auto* words = new QVBoxLayout;
     words->setSpacing(1);
@@ -58,8 +58,8 @@ QPushButton* StartStrip::card(const QString& icon, const QString& title, const Q
     inside->addWidget(picture);
     inside->addLayout(words, 1);
     for (QLabel* label : {picture, name, what}) label->setAttribute(Qt::WA_TransparentForMouseEvents);
-    // A push button does not ask its layout how large it is.
-    button->setMinimumHeight(inside->sizeHint().height() + fontMetrics().height());
+    // A push button does not ask its layout how large it is: room for the title and two lines.
+    button->setMinimumHeight(3 * fontMetrics().lineSpacing() + 16);
     return button;
 }
 

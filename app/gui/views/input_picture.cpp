@@ -125,10 +125,16 @@ private:
 
 double addChips(viz::Picture& picture, const StageTokens& stage, double top) {
     Chips chips(picture, stage.stage, top);
-    for (const Token& token : stage.tokens) {
+    for (std::size_t i = 0; i < stage.tokens.size(); ++i) {
+        const Token& token = stage.tokens[i];
         if (token.row >= 0) continue;
         const std::string label = token.text.empty() ? tokenKindName(token.kind) : token.text;
-        chips.add(label, token.index, true, label);
+        // Padding comes in runs that are of no interest one by one.
+        std::size_t end = i + 1;
+        while (token.kind == TokenKind::Padding && end < stage.tokens.size() && stage.tokens[end].kind == TokenKind::Padding) ++end;
+        const std::string run = end > i + 1 ? label + " x " + std::to_string(end - i) : label;
+        chips.add(run, end > i + 1 ? -1 : token.index, true, run);
+        i = end - 1;
     }
     return chips.finish();
 }
@@ -150,6 +156,10 @@ double addPrompt(viz::Picture& picture, const StageTokens& stage, double top) {
         }
     }
     return chips.finish();
+}
+
+void addAll(viz::Layer& layer, viz::Layer added) {
+    std::move(added.marks.begin(), added.marks.end(), std::back_inserter(layer.marks));
 }
 
 const StageTokens* promptStage(const TokenMap& map) {
@@ -201,13 +211,12 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
             areas.marks.emplace_back(viz::RectMark{fit.map(rect), {{0, 0, 0, 0}, 0, {20, 22, 28, 150}, false}, 0});
         addRects(picture, grid, fit, prompt, static_cast<int>(i));
         double right = margin + fit.target.width, bottom = top + heading + fit.target.height;
+        std::string below;
         const VisionImage* parts = seenPictures && i < seenPictures->pictures.size() ? &seenPictures->pictures[i] : nullptr;
         if (parts && isTiled(*parts)) outlineTiles(tiles, *parts, fit.target);
         if (parts && i < seenPictures->windows.size() && !seenPictures->windows[i].empty()) {
             outlineWindows(tiles, *parts, seenPictures->windows[i], fit.target);
-            words.marks.emplace_back(textAt(margin, bottom + 20, windowsText(spec), 14, faint));
-            widest = std::max(widest, 2 * margin + viz::textWidth(windowsText(spec), 14, viz::Face::Regular));
-            bottom += 26;
+            below = windowsText(spec);
         }
         if (parts && isTiled(*parts)) {
             const std::string title = "What the model saw  " + tilesText(*parts);
@@ -224,16 +233,18 @@ double addPictures(viz::Picture& picture, const ModelInput& input, const TokenMa
             bottom = std::max(bottom, top + heading + beside.target.height);
             right += gap + std::max(beside.target.width, 260.0);
         }
+        if (!below.empty()) {
+            words.marks.emplace_back(textAt(margin, bottom + 20, below, 14, faint));
+            widest = std::max(widest, 2 * margin + viz::textWidth(below, 14, viz::Face::Regular));
+            bottom += 26;
+        }
         widest = std::max(widest, right + margin);
         top = bottom + margin;
     }
     picture.width = widest;
-    const auto move = [](viz::Layer& from, viz::Layer& to) {
-        std::move(from.marks.begin(), from.marks.end(), std::back_inserter(to.marks));
-    };
-    move(tiles.images, images);
-    move(tiles.outlines, grid);
-    move(tiles.words, words);
+    addAll(images, std::move(tiles.images));
+    addAll(grid, std::move(tiles.outlines));
+    addAll(words, std::move(tiles.words));
     picture.hits.insert(picture.hits.end(), tiles.hits.begin(), tiles.hits.end());
     for (viz::Layer* layer : {&images, &areas, &grid, &words}) picture.layers.push_back(std::move(*layer));
     return top;
@@ -310,7 +321,16 @@ viz::Picture pictureOfInput(const ModelInput& input, int item, const ModelSpec* 
         bottom = std::max(bottom, top + fit.target.height);
     }
     std::optional<Fit> seenFit;
-    if (!seen.empty()) {
+    const auto* seenPictures = dynamic_cast<const SeenPictures*>(&input);
+    TileLayers tiles;
+    if (seenPictures && at < seenPictures->pictures.size() && isTiled(seenPictures->pictures[at])) {
+        const VisionImage& parts = seenPictures->pictures[at];
+        const std::string title = "What the model saw  " + tilesText(parts);
+        words.marks.emplace_back(textAt(left, margin + 16, title, 16, ink));
+        const viz::Point corner = addTiles(tiles, parts, left, top);
+        left = std::max(corner.x, left + viz::textWidth(title, 16, viz::Face::Regular)) + gap;
+        bottom = std::max(bottom, corner.y);
+    } else if (!seen.empty()) {
         seenFit = fitInto(left, top, seen.width, seen.height);
         images.marks.emplace_back(rasterOf(seen, seenFit->target, 1200));
         std::string title = "What the model saw  " + sizeText(seen.width, seen.height);
@@ -321,6 +341,9 @@ viz::Picture pictureOfInput(const ModelInput& input, int item, const ModelSpec* 
         bottom = std::max(bottom, top + seenFit->target.height);
     }
     picture.width = std::max(left - gap + margin, 2 * margin + 200);
+    addAll(images, std::move(tiles.images));
+    addAll(words, std::move(tiles.words));
+    picture.hits.insert(picture.hits.end(), tiles.hits.begin(), tiles.hits.end());
     picture.layers.push_back(std::move(images));
     picture.layers.push_back(std::move(areas));
     if (seenFit && stage) addSeen(picture, *seenFit, *stage);
