@@ -9,7 +9,7 @@ namespace fovea {
 namespace {
 
 std::string keysName(const StageTokens& stage, const std::vector<int>& tokens) {
-    if (tokens.size() == 1) return tokenName(stage.tokens[static_cast<std::size_t>(tokens.front())]);
+    if (tokens.size() == 1) return quotedName(stage.tokens[static_cast<std::size_t>(tokens.front())]);
     return fmt::format("{} tokens together", tokens.size());
 }
 

@@ -69,7 +69,7 @@ std::vector<Finding> computeLogitLens(AnalysisContext& context, const nlohmann::
         }
     }
     const std::string title = positions.size() == 1
-                                  ? "Logit lens at " + tokenName(stage.tokens[static_cast<std::size_t>(positions.front())])
+                                  ? "Logit lens at " + quotedName(stage.tokens[static_cast<std::size_t>(positions.front())])
                                   : fmt::format("Logit lens at {} tokens", positions.size());
     const std::string note = "the residual stream read early; middle layers need not speak the head's language";
     return {{"curves", title, "probability", note, std::move(series)}, {"table", title, "probability", note, std::move(table)}};

@@ -198,7 +198,7 @@ QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const s
         choice.name = fmt::format("the {} answer tokens{}", choice.tokens.size(), leftOutOf(stage, choice.tokens.front()));
     if (choice.name.empty())
         choice.name = choice.tokens.size() == 1
-                          ? tokenName(stage.tokens[static_cast<std::size_t>(choice.tokens.front())])
+                          ? quotedName(stage.tokens[static_cast<std::size_t>(choice.tokens.front())])
                           : fmt::format("{} tokens", choice.tokens.size());
     return choice;
 }
@@ -226,6 +226,13 @@ std::string tokenName(const Token& token) {
     if (!token.text.empty()) return token.text;
     if (token.row >= 0) return fmt::format("patch (row {}, column {})", token.row, token.column);
     return fmt::format("token {}", token.index);
+}
+
+std::string quotedName(const Token& token) {
+    const bool word = token.kind == TokenKind::Text || token.kind == TokenKind::Generated;
+    if (!word || token.text.empty()) return tokenName(token);
+    const std::size_t begin = token.text.find_first_not_of(' ');
+    return begin == std::string::npos ? "\" \"" : "\"" + token.text.substr(begin) + "\"";
 }
 
 }  // namespace fovea

@@ -68,5 +68,7 @@ std::vector<int> positionsIn(const std::vector<int>& sequence, const std::vector
 
 /// "[CLS]", "patch (row 3, column 5)", "token 17".
 std::string tokenName(const Token& token);
+/// The same in a sentence: words of a prompt or an answer in quotes.
+std::string quotedName(const Token& token);
 
 }  // namespace fovea

@@ -109,6 +109,9 @@ TEST_CASE("the answer's special tokens are left out of what looks by itself, and
     const QueryChoice choice = chosenQueries("auto", map, stage);
     CHECK(choice.tokens == std::vector<int>{2, 3});
     CHECK(choice.name == "the 2 answer tokens (</s> left out)");
+    map.stages.back().tokens[3].text = " ,";
+    CHECK(chosenQueries("3", map, stage).name == "\",\"");
+    CHECK(chosenQueries("4", map, stage).name == "</s>");
     map.stages.back().tokens.pop_back();
     CHECK(chosenQueries("auto", map, stage).name == "the 2 answer tokens");
 }

@@ -17,6 +17,7 @@ QString indexText(const std::set<int>& indices, int count) {
 }
 
 QString percentText(double probability) {
+    if (probability < 5e-5) return "< 0.01 %";
     return QString("%1 %").arg(100 * probability, 0, 'f', probability < 0.1 ? 2 : 1);
 }
 

@@ -113,7 +113,7 @@ void CandidatesView::paintEvent(QPaintEvent*) {
     for (const Line& line : m_lines) {
         painter.setPen(line.chosen[0] || line.chosen[1] ? ink : quiet);
         painter.drawText(QRect(0, y, names, height), Qt::AlignLeft | Qt::AlignVCenter,
-                         metrics.elidedText(line.text, Qt::ElideRight, names));
+                         metrics.elidedText(line.text.trimmed(), Qt::ElideRight, names));
         for (int side = 0; side < (m_both ? 2 : 1); ++side) {
             const double p = line.probability[static_cast<std::size_t>(side)];
             if (p < 0) continue;

@@ -58,9 +58,18 @@ QPushButton* StartStrip::card(const QString& icon, const QString& title, const Q
     inside->addWidget(picture);
     inside->addLayout(words, 1);
     for (QLabel* label : {picture, name, what}) label->setAttribute(Qt::WA_TransparentForMouseEvents);
-    // A push button does not ask its layout how large it is: room for the title and two lines.
-    button->setMinimumHeight(3 * fontMetrics().lineSpacing() + 16);
     return button;
+}
+
+void StartStrip::fitCards() {
+    for (QPushButton* card : findChildren<QPushButton*>())
+        card->setMinimumHeight(card->layout()->totalHeightForWidth(card->width()));
+}
+
+void StartStrip::resizeEvent(QResizeEvent* event) {
+    QFrame::resizeEvent(event);
+    layout()->activate();
+    fitCards();
 }
 
 }  // namespace fovea::gui

@@ -18,7 +18,12 @@ Q_SIGNALS:
     void demoWanted(const QString& reference);
     void modelWanted();
 
+protected:
+    void resizeEvent(QResizeEvent* event) override;
+
 private:
+    /// A push button does not ask its layout how large it is.
+    void fitCards();
     QPushButton* card(const QString& icon, const QString& title, const QString& shows);
 };
 
