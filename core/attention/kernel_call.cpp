@@ -169,13 +169,16 @@ KernelPart wholeCall(const AttentionCall& call) {
 bool countsPositions(const AttentionCall& call) { return call.causal; }
 
 std::string kernelsDecline(const AttentionCall& call) {
+    return call.segments ? "attention within segments" : statisticsDecline(call);
+}
+
+std::string statisticsDecline(const AttentionCall& call) {
     const at::ScalarType type = call.query.scalar_type();
     if (!kernelType(type)) return fmt::format("no {} kernel", c10::toString(type));
     if (call.key.scalar_type() != type) return "queries and keys differ in type";
     if (call.query.device() != call.key.device()) return "queries and keys are on different devices";
     if (call.query.is_cuda() ? fv_device_count() == 0 : !call.query.device().is_cpu())
         return "no kernels for this device";
-    if (call.segments) return "attention within segments";
     if (call.query.size(3) > 256) return "a head size over 256";
     if (call.bias.defined() && call.bias.numel() && call.bias.min().item<double>() < hugeBias)
         return call.bias.isneginf().logical_or(call.bias >= hugeBias).all().item<bool>()
@@ -188,6 +191,11 @@ KernelProblem::KernelProblem(const AttentionCall& call, const KernelPart& part) 
     const std::int64_t rows = part.queryEnd - part.queryBegin;
     m_query = usable(headsOf(call.query, part.heads).narrow(2, part.queryBegin, rows));
     m_key = usable(headsOf(call.key, keyHeadsOf(part.heads, call.query.size(1) / call.key.size(1))));
+    if (call.segments && !call.segments->inOrder()) {
+        const at::Tensor order = call.segments->order().to(m_query.device());
+        m_query = m_query.index_select(2, order);
+        m_key = m_key.index_select(2, order);
+    }
     m_bias = biasOf(call, part);
     m_problem.struct_size = sizeof m_problem;
     m_problem.dtype = *kernelType(call.query.scalar_type());
@@ -200,11 +208,21 @@ KernelProblem::KernelProblem(const AttentionCall& call, const KernelPart& part) 
     m_problem.query = operandOf(m_query);
     m_problem.key = operandOf(m_key);
     setLogits(call, part, m_problem);
+    if (call.segments) setSegments(*call.segments);
     if (!m_bias.defined()) return;
     m_problem.bias = m_bias.const_data_ptr<float>();
     m_problem.bias_stride_h = m_bias.stride(1);
     m_problem.bias_stride_q = m_bias.stride(2);
     m_problem.bias_stride_k = m_bias.stride(3);
+}
+
+// On CUDA the kernels read more bounds than 4096 sequences have from the device.
+void KernelProblem::setSegments(const AttentionSegments& segments) {
+    const std::vector<std::int32_t>& bounds = segments.bounds();
+    m_bounds = at::tensor(bounds, at::kInt);
+    if (bounds.size() > 4097) m_bounds = m_bounds.to(m_query.device());
+    m_problem.cu_seqlens_q = m_problem.cu_seqlens_k = m_bounds.const_data_ptr<std::int32_t>();
+    m_problem.sequences = static_cast<std::int64_t>(bounds.size()) - 1;
 }
 
 void KernelProblem::giveLse(const at::Tensor& lse, const KernelPart& part) {

@@ -24,11 +24,15 @@ KernelPart wholeCall(const AttentionCall& call);
 /// can. Reads the bias, so that the answer is worth keeping.
 std::string kernelsDecline(const AttentionCall& call);
 
+/// The same for statistics of all queries, which the kernels also find within segments.
+std::string statisticsDecline(const AttentionCall& call);
+
 /// Whether a query's mask depends on its position among the queries.
 bool countsPositions(const AttentionCall& call);
 
 /// A part of a call as the kernels take it, with the tensors that the problem points to. Queries keep their
-/// positions: query i of the problem is query queryBegin + i of the call.
+/// positions: query i of the problem is query queryBegin + i of the call. Within segments the part has all queries,
+/// and token i of the problem is token segments->order()[i] of the call.
 class KernelProblem {
 public:
     KernelProblem(const AttentionCall& call, const KernelPart& part);
@@ -42,8 +46,10 @@ public:
     at::Device device() const { return m_query.device(); }
 
 private:
+    void setSegments(const AttentionSegments& segments);
+
     fv_problem m_problem{};
-    at::Tensor m_query, m_key, m_value, m_gradient, m_bias, m_lse;
+    at::Tensor m_query, m_key, m_value, m_gradient, m_bias, m_lse, m_bounds;
 };
 
 /// Bytes of scratch that a request takes; 0 where the kernels refuse it.

@@ -415,11 +415,16 @@ std::optional<ColumnTop> kernelColumnTop(const SiteRecord& record, int k, std::s
 // Of SiteRecord: what is kept of the kernels' answers.
 
 std::string SiteRecord::kernelsDecline(const AttentionOperator& op, Weights weights) const {
+    const std::string declined = statisticsDecline(op, weights);
+    return declined.empty() && call.segments ? "attention within segments" : declined;
+}
+
+std::string SiteRecord::statisticsDecline(const AttentionOperator& op, Weights weights) const {
     if (usesStored(weights)) return "recorded probabilities";
     if (weights == Weights::Effective && edit.has_value()) return "edited probabilities";
     if (!op.followsCall()) return "another operator";
     const std::lock_guard lock(m_mutex);
-    if (!m_declined) m_declined = fovea::kernelsDecline(call);
+    if (!m_declined) m_declined = fovea::statisticsDecline(call);
     return *m_declined;
 }
 

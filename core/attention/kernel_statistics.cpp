@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "attention/kernel_output.h"
+#include "attention/segment_statistics.h"
 
 namespace fovea {
 namespace {
@@ -20,6 +21,17 @@ void fillIndices(const std::vector<std::int32_t>& found, std::int64_t k, Array& 
             to[i] = static_cast<float>(begin[i] < 0 ? next++ : begin[i]);
         }
     }
+}
+
+// Statistics in the order of a problem become those of the call.
+void putInOrder(const AttentionSegments& segments, SiteStatistics& out, std::vector<std::int32_t>& topk) {
+    if (segments.inOrder()) return;
+    const SegmentOrder order(segments);
+    const std::int64_t heads = out.colsum.size(0);
+    for (Array* array : {&out.colsum, &out.colmax, &out.entropy, &out.rowmax, &out.topkValue})
+        order.place(array->values, heads);
+    for (std::int32_t& token : topk) token = order.tokenAt(token);
+    order.place(topk, heads);
 }
 
 // The outputs of some successive heads.
@@ -112,6 +124,10 @@ std::optional<SiteStatistics> kernelStatistics(const SiteRecord& record, const S
             return true;
         });
     if (!done) return std::nullopt;
+    if (call.segments) {
+        putInOrder(*call.segments, out, topk);
+        if (!call.segments->inOrder() && !poolWithinSegments(record, lse, options, out, declined)) return std::nullopt;
+    }
     fillIndices(topk, k, out.topkIndex);
     out.route = kernelRoute(device);
     return out;

@@ -35,18 +35,23 @@ AttentionSegments::AttentionSegments(const std::vector<std::int64_t>& order,
     std::map<std::int64_t, std::vector<std::int64_t>> byLength;
     std::vector<std::int64_t> segmentOf(order.size());
     m_columns = at::full({count, longest}, -1, at::kInt);
+    m_bounds.assign(bounds.begin(), bounds.end());
+    std::vector<std::int64_t> ascending;
     for (std::size_t i = 1; i < bounds.size(); ++i) {
         const std::vector<std::int64_t> run(order.begin() + bounds[i - 1], order.begin() + bounds[i]);
         std::vector<std::int64_t>& tokens = byLength[static_cast<std::int64_t>(run.size())];
         tokens.insert(tokens.end(), run.begin(), run.end());
         std::vector<std::int32_t> sorted(run.begin(), run.end());
         std::sort(sorted.begin(), sorted.end());
+        ascending.insert(ascending.end(), sorted.begin(), sorted.end());
         for (const std::int64_t token : run) {
             segmentOf[static_cast<std::size_t>(token)] = static_cast<std::int64_t>(i) - 1;
             std::copy(sorted.begin(), sorted.end(),
                       m_columns.mutable_data_ptr<std::int32_t>() + token * longest);
         }
     }
+    m_inOrder = std::is_sorted(ascending.begin(), ascending.end());
+    m_order = at::tensor(ascending, at::kLong).to(device);
     std::vector<std::int64_t> places(order.size());
     std::int64_t place = 0;
     for (const auto& [length, tokens] : byLength) {

@@ -29,6 +29,12 @@ public:
     std::int64_t tokens() const { return m_segmentOf.size(0); }
     std::int64_t longest() const { return m_columns.size(1); }
     const std::vector<Group>& groups() const { return m_groups; }
+    /// The tokens of one segment after the other, ascending within each, [tokens], and where these begin, then
+    /// the number of tokens.
+    const at::Tensor& order() const { return m_order; }
+    const std::vector<std::int32_t>& bounds() const { return m_bounds; }
+    /// Whether that order is the tokens' own.
+    bool inOrder() const { return m_inOrder; }
     /// Where each token lies when all groups follow each other, [tokens].
     const at::Tensor& places() const { return m_places; }
     /// The segment of each token, [tokens].
@@ -38,7 +44,9 @@ public:
 
 private:
     std::vector<Group> m_groups;
-    at::Tensor m_places, m_segmentOf, m_columns;
+    at::Tensor m_order, m_places, m_segmentOf, m_columns;
+    std::vector<std::int32_t> m_bounds;
+    bool m_inOrder = true;
 };
 
 }  // namespace fovea

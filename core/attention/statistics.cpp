@@ -185,7 +185,7 @@ SiteStatistics computeStatistics(const AttentionOperator& op, const SiteRecord& 
     const at::NoGradGuard noGrad;
     const bool stored = record.usesStored(options.weights);
     const bool edited = options.weights == Weights::Effective && record.edit.has_value();
-    std::string declined = record.kernelsDecline(op, options.weights);
+    std::string declined = record.statisticsDecline(op, options.weights);
     if (declined.empty())
         if (auto fromKernel = kernelStatistics(record, options, declined)) return *fromKernel;
     const std::int64_t heads = stored ? record.storedProbs.size(0) : record.call.query.size(1);

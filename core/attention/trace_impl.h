@@ -38,9 +38,11 @@ struct SiteRecord {
     /// Why the kernels do not serve these weights; "" when they do. What depends on the call alone is found
     /// once.
     std::string kernelsDecline(const AttentionOperator& op, Weights weights) const;
-    /// Log-sum-exp by the kernels, fp32 [heads, query] on the device of Q; computed once, then kept. Undefined
-    /// for Lookup::None (rows then get theirs in passing), and when the logits are not finite, which
-    /// kernelsDecline then says.
+    /// The same for statistics of all queries, which the kernels also find within segments.
+    std::string statisticsDecline(const AttentionOperator& op, Weights weights) const;
+    /// Log-sum-exp by the kernels, fp32 [heads, query] on the device of Q, in the order of KernelProblem; computed
+    /// once, then kept. Undefined for Lookup::None (rows then get theirs in passing), and when the logits are not
+    /// finite, which kernelsDecline then says.
     enum class Lookup { None, Compute };
     at::Tensor kernelLse(Lookup wanted) const;
 

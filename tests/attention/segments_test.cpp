@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "attention/toy_model.h"
 #include "fovea/catalog.h"
@@ -169,4 +170,86 @@ TEST_CASE("segments that do not divide the tokens are refused") {
     ToyOptions options = windowed();
     options.segments = frames;  // six tokens, the model has seven
     CHECK_THROWS_AS(runModel(*makeToyModel(options), *makeToyInput(options), {}), Error);
+}
+
+namespace {
+
+// Statistics of one head from its probabilities, one after the other.
+struct Expected {
+    std::vector<double> colsum, colmax, entropy, rowmax, pooled;
+
+    Expected(const Array& probs, int head, int block)
+        : colsum(size(probs)), colmax(size(probs)), entropy(size(probs)), rowmax(size(probs)) {
+        const auto tokens = static_cast<int>(size(probs));
+        const int blocks = (tokens + block - 1) / block;
+        pooled.assign(static_cast<std::size_t>(blocks) * static_cast<std::size_t>(blocks), 0);
+        for (int query = 0; query < tokens; ++query)
+            for (int key = 0; key < tokens; ++key) {
+                const double p = static_cast<double>(probs.at(head, query, key));
+                const auto q = static_cast<std::size_t>(query), k = static_cast<std::size_t>(key);
+                colsum[k] += p;
+                colmax[k] = std::max(colmax[k], p);
+                rowmax[q] = std::max(rowmax[q], p);
+                if (p > 0) entropy[q] -= p * std::log(p);
+                const int area = std::min(block, tokens - query / block * block) *
+                                 std::min(block, tokens - key / block * block);
+                pooled[static_cast<std::size_t>(query / block * blocks + key / block)] += p / area;
+            }
+    }
+
+    static std::size_t size(const Array& probs) { return static_cast<std::size_t>(probs.shape[1]); }
+};
+
+void closeTo(const Array& found, int head, const std::vector<double>& expected) {
+    for (std::size_t i = 0; i < expected.size(); ++i)
+        CHECK(std::abs(static_cast<double>(found.values[static_cast<std::size_t>(head) * expected.size() + i]) -
+                       expected[i]) < 1e-5);
+}
+
+// Rows hold the largest probabilities, the smaller token first among equals; hidden ones fill a short row.
+void checkTop(const SiteStatistics& found, const Array& probs, int head, int query) {
+    std::vector<int> tokens(static_cast<std::size_t>(probs.shape[2]));
+    std::iota(tokens.begin(), tokens.end(), 0);
+    std::stable_sort(tokens.begin(), tokens.end(),
+                     [&](int a, int b) { return probs.at(head, query, a) > probs.at(head, query, b); });
+    for (int i = 0; i < found.topkIndex.shape[2]; ++i) {
+        const int token = tokens[static_cast<std::size_t>(i)];
+        CHECK(found.topkIndex.at(head, query, i) == static_cast<float>(token));
+        CHECK(std::abs(found.topkValue.at(head, query, i) - probs.at(head, query, token)) < 1e-6F);
+    }
+}
+
+}  // namespace
+
+TEST_CASE("the kernels give the statistics within segments, in the order of the tokens") {
+    ToyOptions shuffled;
+    shuffled.tokens = 271;
+    std::vector<std::int64_t> permutation;
+    for (std::int64_t i = 0; i < 271; ++i) permutation.push_back(i * 7 % 271);
+    shuffled.segments = std::make_shared<const AttentionSegments>(
+        permutation, std::vector<std::int64_t>{0, 3, 70, 80, 200, 271}, at::kCPU);
+    ToyOptions frames;
+    frames.tokens = 28;
+    frames.keyValueHeads = 2;
+    frames.segments = AttentionSegments::equal(4, 7, at::kCPU);
+    for (const ToyOptions& options : {shuffled, frames}) {
+        RunSpec spec;
+        spec.capture = CaptureRequest::parse("qkv");
+        const auto trace = runModel(*makeToyModel(options), *makeToyInput(options), spec).trace;
+        StatisticsOptions wanted;
+        wanted.topk = 5;
+        wanted.pooledBlock = 8;
+        const SiteStatistics found = trace->statistics(1, wanted);
+        CHECK(found.route == "kernel");
+        const Array probs = trace->probabilities(1);
+        for (int head = 0; head < 4; ++head) {
+            const Expected expected(probs, head, wanted.pooledBlock);
+            closeTo(found.colsum, head, expected.colsum);
+            closeTo(found.colmax, head, expected.colmax);
+            closeTo(found.entropy, head, expected.entropy);
+            closeTo(found.rowmax, head, expected.rowmax);
+            closeTo(found.pooled, head, expected.pooled);
+            for (int query = 0; query < options.tokens; query += 9) checkTop(found, probs, head, query);
+        }
+    }
 }
