@@ -29,26 +29,19 @@ void requireOrder(const std::vector<std::int64_t>& order, const std::vector<std:
 AttentionSegments::AttentionSegments(const std::vector<std::int64_t>& order,
                                      const std::vector<std::int64_t>& bounds, const at::Device& device) {
     requireOrder(order, bounds);
-    const auto count = static_cast<std::int64_t>(order.size());
-    std::int64_t longest = 0;
-    for (std::size_t i = 1; i < bounds.size(); ++i) longest = std::max(longest, bounds[i] - bounds[i - 1]);
     std::map<std::int64_t, std::vector<std::int64_t>> byLength;
     std::vector<std::int64_t> segmentOf(order.size());
-    m_columns = at::full({count, longest}, -1, at::kInt);
     m_bounds.assign(bounds.begin(), bounds.end());
     std::vector<std::int64_t> ascending;
     for (std::size_t i = 1; i < bounds.size(); ++i) {
-        const std::vector<std::int64_t> run(order.begin() + bounds[i - 1], order.begin() + bounds[i]);
-        std::vector<std::int64_t>& tokens = byLength[static_cast<std::int64_t>(run.size())];
+        std::vector<std::int64_t> run(order.begin() + bounds[i - 1], order.begin() + bounds[i]);
+        const auto length = static_cast<std::int64_t>(run.size());
+        m_longest = std::max(m_longest, length);
+        std::vector<std::int64_t>& tokens = byLength[length];
         tokens.insert(tokens.end(), run.begin(), run.end());
-        std::vector<std::int32_t> sorted(run.begin(), run.end());
-        std::sort(sorted.begin(), sorted.end());
-        ascending.insert(ascending.end(), sorted.begin(), sorted.end());
-        for (const std::int64_t token : run) {
-            segmentOf[static_cast<std::size_t>(token)] = static_cast<std::int64_t>(i) - 1;
-            std::copy(sorted.begin(), sorted.end(),
-                      m_columns.mutable_data_ptr<std::int32_t>() + token * longest);
-        }
+        for (const std::int64_t token : run) segmentOf[static_cast<std::size_t>(token)] = static_cast<std::int64_t>(i) - 1;
+        std::sort(run.begin(), run.end());
+        ascending.insert(ascending.end(), run.begin(), run.end());
     }
     m_inOrder = std::is_sorted(ascending.begin(), ascending.end());
     m_order = at::tensor(ascending, at::kLong).to(device);
@@ -60,6 +53,26 @@ AttentionSegments::AttentionSegments(const std::vector<std::int64_t>& order,
     }
     m_places = at::tensor(places, at::kLong).to(device);
     m_segmentOf = at::tensor(segmentOf, at::kLong).to(device);
+}
+
+const at::Tensor& AttentionSegments::columns() const {
+    std::call_once(m_columnsMade, [this] { m_columns = makeColumns(); });
+    return m_columns;
+}
+
+at::Tensor AttentionSegments::makeColumns() const {
+    at::Tensor columns = at::full({tokens(), m_longest}, -1, at::kInt);
+    for (const Group& group : m_groups) {
+        const at::Tensor plain = group.tokens.to(at::kCPU).contiguous();
+        const std::int64_t* token = plain.const_data_ptr<std::int64_t>();
+        for (std::int64_t begin = 0; begin < plain.size(0); begin += group.length) {
+            std::vector<std::int32_t> sorted(token + begin, token + begin + group.length);
+            std::sort(sorted.begin(), sorted.end());
+            for (const std::int32_t one : sorted)
+                std::copy(sorted.begin(), sorted.end(), columns.mutable_data_ptr<std::int32_t>() + one * m_longest);
+        }
+    }
+    return columns;
 }
 
 std::shared_ptr<const AttentionSegments> AttentionSegments::equal(std::int64_t segments, std::int64_t length,

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace fovea {
@@ -27,7 +28,7 @@ public:
                                                           const at::Device& device);
 
     std::int64_t tokens() const { return m_segmentOf.size(0); }
-    std::int64_t longest() const { return m_columns.size(1); }
+    std::int64_t longest() const { return m_longest; }
     const std::vector<Group>& groups() const { return m_groups; }
     /// The tokens of one segment after the other, ascending within each, [tokens], and where these begin, then
     /// the number of tokens.
@@ -39,14 +40,20 @@ public:
     const at::Tensor& places() const { return m_places; }
     /// The segment of each token, [tokens].
     const at::Tensor& segmentOf() const { return m_segmentOf; }
-    /// The tokens that each token attends to, ascending, then -1: [tokens, longest], int32 on the CPU.
-    const at::Tensor& columns() const { return m_columns; }
+    /// The tokens that each token attends to, ascending, then -1: [tokens, longest], int32 on the CPU. Made when it is
+    /// asked for first, then kept: of a video's frames it is large.
+    const at::Tensor& columns() const;
 
 private:
+    at::Tensor makeColumns() const;
+
     std::vector<Group> m_groups;
-    at::Tensor m_order, m_places, m_segmentOf, m_columns;
+    std::int64_t m_longest = 0;
+    at::Tensor m_order, m_places, m_segmentOf;
     std::vector<std::int32_t> m_bounds;
     bool m_inOrder = true;
+    mutable std::once_flag m_columnsMade;
+    mutable at::Tensor m_columns;
 };
 
 }  // namespace fovea

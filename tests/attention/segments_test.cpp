@@ -253,3 +253,18 @@ TEST_CASE("the kernels give the statistics within segments, in the order of the 
         }
     }
 }
+
+TEST_CASE("frames of a video cost no table of what each token sees until one asks for it") {
+    // Eight frames of 21,600 patches would be a table of 15 GB.
+    const auto frames = AttentionSegments::equal(8, 21600, at::kCPU);
+    CHECK(frames->tokens() == 172800);
+    CHECK(frames->longest() == 21600);
+    const AttentionSegments few(order, bounds, at::kCPU);
+    const at::Tensor& columns = few.columns();
+    REQUIRE(columns.sizes() == at::IntArrayRef({7, 3}));
+    for (int token = 0; token < 7; ++token)
+        for (std::size_t i = 0; i < 3; ++i) {
+            const auto& window = windowOf[static_cast<std::size_t>(token)];
+            CHECK(columns[token][static_cast<std::int64_t>(i)].item<int>() == (i < window.size() ? window[i] : -1));
+        }
+}
