@@ -48,7 +48,7 @@ struct WgmmaRing {
     __device__ void init() const {
         for (unsigned slot = 0; slot < Shape::slots; ++slot) {
             barrierInit(arrived(slot), kSupplyThreads);
-            barrierInit(done(slot), kCountThreads / 32);
+            barrierInit(done(slot), kCountThreads);
         }
     }
     __device__ uint32_t arrived(unsigned slot) const { return address + Shape::barriersAt + slot * 16; }
