@@ -99,8 +99,12 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     if (!edited && !m_recorder->wants(call.site)) return result.output;
 
     const std::vector<int> queryTokens = tokensOf(site.stage, call.query.size(2));
-    const std::vector<int> keyTokens =
-        call.cached ? m_cache->tokens(call.site) : keyTokensOf(site, call.key.size(2));
+    // A recorded cache has its own list of tokens; an answer of many tokens must not copy it at every one of them.
+    std::vector<int> keyTokens;
+    if (!call.cached)
+        keyTokens = keyTokensOf(site, call.key.size(2));
+    else if (edited)
+        keyTokens = m_cache->tokens(call.site);
     std::optional<SiteEdit> resolved;
     if (edited) {
         resolved = resolvePositions(*edit, queryTokens, keyTokens);
