@@ -1,6 +1,7 @@
 #include "fovea/generate.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/LegacyTypeDispatch.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log_softmax.h>
@@ -144,6 +145,7 @@ private:
         const double after = 0.2 + 0.8 * (ids.empty() ? 0 : std::min(1.0, static_cast<double>(m_run + 1) / m_longest));
         const int first = m_spec.rows == RecordedRows::All ? 0 : static_cast<int>(m_prompt) - 1;
         m_forward.beginPass(m_cache, first, blocks, m_job.part(before, after));
+        const at::AutoDispatchBelowADInplaceOrView noGradients;  // saves every operator the look for them
         if (ids.empty())
             m_model.run(m_input, m_spec.item, m_forward);
         else

@@ -14,19 +14,27 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <tuple>
 
 #include "attention/forward.h"
 #include "attention/trace_impl.h"
 #include "fovea/error.h"
 #include "nn/block_stack.h"
 #include "nn/rope.h"
+#include "nn/rotary_pair.h"
 #include "nn/transformer_model.h"
 
 namespace fovea {
+namespace {
+
+constexpr std::int64_t fewTokens = 16;  // of a pass: their queries and keys are turned together
+
+}  // namespace
 
 struct Decoder::Shared {
     const DecoderPass& pass;
     std::vector<RotaryTable> tables;                 // one a rope of the spec
+    std::vector<RotaryPair> pairs;                   // of tables whose queries and keys are turned together
     mutable std::map<std::int64_t, at::Tensor> biases;  // a window's mask where no description serves
 };
 
@@ -165,9 +173,14 @@ at::Tensor Decoder::attention(int index, const at::Tensor& x, const Shared& shar
     const at::Tensor kept = forward.keptTokens(m_spec.stage);
     if (!shared.tables.empty()) {
         const at::Tensor rows = kept.defined() && forward.past() > 0 ? kept - forward.past() : kept;
-        const RotaryTable table = shared.tables[static_cast<std::size_t>(layer.rope)].select(rows);
-        call.query = rotate(call.query, table);
-        call.key = rotate(call.key, table);
+        const auto rope = static_cast<std::size_t>(layer.rope);
+        const RotaryTable table = shared.tables[rope].select(rows);
+        if (!rows.defined() && shared.pairs[rope].defined()) {
+            std::tie(call.query, call.key) = shared.pairs[rope](call.query, call.key);
+        } else {
+            call.query = rotate(call.query, table);
+            call.key = rotate(call.key, table);
+        }
     }
     call.outputWeight = block.output.weight;
     call.scale = m_spec.scale / (m_spec.scaleByBlock ? index + 1 : 1);
@@ -179,10 +192,14 @@ at::Tensor Decoder::attention(int index, const at::Tensor& x, const Shared& shar
 }
 
 at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
-    Shared shared{pass, {}, {}};
-    for (const RopeSpec& rope : m_spec.ropes)
-        if (rope.kind != RopeKind::None)
-            shared.tables.push_back(ropeTable(rope, pass.positions, m_finalNorm.dtype()));
+    Shared shared{pass, {}, {}, {}};
+    for (const RopeSpec& rope : m_spec.ropes) {
+        if (rope.kind == RopeKind::None) continue;
+        const RotaryTable table = ropeTable(rope, pass.positions, m_finalNorm.dtype());
+        const bool together = pass.positions.size(-1) <= fewTokens && table.cos.size(-1) == m_spec.headDim;
+        shared.tables.push_back(table);
+        shared.pairs.push_back(together ? RotaryPair(table) : RotaryPair());
+    }
     const auto embedded = [&] {
         at::Tensor x = pass.embed();
         if (m_positions.defined()) x = at::add(x, at::embedding(m_positions, pass.positions.unsqueeze(0)));

@@ -6,6 +6,7 @@
 
 #include "attention/explicit_requests.h"
 #include "fovea/catalog.h"
+#include "fovea/generate.h"
 #include "fovea/kernels/kernels.h"
 #include "fovea/run.h"
 #include "fovea/scenes.h"
@@ -211,4 +212,33 @@ TEST_CASE("cuda: edits keep flash memory, spilled recordings answer alike") {
     CHECK(traceRoute(*spilled.trace, last) == "kernel");
     CHECK(compare(kernel.trace->probabilities(last), spilled.trace->probabilities(last)).absolute < 1e-5);
     CHECK(spilled.trace->output("logits") == kernel.trace->output("logits"));
+}
+
+TEST_CASE("cuda: an answer is that of the CPU, recorded or not, and none of its tokens takes cuDNN") {
+    if (fv_device_count() == 0) return;
+    const Catalog catalog = makeCatalog();
+    const auto answer = [&](const std::string& device, const std::string& dtype, const char* keep) {
+        const auto model = openModel(catalog, "demo:vlm", {device, dtype, true, {}});
+        const auto input = model->encode(
+            {.images = {makeScene({}).image}, .prompt = "what colour is the star?", .chat = {}, .tensors = {}});
+        GenerateSpec spec;
+        spec.forced = {40, 41, 42, 43, 44, 45};
+        spec.maxNewTokens = static_cast<int>(spec.forced.size());
+        spec.capture = CaptureRequest::parse(keep);
+        return generate(*model, *input, spec);
+    };
+    const Generation reference = answer("cpu", "float32", "output");
+    for (const std::string dtype : {"float32", "bfloat16"}) {
+        CAPTURE(dtype);
+        const Generation plain = answer("cuda", dtype, "output"), recorded = answer("cuda", dtype, "qkv,lse,output");
+        for (std::size_t i = 0; i < plain.steps.size(); ++i) {
+            CHECK(plain.steps[i].logProbability == recorded.steps[i].logProbability);
+            CHECK(std::abs(plain.steps[i].logProbability - reference.steps[i].logProbability) <
+                  (dtype == "float32" ? 1e-3 : 0.5));
+        }
+        const auto sites = static_cast<int>(plain.trace->spec().sites.size());
+        int calls = 0;
+        for (const RouteReport& route : plain.routes) calls += route.route == "cudnn" ? route.calls : 0;
+        CHECK(calls <= sites);  // those of the prompt
+    }
 }
