@@ -65,6 +65,12 @@ at::Tensor yarnFrequencies(const RopeSpec& spec) {
     return at::reciprocal(powers * spec.factor) * (1 - kept) + at::reciprocal(powers) * kept;
 }
 
+at::Tensor longFrequencies(const RopeSpec& spec, std::int64_t length) {
+    const std::vector<double>& factors = length > spec.originalPositions ? spec.longFactors : spec.shortFactors;
+    const at::Tensor stretch = at::tensor(factors, at::kDouble).to(at::kFloat);
+    return at::reciprocal(stretch * at::pow(spec.theta, exponents(spec.dim)));
+}
+
 at::Tensor frequencies(const RopeSpec& spec, std::int64_t length) {
     switch (spec.kind) {
         case RopeKind::Linear:
@@ -75,6 +81,8 @@ at::Tensor frequencies(const RopeSpec& spec, std::int64_t length) {
             return llama3Frequencies(spec);
         case RopeKind::Yarn:
             return yarnFrequencies(spec);
+        case RopeKind::LongRope:
+            return longFrequencies(spec, length);
         case RopeKind::Default:
         case RopeKind::None:
             break;
@@ -103,8 +111,8 @@ at::Tensor rowOfFrequency(const RopeSpec& spec) {
 }  // namespace
 
 RotaryTable ropeTable(const RopeSpec& spec, const at::Tensor& positions, at::ScalarType dtype) {
-    const std::int64_t length =
-        spec.kind == RopeKind::Dynamic ? positions.max().item<std::int64_t>() + 1 : positions.size(-1);
+    const bool grows = spec.kind == RopeKind::Dynamic || spec.kind == RopeKind::LongRope;
+    const std::int64_t length = grows ? positions.max().item<std::int64_t>() + 1 : positions.size(-1);
     const at::Tensor frequency = frequencies(spec, length).to(positions.device());
     at::Tensor places = positions.to(at::kFloat);
     if (places.dim() == 2) {

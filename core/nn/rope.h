@@ -17,6 +17,7 @@ enum class RopeKind {
     Dynamic,  ///< theta grows with the length of the text (NTK-aware)
     Llama3,   ///< low frequencies divided, high ones kept, smooth between (Llama 3.1)
     Yarn,     ///< ramp between both, and a temperature (Peng et al. 2023)
+    LongRope, ///< a factor a frequency, one set for short and one for long texts (Ding et al. 2024)
 };
 
 /// How the three position rows (time, row, column) of M-RoPE share the frequencies.
@@ -31,7 +32,8 @@ struct RopeSpec {
     double lowFrequency = 1, highFrequency = 4;  ///< Llama3
     double betaFast = 32, betaSlow = 1;          ///< Yarn
     bool truncate = true;                        ///< Yarn: the ramp's ends are whole numbers
-    double attentionFactor = 1;                  ///< Yarn: multiplies cosines and sines
+    double attentionFactor = 1;                  ///< Yarn, LongRope: multiplies cosines and sines
+    std::vector<double> shortFactors, longFactors;  ///< LongRope: dim / 2 each; long beyond originalPositions
     std::int64_t originalPositions = 2048;       ///< that the model was trained with first
     std::int64_t maxPositions = 2048;
     std::vector<std::int64_t> sections;          ///< M-RoPE: frequencies a row, empty for one row

@@ -94,11 +94,13 @@ def llama(f):
         "llama3": dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_position_embeddings=24, rope_theta=500.0),
         "yarn": dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, rope_theta=100.0, beta_fast=4.0),
         "yarn-mscale": dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, rope_theta=100.0, beta_fast=4.0, mscale=1.3, mscale_all_dim=0.7, truncate=False),
+        "longrope": dict(rope_type="longrope", original_max_position_embeddings=12, rope_theta=500.0, short_factor=[1.0 + 0.1 * i for i in range(8)], long_factor=[1.0 + 0.7 * i for i in range(8)]),
     }
     for i, (kind, rope) in enumerate(ropes.items()):
         case(f, f"llama-{kind}", "llama", make(rope_parameters=dict(rope), head_dim=16, max_position_embeddings=16), 310 + i, text(310 + i, 30))
         if kind in ("linear", "llama3", "yarn"):
             case(f, f"llama-{kind}-legacy", "llama", make(rope_parameters=dict(rope), head_dim=16, max_position_embeddings=16), 320 + i, text(320 + i, 30), legacy=old_rope)
+    case(f, "llama-longrope-short", "llama", make(rope_parameters=dict(ropes["longrope"], original_max_position_embeddings=64, factor=3.0), head_dim=16), 331, text(331))
     case(f, "llama-dynamic-short", "llama", make(rope_parameters=dict(ropes["dynamic"])), 330, text(330))
     masks = {"left": [0] * 4 + [1] * 9, "right": [1] * 10 + [0] * 3, "holes": [1, 1, 0, 1] * 3 + [1]}
     for i, (side, mask) in enumerate(masks.items()):
