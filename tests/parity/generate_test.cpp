@@ -148,7 +148,8 @@ TEST_CASE("a cached answer has the numbers of one run over prompt and answer") {
         checkAgainstOneRun(*model, *input, generate(*model, *input, spec), {});
         spec.rows = RecordedRows::All;
         const Generation all = generate(*model, *input, spec);
-        CHECK(all.trace->queries(0) == all.trace->keys(0));
+        const int site = model->spec().siteIndex("text.0.self");
+        CHECK(all.trace->queries(site) == all.trace->keys(site));
         checkAgainstOneRun(*model, *input, all, {});
     }
 }
@@ -195,7 +196,8 @@ TEST_CASE("recording changes neither tokens nor logits, bit for bit") {
         const Generation a = generate(*model, *input, plain), b = generate(*model, *input, all);
         CHECK(a.ids == b.ids);
         CHECK(a.trace->output("logits").values == b.trace->output("logits").values);
-        CHECK(b.trace->attentionOutput(1).size(0) == b.trace->keys(1));
+        const int site = model->spec().siteIndex("text.0.self");
+        CHECK(b.trace->attentionOutput(site).size(0) == b.trace->keys(site));
     }
 }
 

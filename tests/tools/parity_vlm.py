@@ -322,7 +322,7 @@ def blip(f):
         model.save_pretrained(f.folder(name) / "model")
         f.add(name, "blip", reference(model, inputs), inputs)
         if "attention_mask" not in inputs:
-            answers(f, name, model, inputs)
+            cross_answers(f, name, model, inputs)
 
 
 def blip_questions(f):
@@ -372,10 +372,10 @@ def blip_questions(f):
         model.save_pretrained(f.folder(name) / "model")
         f.add(name, "blip", reference(model, inputs), inputs)
         if inputs["decoder_input_ids"].shape[1] == 1:
-            answers(f, name, model, inputs)
+            cross_answers(f, name, model, inputs)
 
 
-def answers(f, name, model, inputs):
+def cross_answers(f, name, model, inputs):
     """Twenty tokens of the decoder, by its own generate()."""
     found = {}
     for key, penalty in (("greedy", None), ("penalised", 1.4)):
@@ -436,7 +436,7 @@ def mllama(f):
     def add(name, model, inputs, prefixes=("",)):
         model.save_pretrained(f.folder(name) / "model")
         f.add(name, "mllama", reference(model, inputs, list(prefixes)), inputs)
-        answers(f, name, model, inputs)
+        cross_answers(f, name, model, inputs)
 
     def picture(seed, tiles, ratios):
         values = torch.zeros(1, len(tiles), 4, 3, 32, 32)
