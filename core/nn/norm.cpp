@@ -20,7 +20,8 @@ void Norm::visit(WeightVisitor& weights, const std::string& path, std::int64_t s
 at::Tensor Norm::operator()(const at::Tensor& x) const {
     if (m_kind == NormKind::Layer) return at::layer_norm(x, {m_weight.size(0)}, m_weight, m_bias, m_eps);
     // There one kernel in the place of seven: the same roundings, sums in another order. A token costs launches.
-    if (m_kind == NormKind::Rms && x.is_cuda()) return at::mul(m_weight, at::rms_norm(x, {m_weight.size(0)}, {}, m_eps));
+    if (m_kind == NormKind::Rms && x.is_cuda())
+        return at::mul(m_weight, at::rms_norm(x, {m_weight.size(0)}, {}, m_eps));
     const at::ScalarType stream = x.scalar_type();
     const at::ScalarType wide = stream == at::kDouble ? at::kDouble : at::kFloat;
     const at::Tensor y = x.to(wide);

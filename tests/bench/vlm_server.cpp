@@ -126,7 +126,8 @@ private:
         if (record == "rows") spec.capture.sites = {"text.*"};
         std::vector<double> stamps;
         const auto begin = Clock::now();
-        m_answer = generate(*m_model, *m_input, spec, [&](const GeneratedToken&) { stamps.push_back(milliseconds(begin)); });
+        m_answer = generate(*m_model, *m_input, spec,
+                            [&](const GeneratedToken&) { stamps.push_back(milliseconds(begin)); });
         json steps = json::array(), routes = json::array(), probabilities = json::array();
         for (std::size_t i = 1; i < stamps.size(); ++i) steps.push_back(stamps[i] - stamps[i - 1]);
         for (const RouteReport& route : m_answer.routes) routes.push_back({route.route, route.calls});
