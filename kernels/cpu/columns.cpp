@@ -31,12 +31,17 @@ void ColumnParts::join(int64_t head, int64_t wave, int64_t begin, int64_t end) c
     }
     for (int64_t chunk = wave * perWave; chunk < std::min(chunks, (wave + 1) * perWave); ++chunk) {
         const Fold part = at(head, chunk, 0);
-        for (int64_t j = begin; j < end; ++j) totalSum[base + j] += part.sum[j];
+        double* sums = totalSum + base;
+        float* maxima = totalMax + base;
+        for (int64_t j = begin; j < end; ++j) sums[j] += part.sum[j];
+        if (!totalRow) {
+            for (int64_t j = begin; j < end; ++j) maxima[j] = part.max[j] > maxima[j] ? part.max[j] : maxima[j];
+            continue;
+        }
         for (int64_t j = begin; j < end; ++j) {
-            if (!(part.max[j] > totalMax[base + j])) continue;
-            totalMax[base + j] = part.max[j];
-            if (totalRow)
-                totalRow[base + j] = static_cast<int32_t>(chunk * kChunk + static_cast<int64_t>(part.row[j]));
+            if (!(part.max[j] > maxima[j])) continue;
+            maxima[j] = part.max[j];
+            totalRow[base + j] = static_cast<int32_t>(chunk * kChunk + static_cast<int64_t>(part.row[j]));
         }
     }
 }

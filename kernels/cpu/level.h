@@ -87,6 +87,8 @@ struct Level {
     void (*columnLogs)(float* row, int begin, int end, Factor factor, const float* high, const float* low);
 
     void (*fold)(const float* tile, int rows, int begin, int end, int firstRow, Fold out);
+    /// Adds a tile's sums and maxima to two folds; the sums of either may be null.
+    void (*foldInto)(const float* tile, int rows, int begin, int end, Fold first, Fold second);
     void (*addFold)(Fold total, Fold part, int begin, int end);
     float (*sumRange)(const float* row, int begin, int end);  // any range
     float (*maxRange)(const float* row, int begin, int end);  // any range, of values that are not negative

@@ -30,6 +30,14 @@ public:
     void skip(int64_t head, int64_t chunk, int64_t block) const;
     /// Rows [first, first + rows) of the head; `fold` holds their sums and maxima over `range` of the tile.
     void add(const float* tile, Fold fold, Range range, int64_t first, int rows, bool last);
+    /// Whether these rows belong to one row of cells. The caller may then add them to the total, and end them.
+    bool joins(int64_t first, int rows) const {
+        return first / m_parts.cell == (first + rows - 1) / m_parts.cell;
+    }
+    Fold total() const { return m_total; }
+    void end(int64_t first, int rows, bool last) {
+        if (last || (first + rows) % m_parts.cell == 0) flush(first);
+    }
 
 private:
     void flush(int64_t row);

@@ -306,6 +306,25 @@ struct Primitives {
         }
     }
 
+    // fold and addFold in one, without rows of maxima; either target may have null sums.
+    static void foldInto(const float* tile, int rows, int begin, int end, Fold first, Fold second) {
+        for (int i = begin; i < end; i += W) {
+            F sum = V::set(0), most = V::set(0);
+            for (int r = 0; r < rows; ++r) {
+                const F p = V::load(tile + r * kBlock + i);
+                sum = V::add(sum, p);
+                most = V::max(p, most);
+            }
+            const auto addTo = [&](const Fold& total) {
+                if (!total.sum) return;
+                V::store(total.sum + i, V::add(V::load(total.sum + i), sum));
+                V::store(total.max + i, V::max(most, V::load(total.max + i)));
+            };
+            addTo(first);
+            addTo(second);
+        }
+    }
+
     static void addFold(Fold total, Fold part, int begin, int end) {
         for (int i = begin; i < end; i += W) {
             V::store(total.sum + i, V::add(V::load(total.sum + i), V::load(part.sum + i)));
@@ -397,6 +416,7 @@ constexpr Level makeLevel(bool pairs) {
             P::columnProbs,
             P::columnLogs,
             P::fold,
+            P::foldInto,
             P::addFold,
             P::sumRange,
             P::maxRange,

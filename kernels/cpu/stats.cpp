@@ -8,7 +8,7 @@ namespace fovea::kernels::cpu {
 
 namespace {
 
-constexpr int64_t kJoinStep = 4096;  // keys of one unit of the joining phase
+constexpr int64_t kJoinStep = 768;  // keys of one unit of the joining phase
 
 bool wantsColumns(const fv_stats_request& r) {
     return r.col_sum.data || r.col_max.data || r.col_argmax.data;

@@ -77,6 +77,7 @@ private:
             if (!range.empty()) {
                 for (int r = 0; r < rows; ++r)
                     passRow(first + r, m_scratch.score.tile + r * kBlock, range, block);
+                if (!fold.row && addTile(total, range, tile)) continue;
                 if (total.sum || m_call.pool.wanted()) {
                     m_level.fold(m_scratch.score.tile, rows, range.begin, range.end, first, fold);
                 }
@@ -87,6 +88,20 @@ private:
                            tile + 1 == m_scorer.tiles());
             }
         }
+    }
+
+    // The columns of a tile where no rows of maxima are wanted and no cell ends within the tile; else false.
+    bool addTile(const Fold& total, Range range, int tile) {
+        const bool pooled = m_call.pool.wanted();
+        const int first = tile * m_level.tileRows, rows = m_scorer.rowsOf(tile);
+        const int64_t row = m_chunk * kChunk + first;
+        if (pooled && !m_pool.joins(row, rows)) return false;
+        if (pooled || total.sum) {
+            m_level.foldInto(m_scratch.score.tile, rows, range.begin, range.end, total,
+                             pooled ? m_pool.total() : Fold{});
+        }
+        if (pooled) m_pool.end(row, rows, tile + 1 == m_scorer.tiles());
+        return true;
     }
 
     void passRow(int line, float* cells, Range range, int64_t block) {
