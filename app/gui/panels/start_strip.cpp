@@ -62,8 +62,10 @@ QPushButton* StartStrip::card(const QString& icon, const QString& title, const Q
 }
 
 void StartStrip::fitCards() {
-    for (QPushButton* card : findChildren<QPushButton*>())
-        card->setMinimumHeight(card->layout()->totalHeightForWidth(card->width()));
+    int highest = 0;
+    const auto cards = findChildren<QPushButton*>();
+    for (const QPushButton* card : cards) highest = std::max(highest, card->layout()->totalHeightForWidth(card->width()));
+    for (QPushButton* card : cards) card->setMinimumHeight(highest);
 }
 
 void StartStrip::resizeEvent(QResizeEvent* event) {
