@@ -18,7 +18,6 @@ void refuseUnserved(const InputOptions& input) {
             fmt::format("{}: expected a model that takes {}, found none among the families", flag, needs),
             "fovea-cli families lists what can be opened; pictures go in with --image");
     };
-    if (!input.video.empty()) refuse("--video", "film frames");
     if (input.steps > 0) refuse("--steps", "denoising steps");
     if (input.guidance > 0) refuse("--guidance", "guided denoising");
 }
@@ -63,7 +62,9 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .typeName("FILE")
         .oneAtATime()
         .group(group);
-    command.option("--video", options.video, "film").typeName("FILE").group(group);
+    command.option("--video", options.video, "film, or a folder of its frames; the model's processor takes its share of them")
+        .typeName("FILE")
+        .group(group);
     command.option("--prompt", options.prompt, "text for the model, put into its chat template")
         .typeName("TEXT")
         .group(group);
@@ -105,6 +106,7 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     session.model.dtype = common.dtype;
     session.model.adapters = adaptersOf(common);
     session.input.images = input.images;
+    session.input.video = input.video;
     session.input.tensors = input.tensors;
     session.input.prompt = input.prompt;
     session.input.rawPrompt = input.rawPrompt;

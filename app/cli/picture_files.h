@@ -13,6 +13,9 @@ namespace fovea::cli {
 /// Reads picture files: everything viz/codec reads, or binary PPM.
 ImageReader imageReader();
 
+/// Opens films; empty in the core build.
+VideoOpener videoOpener();
+
 /// Writes a picture by suffix: png, svg or pdf, or only svg. Throws Error (Usage) for an unknown suffix,
 /// (Input) for one that this build cannot write.
 void writePicture(const std::filesystem::path& file, const viz::Picture& picture, double dpi);

@@ -19,6 +19,8 @@ ImageReader imageReader() {
     return [](const std::filesystem::path& file) { return readPpm(file); };
 }
 
+VideoOpener videoOpener() { return {}; }
+
 void checkPictureName(const std::filesystem::path& file) {
     refuseMovies(file);
     requireSuffix(file, {".png", ".svg", ".pdf"});

@@ -1,6 +1,7 @@
 #include "fovea/ppm.h"
 #include "fovea/viz/export.h"
 #include "fovea/viz/image_file.h"
+#include "fovea/viz/video_file.h"
 #include "picture_files.h"
 #include "picture_names.h"
 
@@ -8,6 +9,10 @@ namespace fovea::cli {
 
 ImageReader imageReader() {
     return [](const std::filesystem::path& file) { return viz::readImage(file); };
+}
+
+VideoOpener videoOpener() {
+    return [](const std::filesystem::path& file) { return viz::openVideo(file); };
 }
 
 void checkPictureName(const std::filesystem::path& file) {

@@ -22,7 +22,7 @@ const std::shared_ptr<const viz::PainterCatalog>& Toolbox::painters() {
 }
 
 Engine& Toolbox::engine() {
-    if (!m_engine) m_engine = std::make_unique<Engine>(catalog(), painters(), imageReader());
+    if (!m_engine) m_engine = std::make_unique<Engine>(catalog(), painters(), imageReader(), videoOpener());
     return *m_engine;
 }
 

@@ -84,6 +84,7 @@ std::string commandLineFor(const Session& session, int picture) {
     line.word(session.model.reference);
     for (const AdapterChoice& adapter : session.model.adapters) line.flag("--adapter", adapterText(adapter));
     for (const std::string& image : session.input.images) line.flag("--image", image);
+    line.flag("--video", session.input.video, "");
     line.flag("--prompt", session.input.prompt, "");
     if (session.input.rawPrompt) line.word("--raw-prompt");
     line.flag("--chat", session.input.chat, "");

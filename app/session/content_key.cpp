@@ -76,6 +76,7 @@ std::string ofInput(const SessionInput& input) {
     for (const ChatTurn& turn : input.turns)
         out += "\nturn " + turn.role + " " +
                nlohmann::json(turn.text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (!input.video.empty()) out += "\nvideo " + ofFile(input.video);
     if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
     return out;
 }

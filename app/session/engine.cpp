@@ -13,6 +13,7 @@
 #include "fovea/run_estimate.h"
 #include "session_context.h"
 #include "session_images.h"
+#include "session_video.h"
 
 namespace fovea {
 namespace {
@@ -53,10 +54,11 @@ void checkIndex(int index, std::size_t count, const char* what) {
 }
 
 Engine::Impl::Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p,
-                   ImageReader r)
+                   ImageReader r, VideoOpener v)
     : catalog(std::move(c)),
       painters(std::move(p)),
       reader(std::move(r)),
+      films(std::move(v)),
       results(std::min(kMaxCache, availableMemory() / 4)) {}
 
 std::uint64_t Engine::Impl::budget(const Session& session) const {
@@ -101,7 +103,7 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     const bool replays = !opened->spec().capabilities.forward;
     const SessionInput& given = session.input;
     const bool spoken = !given.prompt.empty() || !given.chat.empty() || !given.turns.empty();
-    if (given.images.empty() && given.tensors.empty() && !spoken && !replays)
+    if (given.images.empty() && given.video.empty() && given.tensors.empty() && !spoken && !replays)
         throw Error("the session has no input",
                     "give a picture (--image FILE or --image scene:SEED), a text (--prompt) or --tensors FILE",
                     ErrorCode::Usage);
@@ -112,7 +114,8 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
         throw Error("the session has a prompt, and " + opened->spec().architecture + " reads no text",
                     "clear the prompt, or choose a model with a text side");
     UserInput user;
-    user.images = readImages(session.input.images, reader, job.part(0.5, 0.9));
+    user.images = readImages(session.input.images, reader, job.part(0.5, 0.7));
+    if (!given.video.empty()) user.video = readVideo(given.video, films, *opened, job.part(0.7, 0.9));
     user.prompt = session.input.prompt;
     user.promptForm = session.input.rawPrompt ? PromptForm::Raw : PromptForm::Template;
     user.chat = session.input.chat;
@@ -259,8 +262,8 @@ std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& sess
 }
 
 Engine::Engine(std::shared_ptr<const Catalog> catalog, std::shared_ptr<const viz::PainterCatalog> painters,
-               ImageReader reader)
-    : m_impl(std::make_unique<Impl>(std::move(catalog), std::move(painters), std::move(reader))) {}
+               ImageReader reader, VideoOpener films)
+    : m_impl(std::make_unique<Impl>(std::move(catalog), std::move(painters), std::move(reader), std::move(films))) {}
 Engine::~Engine() = default;
 
 std::shared_ptr<const Model> Engine::model(const Session& session, const JobContext& job) {

@@ -10,6 +10,7 @@
 #include "fovea/analysis.h"
 #include "fovea/catalog.h"
 #include "fovea/generate.h"
+#include "fovea/video_source.h"
 #include "fovea/viz/painter.h"
 #include "fovea/viz/picture.h"
 #include "session.h"
@@ -43,7 +44,7 @@ struct PictureResult {
 class Engine {
 public:
     Engine(std::shared_ptr<const Catalog> catalog, std::shared_ptr<const viz::PainterCatalog> painters,
-           ImageReader reader);
+           ImageReader reader, VideoOpener films = {});
     ~Engine();
 
     std::shared_ptr<const Model> model(const Session& session, const JobContext& job);

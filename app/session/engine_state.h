@@ -33,6 +33,7 @@ struct Engine::Impl {
     std::shared_ptr<const Catalog> catalog;
     std::shared_ptr<const viz::PainterCatalog> painters;
     ImageReader reader;
+    VideoOpener films;
     LruCache results;
     std::list<std::pair<std::string, std::shared_ptr<const Model>>>
         models;                                         ///< the last two, for comparisons
@@ -40,7 +41,7 @@ struct Engine::Impl {
     std::list<std::shared_ptr<const Answered>> latestAnswers;  ///< the last two, kept however large they are
     bool checkpoints = true;
 
-    Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r);
+    Impl(std::shared_ptr<const Catalog> c, std::shared_ptr<const viz::PainterCatalog> p, ImageReader r, VideoOpener v);
 
     std::string inputKey(const Session& session) const;
     /// Key of everything that an analysis of an item depends on beside its own parameters.

@@ -64,6 +64,7 @@ ordered_json inputJson(const SessionInput& input) {
     if (input.rawPrompt) out["raw_prompt"] = true;
     if (!input.chat.empty()) out["chat"] = input.chat;
     for (const ChatTurn& turn : input.turns) out["turns"].push_back({{"role", turn.role}, {"text", turn.text}});
+    if (!input.video.empty()) out["video"] = input.video;
     if (input.maxNewTokens > 0) out["max_new_tokens"] = input.maxNewTokens;
     const Sampling& sampling = input.sampling;
     if (sampling == Sampling{}) return out;
@@ -89,6 +90,7 @@ void readInput(FieldReader& reader, SessionInput& input, json& unknown) {
     }
     if (!input.turns.empty() && (input.rawPrompt || !input.chat.empty()))
         reader.fail("turns", "no turns beside a raw prompt or a chat file");
+    reader.read("video", input.video, 4096);
     reader.read("max_new_tokens", input.maxNewTokens, 0, 1 << 20);
     if (reader.has("sampling")) {
         FieldReader sampling = reader.child("sampling");

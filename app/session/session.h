@@ -35,6 +35,7 @@ struct ChatTurn {
 /// What goes into the model.
 struct SessionInput {
     std::vector<std::string> images;  ///< paths; "scene:SEED" for a procedural scene
+    std::string video;  ///< a film, or a folder of its frames
     std::string prompt;
     std::vector<ChatTurn> turns = {};  ///< that the prompt goes on from, through the model's chat template
     bool rawPrompt = false;  ///< the prompt as it is, without the model's chat template

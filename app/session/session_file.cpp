@@ -32,7 +32,7 @@ template <typename Change, typename IsPath>
 Session withPaths(Session session, const std::string& source, Change change, IsPath isPath) {
     for (std::string& image : session.input.images)
         if (!image.empty() && !isScene(image)) image = change(image);
-    for (std::string* file : {&session.input.tensors, &session.input.chat})
+    for (std::string* file : {&session.input.tensors, &session.input.chat, &session.input.video})
         if (!file->empty()) *file = change(*file);
     std::string& model = session.model.reference;
     if (!model.empty() && isPath(model)) model = change(model);

@@ -43,6 +43,11 @@ void Model::runNext(const ModelInput&, int, const std::vector<int>&, Forward&) c
                 "choose a model with a text side: fovea-cli families lists them", ErrorCode::Usage);
 }
 
+std::vector<std::int64_t> Model::sampleFrames(const VideoTiming&) const {
+    throw Error("--video: " + spec().architecture + " (" + spec().family + ") reads no films",
+                "Give single frames with --image, or a model that takes films: fovea-cli families lists them.");
+}
+
 std::string Model::tokenText(int id) const { return "<" + std::to_string(id) + ">"; }
 
 int ModelSpec::siteIndex(const std::string& address) const {

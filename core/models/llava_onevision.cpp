@@ -36,7 +36,7 @@ std::shared_ptr<const Model> loadLlavaOnevision(const ModelSource& source, const
     parts.family = std::make_unique<OnevisionPictures>(
         AnyResolutionPictures(tower.tower.imageHeight, readPinpoints(config, defaultGrids()),
                               paths.root + "image_newline", parts.decoder.hidden),
-        mostCrops(config));
+        mostCrops(config), parts.tokens);
     parts.tower = std::make_unique<PictureTower>(std::move(tower));
     parts.ignored = {paths.vision + "post_layernorm.*", paths.vision + "head.*"};
     return loadVlm("llava_onevision", std::move(parts), source, options, job);
@@ -46,7 +46,7 @@ std::shared_ptr<const Model> loadLlavaOnevision(const ModelSource& source, const
 
 void add_llava_onevision(ModelCatalog& catalog) {
     ModelEntry entry;
-    entry.info = {"llava_onevision", "LLaVA-OneVision", "LLaVA-NeXT on SigLIP and Qwen2, for one picture in fine detail or several (Li et al. 2024).", {}};
+    entry.info = {"llava_onevision", "LLaVA-OneVision", "LLaVA-NeXT on SigLIP and Qwen2, for one picture in fine detail, several, or a film (Li et al. 2024).", {}};
     entry.modelTypes = {"llava_onevision"};
     entry.architectures = {"LlavaOnevisionForConditionalGeneration"};
     entry.load = loadLlavaOnevision;

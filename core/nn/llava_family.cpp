@@ -167,12 +167,47 @@ struct Shrunk {
     }
 };
 
+std::int64_t halved(std::int64_t side) { return (side + 1) / 2; }
+
+// As for a shrunk grid, a cell names the feature at the middle of its share.
+std::vector<FeatureCell> filmCells(const VlmPicture& film, const VisionTower& tower) {
+    const GridSize grid = tower.patchGrid(film.passes.front());
+    if (tower.leadingFeatures() > 0 || grid.rows != grid.columns)
+        throw Error("pixel_values_videos: expected square frames and a tower whose class token is left out");
+    std::vector<FeatureCell> cells;
+    const std::int64_t side = halved(grid.rows);
+    for (int pass = 0; pass < static_cast<int>(film.passes.size()); ++pass)
+        for (std::int64_t row = 0; row < side; ++row)
+            for (std::int64_t column = 0; column < side; ++column) {
+                const std::int64_t y = (2 * row + 1) * grid.rows / (2 * side), x = (2 * column + 1) * grid.columns / (2 * side);
+                cells.push_back({pass, y, x, y * grid.columns + x, row, column});
+            }
+    cells.push_back({-1, -1, -1, 0, -1, -1});
+    return cells;
+}
+
 }  // namespace
 
 std::vector<InputTensor> OnevisionPictures::accepted() const {
     std::vector<InputTensor> inputs = AnyResolutionPictures::accepted();
     inputs.push_back({"batch_num_images", 1, Values::Integer});
+    inputs.push_back({"pixel_values_videos", 5, Values::Floating});
     return inputs;
+}
+
+std::vector<VlmPicture> OnevisionPictures::pictures(const TensorItem& item, const VisionTower& tower) const {
+    std::vector<VlmPicture> stills = AnyResolutionPictures::pictures(item, tower), films;
+    const auto found = item.find("pixel_values_videos");
+    if (found == item.end()) return stills;
+    for (std::int64_t i = 0; i < found->second.size(0); ++i) {
+        VlmPicture film;
+        film.kind = VlmPicture::Kind::Video;
+        for (std::int64_t frame = 0; frame < found->second.size(1); ++frame)
+            film.passes.push_back({found->second[i].narrow(0, frame, 1), {}, {}});
+        films.push_back(std::move(film));
+    }
+    return inOrderOfTokens(item.at("input_ids"), m_tokens, std::move(stills), std::move(films),
+                           [&](const VlmPicture& picture) { return static_cast<std::int64_t>(cells(picture, tower).size()); });
 }
 
 std::int64_t OnevisionPictures::viewsOf(std::int64_t tiles, const TensorItem& item, std::int64_t index) const {
@@ -193,6 +228,7 @@ void OnevisionPictures::addPromptTensors(TensorItem& item, const VlmTokenIds&) c
 }
 
 std::vector<FeatureCell> OnevisionPictures::cells(const VlmPicture& picture, const VisionTower& tower) const {
+    if (picture.kind == VlmPicture::Kind::Video) return filmCells(picture, tower);
     if (picture.passes.size() == 1) return AnyResolutionPictures::cells(picture, tower);
     const GridSize grid = tower.patchGrid(picture.passes[1]);
     const Shrunk shrunk(picture, grid, m_most);
@@ -215,8 +251,17 @@ std::vector<FeatureCell> OnevisionPictures::cells(const VlmPicture& picture, con
     return cells;
 }
 
+at::Tensor OnevisionPictures::packedFilm(const std::vector<at::Tensor>& features) const {
+    const std::int64_t hidden = features.front().size(1), frames = static_cast<std::int64_t>(features.size());
+    const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(features.front().size(0))));
+    at::Tensor all = at::stack(features, 0).reshape({frames, side, side, hidden}).permute({0, 3, 1, 2});
+    all = at::upsample_bilinear2d(all.contiguous(), {halved(side), halved(side)}, false).permute({0, 2, 3, 1});
+    return at::cat({all.reshape({-1, hidden}), m_newline.unsqueeze(0)}, 0);
+}
+
 at::Tensor OnevisionPictures::packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
                                      const std::vector<at::Tensor>& features) const {
+    if (picture.kind == VlmPicture::Kind::Video) return packedFilm(features);
     if (features.size() == 1) return AnyResolutionPictures::packed(picture, cells, features);
     const std::int64_t tiles = picture.tileRows * picture.tileColumns, hidden = features.front().size(1);
     const auto side = static_cast<std::int64_t>(std::sqrt(static_cast<double>(features[1].size(0))));

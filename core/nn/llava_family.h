@@ -41,13 +41,14 @@ protected:
 };
 
 /// LLaVA-OneVision: grids with more than `most` crops' worth of features are interpolated down; of several pictures
-/// (batch_num_images) each has one view.
+/// (batch_num_images) each has one view; frames of a film are halved in height and width, with one newline behind all.
 class OnevisionPictures : public AnyResolutionPictures {
 public:
-    OnevisionPictures(AnyResolutionPictures base, std::int64_t most)
-        : AnyResolutionPictures(std::move(base)), m_most(most) {}
+    OnevisionPictures(AnyResolutionPictures base, std::int64_t most, VlmTokenIds tokens)
+        : AnyResolutionPictures(std::move(base)), m_most(most), m_tokens(tokens) {}
 
     std::vector<InputTensor> accepted() const override;
+    std::vector<VlmPicture> pictures(const TensorItem& item, const VisionTower& tower) const override;
     std::vector<FeatureCell> cells(const VlmPicture& picture, const VisionTower& tower) const override;
     at::Tensor packed(const VlmPicture& picture, const std::vector<FeatureCell>& cells,
                       const std::vector<at::Tensor>& features) const override;
@@ -57,7 +58,10 @@ protected:
     std::int64_t viewsOf(std::int64_t tiles, const TensorItem& item, std::int64_t index) const override;
 
 private:
+    at::Tensor packedFilm(const std::vector<at::Tensor>& features) const;
+
     std::int64_t m_most;
+    VlmTokenIds m_tokens;
 };
 
 /// The grid (height, width) among `possible` that shows most of a picture and wastes least; the earliest among

@@ -14,14 +14,32 @@ int countOf(const std::string& text, const std::string& part) {
     return count;
 }
 
+struct Placeholder {
+    const std::string& spelling;
+    int expected;
+    const char* what;
+    const char* flag;
+};
+
+void requirePlaceholder(const std::string& text, const Placeholder& slot) {
+    if (slot.spelling.empty()) return;
+    const int found = countOf(text, slot.spelling);
+    if (found != slot.expected)
+        throw Error(fmt::format("the prompt: expected {} times {}, one for each {}, found {}", slot.expected, slot.spelling,
+                                slot.what, found),
+                    slot.expected > 0
+                        ? fmt::format("Leave the placeholder out to have it put in, or give as many {}s.", slot.what)
+                        : fmt::format("Give the {} with {}, or leave the placeholder out.", slot.what, slot.flag));
+}
+
 void requirePlaceholders(const std::string& text, const PromptRules& rules) {
-    if (rules.placeholder.empty()) return;
-    const int found = countOf(text, rules.placeholder);
-    if (found != rules.images)
-        throw Error(fmt::format("the prompt: expected {} times {}, one for each picture, found {}", rules.images,
-                                rules.placeholder, found),
-                    rules.images > 0 ? "Leave the placeholder out to have it put in, or give as many pictures."
-                                     : "Give the picture with --image, or leave the placeholder out.");
+    requirePlaceholder(text, {rules.placeholder, rules.images, "picture", "--image"});
+    requirePlaceholder(text, {rules.videoPlaceholder, rules.videos, "film", "--video"});
+}
+
+bool holdsPlaceholder(const std::string& text, const PromptRules& rules) {
+    const auto holds = [&](const std::string& slot) { return !slot.empty() && text.find(slot) != std::string::npos; };
+    return holds(rules.placeholder) || holds(rules.videoPlaceholder);
 }
 
 }  // namespace
@@ -53,7 +71,7 @@ std::shared_ptr<const Tokenizer> PromptReader::sharedTokenizer() const {
 PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rules) const {
     PromptText out;
     const bool chat = !input.chat.empty();
-    const bool placed = !rules.placeholder.empty() && input.prompt.find(rules.placeholder) != std::string::npos;
+    const bool placed = holdsPlaceholder(input.prompt, rules);
     if (!chat && (input.promptForm == PromptForm::Raw || placed)) {
         out.text = input.prompt;
         requirePlaceholders(out.text, rules);
@@ -66,6 +84,7 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
                         "Give a single prompt with --prompt.");
         // The pictures come first, as a template would have it.
         for (int i = 0; i < rules.images; ++i) out.text += rules.placeholder;
+        for (int i = 0; i < rules.videos; ++i) out.text += rules.videoPlaceholder;
         out.text += input.prompt;
         out.notices.push_back("the folder has no chat template: the prompt goes in as it is");
         return out;
@@ -80,7 +99,7 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
         messages = file.messages;
         if (!file.tools.is_null()) options.extra["tools"] = file.tools;
     } else {
-        messages = nlohmann::ordered_json::array({userMessage(rules.images, input.prompt)});
+        messages = nlohmann::ordered_json::array({userMessage(rules.images, input.prompt, rules.videos)});
     }
     out.text = found->render(found->fitted(std::move(messages)), options);
     const bool begun = !options.bosToken.empty() && out.text.starts_with(options.bosToken);

@@ -25,6 +25,8 @@ public:
 struct PromptRules {
     std::string placeholder;  ///< of an image in a prompt ("<image>"); empty for a model that sees none
     int images = 0;           ///< pictures that go with the prompt
+    std::string videoPlaceholder = {};  ///< likewise of a film
+    int videos = 0;
     /// Whether special tokens come around a text that a template made: not where the template writes them itself.
     AddSpecial aroundTemplate = AddSpecial::No;
 };

@@ -103,22 +103,8 @@ std::vector<VlmPicture> QwenPictures::pictures(const TensorItem& item, const Vis
     std::vector<VlmPicture> images = ofKind(item, VlmPicture::Kind::Image);
     std::vector<VlmPicture> videos = ofKind(item, VlmPicture::Kind::Video);
     if (videos.empty()) return images;
-    // In the order in which their tokens begin.
-    std::vector<VlmPicture> ordered;
-    std::size_t image = 0, video = 0;
-    std::int64_t skipImages = 0, skipVideos = 0;
-    for (const std::int64_t id : toList(item.at("input_ids"))) {
-        const auto take = [&](std::vector<VlmPicture>& from, std::size_t& next, std::int64_t& skip) {
-            if (skip-- > 0 || next >= from.size()) return;
-            skip = featuresOf(from[next], m_form.merge) - 1;
-            ordered.push_back(std::move(from[next++]));
-        };
-        if (id == m_form.tokens.image) take(images, image, skipImages);
-        if (id == m_form.tokens.video) take(videos, video, skipVideos);
-    }
-    for (; image < images.size(); ++image) ordered.push_back(std::move(images[image]));
-    for (; video < videos.size(); ++video) ordered.push_back(std::move(videos[video]));
-    return ordered;
+    return inOrderOfTokens(item.at("input_ids"), m_form.tokens, std::move(images), std::move(videos),
+                           [this](const VlmPicture& picture) { return featuresOf(picture, m_form.merge); });
 }
 
 at::Tensor QwenPictures::positions(const TensorItem& item, const std::vector<VlmPicture>& pictures) const {

@@ -39,6 +39,33 @@ std::vector<VlmPicture> picturesOf(const at::Tensor& pixels) {
     return pictures;
 }
 
+std::vector<VlmPicture> inOrderOfTokens(const at::Tensor& ids, const VlmTokenIds& tokens, std::vector<VlmPicture> stills,
+                                        std::vector<VlmPicture> films,
+                                        const std::function<std::int64_t(const VlmPicture&)>& tokensOf) {
+    struct Queue {
+        std::vector<VlmPicture> pictures;
+        std::size_t next = 0;
+        std::int64_t skip = 0;  // tokens of the latest that are still to come
+    };
+    Queue still{std::move(stills)}, film{std::move(films)};
+    std::vector<VlmPicture> ordered;
+    const auto take = [&](Queue& from) {
+        if (from.skip-- > 0 || from.next >= from.pictures.size()) return;
+        from.skip = tokensOf(from.pictures[from.next]) - 1;
+        ordered.push_back(std::move(from.pictures[from.next++]));
+    };
+    const at::Tensor plain = ids.reshape({-1}).to(at::kCPU, at::kLong).contiguous();
+    for (std::int64_t i = 0; i < plain.numel(); ++i) {
+        const std::int64_t id = plain.const_data_ptr<std::int64_t>()[i];
+        if (id == tokens.image) take(still);
+        if (id == tokens.video) take(film);
+    }
+    // Those without tokens are counted, so that a message can name both numbers.
+    for (Queue* queue : {&still, &film})
+        for (; queue->next < queue->pictures.size(); ++queue->next) ordered.push_back(std::move(queue->pictures[queue->next]));
+    return ordered;
+}
+
 at::Tensor gathered(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features,
                     const at::Tensor& newline) {
     std::vector<std::int64_t> offsets = {0}, index;

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "nn/decoder_mask.h"
@@ -65,6 +66,11 @@ std::vector<FeatureCell> passCells(const TowerInput& input, int pass, const Visi
 
 /// pixel_values [pictures, channels, height, width] as one pass a picture.
 std::vector<VlmPicture> picturesOf(const at::Tensor& pixels);
+
+/// Pictures and films in the order in which their tokens begin in `ids` [1, n]; `tokensOf` counts those of one.
+std::vector<VlmPicture> inOrderOfTokens(const at::Tensor& ids, const VlmTokenIds& tokens, std::vector<VlmPicture> stills,
+                                        std::vector<VlmPicture> films,
+                                        const std::function<std::int64_t(const VlmPicture&)>& tokensOf);
 
 /// Features [n, hidden] of all passes behind each other, gathered by cells; `newline` [hidden] where a cell has no
 /// pass.

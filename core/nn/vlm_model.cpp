@@ -194,7 +194,9 @@ void VlmModel::complete(VlmInput& input, const TensorItem& item, const std::vect
     input.positions = m_family->positions(item, pictures);
     input.ahead = input.positions.max().item<std::int64_t>() + 1 - input.tokens.size(1);
     input.mask = m_family->mask(item);
-    input.mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
+    input.mainTensor = "input_ids";
+    for (const char* name : {"pixel_values_videos", "pixel_values"})
+        if (item.count(name)) input.mainTensor = name;
     if (input.originals.empty()) input.originals.emplace_back();
     input.seen.resize(input.originals.size());
     input.transforms.resize(input.originals.size());
@@ -213,24 +215,29 @@ std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) c
 }
 
 std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) const {
-    if (user.prompt.empty() && user.chat.empty() && user.images.empty())
+    if (user.prompt.empty() && user.chat.empty() && user.images.empty() && user.video.frames.empty())
         throw Error("the model needs a prompt, found none", "Give one with --prompt, and pictures with --image.",
                     ErrorCode::Usage);
     PromptTensors prompt =
-        m_prompts->encode(user, {m_decoder.spec().vocabulary, m_decoder.spec().positions, m_tokens.image});
+        m_prompts->encode(user, {m_decoder.spec().vocabulary, m_decoder.spec().positions, m_tokens.image, m_tokens.video});
     m_family->addPromptTensors(prompt.item, m_tokens);
     const TensorItem item = placed(prompt.item);
     auto input = std::make_shared<VlmInput>();
     input->maps.emplace_back();
     input->black = m_prompts->black();
     const std::vector<VlmPicture> pictures = regrouped(m_family->pictures(item, *m_tower), prompt.images);
+    std::vector<ImageGeometry>& known = input->maps.front().images;
     for (std::size_t i = 0; i < prompt.images.size(); ++i) {
-        const VisionTile& shown = prompt.images[i].tiles.front();
-        input->originals.push_back(user.images[i]);
-        input->seen.push_back(shown.seen);
-        input->transforms.push_back(shown.transform);
-        input->views.push_back(viewsOfImage(prompt.images[i], pictures[i], static_cast<int>(i)));
-        input->maps.front().images.push_back(geometryOf(prompt.images[i], pictures[i], *m_tower));
+        const VisionImage& image = prompt.images[i];
+        input->views.push_back(viewsOfImage(image, pictures[i], static_cast<int>(known.size())));
+        const ImageGeometry geometry = geometryOf(image, m_family->cells(pictures[i], *m_tower), pictures[i], *m_tower);
+        for (const ShownPicture& shown : prompt.shown[i]) {
+            const VisionTile& tile = image.tiles[shown.tile];
+            input->originals.push_back(*shown.original);
+            input->seen.push_back(tile.seen);
+            input->transforms.push_back(tile.transform);
+            known.push_back(geometry);
+        }
     }
     complete(*input, item, pictures);
     describePrompt(*input, prompt);
@@ -248,7 +255,8 @@ void VlmModel::describePrompt(VlmInput& input, const PromptTensors& prompt) cons
     std::size_t feature = 0;
     for (std::size_t i = 0; i < stage.tokens.size(); ++i) {
         Token& token = stage.tokens[i];
-        if (prompt.encoding.ids[i] != m_tokens.image || feature >= prompt.features.size())
+        const bool isPicture = prompt.encoding.ids[i] == m_tokens.image || prompt.encoding.ids[i] == m_tokens.video;
+        if (!isPicture || feature >= prompt.features.size())
             token = written.tokens[i];
         else if (const LayoutItem& item = prompt.features[feature++]; token.kind == TokenKind::Image)
             token.rect = item.rect;
@@ -273,7 +281,7 @@ void VlmModel::describeText(VlmInput& input, const TensorItem& item,
                     "Prompt and pictures do not belong together, or the prompt was not expanded by the processor.");
     // Image tokens are overwritten: their ids may lie beyond the vocabulary.
     TensorItem plain = item;
-    const bool beyond = m_tokens.image >= m_decoder.spec().vocabulary;
+    const bool beyond = std::max(m_tokens.image, m_tokens.video) >= m_decoder.spec().vocabulary;
     input.tokens = seen || beyond ? at::where(isPicture, 0, ids) : ids;
     plain["input_ids"] = input.tokens;
     plain.erase("position_ids");
@@ -288,14 +296,19 @@ void VlmModel::describeText(VlmInput& input, const TensorItem& item,
 
 void VlmModel::describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const {
     TokenMap& map = input.maps.front();
-    if (input.views.empty())
+    const bool bare = input.views.empty();  // of tensors, which do not say which views make up a picture
+    if (bare)
         for (const VlmPicture& picture : pictures) input.views.push_back(viewsOfTensors(picture, *m_tower, map.images));
     const bool alone = pictures.size() == 1 && pictures.front().passes.size() == 1;
     for (std::size_t i = 0; i < pictures.size(); ++i) {
         const std::vector<TowerInput>& passes = pictures[i].passes;
+        const bool frames = pictures[i].kind == VlmPicture::Kind::Video && passes.size() > 1;
         for (std::size_t j = 0; j < passes.size(); ++j) {
-            std::string prefix = pictures.size() > 1 ? fmt::format("image{}/", i) : "";
-            if (passes.size() > 1) prefix += fmt::format("tile{}/", j);
+            std::string prefix;
+            // Frames count as pictures.
+            if (pictures.size() > 1 || frames)
+                prefix = fmt::format("image{}/", bare && !frames ? static_cast<int>(i) : input.views[i][j].images.front());
+            if (passes.size() > 1 && !frames) prefix += fmt::format("tile{}/", j);
             input.partPrefixes.push_back(std::move(prefix));
             input.partTokens.push_back(passMap(passes[j], *m_tower, input.views[i][j], map.images));
             if (alone) map.stages.push_back(passTokens(passes[j], *m_tower, input.views[i][j]));

@@ -48,6 +48,7 @@ public:
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
     MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
+    std::vector<std::int64_t> sampleFrames(const VideoTiming& film) const override { return m_prompts->sampleFrames(film); }
     std::string tokenText(int id) const override;
     Array readOut(const Array& rows) const override { return m_decoder.readOut(rows); }
     std::shared_ptr<const Tokenizer> tokenizer() const override { return m_prompts->reader().sharedTokenizer(); }

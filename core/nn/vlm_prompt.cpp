@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "fovea/error.h"
 
@@ -19,53 +20,102 @@ at::Tensor toTensor(const HostTensor& host) {
     return at::from_blob(data, host.shape, at::TensorOptions(floats ? at::kFloat : at::kLong)).clone();
 }
 
-std::vector<std::size_t> findAll(const std::string& text, const std::string& slot) {
-    std::vector<std::size_t> found;
-    if (slot.empty()) return found;
-    for (std::size_t at = text.find(slot); at != std::string::npos; at = text.find(slot, at + slot.size()))
-        found.push_back(at);
-    return found;
-}
-
 // The prompt with every slot written out, and what its image tokens stand for.
 struct Expanded {
     std::string text;
     std::vector<LayoutItem> features;
+
+    void add(const std::vector<LayoutItem>& layout) {
+        text += layoutText(layout);
+        for (const LayoutItem& item : layout)
+            if (item.kind != LayoutItem::Kind::Text) features.push_back(item);
+    }
 };
 
-Expanded expanded(const std::string& text, const LayoutRules& rules, const std::vector<VisionImage>& images) {
+// What the slots of a prompt are filled with.
+struct Fillings {
+    std::vector<VisionImage> images, videos;
+    std::vector<bool> order = {};  ///< of the slots, true for a film
+};
+
+Expanded expanded(const std::string& text, const LayoutRules& rules, Fillings& fill) {
     Expanded out;
-    if (rules.scheme == LayoutRules::Scheme::None) {  // the slot, if there is one, is a token of its own
-        out.text = text;
-        return out;
-    }
-    const std::vector<std::size_t> slots = findAll(text, rules.imageSlot);
-    std::size_t from = 0;
-    for (std::size_t i = 0; i < slots.size(); ++i) {
-        out.text += text.substr(from, slots[i] - from);
-        from = slots[i] + rules.imageSlot.size();
-        const std::vector<LayoutItem> layout = imageLayout(rules, images[i]);
-        out.text += layoutText(layout);
-        for (const LayoutItem& item : layout)
-            if (item.kind != LayoutItem::Kind::Text) out.features.push_back(item);
+    std::size_t from = 0, image = 0, video = 0;
+    // Without a scheme the slot, if there is one, is a token of its own.
+    while (rules.scheme != LayoutRules::Scheme::None) {
+        const std::size_t still = rules.imageSlot.empty() ? std::string::npos : text.find(rules.imageSlot, from);
+        const std::size_t film = rules.videoSlot.empty() ? std::string::npos : text.find(rules.videoSlot, from);
+        const bool isFilm = film < still;
+        if (isFilm ? video >= fill.videos.size() : still == std::string::npos || image >= fill.images.size()) break;
+        out.text += text.substr(from, std::min(still, film) - from);
+        from = std::min(still, film) + (isFilm ? rules.videoSlot : rules.imageSlot).size();
+        out.add(isFilm ? videoLayout(rules, fill.videos[video++]) : imageLayout(rules, fill.images[image++]));
+        fill.order.push_back(isFilm);
     }
     out.text += text.substr(from);
     return out;
 }
 
+// A film, or its frames where the model reads frames as pictures.
+std::vector<VisionImage> unitsOf(const VisionImage& film, const LayoutRules& rules) {
+    const bool apart = rules.scheme == LayoutRules::Scheme::Idefics3 || rules.scheme == LayoutRules::Scheme::InternVl;
+    if (!apart) return {film};
+    std::vector<VisionImage> frames;
+    for (const VisionTile& tile : film.tiles) {
+        VisionImage frame;
+        frame.width = film.width;
+        frame.height = film.height;
+        frame.tiles = {tile};
+        frames.push_back(std::move(frame));
+    }
+    return frames;
+}
+
+// Lists what goes in, in order of the slots.
+void listPictures(const Fillings& fill, const UserInput& user, const LayoutRules& rules, PromptTensors& out) {
+    std::vector<bool> order = fill.order;
+    if (rules.scheme == LayoutRules::Scheme::None) order.assign(fill.images.size(), false);
+    std::size_t image = 0;
+    for (const bool isFilm : order) {
+        if (!isFilm) {
+            out.images.push_back(fill.images[image]);
+            out.shown.push_back({{&user.images[image++], 0}});
+            continue;
+        }
+        std::size_t frame = 0;
+        const VisionImage& film = fill.videos.front();
+        const std::size_t group = film.gridThw[0] > 0 ? static_cast<std::size_t>(std::max(1, rules.temporalPatch)) : 1;
+        for (VisionImage& unit : unitsOf(film, rules)) {
+            std::vector<ShownPicture> shown;
+            for (std::size_t tile = 0; tile < unit.tiles.size(); tile += group, frame += group)
+                shown.push_back({&user.video.frames[frame], tile});
+            out.images.push_back(std::move(unit));
+            out.shown.push_back(std::move(shown));
+        }
+    }
+}
+
+void addTensors(const VisualInput& seen, TensorItem& item) {
+    for (const auto& [name, tensor] : seen.tensors)
+        if (!item.emplace(name, toTensor(tensor)).second)
+            throw Error("this model takes pictures or a film in one prompt, found both", "Give either of them.",
+                        ErrorCode::Usage);
+}
+
 // The tokenizer writes an image token as the model expects it, and nothing beyond the vocabulary.
 void requireFitting(const PromptTensors& prompt, const PromptReader& reader, const PromptLimits& limits) {
     constexpr const char* hint = "The tokenizer belongs to another model: fetch the folder again.";
-    if (!prompt.features.empty()) {
-        const std::string& spelling = prompt.features.front().text;
+    std::set<std::string> spellings;
+    for (const LayoutItem& item : prompt.features) spellings.insert(item.text);
+    for (const std::string& spelling : spellings) {
         const auto found = reader.tokenizer().idOf(spelling);
-        if (!found || *found != limits.imageToken)
+        if (!found || (*found != limits.imageToken && *found != limits.videoToken))
             throw Error(fmt::format("the tokenizer writes an image token as \"{}\", id {}; the model expects id {}",
                                     spelling, found ? *found : -1, limits.imageToken),
                         hint);
     }
     for (const int id : prompt.encoding.ids)
-        if (id >= limits.vocabulary && id != limits.imageToken)
+        if (id >= limits.vocabulary && id != limits.imageToken && id != limits.videoToken)
             throw Error(fmt::format("the tokenizer gives id {} (\"{}\"), the model's vocabulary ends at {}", id,
                                     reader.shown(id), limits.vocabulary - 1),
                         hint);
@@ -101,6 +151,8 @@ PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules)
     PromptRules places;
     places.placeholder = rules.imageSlot;
     places.images = static_cast<int>(input.images.size());
+    places.videoPlaceholder = rules.videoSlot;
+    places.videos = input.video.frames.empty() ? 0 : 1;
     places.aroundTemplate = AddSpecial::Yes;
     const std::string& bos = m_reader.tokenizer().bosToken();
     PromptText prompt = m_reader.promptOf(input, places);
@@ -121,17 +173,31 @@ PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules)
     return prompt;
 }
 
+std::vector<std::int64_t> VlmPrompts::sampleFrames(const VideoTiming& film) const {
+    if (m_problem) throw *m_problem;
+    if (m_processor->layout().videoSlot.empty())
+        throw Error("--video: this model reads pictures, no films", "Give single frames with --image.");
+    return m_processor->sampleFrames(film);
+}
+
 PromptTensors VlmPrompts::encode(const UserInput& input, const PromptLimits& limits) const {
     if (m_problem) throw *m_problem;
     const LayoutRules& rules = m_processor->layout();
     PromptTensors out;
     PromptText prompt = written(input, rules);
+    Fillings fill;
     if (!input.images.empty()) {
         VisualInput seen = m_processor->process(input.images);
-        for (const auto& [name, tensor] : seen.tensors) out.item[name] = toTensor(tensor);
-        out.images = std::move(seen.images);
+        addTensors(seen, out.item);
+        fill.images = std::move(seen.images);
     }
-    Expanded whole = expanded(prompt.text, rules, out.images);
+    if (!input.video.frames.empty()) {
+        VisualInput seen = m_processor->processVideo(input.video.frames, input.video.timing);
+        addTensors(seen, out.item);
+        fill.videos = std::move(seen.videos);
+    }
+    Expanded whole = expanded(prompt.text, rules, fill);
+    listPictures(fill, input, rules, out);
     out.text = prompt.text = std::move(whole.text);
     out.features = std::move(whole.features);
     // Only the image token may lie beyond the embedding; requireFitting says so of the others.

@@ -20,10 +20,18 @@ enum class RawPrompt {
     Mllama,     ///< leading image slots, the beginning-of-text token where the prompt has none, the prompt
 };
 
+/// A picture as people know it, and the tile that shows it.
+struct ShownPicture {
+    const Pixels* original = nullptr;  ///< of the UserInput
+    std::size_t tile = 0;
+};
+
 /// A prompt with its pictures, ready for the model.
 struct PromptTensors {
     TensorItem item;                   ///< input_ids, attention_mask and what the processor makes
-    std::vector<VisionImage> images;   ///< in order of their slots
+    /// In order of their slots; of a film the whole, or each frame where the model reads frames as pictures.
+    std::vector<VisionImage> images;
+    std::vector<std::vector<ShownPicture>> shown;  ///< of each: the picture, or what stands for each step of time
     std::vector<LayoutItem> features;  ///< what every image token stands for, in order
     std::string text;                  ///< the whole prompt that was tokenised
     Encoding encoding;
@@ -34,6 +42,7 @@ struct PromptLimits {
     std::int64_t vocabulary = 0;  ///< ids that have an embedding
     std::int64_t positions = 0;   ///< longest sequence; 0: none
     std::int64_t imageToken = -1;  ///< id of an image token, which may lie beyond the vocabulary; -1: none
+    std::int64_t videoToken = -1;  ///< likewise of a film
 };
 
 /// What a model folder holds beside weights: image processor, chat template and tokenizer. Files that are missing are
@@ -46,6 +55,8 @@ public:
     /// Throws Error (Input): a missing file, slots and pictures that differ in number, a tokenizer of another model, a
     /// prompt that is too long.
     PromptTensors encode(const UserInput& input, const PromptLimits& limits) const;
+    /// As Model::sampleFrames.
+    std::vector<std::int64_t> sampleFrames(const VideoTiming& film) const;
     const PromptReader& reader() const { return m_reader; }
     /// A black pixel in normalised units, per channel; empty where unknown.
     std::vector<double> black() const;

@@ -1,6 +1,7 @@
 #include "nn/vlm_tokens.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "fovea/error.h"
 
@@ -42,31 +43,45 @@ PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower,
     return views;
 }
 
-PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int index) {
+PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int first) {
     PictureViews views;
+    const bool film = picture.kind == VlmPicture::Kind::Video;
     for (std::size_t i = 0; i < picture.passes.size(); ++i) {
         const VisionTile& tile = image.tiles[std::min(i, image.tiles.size() - 1)];
-        const auto frames = static_cast<std::size_t>(framesOf(picture.passes[i]));
-        views.push_back({std::vector<int>(frames, index), tile.transform});
+        PictureView view;
+        view.images.resize(static_cast<std::size_t>(framesOf(picture.passes[i])));
+        std::iota(view.images.begin(), view.images.end(), first + (film ? static_cast<int>(i) : 0));
+        view.transform = tile.transform;
+        views.push_back(std::move(view));
     }
     return views;
 }
 
-ImageGeometry geometryOf(const VisionImage& image, const VlmPicture& picture, const VisionTower& tower) {
+ImageGeometry geometryOf(const VisionImage& image, const std::vector<FeatureCell>& cells, const VlmPicture& picture,
+                         const VisionTower& tower) {
     ImageGeometry geometry;
     geometry.width = image.width;
     geometry.height = image.height;
+    const bool film = picture.kind == VlmPicture::Kind::Video;
     const GridSize grid = tower.patchGrid(picture.passes.back());
     geometry.gridRows = static_cast<int>(grid.rows / tower.merge()) * std::max(1, image.tileRows);
     geometry.gridColumns = static_cast<int>(grid.columns / tower.merge()) * std::max(1, image.tileColumns);
-    if (image.tiles.size() == 1) geometry.unread = image.tiles.front().transform.unread();
+    if (film) {  // frames may be pooled
+        geometry.gridRows = geometry.gridColumns = 0;
+        for (const FeatureCell& cell : cells) {
+            geometry.gridRows = std::max(geometry.gridRows, static_cast<int>(cell.gridRow) + 1);
+            geometry.gridColumns = std::max(geometry.gridColumns, static_cast<int>(cell.gridColumn) + 1);
+        }
+    }
+    if (image.tiles.size() == 1 || film) geometry.unread = image.tiles.front().transform.unread();
     return geometry;
 }
 
 std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images) {
+    // All frames of a film are one pass where they are patches.
     const bool same = std::equal(pictures.begin(), pictures.end(), images.begin(), images.end(),
                                  [](const VlmPicture& picture, const VisionImage& image) {
-                                     return picture.passes.size() == image.tiles.size();
+                                     return picture.passes.size() == (image.gridThw[0] > 0 ? 1 : image.tiles.size());
                                  });
     if (same) return pictures;
     std::vector<TowerInput> passes;

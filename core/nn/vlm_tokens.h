@@ -21,11 +21,13 @@ using PictureViews = std::vector<PictureView>;
 /// A picture of which nothing is known but the tensors: every pass stands for a picture of its own size.
 PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower, std::vector<ImageGeometry>& images);
 
-/// The passes of a picture that a processor made, picture `index` of the token map.
-PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int index);
+/// The passes of a picture that a processor made, picture `first` of the token map, or its first of a film's, one for
+/// each step of time.
+PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int first);
 
-/// Size, grid and what no token reads of that picture.
-ImageGeometry geometryOf(const VisionImage& image, const VlmPicture& picture, const VisionTower& tower);
+/// Size, grid and what no token reads of that picture, whose tokens stand for `cells`.
+ImageGeometry geometryOf(const VisionImage& image, const std::vector<FeatureCell>& cells, const VlmPicture& picture,
+                         const VisionTower& tower);
 
 /// The same passes, grouped by the pictures that a processor made.
 std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images);

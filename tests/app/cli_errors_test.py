@@ -110,6 +110,8 @@ class Input(CliTest):
     def test_unreadable_input(self):
         (self.folder / "empty").mkdir()
         (self.folder / "not_a_picture.png").write_bytes(b"hello")
+        (self.folder / "frames").mkdir()
+        (self.folder / "frames" / "0.ppm").write_bytes(b"P6 8 8 255\n" + bytes(192))
         (self.folder / "broken.fovea.json").write_text('{"schema": 1, "model": 3}')
         (self.folder / "newer.fovea.json").write_text('{"schema": 99}')
         for arguments in (["info", "no/such-model"], ["info", "no_such_folder"], ["info", "empty"], ["info", "demo:none"],
@@ -117,6 +119,8 @@ class Input(CliTest):
                           ["tokens", "demo:vit", "--image", "not_a_picture.png"],
                           ["tokens", "demo:vit", "--image", "scene:1", "--prompt", "hello"],
                           ["tokens", "demo:vit", "--video", "film.webm"],
+                          ["tokens", "demo:vit", "--video", "frames"], ["tokens", "demo:vlm", "--video", "frames"],
+                          ["tokens", "demo:vlm", "--video", "not_a_picture.png"],
                           ["tokens", "demo:vit", "--tensors", "missing.safetensors"],
                           ["generate", "demo:vit", "--image", "scene:1"],
                           ["render", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "-o", "film.webm"],

@@ -103,8 +103,8 @@ def check_includes():
                 complain(path, number, f"Qt header {name}: Qt belongs to viz/backends and app/gui")
             if WIDGETS.match(name) and not path.relative_to(ROOT).as_posix().startswith("app/gui/"):
                 complain(path, number, f"widget header {name}: widgets belong to app/gui")
-            if OPENCV.match(name):
-                complain(path, number, f"OpenCV header {name}: it is not among the packages of the build")
+            if OPENCV.match(name) and path.name != "film_module.cpp":
+                complain(path, number, f"OpenCV header {name}: OpenCV stops at viz/codec/film_module.cpp")
             target = locate(name, path)
             if target is not None and target.is_relative_to(ROOT):
                 inside = target.relative_to(ROOT).as_posix()

@@ -61,8 +61,8 @@ private:
     std::shared_ptr<const Parsed> m_parsed;
 };
 
-/// A message of the user: the images first, then the text.
-nlohmann::json userMessage(int images, const std::string& prompt);
+/// A message of the user: the images first, then the videos, then the text.
+nlohmann::json userMessage(int images, const std::string& prompt, int videos = 0);
 
 /// What a chat file holds.
 struct ChatFile {

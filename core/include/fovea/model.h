@@ -15,6 +15,7 @@
 #include "fovea/job_context.h"
 #include "fovea/pixels.h"
 #include "fovea/token_map.h"
+#include "fovea/video_source.h"
 #include "fovea/weight_report.h"
 
 namespace fovea {
@@ -84,6 +85,7 @@ enum class PromptForm {
 /// names.
 struct UserInput {
     std::vector<Pixels> images;
+    VideoClip video;  ///< without frames: none
     std::string prompt;
     PromptForm promptForm = PromptForm::Template;
     std::filesystem::path chat;  ///< JSON file with a conversation, in the place of a prompt
@@ -116,6 +118,10 @@ public:
     /// Preprocesses the input as the reference does; throws Error (Input) naming the image or tensor at
     /// fault.
     virtual std::shared_ptr<const ModelInput> encode(const UserInput& input) const = 0;
+
+    /// The frames that the model's processor takes of a film; throws Error (Usage) where the model takes none, Error
+    /// (Input) for what the film leaves open.
+    virtual std::vector<std::int64_t> sampleFrames(const VideoTiming& film) const;
 
     /// Runs one item of the input through the network; everything observable passes through `forward`.
     virtual void run(const ModelInput& input, int item, Forward& forward) const = 0;

@@ -172,7 +172,8 @@ void checkFrames(std::span<const Pixels> frames) {
     for (const Pixels& frame : frames) {
         if (frame.empty() || frame.width != frames[0].width || frame.height != frames[0].height) {
             throw Error(fmt::format("video: expected frames of {} x {}, found {} x {}", frames[0].width,
-                                    frames[0].height, frame.width, frame.height));
+                                    frames[0].height, frame.width, frame.height),
+                        "give frames of one size");
         }
     }
 }

@@ -114,9 +114,10 @@ private:
 
 }  // namespace
 
-nlohmann::json userMessage(int images, const std::string& prompt) {
+nlohmann::json userMessage(int images, const std::string& prompt, int videos) {
     nlohmann::json content = nlohmann::json::array();
     for (int i = 0; i < images; ++i) content.push_back({{"type", "image"}});
+    for (int i = 0; i < videos; ++i) content.push_back({{"type", "video"}});
     content.push_back({{"type", "text"}, {"text", prompt}});
     return {{"role", "user"}, {"content", std::move(content)}};
 }
