@@ -351,10 +351,19 @@ def bench_model(kernels, rounds):
             return body
         times = interleaved({"sdpa": run("sdpa"), "plain": run("plain"), "captured": run("captured")}, rounds, 2)
         same = torch.equal(run("plain")(0), run("captured")(0))
+        collected.clear()
+        torch.cuda.empty_cache()
+
+        def with_maps(_):
+            model.set_attn_implementation("eager")
+            model(tokens, use_cache=False, logits_to_keep=1, output_attentions=True)
+        maps = interleaved({"eager": with_maps}, 2, 1)
+        bytes_of_maps = peak(lambda: with_maps(0))
     print(f"\n## Llama-like 1B model, T = {t}, all 16 layers captured\n\nsdpa {median(times['sdpa']):.1f} ms; cuDNN with"
           f" LSE {median(times['plain']):.1f} ms; the same with statistics {median(times['captured']):.1f} ms; captured /"
           f" plain {ratio(times, ['captured'], 'plain'):.3f}; captured / sdpa {ratio(times, ['captured'], 'sdpa'):.3f};"
-          f" logits with and without capture equal: {same}.", flush=True)
+          f" logits with and without capture equal: {same}. Eager with its maps (output_attentions)"
+          f" {median(maps['eager']):.0f} ms and {bytes_of_maps / 2**30:.0f} GiB.", flush=True)
 
 
 def main():
