@@ -102,6 +102,9 @@ public:
         m_ends.insert(spec.stopIds.begin(), spec.stopIds.end());
     }
 
+    /// See Forward; of a vision tower: the text's keys and values are the cache's.
+    void limitRecording(std::uint64_t bytes) { m_forward.limitRecording(bytes); }
+
     void run(Generation& out, const TokenCallback& onToken) {
         at::Tensor logits = pass({});
         for (;;) {
@@ -193,18 +196,36 @@ private:
     std::size_t m_run = 0;  ///< tokens of the answer that went through the model
 };
 
+// What is recorded of stages other than the text.
+CaptureRequest besideText(const ModelSpec& about, const CaptureRequest& capture) {
+    CaptureRequest others = capture;
+    others.allLogits = false;
+    others.sites.clear();
+    for (const AttentionSite& site : about.sites)
+        if (site.stage != kStage && capture.wants(site.address())) others.sites.push_back(site.address());
+    // An empty list would mean all.
+    if (others.sites.empty())
+        others.qkv = others.lse = others.probs = others.stats = others.attentionOutput = others.headOutput = false;
+    return others;
+}
+
+// Q, K, V and log-sum-exp of other stages can go to a temporary file; full probabilities that are asked for must fit.
+std::uint64_t spillable(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const CaptureRequest with = besideText(model.spec(), spec.capture);
+    if (with.probs || !with.wantsSites()) return 0;
+    CaptureRequest without = with;
+    without.qkv = without.lse = without.stats = false;
+    const std::uint64_t all = model.estimate(input, with, false).capture,
+                        rest = model.estimate(input, without, false).capture;
+    return all > rest ? all - rest : 0;
+}
+
 }  // namespace
 
 MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
     const ModelSpec& about = model.spec();
     const std::uint64_t element = elementBytes(about);
-    CaptureRequest others = spec.capture;
-    others.allLogits = false;
-    others.sites.clear();
-    for (const AttentionSite& site : about.sites)
-        if (site.stage != kStage && spec.capture.wants(site.address())) others.sites.push_back(site.address());
-    // An empty list would mean all.
-    if (others.sites.empty()) others.qkv = others.lse = others.probs = others.stats = others.attentionOutput = others.headOutput = false;
+    const CaptureRequest others = besideText(about, spec.capture);
     MemoryEstimate estimate = model.estimate(input, others, false);
     const auto prompt = static_cast<std::uint64_t>(promptLength(input, spec.item));
     const auto answer = static_cast<std::uint64_t>(longestAnswer(model, input, spec));
@@ -231,7 +252,9 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     const TensorInput& tensors = tensorsOf(model, input, spec);
     Generation out;
     out.estimate = estimateGeneration(model, input, spec);
-    if (spec.budget > 0 && out.estimate.run() > spec.budget)
+    const bool beyond = spec.budget > 0 && out.estimate.run() > spec.budget;
+    const std::uint64_t spilled = beyond ? spillable(model, input, spec) : 0;
+    if (beyond && out.estimate.run() - spilled > spec.budget)
         throw Error(fmt::format("this answer would take {} (activations {}, cache and recording {}), the budget is {}",
                                 formatBytes(out.estimate.run()), formatBytes(out.estimate.activations),
                                 formatBytes(out.estimate.capture), formatBytes(spec.budget)),
@@ -247,6 +270,7 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     run.adapterStrengths = spec.adapterStrengths;
     const at::AutoGradMode gradients(false);
     Answer answer(model, tensors, spec, run, job);
+    if (beyond) answer.limitRecording(spec.budget - (out.estimate.run() - spilled));
     answer.run(out, onToken);
     RunResult result = answer.finish(out);
     out.trace = std::move(result.trace);

@@ -67,7 +67,7 @@ void Recorder::site(const AttentionCall& call, const SiteEdit* edit, const at::T
 }
 
 void Recorder::spillBeyondLimit(SiteRecord& record) {
-    if (!m_siteLimit || record.call.segments) return;  // the order of segments stays on the device
+    if (!m_siteLimit) return;
     const std::vector<at::Tensor*> held = {&record.call.query, &record.call.key, &record.call.value, &record.lse};
     std::uint64_t bytes = 0;
     std::vector<at::Tensor> tensors;
@@ -82,7 +82,23 @@ void Recorder::spillBeyondLimit(SiteRecord& record) {
     const std::vector<at::Tensor> moved = onTemporaryFile(tensors);
     for (std::size_t i = 0; i < held.size(); ++i) *held[i] = moved[i];
     if (record.call.bias.defined()) record.call.bias = record.call.bias.to(at::kCPU);
+    if (record.call.segments) record.call.segments = besideFile(record.call.segments);
     m_spilled += bytes;
+}
+
+std::shared_ptr<const AttentionSegments> Recorder::besideFile(
+    const std::shared_ptr<const AttentionSegments>& segments) {
+    for (const auto& [given, copy] : m_besideFile)
+        if (given == segments) return copy;
+    std::vector<std::int64_t> order, bounds = {0};
+    for (const AttentionSegments::Group& group : segments->groups()) {
+        const at::Tensor tokens = group.tokens.to(at::kCPU).contiguous();
+        const std::int64_t* token = tokens.const_data_ptr<std::int64_t>();
+        order.insert(order.end(), token, token + tokens.size(0));
+        while (bounds.back() < static_cast<std::int64_t>(order.size())) bounds.push_back(bounds.back() + group.length);
+    }
+    m_besideFile.emplace_back(segments, std::make_shared<const AttentionSegments>(order, bounds, at::kCPU));
+    return m_besideFile.back().second;
 }
 
 void Recorder::watchGradient(int site, const at::Tensor& output) {

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "attention/pass_records.h"
@@ -75,6 +76,7 @@ private:
     SiteRecord* openRecord(int site);
     Book newBook(std::string prefix, TokenMap tokens) const;
     void spillBeyondLimit(SiteRecord& record);
+    std::shared_ptr<const AttentionSegments> besideFile(const std::shared_ptr<const AttentionSegments>& segments);
 
     const ModelSpec& m_spec;
     const RunSpec& m_run;
@@ -88,6 +90,8 @@ private:
     std::uint64_t m_checkpointBytes = 0;
     std::optional<std::uint64_t> m_siteLimit;
     std::uint64_t m_siteBytes = 0, m_spilled = 0;
+    /// Segments of spilled sites and their copies on the CPU.
+    std::vector<std::pair<std::shared_ptr<const AttentionSegments>, std::shared_ptr<const AttentionSegments>>> m_besideFile;
 };
 
 }  // namespace fovea

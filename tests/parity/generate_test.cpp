@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "attention/forward.h"
+#include "attention/trace_impl.h"
 #include "fovea/generate.h"
 #include "nn/mllama_model.h"
 #include "parity/fixtures.h"
@@ -296,5 +297,45 @@ TEST_CASE("models without a head and answers beyond the budget are refused") {
     } catch (const Error& error) {
         CHECK(error.code() == ErrorCode::Memory);
         CHECK(error.hint().find("--max-new-tokens") != std::string::npos);
+    }
+}
+
+TEST_CASE("a tower's recording beyond the budget goes to a file, its windows too, and answers bit for bit the same") {
+    for (const char* name : {"llava-two", "qwen2_5_vl-one", "qwen2_5_vl-two", "qwen2_5_vl-clip"}) {
+        INFO(name);
+        const auto model = open(caseNamed(name));
+        const auto input = inputsOf(caseNamed(name), *model);
+        GenerateSpec spec;
+        spec.maxNewTokens = 3;
+        spec.capture = CaptureRequest::parse("qkv,output");
+        const Generation held = generate(*model, *input, spec);
+        CaptureRequest tower = spec.capture, bare = spec.capture;
+        tower.allLogits = bare.allLogits = false;
+        tower.sites = {"vision.*"};
+        bare.qkv = false;
+        const std::uint64_t bytes =
+            model->estimate(*input, tower, false).capture - model->estimate(*input, bare, false).capture;
+        spec.budget = held.estimate.run() - bytes + 1;
+        const Generation spilled = generate(*model, *input, spec);
+        CHECK(spilled.ids == held.ids);
+        const auto onFile = [](const AttentionTrace& trace, int site) {
+            return !trace.impl()->record(site).call.query.storage().resizable();  // memory of somebody else
+        };
+        const auto same = [&](const AttentionTrace& a, const AttentionTrace& b) {
+            REQUIRE(a.sites() == b.sites());
+            for (const int site : a.sites()) {
+                CHECK_FALSE(onFile(a, site));
+                CHECK(onFile(b, site) == (a.spec().sites[static_cast<std::size_t>(site)].stage == "vision"));
+                CHECK(a.query(site) == b.query(site));
+                CHECK(a.probabilities(site) == b.probabilities(site));
+                CHECK(a.statistics(site).colsum == b.statistics(site).colsum);
+            }
+        };
+        same(*held.trace, *spilled.trace);
+        REQUIRE(held.trace->parts().size() == spilled.trace->parts().size());
+        for (std::size_t i = 0; i < held.trace->parts().size(); ++i)
+            same(*held.trace->parts()[i], *spilled.trace->parts()[i]);
+        spec.budget -= 2;
+        CHECK_THROWS_AS(generate(*model, *input, spec), Error);
     }
 }

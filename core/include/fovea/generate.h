@@ -78,8 +78,9 @@ using TokenCallback = std::function<void(const GeneratedToken&)>;
 MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec);
 
 /// Answers a prompt. A job that is stopped ends it after the last complete token, with the answer so far; stopped
-/// before the first token it throws Cancelled. Throws Error (Usage) for a model that does not generate, Error (Memory)
-/// when the estimate exceeds the budget. Recording never changes the tokens.
+/// before the first token it throws Cancelled. What a vision tower records goes to a temporary file where the budget is
+/// too small for it. Throws Error (Usage) for a model that does not generate, Error (Memory) when the estimate exceeds
+/// the budget even so. Recording never changes the tokens.
 Generation generate(const Model& model, const ModelInput& input, const GenerateSpec& spec,
                     const TokenCallback& onToken = {}, const JobContext& job = {});
 
