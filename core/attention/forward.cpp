@@ -283,6 +283,11 @@ std::optional<Residual> Forward::resume(const std::string& stage) {
     return best->residual;
 }
 
+bool Forward::sameAsBefore(const std::string& stage) const {
+    if (!m_spec.resume || m_spec.gradients.any()) return false;
+    return sameEdits(*m_spec.resume, m_spec.edits, m_model, stage);
+}
+
 at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Tensor& x) {
     m_job.progress(done(), stage);
     const auto kept = m_kept.find(stage);

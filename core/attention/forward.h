@@ -94,6 +94,10 @@ public:
     /// model computes its embeddings and begins at block 0.
     std::optional<Residual> resume(const std::string& stage);
 
+    /// Whether the run continues an earlier one and nothing in this stage differs from it: stages that read it may
+    /// resume.
+    bool sameAsBefore(const std::string& stage) const;
+
     /// Called at the input of every block: records the residual stream, keeps checkpoints, drops pruned
     /// tokens. The returned stream is what the block works on.
     at::Tensor enterBlock(const std::string& stage, int block, const at::Tensor& x);

@@ -65,6 +65,14 @@ void requireSameRun(const RunState& state, const ModelSpec& spec,
     if (!same) fail("input");
 }
 
+bool sameEdits(const RunState& state, const EditPlan& edits, const ModelSpec& spec, const std::string& stage) {
+    const int blocks = spec.stage(stage).layers;
+    if (firstPruneDifference(state.edits, edits, stage, blocks) < blocks) return false;
+    for (std::size_t i = 0; i < spec.sites.size(); ++i)
+        if (spec.sites[i].stage == stage && !sameEdit(state.edits, edits, static_cast<int>(i))) return false;
+    return true;
+}
+
 int firstDifference(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,
                     const ModelSpec& spec, const std::string& stage, int blocks) {
     if (!capture.taps.empty()) return 0;  // what taps saw is not kept with the checkpoints

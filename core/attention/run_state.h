@@ -34,6 +34,9 @@ public:
 void requireSameRun(const RunState& state, const ModelSpec& spec,
                     const std::map<std::string, at::Tensor>& inputs, const RunSpec& run);
 
+/// Whether the edits of a stage are those of the finished run.
+bool sameEdits(const RunState& state, const EditPlan& edits, const ModelSpec& spec, const std::string& stage);
+
 /// The first block of a stage at which a run with `edits` can differ from the finished run `state`, or that
 /// must be run again because something wanted there was not recorded.
 int firstDifference(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,

@@ -152,7 +152,8 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
     };
     pass.positions = input.positions;
     pass.mask = input.mask;
-    pass.resumable = !vision.tokens.defined();
+    // Checkpoints of the decoder hold what the tower gave it then.
+    pass.resumable = !vision.tokens.defined() || forward.sameAsBefore("vision");
     if (!vision.deep.empty())
         pass.beforeBlock = [&](int block, const at::Tensor& x) {
             const auto level = static_cast<std::size_t>(block) - 1;

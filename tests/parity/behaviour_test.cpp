@@ -197,6 +197,41 @@ TEST_CASE("a resumed run equals the full run") {
     }
 }
 
+TEST_CASE("an edit of a decoder's block leaves the blocks before it, pictures or not") {
+    for (const char* name : {"llava-one-gqa-2", "llava-two", "qwen2_5_vl-two", "qwen3_vl-one", "internvl-tiles", "gemma3-two"}) {
+        INFO(name);
+        const auto model = open(caseNamed(name));
+        const auto input = inputsOf(caseNamed(name), *model);
+        RunSpec first = recordAll();
+        first.checkpoints.everyBlocks = 1;
+        const RunResult before = runModel(*model, *input, first);
+        const int layers = model->spec().stage("text").layers, heads = model->spec().sites.back().heads;
+        const auto edited = [&](const std::string& address) {
+            RunSpec spec = recordAll();
+            spec.edits.at(model->spec().siteIndex(address)).headGain.assign(static_cast<std::size_t>(heads), 0.5);
+            return spec;
+        };
+        const auto check = [&](RunSpec spec, int left) {
+            const RunResult full = runModel(*model, *input, spec);
+            spec.resume = before.state;
+            const RunResult resumed = runModel(*model, *input, spec);
+            CHECK(full.blocksRun - resumed.blocksRun >= left);
+            checkSame(full.trace->output("logits"), resumed.trace->output("logits"));
+            CHECK(full.trace->output("logits").values != before.trace->output("logits").values);
+            for (int i = 0; i <= layers; ++i) checkSame(full.trace->hidden("text", i), resumed.trace->hidden("text", i));
+            for (const int site : full.trace->sites()) checkSame(full.trace->probabilities(site), resumed.trace->probabilities(site));
+            return resumed;
+        };
+        check(edited("text." + std::to_string(layers - 1) + ".self"), layers - 1);
+        // What the tower sees otherwise, the decoder reads from its beginning.
+        const RunResult tower = check(edited("vision.0.self"), 0);
+        CHECK(tower.blocksResumed == 0);
+        RunSpec pruned = recordAll();
+        pruned.edits.prunes = {{"text", layers - 1, {4, 5}}};
+        check(pruned, layers - 1);
+    }
+}
+
 TEST_CASE("pruned tokens leave the sequence and the rest keep their positions") {
     for (const char* name : observed()) {
         INFO(name);
