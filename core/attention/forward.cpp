@@ -4,6 +4,7 @@
 #include <ATen/CPUGeneratorImpl.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/index_copy.h>
 #include <ATen/ops/isin.h>
 #include <ATen/ops/linear.h>
@@ -254,6 +255,10 @@ at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
     if (m_adapters) return m_adapters->linear(weight, x, m_adapterStrengths);
     return at::linear(x, weight.weight,
                       weight.bias.defined() ? std::optional<at::Tensor>(weight.bias) : std::nullopt);
+}
+
+at::Tensor Forward::embedding(const Linear& table, const at::Tensor& ids) const {
+    return m_adapters ? m_adapters->embedding(table, ids, m_adapterStrengths) : at::embedding(table.weight, ids);
 }
 
 at::Tensor Forward::tap(std::string_view name, const at::Tensor& value) {

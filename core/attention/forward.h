@@ -80,6 +80,9 @@ public:
     /// x W^T + b; where adapters, streamed weights and relevance rules enter.
     at::Tensor linear(const Linear& weight, const at::Tensor& x);
 
+    /// Rows of a table of embeddings for ids [1, n], adapters included: [1, n, hidden].
+    at::Tensor embedding(const Linear& table, const at::Tensor& ids) const;
+
     /// Records an intermediate value under a name of ModelSpec::taps where the capture asks for it; returns
     /// it.
     at::Tensor tap(std::string_view name, const at::Tensor& value);

@@ -107,6 +107,14 @@ std::optional<Agreement> agreement(const Components& a, const Components& b) {
     return found;
 }
 
+/// Whether a path lies in the part of a model that sees pictures.
+bool ofTower(const Components& parts) {
+    static constexpr std::array<std::string_view, 5> kTowers{"visual", "vision_tower", "vision_model", "vision_encoder", "vision"};
+    return std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
+        return std::find(kTowers.begin(), kTowers.end(), part) != kTowers.end();
+    });
+}
+
 /// The module path and meaning of a tensor's name.
 std::optional<std::pair<std::string, AdapterPart>> split(std::string name) {
     for (const char* prefix : {"base_model.model.", "base_model."})
@@ -114,11 +122,13 @@ std::optional<std::pair<std::string, AdapterPart>> split(std::string name) {
             name.erase(0, std::string_view(prefix).size());
             break;
         }
-    static constexpr std::array<std::pair<std::string_view, AdapterPart>, 9> kEndings{
+    static constexpr std::array<std::pair<std::string_view, AdapterPart>, 11> kEndings{
         {{".lora_A.weight", AdapterPart::Down},
          {".lora_A.default.weight", AdapterPart::Down},
          {".lora_B.weight", AdapterPart::Up},
          {".lora_B.default.weight", AdapterPart::Up},
+         {".lora_embedding_A", AdapterPart::EmbeddingDown},
+         {".lora_embedding_B", AdapterPart::EmbeddingUp},
          {".lora_magnitude_vector", AdapterPart::Magnitude},
          {".lora_magnitude_vector.weight", AdapterPart::Magnitude},
          {".lora_magnitude_vector.default.weight", AdapterPart::Magnitude},
@@ -178,6 +188,12 @@ int MatrixTable::find(const std::string& module, std::int64_t outputs, std::int6
         best.push_back(i);
     }
     if (best.empty()) return -1;
+    // Blocks of a tower and of a decoder may agree in all but the part that they belong to.
+    if (best.size() > 1)
+        std::erase_if(best, [&, kept = best](std::size_t i) {
+            const auto fits = [&](std::size_t j) { return ofTower(m_spellings[j]) == ofTower(wanted); };
+            return !fits(i) && std::any_of(kept.begin(), kept.end(), fits);
+        });
     if (best.size() > 1)
         throw Error(
             fmt::format("{}: the module {:.200} could be {} or {}", source, module, m_matrices[best[0]].path,

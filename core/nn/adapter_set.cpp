@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/embedding.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/matmul.h>
@@ -98,6 +99,8 @@ private:
     }
 
     void addModule(const AdapterModule& module, std::vector<std::string>& unmatched) {
+        if (module.parts.count(AdapterPart::EmbeddingDown) || module.parts.count(AdapterPart::EmbeddingUp))
+            return addEmbedding(module, unmatched);
         const at::Tensor down = tensor(module, AdapterPart::Down), up = tensor(module, AdapterPart::Up);
         const at::Tensor weight = tensor(module, AdapterPart::Weight);
         if (down.defined() != up.defined())
@@ -107,8 +110,9 @@ private:
         if (down.defined() && (down.dim() != 2 || up.dim() != 2 || down.size(0) != up.size(1))) {
             if (down.dim() == 2 && up.dim() == 2)
                 failShape(module, "lora_B", fmt::format("[out, {}]", down.size(0)), up);
-            return markUnmatched(module, unmatched);  // of a convolution
+            refuseConvolution(module, down);
         }
+        if (weight.defined() && weight.dim() > 2) refuseConvolution(module, weight);
         if (weight.defined() && weight.dim() != 2) return markUnmatched(module, unmatched);
         const std::int64_t outputs = up.defined() ? up.size(0) : weight.defined() ? weight.size(0) : -1;
         const std::int64_t inputs = down.defined() ? down.size(1) : weight.defined() ? weight.size(1) : -1;
@@ -129,6 +133,41 @@ private:
             throw Error(fmt::format("{}: {:.200}: expected one module for the matrix {}, found two", m_source,
                                     module.path, matrix.path));
         addChanges(module, matrix);
+    }
+
+    void addEmbedding(const AdapterModule& module, std::vector<std::string>& unmatched) {
+        const at::Tensor down = tensor(module, AdapterPart::EmbeddingDown), up = tensor(module, AdapterPart::EmbeddingUp);
+        const bool pair = down.defined() && up.defined() && down.dim() == 2 && up.dim() == 2 && down.size(0) == up.size(1);
+        const int found = pair ? m_table.find(module.path, down.size(1), up.size(0), m_source) : -1;
+        if (found < 0) return markUnmatched(module, unmatched);
+        if (m_config.decomposed)
+            throw Error(fmt::format("{}: {:.200}: expected no embedding in a DoRA adapter, found lora_embedding_A", m_source,
+                                    module.path),
+                        "DoRA of embeddings cannot be added here: train it on linear layers alone (target_modules).");
+        if (down.size(0) != m_config.rankOf(module.path))
+            failShape(module, "lora_embedding_A", fmt::format("[{}, vocabulary]", m_config.rankOf(module.path)), down);
+        const StoredMatrix& matrix = m_matrices[static_cast<std::size_t>(found)];
+        if (!m_taken.insert(found).second)
+            throw Error(fmt::format("{}: {:.200}: expected one module for {}, found two", m_source, module.path, matrix.path));
+        m_largestRank = std::max(m_largestRank, down.size(0));
+        const at::Tensor& base = matrix.uses.front().linear.weight;
+        Change change;
+        change.adapter = m_adapter;
+        change.scaling = m_config.scaling(module.path, down.size(0));
+        change.down = placed(down.t(), base);
+        change.up = placed(up, base);
+        if (const at::Tensor weight = tensor(module, AdapterPart::Weight); weight.defined()) {
+            if (weight.sizes() != base.sizes()) failShape(module, "weight", fmt::format("{}", shapeText(base)), weight);
+            change.weight = placed(weight, base);
+        }
+        m_set.m_bytes += static_cast<std::uint64_t>(change.down.nbytes()) + static_cast<std::uint64_t>(change.up.nbytes());
+        m_set.m_embeddings[matrix.uses.front().linear.name].push_back(std::move(change));
+    }
+
+    [[noreturn]] void refuseConvolution(const AdapterModule& module, const at::Tensor& kernel) const {
+        throw Error(fmt::format("{}: {:.200}: expected an adapter of a matrix, found one of a convolution, {}", m_source,
+                                module.path, shapeText(kernel)),
+                    "Adapters of convolutions cannot be added here: train one on linear layers alone (target_modules).");
     }
 
     void markUnmatched(const AdapterModule& module, std::vector<std::string>& unmatched) const {
@@ -181,7 +220,7 @@ private:
         if (const at::Tensor magnitude = rows(AdapterPart::Magnitude, true); magnitude.defined()) {
             const at::ScalarType exact = base.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
             const at::Tensor adapted =
-                base.to(exact) + at::matmul(change.up.to(exact), change.down.to(exact)) * scaling;
+                (change.weight.defined() ? change.weight : base).to(exact) + at::matmul(change.up.to(exact), change.down.to(exact)) * scaling;
             const at::Tensor norm = at::linalg_vector_norm(adapted, 2, at::IntArrayRef{1});
             change.gain = (magnitude.to(exact) / norm - 1).to(base.scalar_type());
         }
@@ -223,8 +262,28 @@ at::Tensor AdapterSet::linear(const Linear& weight, const at::Tensor& x,
         const double strength = strengths[change.adapter];
         if (strength == 0) continue;
         // A matrix that was trained as a whole takes the place of the base's without rounding twice.
-        const bool replaces = change.weight.defined() && strength == 1 && y.is_same(plain);
+        const bool replaces = change.weight.defined() && !change.down.defined() && strength == 1 && y.is_same(plain);
         y = replaces ? trained(change, weight, x) : y + difference(change, weight, x, plain) * strength;
+    }
+    return y;
+}
+
+at::Tensor AdapterSet::embedding(const Linear& table, const at::Tensor& ids, const std::vector<double>& strengths) const {
+    const at::Tensor plain = at::embedding(table.weight, ids);
+    at::Tensor y = plain;
+    for (const auto* list : {&m_changes, &m_embeddings}) {
+        const auto found = list->find(table.name);
+        if (found == list->end()) continue;
+        for (const Change& change : found->second) {
+            const double strength = strengths[change.adapter];
+            if (strength == 0) continue;
+            if (change.weight.defined()) {
+                const at::Tensor whole = at::embedding(change.weight, ids);
+                y = strength == 1 && y.is_same(plain) ? whole : y + (whole - plain) * strength;
+            }
+            if (list == &m_embeddings)
+                y = y + at::linear(at::embedding(change.down, ids), change.up) * (change.scaling * strength);
+        }
     }
     return y;
 }
@@ -236,18 +295,21 @@ at::Tensor AdapterSet::trained(const Change& change, const Linear& weight, const
 /// What an adapter of strength 1 adds to the base output.
 at::Tensor AdapterSet::difference(const Change& change, const Linear& weight, const at::Tensor& x,
                                   const at::Tensor& plain) const {
-    if (change.weight.defined()) return trained(change, weight, x) - plain;
-    at::Tensor sum;
-    if (change.down.defined()) {
-        sum = at::linear(at::linear(x, change.down), change.up) * change.scaling;
-        if (change.gain.defined()) {
-            const at::Tensor product = weight.bias.defined() ? plain - weight.bias : plain;
-            sum = sum + change.gain * (product + sum);
-        }
+    at::Tensor sum, base = plain;
+    if (change.weight.defined()) {
+        base = trained(change, weight, x);
+        sum = base - plain;
+    } else if (change.bias.defined()) {
+        sum = (change.bias - weight.bias).expand_as(plain);
     }
-    if (!change.bias.defined()) return sum;
-    const at::Tensor shift = change.bias - weight.bias;
-    return sum.defined() ? sum + shift : shift.expand_as(plain);
+    if (!change.down.defined()) return sum;
+    at::Tensor low = at::linear(at::linear(x, change.down), change.up) * change.scaling;
+    if (change.gain.defined()) {
+        // A saved weight came with its own bias, or with none.
+        const at::Tensor& bias = change.weight.defined() && change.bias.defined() ? change.bias : weight.bias;
+        low = low + change.gain * ((bias.defined() ? base - bias : base) + low);
+    }
+    return sum.defined() ? sum + low : low;
 }
 
 }  // namespace fovea

@@ -37,6 +37,9 @@ public:
     /// x W^T + b with every adapter whose strength is not 0; strengths has one value for each adapter.
     at::Tensor linear(const Linear& weight, const at::Tensor& x, const std::vector<double>& strengths) const;
 
+    /// Rows of a table of embeddings (a Linear without bias), [1, n] -> [1, n, hidden], likewise.
+    at::Tensor embedding(const Linear& table, const at::Tensor& ids, const std::vector<double>& strengths) const;
+
     /// As the choices say.
     const std::vector<double>& strengths() const { return m_strengths; }
     /// One line for each adapter: what it is and what it changes.
@@ -59,6 +62,8 @@ private:
                           const at::Tensor& plain) const;
 
     std::unordered_map<std::string, std::vector<Change>> m_changes;  // by Linear::name
+    /// The same of tables of embeddings: down is [vocabulary, rank], up [hidden, rank].
+    std::unordered_map<std::string, std::vector<Change>> m_embeddings;
     std::vector<double> m_strengths;
     std::vector<std::string> m_notices;
     std::uint64_t m_bytes = 0;

@@ -74,15 +74,16 @@ StageCost Decoder::cost() const {
 
 void Decoder::visit(WeightVisitor& weights) {
     const DecoderNames& names = m_spec.names;
-    weights.tensor(m_embedding, names.embedding + ".weight", {m_spec.vocabulary, m_spec.hidden});
+    weights.linear(m_embedding, names.embedding, m_spec.vocabulary, m_spec.hidden, Bias::None);
     if (!names.positionEmbedding.empty())
         weights.tensor(m_positions, names.positionEmbedding + ".weight", {m_spec.positions, m_spec.hidden});
     m_blocks.resize(m_spec.layers.size());
     for (int i = 0; i < layers(); ++i) visitBlock(weights, i);
     m_finalNorm.visit(weights, names.finalNorm, m_spec.hidden, m_spec.norm, m_spec.eps);
     if (m_spec.tied) {
-        m_head.weight = m_embedding;
-        m_head.name = names.embedding;
+        m_head.weight = m_embedding.weight;
+        m_head.name = names.head.empty() ? names.embedding : names.head;
+        if (!names.head.empty()) weights.matrix({names.head, {{m_head, 0}}});
     } else if (!names.head.empty()) {
         weights.linear(m_head, names.head, m_spec.vocabulary, m_spec.hidden, Bias::None);
     }
@@ -121,8 +122,8 @@ void Decoder::visitBlock(WeightVisitor& weights, int index) {
     norm(block.afterMlp, names.afterMlp, hidden);
 }
 
-at::Tensor Decoder::embedTokens(const at::Tensor& ids) const {
-    const at::Tensor x = at::embedding(m_embedding, ids);
+at::Tensor Decoder::embedTokens(const at::Tensor& ids, const Forward& forward) const {
+    const at::Tensor x = forward.embedding(m_embedding, ids);
     if (m_spec.embeddingScale == 1) return x;
     // The reference holds the factor in fp32 and rounds it to the type of the weights.
     const at::Tensor factor = at::tensor(static_cast<float>(m_spec.embeddingScale), at::kFloat);
@@ -237,7 +238,7 @@ Array Decoder::readOut(const Array& rows) const {
         throw Error(fmt::format("rows of the residual stream: expected {} values each", m_spec.hidden), {}, ErrorCode::Usage);
     const at::AutoGradMode gradients(false);
     const at::Tensor given = at::tensor(rows.values).view({rows.size(0), rows.size(1)});
-    const at::Tensor normed = m_finalNorm(given.to(m_embedding.device(), m_finalNorm.dtype()));
+    const at::Tensor normed = m_finalNorm(given.to(m_embedding.weight.device(), m_finalNorm.dtype()));
     const std::optional<at::Tensor> bias = m_head.bias.defined() ? std::optional(m_head.bias) : std::nullopt;
     return toArray(capped(at::linear(normed, m_head.weight, bias)));
 }

@@ -48,7 +48,7 @@ public:
     /// A tensor in the type of the weights.
     at::Tensor cast(const at::Tensor& x) const { return x.to(m_finalNorm.dtype()); }
     /// Embeddings of token ids (int64 [1, n]), scaled: [1, n, hidden]. Learned positions come in run().
-    at::Tensor embedTokens(const at::Tensor& ids) const;
+    at::Tensor embedTokens(const at::Tensor& ids, const Forward& forward) const;
     /// The residual stream after the final norm, [1, n, hidden]; n is smaller where tokens were pruned.
     at::Tensor run(const DecoderPass& pass, Forward& forward) const;
     /// Logits [1, n, vocabulary] of a stream after the final norm, soft-capped.
@@ -73,7 +73,8 @@ private:
     DecoderSpec m_spec;
     int m_firstSite = 0;
     std::vector<Block> m_blocks;
-    at::Tensor m_embedding, m_positions;
+    Linear m_embedding;  // a table: its rows are looked up
+    at::Tensor m_positions;
     Norm m_finalNorm;
     Linear m_head;
 };

@@ -134,8 +134,8 @@ void LanguageModel::runItem(Forward& forward) const {
     const at::Tensor& main = ids.defined() ? ids : embeds;
     DecoderPass pass;
     pass.embed = [&] {
-        const at::Tensor x = ids.defined() ? m_decoder.embedTokens(ids.to(at::kLong)) : m_decoder.cast(embeds);
-        return types.defined() ? at::add(x, m_decoder.embedTokens(types.to(at::kLong))) : x;
+        const at::Tensor x = ids.defined() ? m_decoder.embedTokens(ids.to(at::kLong), forward) : m_decoder.cast(embeds);
+        return types.defined() ? at::add(x, m_decoder.embedTokens(types.to(at::kLong), forward)) : x;
     };
     pass.positions = given.defined() ? given[0].to(at::kLong)
                                      : at::arange(main.size(1), main.options().dtype(at::kLong));
@@ -152,7 +152,7 @@ void LanguageModel::runNext(const ModelInput&, int, const std::vector<int>& ids,
     const at::Tensor given = forward.input("position_ids");
     DecoderPass pass;
     const at::Tensor next = nextTokens(ids, like.device());
-    pass.embed = [&] { return m_decoder.embedTokens(next); };
+    pass.embed = [&] { return m_decoder.embedTokens(next, forward); };
     // Positions go on where those of the prompt end.
     const std::int64_t ahead = given.defined() ? given.max().item<std::int64_t>() + 1 - like.size(1) : 0;
     pass.positions = at::arange(next.size(1), next.options()) + (forward.past() + ahead);

@@ -146,7 +146,7 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
     const std::int64_t length = input.tokens.size(1);
     DecoderPass pass;
     pass.embed = [&] {
-        const at::Tensor x = m_decoder.embedTokens(input.tokens);
+        const at::Tensor x = m_decoder.embedTokens(input.tokens, forward);
         if (!vision.tokens.defined()) return x;
         return at::index_copy(x, 1, input.places, vision.tokens.to(x.scalar_type()).unsqueeze(0));
     };
@@ -171,7 +171,7 @@ void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids
     const VlmInput& input = vlmInput(given);
     const at::Tensor next = nextTokens(ids, input.tokens.device());
     DecoderPass pass;
-    pass.embed = [&] { return m_decoder.embedTokens(next); };
+    pass.embed = [&] { return m_decoder.embedTokens(next, forward); };
     pass.positions = at::arange(next.size(1), next.options()) + (forward.past() + input.ahead);
     if (input.positions.dim() == 2)
         pass.positions = pass.positions.unsqueeze(0).expand({input.positions.size(0), next.size(1)});

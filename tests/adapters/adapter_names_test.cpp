@@ -30,14 +30,15 @@ TEST_CASE("tensor names are sorted by module") {
          "base_model.model.head.weight", "base_model.model.head.bias",
          "base_model.model.emb.lora_embedding_A", "odd", "base_model.model.a.q.lora_A.default.weight"},
         unknown);
-    REQUIRE(modules.size() == 2);
+    REQUIRE(modules.size() == 3);
     CHECK(modules[0].path == "a.q");
     const std::map<AdapterPart, std::size_t> parts{
         {AdapterPart::Down, 0}, {AdapterPart::Up, 1}, {AdapterPart::Magnitude, 2}, {AdapterPart::Bias, 3}};
     CHECK((modules[0].parts == parts));
-    CHECK(modules[1].path == "head");
-    CHECK(unknown == std::vector<std::string>{"base_model.model.emb.lora_embedding_A", "odd",
-                                              "base_model.model.a.q.lora_A.default.weight"});
+    CHECK(modules[1].path == "emb");
+    CHECK((modules[1].parts == std::map<AdapterPart, std::size_t>{{AdapterPart::EmbeddingDown, 6}}));
+    CHECK(modules[2].path == "head");
+    CHECK(unknown == std::vector<std::string>{"odd", "base_model.model.a.q.lora_A.default.weight"});
 }
 
 TEST_CASE("spellings of files and versions of the reference mean the same matrices") {
@@ -63,6 +64,9 @@ TEST_CASE("spellings of files and versions of the reference mean the same matric
     CHECK(find("vit.pooler.dense") == -1);
     CHECK(table.find("classifier", 6, 32, "a") == -1);
     CHECK(find(std::string(5000, '.')) == -1);
+    const MatrixTable parts({{"model.layers.0.self_attn.o_proj", 8, 8}, {"visual.blocks.0.attn.proj", 8, 8}});
+    CHECK(parts.find("model.language_model.layers.0.self_attn.o_proj", 8, 8, "a") == 0);
+    CHECK(parts.find("model.visual.blocks.0.attn.proj", 8, 8, "a") == 1);
     const MatrixTable twins({{"x.layers.0.fc", 2, 2}, {"y.layers.0.fc", 2, 2}});
     CHECK_THROWS_WITH_AS(twins.find("layers.0.fc", 2, 2, "a"),
                          doctest::Contains("could be x.layers.0.fc or y.layers.0.fc"), Error);

@@ -139,6 +139,10 @@ TEST_CASE("adapters of another size, half a pair, or against their configuration
     wide[kQkv + "lora_A.weight"] = at::randn({2, 7});
     CHECK(refusal(kRank2, wide).find("expected a matrix of 12 x 6, found one of 12 x 7") !=
           std::string::npos);
+    Tensors kernel = qkvPair();
+    kernel["base_model.model.patch.lora_A.weight"] = at::randn({2, 3, 4, 4});
+    kernel["base_model.model.patch.lora_B.weight"] = at::randn({6, 2, 1, 1});
+    CHECK(refusal(kRank2, kernel).find("found one of a convolution, [2, 3, 4, 4]") != std::string::npos);
     Tensors magnitude = qkvPair();
     magnitude[kQkv + "lora_magnitude_vector"] = at::ones({12});
     CHECK(refusal(kRank2, magnitude).find("expected no lora_magnitude_vector") != std::string::npos);

@@ -1,0 +1,85 @@
+// Adapters on language models and on the towers, projectors and decoders of vision-language models: equal to the peft
+// package at every strength, in a run and in an answer.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "fovea/catalog.h"
+#include "fovea/generate.h"
+#include "fovea/open_model.h"
+#include "fovea/run.h"
+#include "images/fixtures.h"
+
+using namespace fovea;
+namespace fs = std::filesystem;
+
+namespace {
+
+const fs::path& fixtures() {
+    static const fs::path folder = test::fixtureFolder("adapters/make_language_fixtures.py");
+    return folder;
+}
+
+struct Opened {
+    std::shared_ptr<const Model> model;
+    std::shared_ptr<const ModelInput> input;
+};
+
+Opened open(const std::string& name, const std::string& dtype) {
+    static const Catalog catalog = makeCatalog();
+    LoadOptions options;
+    options.device = "cpu";
+    options.dtype = dtype;
+    options.adapters = {{(fixtures() / name / "adapter").string(), 1}};
+    Opened opened{openModel(catalog, (fixtures() / name / "base").string(), options), nullptr};
+    UserInput input;
+    input.tensors = fixtures() / name / "input.safetensors";
+    opened.input = opened.model->encode(input);
+    return opened;
+}
+
+std::vector<float> logits(const Opened& opened, double strength) {
+    RunSpec spec;
+    spec.capture.output = true;
+    spec.adapterStrengths = {strength};
+    return runModel(*opened.model, *opened.input, spec).trace->output("logits").values;
+}
+
+template <typename Values>
+double apart(const Values& a, const nlohmann::json& b) {
+    REQUIRE(a.size() == b.size());
+    double most = 0;
+    for (std::size_t i = 0; i < b.size(); ++i) most = std::max(most, std::abs(static_cast<double>(a[i]) - b[i].template get<double>()));
+    return most;
+}
+
+}  // namespace
+
+TEST_CASE("language models with adapters compute what peft computes, at every strength") {
+    const auto index = test::readJson(fixtures() / "index.json");
+    int changed = 0;
+    for (const auto& one : index.at("cases")) {
+        const std::string name = one.at("name");
+        INFO(name);
+        const Opened opened = open(name, "float32"), exact = open(name, "float64");
+        for (const auto& [strength, reference] : one.at("reference").items()) {
+            INFO("strength " << strength);
+            double largest = 0;
+            for (const double value : reference[0].get<std::vector<double>>()) largest = std::max(largest, std::abs(value));
+            CHECK(apart(logits(exact, std::stod(strength)), reference[0]) <= 1e-6 * largest);
+            if (!one.at("single").contains(strength)) continue;
+            const auto single = one.at("single").at(strength)[0].get<std::vector<double>>();
+            CHECK(apart(logits(opened, std::stod(strength)), reference[0]) <= std::max(1e-6 * largest, 2 * apart(single, reference[0])));
+        }
+        GenerateSpec spec;
+        spec.maxNewTokens = 12;
+        spec.adapterStrengths = {1};
+        const auto answer = one.at("answer").get<std::vector<int>>();
+        CHECK(generate(*opened.model, *opened.input, spec).ids == answer);
+        spec.adapterStrengths = {0};
+        changed += generate(*opened.model, *opened.input, spec).ids != answer;
+    }
+    CHECK(changed >= 8);
+    CHECK(index.at("cases").size() >= 12);
+}
