@@ -2,6 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <nlohmann/json.hpp>
+
 #include "fovea/error.h"
 #include "fovea/run.h"
 #include "session/capture_union.h"
@@ -25,6 +28,28 @@ Engine engine() {
         std::make_shared<const Catalog>(makeCatalog()),
         std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog()),
         [](const std::filesystem::path& file) -> Pixels { throw Error(file.string() + ": no files here"); });
+}
+
+/// A folder with an adapter of rank 1 on the first query matrix of a ViT.
+std::string writtenAdapter(int hidden) {
+    const auto folder = std::filesystem::temp_directory_path() / "fovea-engine-test" / "adapter";
+    std::filesystem::create_directories(folder);
+    std::ofstream(folder / "adapter_config.json") << R"({"peft_type": "LORA", "r": 1, "lora_alpha": 4})";
+    const std::string module = "base_model.model.vit.encoder.layer.0.attention.attention.query.lora_";
+    const int bytes = 4 * hidden;
+    const nlohmann::json header = {
+        {module + "A.weight", {{"dtype", "F32"}, {"shape", {1, hidden}}, {"data_offsets", {0, bytes}}}},
+        {module + "B.weight", {{"dtype", "F32"}, {"shape", {hidden, 1}}, {"data_offsets", {bytes, 2 * bytes}}}}};
+    const std::string text = header.dump();
+    const auto size = static_cast<std::uint64_t>(text.size());
+    std::ofstream file(folder / "adapter_model.safetensors", std::ios::binary);
+    file.write(reinterpret_cast<const char*>(&size), 8);
+    file << text;
+    for (int i = 0; i < 2 * hidden; ++i) {
+        const float value = 0.05F * static_cast<float>(i % 7 - 3);
+        file.write(reinterpret_cast<const char*>(&value), 4);
+    }
+    return folder.string();
 }
 
 int layersOf(const Model& model) {
@@ -69,6 +94,31 @@ TEST_CASE("an edit of a late block runs the late blocks alone, with the numbers 
     session.edits[0].enabled = false;
     const auto plain = e.run(session, 0, capture, job);
     CHECK(plain->trace->output("logits") == engine().run(demo(), 0, capture, job)->trace->output("logits"));
+}
+
+TEST_CASE("the strength of an adapter changes the run, not the model") {
+    Engine e = engine();
+    Session session = demo();
+    const JobContext job;
+    const auto hidden = e.model(session, job)->spec().stages.front().hidden;
+    session.analyses.clear();
+    session.pictures.clear();
+    session.model.adapters = {{writtenAdapter(hidden), 0}};
+    const auto model = e.model(session, job);
+    CaptureRequest capture;
+    capture.output = true;
+    const auto logits = [&](double strength) {
+        session.model.adapters[0].strength = strength;
+        CHECK(e.model(session, job) == model);
+        return e.run(session, 0, capture, job)->trace->output("logits").values;
+    };
+    const auto off = logits(0), half = logits(0.5), whole = logits(1);
+    CHECK(off != half);
+    CHECK(half != whole);
+    CHECK(logits(0) == off);
+    Session base = session;
+    base.model.adapters.clear();
+    CHECK(e.run(base, 0, capture, job)->trace->output("logits").values == off);
 }
 
 TEST_CASE("the estimate is what the run will be checked against, edits included") {
