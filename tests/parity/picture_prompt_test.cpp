@@ -16,6 +16,7 @@
 #include "fovea/error.h"
 #include "fovea/generate.h"
 #include "fovea/ppm.h"
+#include "fovea/seen_pictures.h"
 #include "parity/errors.h"
 #include "parity/fixtures.h"
 
@@ -295,4 +296,39 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
                          std::ofstream(f / "tokenizer.json") << json.dump();
                      }),
             [&] { UserInput u = c.input(); u.prompt += " w50"; return u; }(), "vocabulary ends at 119");
+}
+
+TEST_CASE("inputs keep every tile that the model saw, and the windows that its tower looks within") {
+    std::set<std::string> tiled, windowed;
+    for (const PromptCase& c : promptCases()) {
+        const auto model = openCase(c);
+        const auto input = model->encode(c.input());
+        const auto* seen = dynamic_cast<const SeenPictures*>(input.get());
+        if (!seen) continue;
+        INFO(c.name);
+        REQUIRE(seen->pictures.size() == c.images.size());
+        REQUIRE(seen->windows.size() == c.images.size());
+        for (std::size_t i = 0; i < c.images.size(); ++i) {
+            const VisionImage& picture = seen->pictures[i];
+            REQUIRE(!picture.tiles.empty());
+            CHECK(picture.tiles.front().seen.rgb == input->seen[i].rgb);
+            if (picture.tiles.size() > 1) tiled.insert(c.family);
+            if (seen->windows[i].empty()) continue;
+            windowed.insert(c.family);
+            double area = 0;
+            for (const Rect& window : seen->windows[i]) area += window.width * window.height;
+            CHECK(area == doctest::Approx(static_cast<double>(picture.width) * picture.height).epsilon(1e-6));
+            // No token of the decoder reads beyond its window.
+            for (const Token& token : input->maps[0].stage("text").tokens) {
+                if (token.kind != TokenKind::Image || token.image != static_cast<int>(i)) continue;
+                CHECK(std::count_if(seen->windows[i].begin(), seen->windows[i].end(), [&](const Rect& w) {
+                          return token.rect.x >= w.x - 1e-6 && token.rect.y >= w.y - 1e-6 &&
+                                 token.rect.x + token.rect.width <= w.x + w.width + 1e-6 &&
+                                 token.rect.y + token.rect.height <= w.y + w.height + 1e-6;
+                      }) == 1);
+            }
+        }
+    }
+    for (const char* family : {"llava_next", "idefics3", "internvl", "llava_onevision"}) CHECK_MESSAGE(tiled.contains(family), family);
+    CHECK(windowed == std::set<std::string>{"qwen2_5_vl"});
 }
