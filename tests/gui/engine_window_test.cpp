@@ -2,11 +2,13 @@
 // line.
 #include <doctest/doctest.h>
 
+#include <QApplication>
 #include <QColor>
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QLineEdit>
+#include <QMouseEvent>
 #include <QProcess>
 #include <QSlider>
 #include <QTemporaryDir>
@@ -15,6 +17,7 @@
 #include <QToolButton>
 #include <QTreeView>
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "compute/engine_driver.h"
@@ -212,6 +215,24 @@ TEST_CASE_FIXTURE(EngineFixture, "a dragged box is read by the words that name w
     window->opener().openDemo("demo:vlm");
     settle();
     AnswerPanel& panel = window->answerPanel();
+    // Where the picture lies in its drawing, so that a drag there is one of pixels.
+    PictureView& view = window->views().currentPage().view(Side::A);
+    REQUIRE(view.picture()->images.size() == 1);
+    const viz::ImageArea area = view.picture()->images.front();
+    CHECK(area.source == Rect{0, 0, 224, 224});
+    for (const viz::HitArea& hit : view.picture()->hits)
+        if (!hit.source.empty())
+            CHECK(std::abs(area.target.x + hit.source.x * area.target.width / 224 - hit.rect.x) < 0.01);
+    const auto at = [&](double part) {
+        return view.transform().map(QPointF(area.target.x, area.target.y) + part * QPointF(area.target.width, area.target.height)).toPoint();
+    };
+    QTest::mousePress(&view, Qt::LeftButton, {}, at(0.01));
+    QMouseEvent move(QEvent::MouseMove, at(0.5), view.mapToGlobal(at(0.5)), Qt::NoButton, Qt::LeftButton, {});
+    QApplication::sendEvent(&view, &move);
+    QTest::mouseRelease(&view, Qt::LeftButton, {}, at(0.5));
+    settle();
+    REQUIRE(boxQuery(window->controller().session()));
+    CHECK(std::abs(boxQuery(window->controller().session())->box.width - 110) < 3);
     window->presenter().askBox(BoxQuery{0, {0, 0, 112, 112}});
     settle();
     const auto heats = [&] {
