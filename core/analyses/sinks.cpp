@@ -242,7 +242,8 @@ Series layerCurves(const AttentionTrace& trace, const SiteChoice& choice, const 
     return series;
 }
 
-std::string ruleNote(const Sinks& sinks, const StageTokens& stage, const nlohmann::json& params) {
+std::string ruleNote(const Sinks& sinks, const StageTokens& stage, const ModelSpec& spec,
+                     const nlohmann::json& params) {
     const auto outliers =
         std::count_if(sinks.normZ.begin(), sinks.normZ.end(), [](double z) { return z > outlierZ; });
     std::string note = fmt::format(
@@ -251,6 +252,8 @@ std::string ruleNote(const Sinks& sinks, const StageTokens& stage, const nlohman
         sinks.tokens.size());
     if (params.at("norms").get<bool>())
         note += fmt::format("; {} tokens have a norm with robust z > 8", outliers);
+    if (!spec.capabilities.forward)
+        note += "; value-weighted masses take norms before the output projection, whose weights a trace does not hold";
     return note;
 }
 
@@ -259,7 +262,7 @@ std::vector<Finding> computeSinks(AnalysisContext& context, const nlohmann::json
     const SiteChoice choice = chosenSites(trace.spec(), params);
     const StageTokens& stage = trace.tokens().stage(choice.stage);
     const Sinks sinks = measure(context, choice, stage, params);
-    const std::string where = describeSites(trace.spec(), choice), note = ruleNote(sinks, stage, params);
+    const std::string where = describeSites(trace.spec(), choice), note = ruleNote(sinks, stage, trace.spec(), params);
     std::vector<Finding> findings;
     Table table = tokenTable(sinks, stage, params.at("rows").get<int>());
     const std::string left = table.rows.size() < static_cast<std::size_t>(stage.size())

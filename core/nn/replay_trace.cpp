@@ -187,18 +187,13 @@ std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source,
     impl->tokens = source.map;
     impl->prefix = source.prefix;
     impl->op = makeDenseOperator();
-    bool values = false;
     for (std::size_t i = 0; i < source.spec.sites.size(); ++i) {
         const int index = static_cast<int>(i);
         const auto record = SiteReader(source, source.spec.sites[i], notices).read(index);
         if (!record) continue;
-        values = values || record->call.value.defined();
         impl->records[index] = record;
         impl->order.push_back(index);
     }
-    if (values)
-        notices.emplace_back(
-            "norms of values are those before the output projection: a trace does not hold its weights");
     for (const TensorInfo* info : source.named) {
         const std::string path = info->name.substr(source.prefix.size());
         std::string stage;

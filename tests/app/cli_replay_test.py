@@ -41,6 +41,15 @@ class Replay(CliTest):
         self.ok("scene", "--seed", "7", "--width", "100", "-o", "small.ppm")
         self.fails(3, "render", "t.safetensors", "--image", "small.ppm", "--analysis", "attention_from", "-o", "b.svg")
 
+    def test_norms_before_the_projection_are_a_caveat_of_what_uses_them(self):
+        self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "qkv", "-o", "t.safetensors")
+        rollout = self.ok("analyse", "t.safetensors", "--analysis", "rollout", "-o", "r.json")
+        self.assertNotIn("output projection", rollout.err + (self.folder / "r.json").read_text())
+        notes = {f["name"]: f["note"] for f in self.analyse("t.safetensors", "sinks")}
+        self.assertIn("before the output projection", notes["table"])
+        fresh = {f["name"]: f["note"] for f in self.analyse("demo:vit", "sinks", "--image", "scene:7")}
+        self.assertNotIn("output projection", fresh["table"])
+
     def test_what_needs_a_forward_pass_is_refused(self):
         self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "probs,output", "-o", "t.safetensors")
         for arguments in (["--analysis", "input_gradient"], ["--analysis", "attention_from", "--edit", "mute_heads"]):
