@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "command.h"
@@ -46,6 +47,30 @@ std::string tokenText(const TokenMap& map) {
     return text;
 }
 
+// Several pictures in one map: their tokens behind each other, each with the number of its picture and its place in that
+// picture's own sequence.
+TokenMap together(const std::vector<TokenMap>& maps) {
+    TokenMap all;
+    for (const TokenMap& map : maps) {
+        const int first = static_cast<int>(all.images.size());
+        for (const StageTokens& stage : map.stages) {
+            auto own = std::find_if(all.stages.begin(), all.stages.end(),
+                                    [&](const StageTokens& known) { return known.stage == stage.stage; });
+            if (own == all.stages.end()) {
+                all.stages.emplace_back();
+                own = all.stages.end() - 1;
+                own->stage = stage.stage;
+            }
+            for (Token token : stage.tokens) {
+                token.image = first + std::max(0, token.image);
+                own->tokens.push_back(std::move(token));
+            }
+        }
+        all.images.insert(all.images.end(), map.images.begin(), map.images.end());
+    }
+    return all;
+}
+
 int run(Toolbox& toolbox, const Options& options) {
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const auto input = toolbox.engine().input(session, toolbox.job());
@@ -57,13 +82,7 @@ int run(Toolbox& toolbox, const Options& options) {
         }
         return exitDone;
     }
-    if (input->count() == 1) {
-        toolbox.printJson(toJson(input->maps.front()));
-        return exitDone;
-    }
-    nlohmann::ordered_json items = nlohmann::ordered_json::array();
-    for (const TokenMap& map : input->maps) items.emplace_back(toJson(map));
-    toolbox.printJson({{"items", std::move(items)}});
+    toolbox.printJson(toJson(input->count() == 1 ? input->maps.front() : together(input->maps)));
     return exitDone;
 }
 
@@ -71,7 +90,9 @@ int run(Toolbox& toolbox, const Options& options) {
 
 void addTokens(Flags& app, Command& command) {
     Flags sub = app.subcommand("tokens", "the token map: index, kind, text or pixel rectangle");
-    sub.footer("With several pictures --json gives {\"items\":[...]}, one token map each.");
+    sub.footer(
+        "Of several pictures --json gives one map: their tokens behind each other, \"image\" says which picture "
+        "a token is of,\nand \"i\" is its place in that picture's own sequence.");
     auto options = std::make_shared<Options>();
     sub.option("MODEL", options->model, "what to open").required();
     addInputOptions(sub, options->input);

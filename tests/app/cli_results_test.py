@@ -54,7 +54,14 @@ class Describe(CliTest):
         area = sum(t["rect"][2] * t["rect"][3] for t in patches) + sum(r[2] * r[3] for r in image["unread"])
         self.assertAlmostEqual(area, 300 * 200, delta=1e-3)
         several = self.ok("tokens", "demo:vit", "--image", "a.ppm", "--image", "scene:1", "--json").json()
-        self.assertEqual(len(several["items"]), 2)
+        self.assertEqual(set(several), {"stages", "images"})
+        self.assertEqual(several["images"][0], image)
+        self.assertEqual(len(several["images"]), 2)
+        first = [t for t in several["stages"]["vision"] if t["image"] == 0]
+        second = [t for t in several["stages"]["vision"] if t["image"] == 1]
+        self.assertEqual([t["i"] for t in second], list(range(len(stage))))
+        self.assertEqual([{**t, "image": 0} for t in stage], first)
+        self.assertEqual(len(several["stages"]["vision"]), len(first) + len(second))
 
     def test_verify(self):
         report = self.ok("verify", "demo:vit", "--json").json()
