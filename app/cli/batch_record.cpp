@@ -1,10 +1,12 @@
 #include "batch_record.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "fovea/error.h"
 #include "io/atomic_file.h"
 #include "io/csv.h"
+#include "io/file_identity.h"
 #include "io/json_file.h"
 
 namespace fovea::cli {
@@ -37,6 +39,13 @@ void addMetrics(const std::string& name, const std::vector<float>& values, Batch
     record.metrics.emplace_back(name + " max", high);
 }
 
+// Records of earlier versions hold names alone: such a file counts as not intact.
+WrittenFile fileOf(const nlohmann::json& json) {
+    if (json.is_string()) return {json.get<std::string>(), 0, {}};
+    return {json.at("name").get<std::string>(), json.at("size").get<std::uint64_t>(),
+            json.at("sha256").get<std::string>()};
+}
+
 }  // namespace
 
 std::optional<BatchRecord> readRecord(const fs::path& folder) {
@@ -51,7 +60,7 @@ std::optional<BatchRecord> readRecord(const fs::path& folder) {
         record.prediction.index = json.at("class").get<int>();
         const nlohmann::json& probability = json.at("probability");
         record.prediction.probability = probability.is_null() ? std::nan("") : probability.get<double>();
-        record.files = json.at("files").get<std::vector<std::string>>();
+        for (const auto& file : json.at("files")) record.files.push_back(fileOf(file));
         for (const auto& metric : json.at("metrics"))
             record.metrics.emplace_back(metric.at(0).get<std::string>(), metric.at(1).get<double>());
         return record;
@@ -63,15 +72,36 @@ std::optional<BatchRecord> readRecord(const fs::path& folder) {
 void writeRecord(const fs::path& folder, const BatchRecord& record) {
     ordered_json metrics = ordered_json::array();
     for (const auto& [name, value] : record.metrics) metrics.push_back(ordered_json::array({name, value}));
+    ordered_json files = ordered_json::array();
+    for (const WrittenFile& file : record.files)
+        files.push_back({{"name", file.name}, {"size", file.size}, {"sha256", file.sha256}});
     const ordered_json json = {{"key", record.key},
                                {"input", record.input},
                                {"prediction", record.prediction.label},
                                {"class", record.prediction.index},
                                {"probability", record.prediction.probability},
                                {"metrics", std::move(metrics)},
-                               {"files", record.files}};
+                               {"files", std::move(files)}};
     writeFileAtomically(folder / kRecordName,
                         json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+WrittenFile writtenFile(const fs::path& folder, const std::string& name) {
+    const FileIdentity identity = identifyFile(folder / name, HashDepth::Full);
+    return {name, identity.size, identity.sha256};
+}
+
+bool intact(const fs::path& folder, const BatchRecord& record) {
+    return std::all_of(record.files.begin(), record.files.end(), [&](const WrittenFile& file) {
+        std::error_code error;
+        if (file.sha256.empty() || !fs::is_regular_file(folder / file.name, error)) return false;
+        if (fs::file_size(folder / file.name, error) != file.size || error) return false;
+        try {
+            return writtenFile(folder, file.name).sha256 == file.sha256;
+        } catch (const Error&) {
+            return false;  // unreadable: written again
+        }
+    });
 }
 
 BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
@@ -11,18 +12,31 @@
 
 namespace fovea::cli {
 
+/// A file that was written for an item, as it was when it was complete.
+struct WrittenFile {
+    std::string name;  ///< relative to the item's folder
+    std::uint64_t size = 0;
+    std::string sha256;
+};
+
 /// What is kept of a finished item of a batch; its presence says that all files of the item were complete.
 struct BatchRecord {
     std::string key;  ///< resumeKey() of the item's session
     std::string input;
     Prediction prediction;
     std::vector<std::pair<std::string, double>> metrics;  ///< "attention_from.map mean", ...
-    std::vector<std::string> files;                       ///< what was written, relative to the item's folder
+    std::vector<WrittenFile> files;
 };
 
 /// The record of an item's folder; nothing when there is none or it cannot be read.
 std::optional<BatchRecord> readRecord(const std::filesystem::path& folder);
 void writeRecord(const std::filesystem::path& folder, const BatchRecord& record);
+
+/// A file of an item's folder with its size and hash; throws Error (Input) when it cannot be read.
+WrittenFile writtenFile(const std::filesystem::path& folder, const std::string& name);
+
+/// Whether every file of the record is there with the bytes that were written.
+bool intact(const std::filesystem::path& folder, const BatchRecord& record);
 
 /// Prediction and the smallest, mean and largest value of every map and score of a session with one input.
 BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job);

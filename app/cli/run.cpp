@@ -54,19 +54,17 @@ struct Tally {
 
 bool finished(const BatchItem& item, const fs::path& folder) {
     const std::optional<BatchRecord> record = readRecord(folder / item.name);
-    std::error_code error;
-    return record && record->key == resumeKey(item.session) &&
-           std::all_of(record->files.begin(), record->files.end(), [&](const std::string& file) {
-               return fs::is_regular_file(folder / item.name / file, error);
-           });
+    return record && record->key == resumeKey(item.session) && intact(folder / item.name, *record);
 }
 
 // Files of an earlier run of the item that this one did not write again: beside its own they would look like its results.
 void removeStale(const fs::path& folder, const BatchRecord& before, const BatchRecord& now) {
-    for (const std::string& name : before.files) {
-        const fs::path file = fs::path(name).lexically_normal();
+    for (const WrittenFile& old : before.files) {
+        const fs::path file = fs::path(old.name).lexically_normal();
         const bool inside = file.is_relative() && !file.empty() && file.begin()->string() != "..";
-        if (!inside || std::find(now.files.begin(), now.files.end(), name) != now.files.end()) continue;
+        const bool again = std::any_of(now.files.begin(), now.files.end(),
+                                       [&](const WrittenFile& kept) { return kept.name == old.name; });
+        if (!inside || again) continue;
         std::error_code ignored;
         if (fs::is_regular_file(fs::symlink_status(folder / file, ignored))) fs::remove(folder / file, ignored);
     }
@@ -79,7 +77,8 @@ void computeItem(Toolbox& toolbox, const BatchItem& item, const fs::path& folder
     const auto files = writeOutputs(toolbox, item.session, {folder / item.name, {}}, job.part(0, 0.95));
     BatchRecord record = measured(toolbox, item, job.part(0.95, 1));
     for (const fs::path& file : files)
-        record.files.push_back(file.lexically_relative(folder / item.name).generic_string());
+        record.files.push_back(
+            writtenFile(folder / item.name, file.lexically_relative(folder / item.name).generic_string()));
     if (before) removeStale(folder / item.name, *before, record);
     writeRecord(folder / item.name, record);
 }

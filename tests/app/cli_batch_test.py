@@ -1,5 +1,6 @@
 """One session over many pictures: folders, manifests, shards, resuming."""
 import csv
+import json
 import os
 import unittest
 
@@ -49,6 +50,21 @@ class Batch(CliTest):
         report = self.ok("run", self.path, "--images", "in", "-o", "out", "--resume", "--json").json()
         self.assertEqual((report["done"], report["skipped"]), (1, 3))
         self.assertTrue((self.folder / "out/p0/map.svg").exists())
+        # So are one that was cut off, and one of the same size with other bytes.
+        whole = (self.folder / "out/p0/map.svg").read_bytes()
+        (self.folder / "out/p0/map.svg").write_bytes(whole[:len(whole) // 2])
+        other = (self.folder / "out/p2/map.svg").read_bytes()
+        (self.folder / "out/p2/map.svg").write_bytes(other[:-2] + b"??")
+        report = self.ok("run", self.path, "--images", "in", "-o", "out", "--resume", "--json").json()
+        self.assertEqual((report["done"], report["skipped"]), (2, 2))
+        self.assertEqual((self.folder / "out/p0/map.svg").read_bytes(), whole)
+        self.assertEqual((self.folder / "out/p2/map.svg").read_bytes(), other)
+        # A record that knows no more than names cannot vouch for its files.
+        record = json.loads((self.folder / "out/p3/item.json").read_text())
+        record["files"] = [file["name"] for file in record["files"]]
+        (self.folder / "out/p3/item.json").write_text(json.dumps(record))
+        report = self.ok("run", self.path, "--images", "in", "-o", "out", "--resume", "--json").json()
+        self.assertEqual((report["done"], report["skipped"]), (1, 3))
         # Another session makes everything stale.
         other = self.session("other.fovea.json", input={}, seed=5)
         report = self.ok("run", other, "--images", "in", "-o", "out", "--resume", "--json").json()
