@@ -81,12 +81,15 @@ std::string editsText(const std::vector<Intervention>& edits) {
     return out.empty() ? "no edits" : "edits " + out;
 }
 
+// What the model read; raw tensors come before pictures, which then only lie under the result.
 std::string inputText(const Session& session, const RecipeParts& parts) {
-    if (parts.item < static_cast<int>(session.input.images.size()))
-        return imageName(session.input.images[static_cast<std::size_t>(parts.item)]);
-    const std::string name =
-        session.input.tensors.empty() ? "recorded input" : imageName(session.input.tensors);
-    return parts.items > 1 ? fmt::format("{} item {}", name, parts.item) : name;
+    const SessionInput& input = session.input;
+    const bool shown = parts.item < static_cast<int>(input.images.size());
+    const std::string image = shown ? imageName(input.images[static_cast<std::size_t>(parts.item)]) : "";
+    if (shown && input.tensors.empty()) return image;
+    std::string name = input.tensors.empty() ? "recorded input" : "tensors " + imageName(input.tensors);
+    if (parts.items > 1) name += fmt::format(" item {}", parts.item);
+    return shown ? name + " over " + image : name;
 }
 
 }  // namespace

@@ -255,6 +255,16 @@ class Render(CliTest):
         self.assertIn("attention_from", (self.folder / "a.svg").read_text())
         self.assertNotEqual((self.folder / "a.svg").read_bytes(), (self.folder / "b.svg").read_bytes())
 
+    def test_the_recipe_names_what_the_model_read(self):
+        self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "input", "-o", "t.safetensors")
+        pixels = read_safetensors(self.folder / "t.safetensors")[0]["input/pixel_values"]
+        write_safetensors(self.folder / "in.safetensors", {"pixel_values": pixels[None]})
+        base = ("render", "demo:vit", "--tensors", "in.safetensors", "--analysis", "rollout")
+        self.ok(*base, "--image", "scene:8", "-o", "both.png")
+        self.assertIn(" | tensors in.safetensors over scene 8 | ", png_text(self.folder / "both.png")["Description"])
+        self.ok(*base, "-o", "raw.png")
+        self.assertIn(" | tensors in.safetensors | ", png_text(self.folder / "raw.png")["Description"])
+
     def test_sink_policies_draw_something_else(self):
         bodies = set()
         for policy in ("keep", "mask", "redistribute"):
