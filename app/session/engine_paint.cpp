@@ -162,9 +162,21 @@ const EntryInfo& analysisInfo(const Engine& engine, const Subject& subject) {
         .info;
 }
 
-std::string recipeOf(const Engine& engine, const Subject& subject, const RecipeParts& parts) {
-    return recipeLine(subject.session, subject.session.pictures[static_cast<std::size_t>(subject.picture)],
-                      analysisInfo(engine, subject), parts);
+// The analysis that another one goes on from, as a scanpath does; null without one.
+const EntryInfo* mapInfo(const Engine& engine, const EntryInfo& analysis, const json& given) {
+    const json params = checkedParams(analysis, given);
+    const auto map = params.find("map");
+    if (map == params.end() || !map->is_string()) return nullptr;
+    const AnalysisEntry* entry = engine.catalog().analyses.find(map->get<std::string>());
+    return entry ? &entry->info : nullptr;
+}
+
+std::string recipeOf(const Engine& engine, const Subject& subject, RecipeParts parts) {
+    const PictureRequest& picture = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
+    const AnalysisRequest& request = subject.session.analyses[static_cast<std::size_t>(picture.analysis)];
+    const EntryInfo& info = analysisInfo(engine, subject);
+    parts.map = mapInfo(engine, info, request.params);
+    return recipeLine(subject.session, picture, info, parts);
 }
 
 // Draws with the recipe and document that `result` already holds.

@@ -76,12 +76,15 @@ void writeTensors(const std::filesystem::path& file, const Numbers& numbers, con
 
 Numbers computeNumbers(Engine& engine, const Session& session, int analysis, const JobContext& job) {
     Numbers numbers{session, analysis, {}, {}};
+    const AnalysisRequest& request = requestOf(numbers);
+    numbers.params = checkedParams(engine.catalog().analyses.get(request.id).info, request.params);
     const auto input = engine.input(session, job.part(0, 0.2));
     const int count = input->count();
     for (int item = 0; item < count; ++item) {
         const auto index = static_cast<std::size_t>(item);
         const auto& images = session.input.images;
-        const std::string name = index < images.size() ? images[index] : session.input.tensors;
+        const std::string& tensors = session.input.tensors;
+        const std::string name = tensors.empty() && index < images.size() ? images[index] : tensors;
         const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
         numbers.items.push_back(
             {item, name, engine.analyse(session, analysis, item, part), &input->maps[index]});
@@ -101,7 +104,7 @@ nlohmann::ordered_json numbersJson(const Numbers& numbers) {
     }
     return {{"version", FOVEA_VERSION},
             {"analysis", requestOf(numbers).id},
-            {"params", requestOf(numbers).params},
+            {"params", numbers.params},
             {"session", toJson(reduced(numbers))},
             {"items", std::move(items)}};
 }

@@ -27,12 +27,13 @@ struct Numbers {
     int analysis = 0;
     std::vector<ItemFindings> items;
     std::string finding;  ///< CSV holds one finding: this one, or the first when empty
+    nlohmann::json params = nlohmann::json::object();  ///< of the analysis, with its defaults
 };
 
 /// The numbers of the session's analysis on all its items.
 Numbers computeNumbers(Engine& engine, const Session& session, int analysis, const JobContext& job);
 
-/// {"version", "analysis", "params", "session", "items": [{"item", "input", "findings": [...], "notices"}]}.
+/// {"version", "analysis", "params" (with defaults), "session" (without), "items": [{"item", "input", "findings": [...], "notices"}]}.
 nlohmann::ordered_json numbersJson(const Numbers& numbers);
 
 /// One finding of every item as CSV, with an item column when there are several. Throws Error (Usage) on an

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <set>
 
 #include "fovea/error.h"
 
@@ -47,22 +48,34 @@ viz::SinkPolicy policyOf(const std::string& name) {
 }
 
 std::string valueText(const json& value) {
+    if (value.is_number_float()) return fmt::format("{:g}", value.get<double>());
     return value.is_string() ? value.get<std::string>()
                              : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-// Layers and heads always, other parameters where they differ from their default.
-std::string paramsText(const EntryInfo& analysis, const json& given) {
+// Whether a parameter says what a result is of, so that it is named with its default, too.
+bool selectsData(const ParamSpec& spec) {
+    static const std::set<std::string> names = {"map",  "fusion", "discard", "start_layer", "steps", "samples",
+                                                "rule", "method", "next",    "fixations",   "weights"};
+    return spec.type == ParamType::Layers || spec.type == ParamType::Heads || spec.type == ParamType::Tokens ||
+           spec.type == ParamType::Class || names.contains(spec.name);
+}
+
+// Layers and heads first, then what else selects data, and other parameters where they differ from their default.
+std::string paramsText(const EntryInfo& analysis, const json& given, const EntryInfo* map = nullptr) {
     const json all = checkedParams(analysis, given);
-    std::string layers, rest;
+    std::string first, rest;
     for (const ParamSpec& spec : analysis.params) {
         const json& value = all.at(spec.name);
-        const bool always = spec.name == "layers" || spec.name == "heads";
-        if (!always && value == spec.defaultValue) continue;
-        (always ? layers : rest) +=
-            fmt::format("{}{} {}", (always ? layers : rest).empty() ? "" : ", ", spec.name, valueText(value));
+        if (value == spec.defaultValue && (!selectsData(spec) || value == "")) continue;
+        if (map && spec.name == "map_params") continue;
+        std::string& text = spec.type == ParamType::Layers || spec.type == ParamType::Heads ? first : rest;
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", spec.name, valueText(value));
+        if (!map || spec.name != "map") continue;
+        const std::string own = all.value("map_params", "");
+        text += " (" + paramsText(*map, own.empty() ? json::object() : json::parse(own, nullptr, false)) + ")";
     }
-    return layers + (layers.empty() || rest.empty() ? "" : ", ") + rest;
+    return first + (first.empty() || rest.empty() ? "" : ", ") + rest;
 }
 
 std::string scaleText(const DisplayOptions& display, std::pair<double, double> linked) {
@@ -122,7 +135,7 @@ std::string imageName(const std::string& image) {
 std::string recipeLine(const Session& session, const PictureRequest& picture, const EntryInfo& analysis,
                        const RecipeParts& parts) {
     const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
-    const std::string params = paramsText(analysis, request.params);
+    const std::string params = paramsText(analysis, request.params, parts.map);
     std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
                                       inputText(session, parts),
                                       analysis.id + (params.empty() ? "" : ": " + params)};

@@ -26,6 +26,7 @@ struct RecipeParts {
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
     std::vector<std::string> notices;        ///< what the run remarked
+    const EntryInfo* map = nullptr;          ///< of the analysis whose map this one goes on from; null without one
 };
 
 /// The line under a picture: model, input, analysis and parameters, layers and heads, scale, sink policy,

@@ -8,6 +8,7 @@
 #include "fovea/error.h"
 #include "fovea/run.h"
 #include "session/capture_union.h"
+#include "session/finding_file.h"
 
 using namespace fovea;
 
@@ -217,6 +218,29 @@ TEST_CASE("a recipe names a scale where values become colours, and the one that 
     CHECK(signedMap->linked.first == -signedMap->linked.second);
     CHECK(signedMap->linked.second > 0);
     CHECK(signedMap->recipe.find("linked scale -") != std::string::npos);
+}
+
+TEST_CASE("a recipe names layers, heads and what else selects data, defaults included") {
+    Engine e = engine();
+    const JobContext job;
+    Session session = demo();
+    session.pictures.resize(1);
+    const auto recipeOf = [&](const char* id, const nlohmann::json& params) {
+        session.analyses = {{id, params}};
+        return e.paint(session, 0, 0, job)->recipe;
+    };
+    const nlohmann::json none = nlohmann::json::object();
+    CHECK(recipeOf("attention_from", none)
+              .find(" | attention_from: layers last, heads all, queries auto, fusion mean, weights effective | ") !=
+          std::string::npos);
+    CHECK(recipeOf("scanpath", {{"map_params", R"({"discard": 0.5})"}})
+              .find(" | scanpath: map rollout (heads all, fusion mean, discard 0.5, start_layer 0, queries auto, "
+                    "weights effective), next winner_take_all, fixations 8 | ") != std::string::npos);
+    const std::string sinks = recipeOf("sinks", {{"ratio", 6}});
+    CHECK(sinks.find("sinks: layers all, heads all, rule relative, ratio 6") != std::string::npos);
+    const nlohmann::json effective = computeNumbers(e, session, 0, job).params;
+    CHECK(effective.at("ratio").get<double>() == 6);
+    CHECK(effective.at("min_rate").get<double>() == 0.4);
 }
 
 TEST_CASE("requests that cannot be served are errors of the right kind") {
