@@ -43,6 +43,10 @@ std::string weightText(const WeightReport& weights) {
         misshaped.push_back(fmt::format("{}: expected [{}], found [{}]", weight.name,
                                         fmt::join(weight.expected, ", "), fmt::join(weight.found, ", ")));
     text += listed("misshaped", misshaped);
+    std::vector<std::string> mistyped;
+    for (const MistypedWeight& weight : weights.mistyped)
+        mistyped.push_back(fmt::format("{} in {}: {}", weight.name, weight.file, weight.found));
+    text += listed("mistyped", mistyped);
     for (const std::string& notice : weights.notices) text += "  note: " + notice + "\n";
     return text;
 }

@@ -205,9 +205,10 @@ std::string toText(const Verification& v) {
     const WeightReport& weights = v.spec.weights;
     std::string text = fmt::format(
         "{}\nfamily {}, {} -> {} on {}, input {}\nweights: {} loaded, {} missing, {} unexpected, "
-        "{} misshaped\n",
+        "{} misshaped, {} mistyped\n",
         v.spec.source, v.spec.family, v.spec.storedDtype, v.spec.computeDtype, v.spec.device, v.input,
-        weights.loaded, weights.missing.size(), weights.unexpected.size(), weights.misshaped.size());
+        weights.loaded, weights.missing.size(), weights.unexpected.size(), weights.misshaped.size(),
+        weights.mistyped.size());
     text += "routes\n";
     for (const RouteReport& route : v.fused.routes) {
         text += fmt::format("  {} ({} calls)\n", route.route, route.calls);

@@ -25,10 +25,14 @@ nlohmann::json toJson(const WeightReport& report) {
     nlohmann::json misshaped = nlohmann::json::array();
     for (const MisshapedWeight& weight : report.misshaped)
         misshaped.push_back({{"name", weight.name}, {"expected", weight.expected}, {"found", weight.found}});
+    nlohmann::json mistyped = nlohmann::json::array();
+    for (const MistypedWeight& weight : report.mistyped)
+        mistyped.push_back({{"name", weight.name}, {"file", weight.file}, {"found", weight.found}});
     return {{"loaded", report.loaded},
             {"missing", report.missing},
             {"unexpected", report.unexpected},
             {"misshaped", misshaped},
+            {"mistyped", mistyped},
             {"notices", report.notices}};
 }
 

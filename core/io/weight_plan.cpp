@@ -111,6 +111,11 @@ std::optional<Shape> deliveredShape(const WeightSpec& spec, const WeightSource& 
     return open == nullptr && known == have ? std::optional(shape) : std::nullopt;
 }
 
+/// Complex numbers would lose their imaginary part, integers mean something else than a weight.
+bool isWeightType(Dtype dtype) {
+    return isFloating(dtype) && dtype != Dtype::C64;
+}
+
 std::size_t commonPrefix(std::string_view a, std::string_view b) {
     const auto end = std::mismatch(
         a.begin(), a.begin() + static_cast<std::ptrdiff_t>(std::min(a.size(), b.size())), b.begin());
@@ -179,12 +184,17 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
     for (const WeightSpec& spec : plan.specs) {
         std::optional<MisshapedWeight> misfit;
         std::size_t misfitTensor = 0;
+        std::optional<std::size_t> mistyped;
         bool bound = false;
         const auto sources = sourcesOf(spec);
         for (std::size_t i = 0; i < sources.size() && !bound; ++i) {
             const auto at = byName.find(sources[i].name);
             if (at == byName.end()) continue;
             const TensorInfo& tensor = m_tensors[at->second];
+            if (!isWeightType(tensor.dtype)) {
+                if (!mistyped) mistyped = at->second;
+                continue;
+            }
             const Shape expected = storedShape(spec, sources[i]);
             const auto delivered = fits(expected, tensor.shape, sources[i].parts)
                                        ? deliveredShape(spec, sources[i], tensor.shape)
@@ -201,7 +211,11 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
         }
         if (bound) continue;
         weights.m_absent[spec.name] = spec.optional;
-        if (misfit) {
+        if (mistyped) {
+            if (used.insert(*mistyped).second)
+                report.mistyped.push_back({m_tensors[*mistyped].name, file(*mistyped).filename().string(),
+                                           std::string(safetensorsName(m_tensors[*mistyped].dtype))});
+        } else if (misfit) {
             if (used.insert(misfitTensor).second) report.misshaped.push_back(*misfit);
         } else if (!spec.optional) {
             missing.push_back(&spec);
@@ -212,11 +226,12 @@ BoundWeights WeightStore::bind(const WeightPlan& plan) const {
         std::string name = fileSpelling(*spec, foundAs, *chosen);
         if (named.insert(name).second) report.missing.push_back(std::move(name));
     }
-    std::set<std::size_t> misshaped;
-    for (const MisshapedWeight& weight : report.misshaped) misshaped.insert(m_byName.at(weight.name));
+    std::set<std::size_t> unfit;
+    for (const MisshapedWeight& weight : report.misshaped) unfit.insert(m_byName.at(weight.name));
+    for (const MistypedWeight& weight : report.mistyped) unfit.insert(m_byName.at(weight.name));
     for (std::size_t i = 0; i < m_tensors.size(); ++i) {
         if (used.count(i) != 0) {
-            if (misshaped.count(i) != 0) continue;
+            if (unfit.count(i) != 0) continue;
             ++report.loaded;
             report.parameters += m_tensors[i].numel();
             continue;

@@ -183,6 +183,17 @@ class Input(CliTest):
         (self.folder / "m/model.safetensors").write_bytes(b"nonsense")
         self.fails(3, "info", "m", "--json")
 
+    def test_weights_of_integers(self):
+        arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")
+        shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m", ignore=shutil.ignore_patterns("*.py", "*.cpp"))
+        arrays = {name: value.astype("float32") for name, value in arrays.items()}
+        name = sorted(name for name in arrays if name.endswith("query.weight"))[0]
+        arrays[name] = arrays[name].astype("int32")
+        write_safetensors(self.folder / "m/model.safetensors", arrays, metadata)
+        error = self.fails(3, "trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors", "--json").json()["error"]
+        self.assertIn(f"{name} in model.safetensors: expected F32, F16, BF16 or F64, found I32", error["what"])
+        self.assertTrue(error["hint"])
+
 
 class Memory(CliTest):
     def test_budget_is_kept(self):

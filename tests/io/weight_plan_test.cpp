@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <limits>
+#include <span>
+#include <tuple>
 
 #include "fovea/error.h"
 #include "io/safetensors.h"
@@ -81,6 +83,40 @@ TEST_CASE("one report names everything that is missing, unexpected and misshaped
     CHECK_FALSE(weights.get("pooler.weight").defined());
     CHECK_THROWS_AS(weights.get("encoder.0.b"), Error);
     CHECK_THROWS_AS(weights.get("no such name"), Error);
+}
+
+TEST_CASE("weights that hold no floating-point numbers are reported, buffers of integers ignored") {
+    const TemporaryFolder folder;
+    const std::vector<std::byte> bytes(64);
+    const std::span<const std::byte> data(bytes);
+    std::vector<SafetensorsEntry> entries;
+    for (const auto& [name, dtype, size] : std::vector<std::tuple<std::string, Dtype, std::size_t>>{
+             {"long", Dtype::I64, 16}, {"int", Dtype::I32, 8}, {"byte", Dtype::U8, 2}, {"flag", Dtype::Bool, 2},
+             {"complex", Dtype::C64, 16}, {"half", Dtype::F16, 4}, {"brain", Dtype::BF16, 4},
+             {"double", Dtype::F64, 16}, {"position_ids", Dtype::I64, 16}})
+        entries.push_back(SafetensorsEntry::fromBytes(name, dtype, {2}, data.first(size)));
+    writeSafetensors(folder / "typed.safetensors", std::move(entries));
+    ResolvedModel model;
+    model.weightFormat = WeightFormat::Safetensors;
+    model.weightFiles = {folder / "typed.safetensors"};
+    WeightPlan plan;
+    for (const char* name : {"long", "int", "byte", "flag", "complex", "half", "brain", "double"})
+        plan.specs.push_back({name, {2}});
+    const BoundWeights weights = WeightStore::open(model)->bind(plan);
+    const WeightReport& report = weights.report();
+    CHECK(report.loaded == 3);
+    CHECK(report.missing.empty());
+    CHECK(report.misshaped.empty());
+    CHECK(report.unexpected.empty());
+    REQUIRE(report.mistyped.size() == 5);
+    CHECK(report.mistyped[0].name == "long");
+    CHECK(report.mistyped[0].file == "typed.safetensors");
+    CHECK(report.mistyped[0].found == "I64");
+    CHECK_FALSE(report.complete());
+    CHECK(report.problem().find("long in typed.safetensors: expected F32, F16, BF16 or F64, found I64") !=
+          std::string::npos);
+    CHECK_FALSE(weights.has("flag"));
+    CHECK(weights.has("half"));
 }
 
 TEST_CASE("the first layout that resolves every required name is used") {
