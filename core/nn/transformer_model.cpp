@@ -65,6 +65,8 @@ void TransformerModel::load(const std::string& family, const ModelSource& source
     const BoundWeights weights = source.weights().bind(collector.plan);
     m_spec.weights = weights.report();
     m_spec.weights.notices.insert(m_spec.weights.notices.end(), m_notices.begin(), m_notices.end());
+    if (std::string text = m_spec.weights.unexpectedNotice(); !text.empty())
+        m_spec.weights.notices.push_back(std::move(text));
     m_spec.parameters = static_cast<std::uint64_t>(m_spec.weights.parameters);
     m_placement = resolvePlacement(options, weights.storedDtype());
     m_spec.storedDtype = std::string(displayName(weights.storedDtype()));

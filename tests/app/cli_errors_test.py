@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from cli_support import CLI, SOURCE, CliTest, read_safetensors, write_ppm, write_safetensors
+from cli_support import CLI, SOURCE, CliTest, np, read_safetensors, write_ppm, write_safetensors
 
 
 class Usage(CliTest):
@@ -182,6 +182,20 @@ class Input(CliTest):
         self.assertIn(missing, self.fails(3, "trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors").err)
         (self.folder / "m/model.safetensors").write_bytes(b"nonsense")
         self.fails(3, "info", "m", "--json")
+
+    def test_unexpected_weights_are_mentioned(self):
+        arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")
+        shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m", ignore=shutil.ignore_patterns("*.py", "*.cpp"))
+        arrays = {name: value.astype("float32") for name, value in arrays.items()}
+        arrays["extra.weight"] = np.zeros((2,), "float32")
+        arrays["embeddings.position_ids"] = np.zeros((2,), "int64")
+        write_safetensors(self.folder / "m/model.safetensors", arrays, metadata)
+        said = "warning: 1 tensor of the weight files is not used: extra.weight"
+        for arguments in (["trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors"],
+                          ["analyse", "m", "--image", "scene:1", "--analysis", "rollout"],
+                          ["render", "m", "--image", "scene:1", "--analysis", "rollout", "-o", "x.svg"]):
+            with self.subTest(arguments):
+                self.assertIn(said, self.ok(*arguments).err.splitlines())
 
     def test_weights_of_integers(self):
         arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")

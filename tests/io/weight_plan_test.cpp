@@ -75,14 +75,23 @@ TEST_CASE("one report names everything that is missing, unexpected and misshaped
     CHECK(report.misshaped[0].expected == std::vector<std::int64_t>{2});
     CHECK(report.misshaped[0].found == std::vector<std::int64_t>{4});
     CHECK_FALSE(report.complete());
+    CHECK(report.unexpectedNotice() == "1 tensor of the weight files is not used: vit.extra");
     for (const char* part :
-         {"2 tensors are missing", "vit.encoder.0.b", "vit.encoder.1.b: expected [2], found [4]"})
+         {"2 tensors are missing", "1 tensor is not used (vit.extra)", "vit.encoder.0.b", "vit.encoder.1.b: expected [2], found [4]"})
         CHECK(report.problem().find(part) != std::string::npos);
     CHECK(weights.get("encoder.0.w").size(1) == 3);
     CHECK(weights.get("classifier.weight").size(0) == 5);
     CHECK_FALSE(weights.get("pooler.weight").defined());
     CHECK_THROWS_AS(weights.get("encoder.0.b"), Error);
     CHECK_THROWS_AS(weights.get("no such name"), Error);
+}
+
+TEST_CASE("what no model uses is counted, and the first of it named") {
+    WeightReport report;
+    CHECK(report.unexpectedNotice().empty());
+    report.unexpected = {"a", "b", "c", "d", "e", "f"};
+    CHECK(report.unexpectedNotice() == "6 tensors of the weight files are not used: a, b, c, d and 2 more");
+    CHECK(report.problem().empty());
 }
 
 TEST_CASE("weights that hold no floating-point numbers are reported, buffers of integers ignored") {

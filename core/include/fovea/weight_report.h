@@ -34,7 +34,10 @@ struct WeightReport {
     bool complete() const { return missing.empty() && misshaped.empty() && mistyped.empty(); }
     /// One sentence that names up to a few of the missing, misshaped and mistyped tensors with what was
     /// expected and found.
+    /// Unexpected tensors beside these are named too.
     std::string problem() const;
+    /// One sentence that counts the unexpected tensors and names the first; empty where there is none.
+    std::string unexpectedNotice() const;
 };
 
 }  // namespace fovea
