@@ -93,7 +93,7 @@ void addShards(ResolvedModel& model, const fs::path& index) {
             continue;
         }
         if (!isRegular(file)) throw Error(file.string() + ": expected a regular file, found something else");
-        requireTrustedFile(file, model.folder, LinkPolicy::SameFolderOrCache);
+        requireTrustedFile(file, model.folder);
         model.weightFiles.push_back(file);
     }
 }
@@ -101,7 +101,6 @@ void addShards(ResolvedModel& model, const fs::path& index) {
 /// Finds the weights of a folder whose configuration is known.
 void addWeights(ResolvedModel& model) {
     const WeightNames& names = weightNames(model.format);
-    const LinkPolicy policy = isCacheSnapshot(model.folder) ? LinkPolicy::SameFolderOrCache : LinkPolicy::Any;
     for (const auto* list : {&names.safetensors, &names.pickled}) {
         for (const std::string& name : *list) {
             const fs::path file = model.folder / name;
@@ -113,7 +112,7 @@ void addWeights(ResolvedModel& model) {
                 return;
             }
             if (!isRegular(file)) continue;
-            requireTrustedFile(file, model.folder, policy);
+            requireTrustedFile(file, model.folder);
             model.weightFormat =
                 list == &names.safetensors ? WeightFormat::Safetensors : WeightFormat::Pickle;
             if (name.find(".index.") != std::string::npos) {
@@ -168,11 +167,10 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
                               ? folder.parent_path().filename()
                               : folder.filename();
     model.displayName = name.empty() ? folder.string() : name.string();
-    const LinkPolicy policy = isCacheSnapshot(folder) ? LinkPolicy::SameFolderOrCache : LinkPolicy::Any;
     if (isRegular(folder / "model_index.json")) {
         model.format = ModelFormat::DiffusersPipeline;
         model.configFile = folder / "model_index.json";
-        requireTrustedFile(model.configFile, folder, policy);
+        requireTrustedFile(model.configFile, folder);
         return model;
     }
     if (!isRegular(folder / "config.json")) {
@@ -180,7 +178,7 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
         failNoConfig(folder);
     }
     model.configFile = folder / "config.json";
-    requireTrustedFile(model.configFile, folder, policy);
+    requireTrustedFile(model.configFile, folder);
     model.format = formatOf(model.configFile);
     addWeights(model);
     return model;
