@@ -141,7 +141,7 @@ MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward)
     std::vector<at::Tensor> states;
     for (std::int64_t i = 0; i < pixels.size(1); ++i) {
         const bool alone = pixels.size(1) == 1;
-        if (!alone) forward.beginPart(fmt::format("image{}/", i), own->pictures[static_cast<std::size_t>(i)]);
+        if (!alone) forward.beginPart(fmt::format("image{}/", i), own->pictureTokens[static_cast<std::size_t>(i)]);
         states.push_back(m_tower.run(pixels[0][i], ratios[0][i].item<std::int64_t>(), tiles[0][i], forward));
         if (!alone) forward.endPart();
     }
@@ -307,7 +307,7 @@ void MllamaModel::describePictures(MllamaInput& input, const TensorItem& item, c
         }
         map.images.insert(map.images.end(), own.images.begin(), own.images.end());
         if (mask.size(1) == 1) map.stages.push_back(own.stages.front());
-        input.pictures.push_back(std::move(own));
+        input.pictureTokens.push_back(std::move(own));
     }
     map.stages.push_back(std::move(keys));
 }
@@ -372,6 +372,8 @@ std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user)
         input->seen.push_back(shown.seen);
         input->transforms.push_back(shown.transform);
     }
+    input->pictures = prompt.images;
+    input->windows.resize(prompt.images.size());
     if (prompt.images.empty()) {
         input->originals.emplace_back();
         input->seen.emplace_back();

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "fovea/seen_pictures.h"
 #include "nn/decoder_mask.h"
 #include "nn/decoder_spec.h"
 #include "nn/towers/mllama_tower.h"
@@ -12,9 +13,9 @@
 namespace fovea {
 
 /// An encoded input with what its tower reads of each picture.
-class MllamaInput : public LanguageInput {
+class MllamaInput : public LanguageInput, public SeenPictures {
 public:
-    std::vector<TokenMap> pictures;  ///< one each, of stage "vision"
+    std::vector<TokenMap> pictureTokens;  ///< one map a picture, of stage "vision"
 };
 
 /// A language model some of whose blocks attend to a picture through gates instead of to the text (Llama 3.2 Vision,

@@ -329,6 +329,7 @@ TEST_CASE("inputs keep every tile that the model saw, and the windows that its t
             }
         }
     }
-    for (const char* family : {"llava_next", "idefics3", "internvl", "llava_onevision"}) CHECK_MESSAGE(tiled.contains(family), family);
+    for (const char* family : {"llava_next", "idefics3", "internvl", "llava_onevision", "mllama"})
+        CHECK_MESSAGE(tiled.contains(family), family);
     CHECK(windowed == std::set<std::string>{"qwen2_5_vl"});
 }
