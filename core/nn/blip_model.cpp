@@ -59,13 +59,11 @@ at::Tensor BlipModel::see(Forward& forward) const {
     return picture;
 }
 
-// The decoder's own tokens and masks; what it attends to is left to the caller.
+// The decoder's own tokens and mask; what it attends to is left to the caller.
 BlipTextPass BlipModel::decoderPass(Forward& forward) const {
     const char* ids = m_question ? "decoder_input_ids" : "input_ids";
     const char* mask = m_question ? "decoder_attention_mask" : "attention_mask";
-    BlipTextPass pass{forward.input(ids).to(at::kLong), forward.input(mask), {}, {}};
-    if (m_question) pass.sourceMask = forward.input("attention_mask");
-    return pass;
+    return {forward.input(ids).to(at::kLong), forward.input(mask), {}};
 }
 
 void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
@@ -81,7 +79,7 @@ void BlipModel::runItem(Forward& forward) const {
     BlipTextPass pass = decoderPass(forward);
     pass.source = picture;
     if (m_question) {
-        const BlipTextPass asked{forward.input("input_ids").to(at::kLong), forward.input("attention_mask"), picture, {}};
+        const BlipTextPass asked{forward.input("input_ids").to(at::kLong), forward.input("attention_mask"), picture};
         pass.source = m_question->run(asked, forward);
         forward.output("question_embeds", pass.source);
     }

@@ -133,7 +133,6 @@ at::Tensor BlipText::crossAttention(int block, const at::Tensor& x, const BlipTe
         forward.useFixedKeys(call, make);
     else
         make(call);
-    call.bias = hiding(pass.sourceMask, call.query.scalar_type());
     return finish(weights, call, x, forward);
 }
 

@@ -23,10 +23,11 @@ struct BlipTextSpec {
 
 /// What a stack reads in one pass.
 struct BlipTextPass {
-    at::Tensor ids;         // [1, n]: those that follow on what the cache holds
-    at::Tensor mask;        // [1, tokens] over the sequence so far, 0 for padding, or undefined
-    at::Tensor source;      // [1, keys, width] what the blocks attend to; undefined where the cache holds it
-    at::Tensor sourceMask;  // [1, keys], or undefined
+    at::Tensor ids;   // [1, n]: those that follow on what the cache holds
+    at::Tensor mask;  // [1, tokens] over the sequence so far, 0 for padding, or undefined
+    /// [1, keys, width], what the blocks attend to: all of it, as in the reference, padding of a question included;
+    /// undefined where the cache holds it.
+    at::Tensor source;
 };
 
 /// A BERT whose blocks attend to a picture, or to the question read with it (Li et al. 2022). Sites "stage.N.self" and
