@@ -256,10 +256,10 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     const std::uint64_t spilled = beyond ? spillable(model, input, spec) : 0;
     if (beyond && out.estimate.run() - spilled > spec.budget)
         throw Error(fmt::format("this answer would take {} (activations {}, cache and recording {}), the budget is {}",
-                                formatBytes(out.estimate.run()), formatBytes(out.estimate.activations),
+                                formatBytesUp(out.estimate.run()), formatBytes(out.estimate.activations),
                                 formatBytes(out.estimate.capture), formatBytes(spec.budget)),
                     "ask for fewer tokens (--max-new-tokens), record fewer sites (--sites), or raise --budget to " +
-                        formatBytes(out.estimate.run()),
+                        formatBytesUp(out.estimate.run()),
                     ErrorCode::Memory);
     RunSpec run;
     run.item = spec.item;

@@ -26,11 +26,11 @@ const TensorInput& tensorsOf(const ModelInput& input) {
 
 std::string whatWouldFit(const MemoryEstimate& estimate, std::uint64_t budget) {
     if (estimate.activations > budget)
-        return fmt::format("raise --budget to {}", formatBytes(estimate.run()));
+        return fmt::format("raise --budget to {}", formatBytesUp(estimate.run()));
     if (estimate.gradients > 0 && estimate.activations + estimate.capture <= budget)
-        return "an analysis without gradients would fit, or raise --budget to " + formatBytes(estimate.run());
+        return "an analysis without gradients would fit, or raise --budget to " + formatBytesUp(estimate.run());
     return fmt::format("record fewer sites (--sites) or quantities (--keep), or raise --budget to {}",
-                       formatBytes(estimate.run()));
+                       formatBytesUp(estimate.run()));
 }
 
 // What was recorded, in the place of a run; everything that would need a forward pass is refused.
@@ -169,7 +169,7 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
         throw Error(
             fmt::format(
                 "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
-                formatBytes(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
+                formatBytesUp(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
                 formatBytes(estimate.gradients), formatBytes(spec.budget)),
             whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
     const at::AutoGradMode gradients(spec.gradients.any());

@@ -44,4 +44,17 @@ std::string formatBytes(std::uint64_t bytes) {
     return fmt::format("{} B", bytes);
 }
 
+std::string formatBytesUp(std::uint64_t bytes) {
+    if (bytes < 1024) return fmt::format("{} B", bytes);
+    const int shift = bytes >= std::uint64_t{1} << 30 ? 30 : bytes >= std::uint64_t{1} << 20 ? 20 : 10;
+    const std::uint64_t unit = std::uint64_t{1} << shift;
+    std::uint64_t tenths = bytes / unit * 10 + (bytes % unit * 10 + unit - 1) / unit;
+    const auto text = [&] {
+        return fmt::format("{}.{} {}", tenths / 10, tenths % 10, shift == 30 ? "GiB" : shift == 20 ? "MiB" : "KiB");
+    };
+    // Tenths are not exact in binary.
+    while (bytes < std::uint64_t{1} << 61 && parseBytes(text()) < bytes) ++tenths;
+    return text();
+}
+
 }  // namespace fovea

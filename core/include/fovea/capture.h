@@ -49,4 +49,8 @@ std::uint64_t parseBytes(const std::string& text);
 /// "3.1 GiB" style text.
 std::string formatBytes(std::uint64_t bytes);
 
+/// The same, rounded up: parseBytes() of it gives at least as many bytes (below 2^61), so that it can be named as a
+/// budget that suffices.
+std::string formatBytesUp(std::uint64_t bytes);
+
 }  // namespace fovea
