@@ -50,7 +50,7 @@ bool covers(const CaptureRequest& have, const CaptureRequest& want) {
 
 Needs united(const Needs& a, const Needs& b) {
     return {united(a.capture, b.capture), a.attentionGradients || b.attentionGradients,
-            a.classifier || b.classifier};
+            a.classifier || b.classifier, a.gradientRuns || b.gradientRuns};
 }
 
 }  // namespace fovea

@@ -232,6 +232,22 @@ std::shared_ptr<const RunResult> Engine::Impl::extraRun(const Session& session, 
     return run->state ? run : results.put(key, run, bytesOf(*run));
 }
 
+void Engine::Impl::requireGradientRuns(const Session& session, int item, const Needs& needs, const JobContext& job) {
+    const auto opened = openedModel(session, job);
+    const auto input = encodedInput(session, job);
+    checkIndex(item, input->maps.size(), "item");
+    if (!opened->spec().capabilities.forward || !opened->spec().capabilities.gradient) return;
+    const RunSpec first = mainSpec(session, session.edits, item, needs, job);
+    RunSpec again;
+    again.item = item;
+    again.edits = first.edits;
+    again.budget = first.budget;
+    again.gradients.input = true;
+    // The larger of the two is refused, so that a budget that is raised as its hint says suffices for both.
+    if (estimateRun(*opened, *input, again).run() > estimateRun(*opened, *input, first).run())
+        requireBudget(*opened, *input, again);
+}
+
 std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& session, int index, int item,
                                                              const JobContext& job) {
     checkIndex(index, session.analyses.size(), "analysis");
@@ -250,6 +266,8 @@ std::shared_ptr<const AnalysisResult> Engine::Impl::analysis(const Session& sess
         const auto given = answered(session, session.edits, item, all, {}, job.part(0.2, 0.6));
         answer = given->answer, run = given->run;
     } else {
+        if (entry.needs(openedModel(session, job)->spec(), params).gradientRuns)
+            requireGradientRuns(session, item, all, job.part(0.2, 0.3));
         run = mainRun(session, session.edits, item, all, job.part(0.2, 0.6));
     }
     SessionContext context(*this, session, item, run, std::move(answer), job.part(0.6, 1));

@@ -70,6 +70,8 @@ struct Engine::Impl {
     /// A further run that an analysis asked for.
     std::shared_ptr<const RunResult> extraRun(const Session& session, int item, const RunSpec& spec,
                                               const JobContext& job);
+    /// Throws Error (Memory) where a run with gradients would take more than the budget and more than the main run.
+    void requireGradientRuns(const Session& session, int item, const Needs& needs, const JobContext& job);
     std::shared_ptr<const AnalysisResult> analysis(const Session& session, int index, int item,
                                                    const JobContext& job);
 };

@@ -136,6 +136,17 @@ std::uint64_t spillable(const Model& model, const ModelInput& input, const RunSp
     return std::min(estimate.capture, with > without ? with - without : 0);
 }
 
+// `spilled` bytes of the recording can go elsewhere.
+void refuseOver(std::uint64_t budget, const MemoryEstimate& estimate, std::uint64_t spilled) {
+    if (budget > 0 && estimate.run() - spilled > budget)
+        throw Error(
+            fmt::format(
+                "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
+                formatBytesUp(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
+                formatBytes(estimate.gradients), formatBytes(budget)),
+            whatWouldFit(estimate, budget), ErrorCode::Memory);
+}
+
 void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
     for (const std::string& glob : capture.taps)
         if (std::none_of(spec.taps.begin(), spec.taps.end(),
@@ -155,6 +166,14 @@ MemoryEstimate estimateRun(const Model& model, const ModelInput& input, const Ru
     return estimateOf(model, input, run);
 }
 
+void requireBudget(const Model& model, const ModelInput& input, const RunSpec& spec) {
+    if (dynamic_cast<const RecordedInput*>(&input)) return;
+    RunSpec run = spec;
+    run.edits.dropIdentities();
+    const MemoryEstimate estimate = estimateOf(model, input, run);
+    refuseOver(spec.budget, estimate, spillable(model, input, run, estimate));
+}
+
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
     if (spec.item < 0 || spec.item >= input.count())
         throw Error(fmt::format("item {} of an input with {} items", spec.item, input.count()), {},
@@ -165,13 +184,7 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
     run.edits.dropIdentities();
     const MemoryEstimate estimate = estimateOf(model, input, run);
     const std::uint64_t spilled = spillable(model, input, run, estimate);
-    if (spec.budget > 0 && estimate.run() - spilled > spec.budget)
-        throw Error(
-            fmt::format(
-                "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
-                formatBytesUp(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
-                formatBytes(estimate.gradients), formatBytes(spec.budget)),
-            whatWouldFit(estimate, spec.budget), ErrorCode::Memory);
+    refuseOver(spec.budget, estimate, spilled);
     const at::AutoGradMode gradients(spec.gradients.any());
     Forward forward(model.spec(), tensorsOf(input), run, makeDenseOperator(), job);
     if (spec.budget > 0 && estimate.run() > spec.budget)

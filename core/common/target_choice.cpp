@@ -172,6 +172,7 @@ Needs needsOfTarget(const ModelSpec&, const nlohmann::json& params) {
     Needs needs;
     const auto kind = params.at("objective").get<std::string>();
     needs.classifier = kind != "auto" && kind != "output_norm";
+    needs.gradientRuns = true;
     return needs;
 }
 

@@ -1,5 +1,6 @@
 """Exit codes, the form of errors, and what an interrupted run leaves behind."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -218,6 +219,14 @@ class Memory(CliTest):
                 result = self.fails(4, *arguments, "--budget", "100KiB", "--json")
                 self.assertIn("budget", result.json()["error"]["hint"])
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_the_budget_of_a_hint_suffices(self):
+        for analysis in ("rollout", "integrated_gradients", "smooth_grad"):
+            with self.subTest(analysis):
+                arguments = ["analyse", "demo:vit", "--image", "scene:1", "--analysis", analysis, "--json"]
+                hint = self.fails(4, *arguments, "--budget", "1KiB").json()["error"]["hint"]
+                budget = re.search(r"--budget to (\d[\d.]* [KMG]?i?B)", hint).group(1)
+                self.ok(*arguments, "--budget", budget)
 
     def test_missing_device(self):
         if os.path.exists("/dev/nvidia0"):

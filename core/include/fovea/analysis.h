@@ -21,6 +21,7 @@ struct Needs {
     CaptureRequest capture;
     bool attentionGradients = false;
     bool classifier = false;  ///< needs logits over classes
+    bool gradientRuns = false;  ///< runs the model again, with gradients: these must fit the budget, too
 };
 
 /// What an analysis may use: the trace of the main run (with the session's edits), the input, and further
