@@ -9,6 +9,7 @@
 #include "fovea/viz/colormap.h"
 #include "fovea/viz/export.h"
 #include "fovea/viz/image_file.h"
+#include "fovea/viz/video_file.h"
 #include "session/finding_file.h"
 
 namespace fovea::gui {
@@ -67,7 +68,8 @@ Offer makeOffer(const Catalog& catalog, const viz::PainterCatalog& painters) {
 EngineDriver::EngineDriver()
     : m_catalog(std::make_shared<const Catalog>(makeCatalog())),
       m_painters(std::make_shared<const viz::PainterCatalog>(viz::makePainterCatalog())),
-      m_engine(m_catalog, m_painters, [](const std::filesystem::path& file) { return viz::readImage(file); }),
+      m_engine(m_catalog, m_painters, [](const std::filesystem::path& file) { return viz::readImage(file); },
+               [](const std::filesystem::path& file) { return viz::openVideo(file); }),
       m_offer(makeOffer(*m_catalog, *m_painters)) {}
 
 EngineDriver::~EngineDriver() = default;
