@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "finding_file.h"
+#include "finding_table.h"
 #include "fovea/error.h"
 
 namespace fovea {
@@ -16,12 +17,6 @@ Array vectorOf(const std::vector<T>& values) {
     std::transform(values.begin(), values.end(), array.values.begin(),
                    [](T v) { return static_cast<float>(v); });
     return array;
-}
-
-bool isNumeric(const Table& table, std::size_t column) {
-    return std::all_of(table.rows.begin(), table.rows.end(), [&](const auto& row) {
-        return column < row.size() && std::holds_alternative<double>(row[column]);
-    });
 }
 
 struct ToArrays {
@@ -69,10 +64,8 @@ struct ToArrays {
     Named operator()(const Table& table) const {
         Named arrays;
         for (std::size_t column = 0; column < table.columns.size(); ++column) {
-            if (!isNumeric(table, column)) continue;
-            std::vector<double> values;
-            for (const auto& row : table.rows) values.push_back(std::get<double>(row[column]));
-            arrays.emplace_back(name + "/" + table.columns[column].name, vectorOf(values));
+            const auto values = numericColumn(table, column);
+            if (values) arrays.emplace_back(name + "/" + table.columns[column].name, vectorOf(*values));
         }
         return arrays;
     }
@@ -82,6 +75,14 @@ struct ToArrays {
 
 Named arraysOf(const Finding& finding) {
     return std::visit(ToArrays{finding.name}, finding.data);
+}
+
+std::vector<std::string> columnsLeftOut(const Finding& finding) {
+    std::vector<std::string> names;
+    if (const auto* table = std::get_if<Table>(&finding.data))
+        for (std::size_t column = 0; column < table->columns.size(); ++column)
+            if (!numericColumn(*table, column)) names.push_back(finding.name + "/" + table->columns[column].name);
+    return names;
 }
 
 }  // namespace fovea

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "finding_table.h"
 #include "fovea/error.h"
@@ -65,11 +66,17 @@ void writeArchive(const std::filesystem::path& file, const Named& arrays) {
 }
 
 void writeTensors(const std::filesystem::path& file, const Numbers& numbers, const Named& arrays) {
+    std::set<std::string> texts;
+    for (const ItemFindings& item : numbers.items)
+        for (const Finding& finding : item.result->findings)
+            for (const std::string& name : columnsLeftOut(finding)) texts.insert(name);
     std::vector<SafetensorsEntry> entries;
     for (const auto& [name, array] : arrays) entries.push_back(floatEntry(name, array.shape, array.values));
     writeSafetensors(
         file, std::move(entries),
-        {{"fovea.numbers", FOVEA_VERSION}, {"fovea.session", jsonText(toJson(reduced(numbers)))}});
+        {{"fovea.numbers", FOVEA_VERSION},
+         {"fovea.session", jsonText(toJson(reduced(numbers)))},
+         {"fovea.columns_left_out", jsonText(nlohmann::ordered_json(texts))}});
 }
 
 }  // namespace

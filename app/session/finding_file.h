@@ -43,8 +43,11 @@ std::string numbersCsv(const Numbers& numbers);
 /// A finding as named arrays: values of maps and scores, columns of tables that hold numbers, ...
 std::vector<std::pair<std::string, Array>> arraysOf(const Finding& finding);
 
+/// The columns of texts, which arraysOf() leaves out, under the names that their arrays would have.
+std::vector<std::string> columnsLeftOut(const Finding& finding);
+
 /// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are
-/// under image<N>/. Throws Error (Usage) for another suffix.
+/// under image<N>/. safetensors metadata list the columns of texts as "fovea.columns_left_out". Throws Error (Usage) for another suffix.
 void writeNumbers(const std::filesystem::path& file, const Numbers& numbers);
 
 }  // namespace fovea

@@ -122,4 +122,25 @@ Table tableOf(const Finding& finding, const TokenMap* tokens) {
     return std::visit(ToTable{finding, tokens}, finding.data);
 }
 
+std::optional<std::vector<double>> numericColumn(const Table& table, std::size_t column) {
+    std::vector<double> values;
+    bool yes = false, others = false;
+    for (const auto& row : table.rows) {
+        if (column >= row.size()) return {};
+        if (const auto* number = std::get_if<double>(&row[column])) {
+            values.push_back(*number);
+            others = true;
+            continue;
+        }
+        const std::string& text = std::get<std::string>(row[column]);
+        if (!text.empty() && text != "yes" && text != "no") return {};
+        yes = yes || text == "yes";
+        others = others || text == "no";
+        values.push_back(text.empty() ? std::nan("") : text == "yes" ? 1 : 0);
+    }
+    if (yes && !others)
+        for (double& value : values) value = std::isnan(value) ? 0 : value;
+    return values;
+}
+
 }  // namespace fovea

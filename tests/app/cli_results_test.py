@@ -328,7 +328,15 @@ class Sinks(CliTest):
         self.ok(*self.BASE, "-o", "s.csv")
         self.assertEqual(len((self.folder / "s.csv").read_text().splitlines()), 1 + tokens)
         self.ok(*self.BASE, "-o", "s.npz")
-        self.assertEqual(len(np.load(self.folder / "s.npz")["table/token"]), tokens)
+        arrays = np.load(self.folder / "s.npz")
+        self.assertEqual(len(arrays["table/token"]), tokens)
+        for name in ("row", "column", "norm", "norm z", "sink"):  # with gaps, and yes or no
+            self.assertEqual(len(arrays["table/" + name]), tokens)
+        self.assertTrue(np.isnan(arrays["table/row"]).any() and not np.isnan(arrays["table/row"]).all())
+        self.assertLessEqual(set(arrays["table/sink"]), {0, 1})
+        self.ok(*self.BASE, "-o", "s.safetensors")
+        left = json.loads(read_safetensors(self.folder / "s.safetensors")[1]["fovea.columns_left_out"])
+        self.assertEqual(left, ["table/kind", "table/name"])
         self.ok("render", *self.BASE[1:], "-o", "s.svg")
         self.assertIn(f"24 of {tokens} rows shown", (self.folder / "s.svg").read_text())
         few = self.ok(*self.BASE, "--param", "rows=5").json()["items"][0]["findings"][0]

@@ -103,6 +103,29 @@ TEST_CASE("arrays keep names and shapes") {
     CHECK(shapeOf("table/name").empty());
 }
 
+TEST_CASE("columns with gaps and marks are arrays; columns of texts are named as left out") {
+    const Finding table{"t", "", "", "", Table{{{"norm", ""}, {"sink", ""}, {"chosen", ""}, {"kind", ""}, {"none", ""}},
+                                               {{1.5, "yes", "", "image", ""}, {"", "no", "yes", "", ""}}}};
+    const auto arrays = arraysOf(table);
+    REQUIRE(arrays.size() == 4);
+    CHECK(arrays[0].first == "t/norm");
+    CHECK(arrays[0].second.values[0] == 1.5F);
+    CHECK(std::isnan(arrays[0].second.values[1]));
+    CHECK(arrays[1].first == "t/sink");
+    CHECK(arrays[1].second.values == std::vector<float>{1, 0});
+    CHECK(arrays[2].first == "t/chosen");
+    CHECK(arrays[2].second.values == std::vector<float>{0, 1});
+    CHECK(arrays[3].first == "t/none");
+    CHECK(std::isnan(arrays[3].second.values[1]));
+    CHECK(columnsLeftOut(table) == std::vector<std::string>{"t/kind"});
+    CHECK(columnsLeftOut(oneOfEach()[0]).empty());
+
+    const test::TemporaryFolder folder;
+    writeNumbers(folder.path() / "x.safetensors", numbersOf(2));
+    const std::string bytes = test::readBytes(folder.path() / "x.safetensors");
+    CHECK(bytes.find(R"("fovea.columns_left_out":"[\"table/name\"]")") != std::string::npos);
+}
+
 TEST_CASE("JSON writes NaN as null and files appear complete") {
     const test::TemporaryFolder folder;
     const Numbers numbers = numbersOf(1);
