@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "command.h"
@@ -10,6 +11,8 @@
 #include "picture_files.h"
 #include "picture_names.h"
 #include "session/finding_file.h"
+#include "session/finding_table.h"
+#include "session/table_difference.h"
 #include "session_outputs.h"
 
 namespace fovea::cli {
@@ -49,11 +52,51 @@ ordered_json outputsJson(const AttentionTrace& a, const AttentionTrace& b) {
     return outputs;
 }
 
+ordered_json sizeOf(const Table& table) {
+    return ordered_json::array({table.rows.size(), table.columns.size()});
+}
+
+// Columns of numbers over the rows that both tables have, whatever their order.
+void addTables(const std::string& name, const Table& a, const Table& b, ordered_json& findings) {
+    JoinedRows joined;
+    try {
+        joined = joinedRows(a, b);
+    } catch (const Error&) {
+        findings.push_back({{"name", name}, {"comparable", false}, {"shape_a", sizeOf(a)}, {"shape_b", sizeOf(b)}});
+        return;
+    }
+    const auto alone = [&](auto which) {
+        return std::count_if(joined.rows.begin(), joined.rows.end(),
+                             [&](const JoinedRows::Pair& pair) { return !(pair.*which); });
+    };
+    for (std::size_t column = 0; column < joined.columns; ++column) {
+        const auto left = numericColumn(a, column), right = numericColumn(b, column);
+        if (!left || !right || std::find(joined.keys.begin(), joined.keys.end(), column) != joined.keys.end()) continue;
+        Array before, after;
+        for (const JoinedRows::Pair& pair : joined.rows) {
+            if (!pair.a || !pair.b || (std::isnan((*left)[*pair.a]) && std::isnan((*right)[*pair.b]))) continue;
+            before.values.push_back(static_cast<float>((*left)[*pair.a]));
+            after.values.push_back(static_cast<float>((*right)[*pair.b]));
+        }
+        before.shape = after.shape = {static_cast<std::int64_t>(before.values.size())};
+        ordered_json entry = differenceJson(after, before, name + "/" + a.columns[column].name);
+        entry["rows_only_in_a"] = alone(&JoinedRows::Pair::b);
+        entry["rows_only_in_b"] = alone(&JoinedRows::Pair::a);
+        findings.push_back(std::move(entry));
+    }
+}
+
 ordered_json findingsJson(const AnalysisResult& a, const AnalysisResult& b) {
     ordered_json findings = ordered_json::array();
     for (const Finding& left : a.findings)
         for (const Finding& right : b.findings) {
             if (left.name != right.name) continue;
+            const auto* first = std::get_if<Table>(&left.data);
+            const auto* second = std::get_if<Table>(&right.data);
+            if (first && second) {
+                addTables(left.name, *first, *second, findings);
+                continue;
+            }
             const auto before = arraysOf(left), after = arraysOf(right);
             for (std::size_t i = 0; i < std::min(before.size(), after.size()); ++i)
                 if (before[i].first == after[i].first)
@@ -82,14 +125,19 @@ ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int
             {"analyses", std::move(analyses)}};
 }
 
+std::string rowsText(const ordered_json& entry) {
+    const int a = entry.value("rows_only_in_a", 0), b = entry.value("rows_only_in_b", 0);
+    return a + b > 0 ? fmt::format("; without a partner: {} rows of A, {} of B", a, b) : "";
+}
+
 std::string listText(const ordered_json& list) {
     std::string text;
     for (const auto& entry : list)
         text +=
             entry["comparable"].get<bool>()
-                ? fmt::format("    {:<28} largest {:.4e}, mean {:.4e}, relative {:.4e}\n",
+                ? fmt::format("    {:<28} largest {:.4e}, mean {:.4e}, relative {:.4e}{}\n",
                               entry["name"].get<std::string>(), entry["absolute"].get<double>(),
-                              entry["mean"].get<double>(), entry["relative"].get<double>())
+                              entry["mean"].get<double>(), entry["relative"].get<double>(), rowsText(entry))
                 : fmt::format("    {:<28} of different shape: {} and {}\n", entry["name"].get<std::string>(),
                               entry["shape_a"].dump(), entry["shape_b"].dump());
     return text;

@@ -368,6 +368,22 @@ class More(CliTest):
         edit = 'mute_heads{"heads":"all","layers":"all"}'
         edited = self.ok("compare", a, b, "--edit", edit, "--json").json()["items"][0]
         self.assertEqual(edited["outputs"][0]["absolute"], 0)
+        # Tables are sorted by what they find: each token is subtracted from itself.
+        sinks = [self.session(name, analyses=[{"id": "sinks"}], edits=edits) for name, edits in (
+            ("p.fovea.json", []), ("q.fovea.json", [{"id": "scale_keys", "params": {"tokens": "cls", "factor": 0.1}}]))]
+        tables = []
+        for session in sinks:
+            self.ok("run", session, "-o", session.stem)
+            items = json.loads((self.folder / session.stem / "01-sinks.json").read_text())["items"]
+            table = next(f["data"] for f in items[0]["findings"] if f["name"] == "table")
+            names = [column["name"] for column in table["columns"]]
+            tables.append({row[0]: row[names.index("incoming mass")] for row in table["rows"]})
+        self.assertNotEqual(list(tables[0]), list(tables[1]))
+        entries = {e["name"]: e for e in self.ok("compare", *sinks, "--json").json()["items"][0]["analyses"][0]["findings"]}
+        self.assertNotIn("table/token", entries)
+        expected = max(abs(tables[1][token] - mass) for token, mass in tables[0].items())
+        self.assertAlmostEqual(entries["table/incoming mass"]["absolute"], expected, places=5)
+        self.assertEqual(entries["table/incoming mass"]["rows_only_in_a"], 0)
         c = self.session("c.fovea.json", input={"images": ["scene:7", "scene:8"]}, analyses=[{"id": "rollout"}], pictures=[])
         rest = self.ok("compare", a, c).err
         self.assertIn("analysis 0 is attention_from in A and rollout in B", rest)

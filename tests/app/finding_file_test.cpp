@@ -6,6 +6,7 @@
 
 #include "fovea/error.h"
 #include "io/support.h"
+#include "session/table_difference.h"
 
 using namespace fovea;
 
@@ -173,4 +174,38 @@ TEST_CASE("tables stand beside each other row by row, whatever their order") {
     CHECK_THROWS_AS(difference(a, other), Error);
     std::get<Table>(other.data).columns[4] = {"probability", ""};
     CHECK_THROWS_AS(difference(other, other), Error);
+}
+
+TEST_CASE("tables that are sorted by their values are joined by what their rows name") {
+    const auto tableOf = [](std::vector<std::vector<Table::Cell>> rows) {
+        return Table{{{"token", ""}, {"kind", ""}, {"found by", ""}, {"sink", ""}, {"mass", "probability"}}, std::move(rows)};
+    };
+    const Table a = tableOf({{0.0, "special", "mass", "yes", 0.5}, {1.0, "image", "", "no", 0.25}, {2.0, "image", "", "no", 0.125}});
+    const Table b = tableOf({{2.0, "image", "mass", "yes", 0.75}, {0.0, "special", "", "no", 0.25}, {3.0, "image", "", "no", 0.125}});
+    const JoinedRows joined = joinedRows(a, b);
+    CHECK(joined.keys == std::vector<std::size_t>{0});
+    REQUIRE(joined.rows.size() == 4);
+    CHECK(joined.rows[0].a == 2);
+    CHECK(joined.rows[0].b == 0);
+    CHECK(joined.rows[1].a == 0);
+    CHECK(!joined.rows[2].a);
+    CHECK(joined.rows[3].a == 1);
+    CHECK(!joined.rows[3].b);
+    const Table change = difference(a, b);
+    // Texts that are results go with the row, they do not keep it from its partner.
+    CHECK(change.rows[0] == std::vector<Table::Cell>{2.0, "image", "mass", 0.125, 0.75, 0.625});
+    CHECK(change.rows[1] == std::vector<Table::Cell>{0.0, "special", "", 0.5, 0.25, -0.25});
+
+    const auto perHead = [](std::vector<std::vector<Table::Cell>> rows) {
+        return Table{{{"rank", ""}, {"layer", ""}, {"head", ""}, {"mass", "probability"}}, std::move(rows)};
+    };
+    const Table heads = difference(perHead({{1.0, 0.0, 1.0, 0.5}, {2.0, 1.0, 0.0, 0.25}}), perHead({{1.0, 1.0, 0.0, 0.75}, {2.0, 0.0, 1.0, 0.25}}));
+    CHECK(heads.rows[0] == std::vector<Table::Cell>{1.0, 0.0, 0.25, 0.75, 0.5});
+    // Without names of any kind the first column counts; with texts alone, they do.
+    const Table plain{{{"fixation", ""}, {"x", "px"}}, {{1.0, 4.0}, {2.0, 8.0}}};
+    const Table fewer{{{"fixation", ""}, {"x", "px"}}, {{2.0, 9.0}}};
+    CHECK(difference(plain, fewer).rows[0] == std::vector<Table::Cell>{2.0, 8.0, 9.0, 1.0});
+    const Table parts{{{"share", "share"}, {"part", ""}}, {{0.25, "x"}, {0.75, "y"}}};
+    const Table turned{{{"share", "share"}, {"part", ""}}, {{0.5, "y"}, {0.5, "x"}}};
+    CHECK(difference(parts, turned).rows[0] == std::vector<Table::Cell>{"y", 0.75, 0.5, -0.25});
 }
