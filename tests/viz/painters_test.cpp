@@ -125,6 +125,42 @@ TEST_CASE("every painter draws every kind it declares, with numbers, without, an
     }
 }
 
+TEST_CASE("the vertical axis of a chart keeps its unit however long its name is") {
+    const Pixels none;
+    const TokenMap tokens;
+    const PainterCatalog catalog = makePainterCatalog();
+    for (const int copies : {1, 2, 40})
+        for (const double width : {240.0, 640.0}) {
+            Finding finding = samples::series(2, 4);
+            Series& series = std::get<Series>(finding.data);
+            series.yLabel.clear();
+            for (int i = 0; i < copies; ++i) series.yLabel += "mean incoming attention, summed over the sinks ";
+            finding.unit = "probability";
+            Display display;
+            display.width = width;
+            const PainterEntry& entry = painterFor(catalog, finding, "chart");
+            const Picture picture = entry.paint({finding, tokens, none, display, "", {}, {}}, checkedParams(entry.info, nullptr));
+            INFO(copies, " at ", width);
+            std::string name;
+            double lowest = 0;
+            int lines = 0;
+            for (const Layer& layer : picture.layers)
+                for (const Mark& mark : layer.marks) {
+                    const auto* text = std::get_if<TextMark>(&mark);
+                    if (!text || text->rotation == 0) continue;
+                    ++lines;
+                    name += text->text + " ";
+                    const double half = textWidth(text->text, text->size) / 2;
+                    CHECK(text->position.y - half >= 0);
+                    CHECK(text->position.x > lowest);
+                    lowest = text->position.x;
+                }
+            CHECK(lines <= 2);
+            CHECK(name.find("(probability)") != std::string::npos);
+            CHECK(name.find("mean incoming") == 0);
+        }
+}
+
 TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     const Pixels photo = samples::photo(90, 60);
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);

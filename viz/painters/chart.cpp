@@ -159,6 +159,27 @@ void addLine(Figure& figure, const Series::Line& line, std::size_t index, const 
     for (Mark& mark : markers) figure.add("marks", std::move(mark));
 }
 
+/// The name of the vertical axis in lines that fit beside it.
+struct AxisName {
+    std::vector<std::string> lines;
+    double size = 0;
+};
+
+/// At most two lines of `length`, smaller where they need to be; a name that is longer still loses its end, never its unit.
+AxisName verticalName(const Series& series, const std::string& unit, bool logY, double length, double size) {
+    const std::string& name = series.yLabel.empty() ? unit : series.yLabel;
+    std::string tail = logY ? ", log scale" : "";
+    const bool named = unit.empty() || name.find(unit) != std::string::npos;
+    const std::string whole = name + (named ? "" : " (" + unit + ")") + tail;
+    for (double tried = size; tried > 0.74 * size; tried -= 0.05 * size)
+        if (auto lines = wrapText(whole, length, tried); lines.size() <= 2) return {std::move(lines), tried};
+    size *= 0.75;
+    tail = unit.empty() ? tail : "(" + unit + ")" + tail;
+    AxisName out{{elideText(name, length, size)}, size};
+    if (!tail.empty()) out.lines.push_back(elideText(tail, length, size));
+    return out;
+}
+
 Picture paintChart(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "chart");
     const Series& series = std::get<Series>(in.finding.data);
@@ -169,7 +190,10 @@ Picture paintChart(const PaintInput& in, const nlohmann::json& params) {
     double widest = 0;
     for (const Tick& tick : vertical) widest = std::max(widest, textWidth(tick.label, size));
     const double height = figure.bodyWidth() * params.value("aspect", 0.56);
-    const double axisLeft = name * 1.6 + widest + 9;
+    const AxisName yName = verticalName(series, in.finding.unit, axes.logY, height, name);
+    const double nameStep = yName.size * 1.2;
+    const double axisLeft =
+        name * 1.6 + nameStep * static_cast<double>(yName.lines.size() - 1) + widest + 9;
     const Rect area{figure.left() + axisLeft, figure.top() + 4, figure.bodyWidth() - axisLeft - 8, height};
     const double bottom = area.y + area.height;
     for (const Tick& tick : vertical) {
@@ -208,18 +232,18 @@ Picture paintChart(const PaintInput& in, const nlohmann::json& params) {
         nameY += name * 1.3;
     }
     nameY -= name * 1.3;
-    std::string yName = series.yLabel.empty() ? in.finding.unit : series.yLabel;
-    if (!in.finding.unit.empty() && yName.find(in.finding.unit) == std::string::npos)
-        yName += " (" + in.finding.unit + ")";
-    if (axes.logY) yName += ", log scale";
-    figure.add("labels", TextMark{{figure.left() + name * 0.85, area.y + area.height / 2},
-                                  elideText(yName, area.height, name),
-                                  name,
-                                  ink::text,
-                                  Anchor::Middle,
-                                  false,
-                                  false,
-                                  -90});
+    double nameX = figure.left() + name * 0.85;
+    for (const std::string& line : yName.lines) {
+        figure.add("labels", TextMark{{nameX, area.y + area.height / 2},
+                                      line,
+                                      yName.size,
+                                      ink::text,
+                                      Anchor::Middle,
+                                      false,
+                                      false,
+                                      -90});
+        nameX += nameStep;
+    }
     const bool thin = series.lines.size() > maximumLegend;
     for (std::size_t i = 0; i < series.lines.size(); ++i) {
         in.job.progress(static_cast<double>(i) / static_cast<double>(series.lines.size()), "chart");
