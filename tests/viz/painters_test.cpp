@@ -161,6 +161,39 @@ TEST_CASE("the vertical axis of a chart keeps its unit however long its name is"
         }
 }
 
+TEST_CASE("fixations in the corners of a picture lie there, with their whole circles on the page") {
+    const PainterCatalog catalog = makePainterCatalog();
+    for (const auto& [width, height] : {std::pair(90, 60), std::pair(60, 200), std::pair(400, 20)}) {
+        const Pixels photo = samples::photo(width, height);
+        const TokenMap tokens = samples::tokens(width, height, 2, 2);
+        const double right = width, bottom = height;
+        const Finding finding{"path", "", "", "", Path{0, {{0, 0, 0, 400, 0.4}, {right, 0, 400, 400, 0.3},
+                                                           {right, bottom, 800, 400, 0.2}, {0, bottom, 1200, 400, 0.1}}}};
+        const PainterEntry& entry = painterFor(catalog, finding, "scanpath");
+        const Picture picture = entry.paint({finding, tokens, photo, {}, "", {}, {}}, checkedParams(entry.info, nullptr));
+        INFO(width, " x ", height);
+        std::vector<Rect> circles;
+        Rect image;
+        for (const Layer& layer : picture.layers)
+            for (const Mark& mark : layer.marks) {
+                if (const auto* raster = std::get_if<RasterMark>(&mark)) image = raster->target;
+                if (const auto* circle = std::get_if<EllipseMark>(&mark); circle && layer.name == "marks")
+                    circles.push_back(circle->rect);
+            }
+        REQUIRE(circles.size() == 4);
+        for (std::size_t i = 0; i < circles.size(); ++i) {
+            const Rect& c = circles[i];
+            CHECK(c.x >= 10);
+            CHECK(c.y >= 10);
+            CHECK(c.x + c.width <= picture.width - 10);
+            CHECK(c.y + c.height <= picture.height - 5);
+            const bool atRight = i == 1 || i == 2, atBottom = i >= 2;
+            CHECK(c.x + c.width / 2 == doctest::Approx(image.x + (atRight ? image.width : 0)));
+            CHECK(c.y + c.height / 2 == doctest::Approx(image.y + (atBottom ? image.height : 0)));
+        }
+    }
+}
+
 TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     const Pixels photo = samples::photo(90, 60);
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
