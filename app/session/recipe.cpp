@@ -98,7 +98,8 @@ std::string editsText(const std::vector<Intervention>& edits) {
 std::string inputText(const Session& session, const RecipeParts& parts) {
     const SessionInput& input = session.input;
     const bool shown = parts.item < static_cast<int>(input.images.size());
-    const std::string image = shown ? imageName(input.images[static_cast<std::size_t>(parts.item)]) : "";
+    std::string image = shown ? imageName(input.images[static_cast<std::size_t>(parts.item)]) : "";
+    for (std::size_t i = 1; parts.items == 1 && i < input.images.size(); ++i) image += " + " + imageName(input.images[i]);
     if (shown && input.tensors.empty()) return image;
     std::string name = input.tensors.empty() ? "recorded input" : "tensors " + imageName(input.tensors);
     if (parts.items > 1) name += fmt::format(" item {}", parts.item);
@@ -154,7 +155,8 @@ Session reproducing(const Session& session, int picture, const RecipeParts& part
     Session one = withAbsolutePaths(session);
     const PictureRequest wanted = session.pictures.at(static_cast<std::size_t>(picture));
     const auto item = static_cast<std::size_t>(parts.item);
-    if (one.input.tensors.empty() && item < one.input.images.size())
+    // Several pictures of one item are one prompt's.
+    if (one.input.tensors.empty() && parts.items > 1 && item < one.input.images.size())
         one.input.images = {one.input.images[item]};
     one.analyses = {session.analyses.at(static_cast<std::size_t>(wanted.analysis))};
     one.pictures = {wanted};

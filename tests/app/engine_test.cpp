@@ -9,6 +9,7 @@
 #include "fovea/run.h"
 #include "session/capture_union.h"
 #include "session/finding_file.h"
+#include "session/recipe.h"
 
 using namespace fovea;
 
@@ -198,6 +199,18 @@ TEST_CASE("pictures say how they were made, and their document makes them again"
     CHECK(repeated->document == picture->document);
     CHECK(repeated->picture.layers.size() == picture->picture.layers.size());
     CHECK(e.paint(session, 1, 1, job)->recipe != picture->recipe);
+}
+
+TEST_CASE("pictures of one prompt stay together in recipe and document; items of their own do not") {
+    Session session = demo();
+    session.input.images = {"scene:7", "scene:8"};
+    const EntryInfo info{"attention_from", "", "", {{"layers", ParamType::Layers, "last"}}};
+    RecipeParts parts;
+    CHECK(reproducing(session, 0, parts).input.images == session.input.images);
+    CHECK(recipeLine(session, session.pictures[0], info, parts).find(" | scene 7 + scene 8 | ") != std::string::npos);
+    parts.item = 1, parts.items = 2;
+    CHECK(reproducing(session, 0, parts).input.images == std::vector<std::string>{"scene:8"});
+    CHECK(recipeLine(session, session.pictures[0], info, parts).find(" | scene 8 | ") != std::string::npos);
 }
 
 TEST_CASE("a recipe names a scale where values become colours, and the one that is drawn") {
