@@ -110,7 +110,7 @@ int execute(const Command& command, const Interrupt& interrupt, ErrorForm form) 
             },
             JobContext(interrupt.token()), [&] { toolbox.saveMemory(); });
     }
-    if (outcome.cancelled) return fail("interrupted", {}, exitInterrupted, form);
+    if (outcome.cancelled) return fail("interrupted", "run it again: no file was left half written", exitInterrupted, form);
     if (outcome.error)
         return fail(outcome.error->what(), outcome.error->hint(), static_cast<int>(outcome.error->code()),
                     form);

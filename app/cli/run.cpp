@@ -136,7 +136,8 @@ int runBatch(Toolbox& toolbox, const Session& session, const Options& options) {
 int run(Toolbox& toolbox, const Options& options) {
     const bool batch = !options.images.empty() || !options.manifest.empty();
     if (!options.images.empty() && !options.manifest.empty())
-        throw Error("--images and --manifest: expected one of them, found both", {}, ErrorCode::Usage);
+        throw Error("--images and --manifest: expected one of them, found both",
+                    "Give a folder with --images, or a CSV file with --manifest.", ErrorCode::Usage);
     if (!batch && (options.resume || options.shard != "1/1"))
         throw Error("--resume and --shard: expected --images or --manifest beside them, found neither",
                     "they are about batches", ErrorCode::Usage);

@@ -35,7 +35,8 @@ fs::path pictureName(const Session& session, std::size_t index) {
     const fs::path name = fs::path(picture.file).lexically_normal();
     if (name.is_absolute() || name.has_root_name() || name.begin()->string() == ".." || !name.has_filename())
         throw Error(fmt::format("/pictures/{}/file: expected a name below the output folder, found {}", index,
-                                picture.file));
+                                picture.file),
+                    "Give a relative name without '..'.");
     return name;
 }
 
@@ -85,7 +86,8 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
     };
     std::error_code error;
     fs::create_directories(plan.folder, error);
-    if (error) throw Error(plan.folder.string() + ": the folder cannot be made: " + error.message());
+    if (error) throw Error(plan.folder.string() + ": the folder cannot be made: " + error.message(),
+                           "Check that you may write there, or choose another folder with -o.");
     for (std::size_t i = 0; i < session.pictures.size(); ++i)
         for (int item = 0; item < count; ++item) {
             const auto result = engine.paint(session, static_cast<int>(i), item, next());

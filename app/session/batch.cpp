@@ -64,8 +64,10 @@ std::string readText(const fs::path& file) {
     const auto bytes = fs::file_size(file, error);
     if (error || !fs::is_regular_file(file))
         throw Error(file.string() + ": expected a CSV file, found " +
-                    (error ? "none: " + error.message() : "something else"));
-    if (bytes > kMaxManifestBytes) throw Error(file.string() + ": expected at most 64 MiB");
+                    (error ? "none: " + error.message() : "something else"),
+                    "Give the path of a CSV file with a column \"image\".");
+    if (bytes > kMaxManifestBytes) throw Error(file.string() + ": expected at most 64 MiB",
+                                               "Divide it into several manifests.");
     std::ifstream stream(file, std::ios::binary);
     return {std::istreambuf_iterator<char>(stream), {}};
 }
@@ -79,7 +81,8 @@ std::vector<BatchItem> batchOfFolder(const Session& session, const fs::path& fol
         if (it->is_regular_file(error) && isPicture(it->path()) &&
             !it->path().filename().string().starts_with("."))
             files.push_back(it->path());
-    if (error) throw Error("--images " + folder.string() + ": cannot be read: " + error.message());
+    if (error) throw Error("--images " + folder.string() + ": cannot be read: " + error.message(),
+                           "Give the path of a folder of pictures that you may read.");
     if (files.empty())
         throw Error("--images " + folder.string() + ": expected picture files, found none",
                     "png, jpg, webp, gif, bmp, tif and ppm files are looked for, in this folder alone");
@@ -94,7 +97,8 @@ std::vector<BatchItem> batchOfFolder(const Session& session, const fs::path& fol
 std::vector<BatchItem> batchOfManifest(const Session& session, const fs::path& manifest) {
     const auto rows = parseCsv(readText(manifest), manifest.string());
     if (rows.empty())
-        throw Error(manifest.string() + ": expected a header line with a column \"image\", found nothing");
+        throw Error(manifest.string() + ": expected a header line with a column \"image\", found nothing",
+                    "Write the columns' names in the first line.");
     const auto& header = rows.front();
     const auto columnOf = [&](const char* name) {
         return std::find(header.begin(), header.end(), name) - header.begin();
@@ -103,12 +107,14 @@ std::vector<BatchItem> batchOfManifest(const Session& session, const fs::path& m
     const auto image = columnOf("image"), name = columnOf("name"), seed = columnOf("seed");
     if (image == columns)
         throw Error(fmt::format("{}: expected a column \"image\", found {}", manifest.string(),
-                                fmt::join(header, ", ")));
+                                fmt::join(header, ", ")),
+                    "Name the column of the pictures image.");
     Names names;
     std::vector<BatchItem> items;
     for (std::size_t i = 1; i < rows.size(); ++i) {
         const auto fail = [&](const std::string& what) {
-            throw Error(fmt::format("{}: row {}: {}", manifest.string(), i + 1, what));
+            throw Error(fmt::format("{}: row {}: {}", manifest.string(), i + 1, what),
+                        "Correct that row of the manifest.");
         };
         const auto& row = rows[i];
         if (row.size() != header.size())
@@ -131,7 +137,8 @@ std::vector<BatchItem> batchOfManifest(const Session& session, const fs::path& m
         items.push_back(std::move(item));
     }
     if (items.empty())
-        throw Error(manifest.string() + ": expected at least one row below the header, found none");
+        throw Error(manifest.string() + ": expected at least one row below the header, found none",
+                    "Write a row for every picture.");
     return items;
 }
 
@@ -188,7 +195,8 @@ std::vector<std::vector<std::string>> parseCsv(const std::string& text, const st
             field += c, any = true;
         }
     }
-    if (quoted) throw Error(source + ": expected a closing quote, found the end of the file");
+    if (quoted) throw Error(source + ": expected a closing quote, found the end of the file",
+                            "Close the quote; a quote inside of one is written twice.");
     endRow();
     return rows;
 }

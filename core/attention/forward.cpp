@@ -45,7 +45,7 @@ at::Tensor baselineOf(const at::Tensor& x, const Perturbation& change) {
     if (x.size(axis) % count != 0)
         throw Error(fmt::format("a baseline of {} channels does not fit an input axis of size {}", count,
                                 x.size(axis)),
-                    {}, ErrorCode::Usage);
+                    "Give one value, or one for each channel.", ErrorCode::Usage);
     return x.dim() == 4 ? channels.view({1, count, 1, 1}) : channels.repeat({x.size(axis) / count});
 }
 
@@ -409,7 +409,8 @@ at::Tensor Forward::resolveObjective(RunResult& result) {
         const std::int64_t count = values.size(0);
         const auto index = [&](int given, std::int64_t rank) {
             if (given >= count)
-                throw Error(fmt::format("class {} of an output with {} entries", given, count), {},
+                throw Error(fmt::format("class {} of an output with {} entries", given, count),
+                            "Choose a class of the model, counted from 0.",
                             ErrorCode::Usage);
             if (given >= 0) return static_cast<std::int64_t>(given);
             return std::get<1>(

@@ -165,7 +165,8 @@ private:
         const at::Tensor last = logits[0].select(0, logits.size(1) - 1).to(at::kFloat);
         const int id = m_spec.forced[step];
         if (id < 0 || id >= last.size(0))
-            throw Error(fmt::format("forced token {}: expected ids from 0 to {}", id, last.size(0) - 1), {},
+            throw Error(fmt::format("forced token {}: expected ids from 0 to {}", id, last.size(0) - 1),
+                        "Give ids of this model's vocabulary.",
                         ErrorCode::Usage);
         token.id = id;
         token.logProbability = at::log_softmax(last, 0)[id].item<double>();

@@ -74,7 +74,8 @@ std::vector<double> chainStart(const AttentionTrace& trace, int lastSite, const 
                     "a larger --budget records the rows of the prompt, too", ErrorCode::Usage);
     const std::vector<int> left = positionsIn(trace.queryTokens(lastSite), queries.tokens);
     if (left.empty())
-        throw Error("queries: none of them is left in the last layer after pruning", {}, ErrorCode::Usage);
+        throw Error("queries: none of them is left in the last layer after pruning",
+                    "Choose another query, or prune less.", ErrorCode::Usage);
     std::vector<double> weights(static_cast<std::size_t>(tokens), 0.0);
     for (const int position : left)
         weights[static_cast<std::size_t>(trace.queryTokens(lastSite)[static_cast<std::size_t>(position)])] =

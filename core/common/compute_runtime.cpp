@@ -26,7 +26,8 @@ Error outOfMemory(const std::string& detail) {
 
 void setComputeThreads(int threads) {
     if (threads < 0)
-        throw Error("expected a number of threads of at least 0, found " + std::to_string(threads), {},
+        throw Error("expected a number of threads of at least 0, found " + std::to_string(threads),
+                    "Leave --threads out to use all cores.",
                     ErrorCode::Usage);
     if (threads > 0) at::set_num_threads(threads);
 }

@@ -127,7 +127,8 @@ Array asPicture(const Array& tensor, const StageTokens& stage) {
             : 0;
     if (side <= 0 || side * side * patchChannels != tensor.size(1) ||
         tensor.size(0) < std::int64_t{rows} * columns)
-        throw Error("the gradient of this model's input is no picture", {}, ErrorCode::Usage);
+        throw Error("the gradient of this model's input is no picture",
+                    "Choose an analysis of the attention.", ErrorCode::Usage);
     Array picture({patchChannels, rows * side, columns * side});
     for (int patch = 0; patch < rows * columns; ++patch)
         for (std::int64_t i = 0; i < side * side; ++i)
@@ -153,7 +154,8 @@ RunResult gradientRun(AnalysisContext& context, const Objective& objective,
 std::vector<Finding> gradientFindings(AnalysisContext& context, const Array& attribution,
                                       const nlohmann::json& params, const GradientCaption& caption) {
     const StageTokens* stage = pictureStage(context.tokens());
-    if (!stage) throw Error("this model's input is no picture", {}, ErrorCode::Usage);
+    if (!stage) throw Error("this model's input is no picture",
+                            "Choose an analysis of the attention.", ErrorCode::Usage);
     const Array picture = asPicture(attribution, *stage);
     const int height = static_cast<int>(picture.size(1)), width = static_cast<int>(picture.size(2));
     const auto channels = params.at("channels").get<std::string>(),

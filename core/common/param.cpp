@@ -124,7 +124,7 @@ json checkedParams(const EntryInfo& owner, const json& given) {
     if (!given.is_null() && !given.is_object())
         throw Error(
             fmt::format("{}: expected a JSON object of parameters, found {}", owner.id, given.type_name()),
-            {}, ErrorCode::Usage);
+            "Write the parameters as {\"name\": value}.", ErrorCode::Usage);
     json values = json::object();
     for (const ParamSpec& spec : owner.params) values[spec.name] = spec.defaultValue;
     if (given.is_object())

@@ -112,7 +112,8 @@ std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params) {
         if (!tokenSites(spec, "vision").empty()) return "vision";
         for (const StageSpec& stage : spec.stages)
             if (!tokenSites(spec, stage.id).empty()) return stage.id;
-        throw Error("this model has no softmax attention over tokens", {}, ErrorCode::Usage);
+        throw Error("this model has no softmax attention over tokens",
+                    "Choose an analysis of gradients, or another model.", ErrorCode::Usage);
     }
     for (const StageSpec& stage : spec.stages)
         if (stage.id == wanted) return wanted;
@@ -126,7 +127,8 @@ SiteChoice chosenSites(const ModelSpec& spec, const nlohmann::json& params) {
     SiteChoice choice{chosenStage(spec, params), {}};
     const std::vector<int> sites = tokenSites(spec, choice.stage);
     if (sites.empty())
-        throw Error(fmt::format("stage {} has no softmax attention over its own tokens", choice.stage), {},
+        throw Error(fmt::format("stage {} has no softmax attention over its own tokens", choice.stage),
+                    "Choose another stage.",
                     ErrorCode::Usage);
     const std::vector<int> blocks = parseIndices(
         params.value("layers", "all"), spec.stage(choice.stage).layers, "layers of stage " + choice.stage);

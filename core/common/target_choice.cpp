@@ -36,7 +36,7 @@ bool hasOutput(const AttentionTrace& trace, const std::string& name) {
 std::string wholeOutput(const AttentionTrace& trace) {
     for (const char* name : {"pooler_output", "image_embeds", "last_hidden_state", "logits"})
         if (hasOutput(trace, name)) return name;
-    throw Error("the model has no output that gradients could be about", {}, ErrorCode::Usage);
+    throw Error("the model has no output that gradients could be about", "Choose an analysis of the attention.", ErrorCode::Usage);
 }
 
 int largestExcept(const Array& logits, int except) {
@@ -80,7 +80,8 @@ int resolveClass(const std::string& text, const std::vector<std::string>& labels
     if (const auto [rest, problem] = std::from_chars(text.data(), end, index);
         problem == std::errc() && rest == end) {
         if (index >= 0 && index < classes) return index;
-        throw Error(fmt::format("target {}: the model has {} classes, counted from 0", text, classes), {},
+        throw Error(fmt::format("target {}: the model has {} classes, counted from 0", text, classes),
+                    "fovea-cli info --json lists the classes.",
                     ErrorCode::Usage);
     }
     const auto exact = std::find(labels.begin(), labels.end(), text);

@@ -20,7 +20,8 @@ constexpr std::int64_t maxGridCells = std::int64_t{1} << 22;
 constexpr int maxImageSide = 1 << 24;
 
 [[noreturn]] void reject(const std::string& field, const char* expected) {
-    throw Error("token map: field " + field + ": expected " + expected);
+    throw Error("token map: field " + field + ": expected " + expected,
+                "Record the trace again: its token map is damaged.");
 }
 
 int integer(const json& value, const std::string& field) {

@@ -97,7 +97,8 @@ bool matchesModule(const std::string& pattern, const std::string& module, const 
     const int failed = onig_new(&made, begin, begin + whole.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
                                 ONIG_SYNTAX_PERL_NG, &info);
     if (failed != ONIG_NORMAL)
-        throw Error(fmt::format("{}: expected a regular expression, found \"{:.80}\"", source, pattern));
+        throw Error(fmt::format("{}: expected a regular expression, found \"{:.80}\"", source, pattern),
+                    "Correct the pattern in the adapter's configuration.");
     const std::unique_ptr<regex_t, Freed> regex(made);
     const std::unique_ptr<OnigMatchParam, void (*)(OnigMatchParam*)> bounds(onig_new_match_param(),
                                                                             onig_free_match_param);
@@ -109,7 +110,8 @@ bool matchesModule(const std::string& pattern, const std::string& module, const 
     const auto result =
         onig_match_with_param(regex.get(), text, end, text, nullptr, ONIG_OPTION_NONE, bounds.get());
     if (result < ONIG_MISMATCH)
-        throw Error(fmt::format("{}: the pattern \"{:.80}\" takes too long to match", source, pattern));
+        throw Error(fmt::format("{}: the pattern \"{:.80}\" takes too long to match", source, pattern),
+                    "Write the pattern without nested repetition.");
     return result >= 0;
 }
 

@@ -44,7 +44,8 @@ AtomicFile::AtomicFile(const fs::path& path) : m_path(path) {
     std::error_code error;
     const fs::file_status status = fs::status(path, error);
     if (fs::is_directory(status))
-        throw Error(path.string() + ": expected the name of a file, found a folder");
+        throw Error(path.string() + ": expected the name of a file, found a folder",
+                    "Give the name of a file in that folder.");
     if (fs::exists(status) && !fs::is_regular_file(status)) {
         m_file = openFile(path, "wb");
         if (m_file == nullptr) fail("cannot open the file for writing");

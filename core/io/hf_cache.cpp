@@ -115,7 +115,8 @@ void requireListedSizes(const ResolvedModel& model, const fs::path& entry, const
         const std::uint64_t found = fs::file_size(file, error);
         if (!error && size.is_number_unsigned() && size.get<std::uint64_t>() != found)
             throw Error("the download is incomplete: " + file.filename().string() + " has " +
-                        std::to_string(found) + " of " + size.dump() + " bytes");
+                        std::to_string(found) + " of " + size.dump() + " bytes",
+                        "Fetch the model again: hf download continues where it stopped.");
     }
 }
 
@@ -125,7 +126,8 @@ CachedModel describeEntry(const fs::path& entry) {
     if (const auto dash = model.name.find("--"); dash != std::string::npos) model.name.replace(dash, 2, "/");
     try {
         const auto snapshot = snapshotOfCacheEntry(entry);
-        if (!snapshot) throw Error("no snapshot: nothing was downloaded yet");
+        if (!snapshot) throw Error("no snapshot: nothing was downloaded yet",
+                                   "Fetch the model again: hf download.");
         model.folder = *snapshot;
         model.revision = snapshot->filename().string();
         model.bytes = bytesIn(*snapshot);
@@ -137,7 +139,8 @@ CachedModel describeEntry(const fs::path& entry) {
                 model.modelType = config[key].get<std::string>();
         if (!resolved.missingFiles.empty())
             throw Error("the download is incomplete: " + std::to_string(resolved.missingFiles.size()) +
-                        " weight file(s) missing");
+                        " weight file(s) missing",
+                        "Fetch the model again: hf download continues where it stopped.");
         requireListedSizes(resolved, entry, model.revision);
         model.complete = true;
     } catch (const Error& error) {

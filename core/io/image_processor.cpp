@@ -144,7 +144,8 @@ PixelTransform transformOf(const Settings& s, const Pixels& picture) {
             throw Error(fmt::format(
                 "image of {} x {}: pad_size: expected at least the {} x {} of the resized image, "
                 "found {} x {}",
-                picture.width, picture.height, t.inputWidth, t.inputHeight, s.padWidth, s.padHeight));
+                picture.width, picture.height, t.inputWidth, t.inputHeight, s.padWidth, s.padHeight),
+                        "Correct pad_size or size in preprocessor_config.json.");
         }
         t.inputWidth = s.padWidth;
         t.inputHeight = s.padHeight;
@@ -301,7 +302,8 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
                 throw Error(
                     fmt::format("{}: rescale_factor, image_mean, image_std: expected finite pixel values, "
                                 "found {} for a byte of {}",
-                                s.className, value, byte));
+                                s.className, value, byte),
+                    "Correct these values in preprocessor_config.json.");
             }
             m_table[c][static_cast<std::size_t>(byte)] = value;
         }
@@ -311,7 +313,8 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
 ProcessedImage ImageProcessor::process(const Pixels& picture) const {
     if (picture.empty()) {
         throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
-                                picture.height));
+                                picture.height),
+                    "Give a picture that has pixels.");
     }
     const std::size_t expected =
         static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
@@ -397,14 +400,16 @@ void ImageProcessor::toPatches(ProcessedImage& image) const {
     if (image.width % patch != 0 || image.height % patch != 0) {
         throw Error(
             fmt::format("image of {} x {}: expected multiples of the patch size {} where do_resize is false",
-                        image.width, image.height, patch));
+                        image.width, image.height, patch),
+            "Scale or crop the picture to such a size first.");
     }
     const int rows = image.height / patch;
     const int columns = image.width / patch;
     if (std::int64_t{rows} * columns > m_settings.maxPatches) {
         throw Error(fmt::format("image of {} x {}: expected at most {} patches of {} pixels, found {}",
                                 image.width, image.height, m_settings.maxPatches, patch,
-                                std::int64_t{rows} * columns));
+                                std::int64_t{rows} * columns),
+                    "Scale the picture down first.");
     }
     const std::size_t length = 3 * static_cast<std::size_t>(patch) * static_cast<std::size_t>(patch);
     const std::size_t plane = static_cast<std::size_t>(image.width) * static_cast<std::size_t>(image.height);

@@ -278,7 +278,8 @@ ImageProcessor ImageProcessor::forFamily(std::string_view modelType, int imageSi
             "put the preprocessor_config.json of the checkpoint beside its config.json");
     }
     if (imageSize < 0 || imageSize > kMaxProcessorSide) {
-        throw Error(fmt::format("image_size: expected 1 to {}, found {}", kMaxProcessorSide, imageSize));
+        throw Error(fmt::format("image_size: expected 1 to {}, found {}", kMaxProcessorSide, imageSize),
+                    "Correct image_size in the configuration, or fetch it again.");
     }
     Settings s = classNamed(family->className, "(default)").defaults;
     const bool dino = modelType.starts_with("dinov2");

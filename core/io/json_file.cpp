@@ -33,7 +33,8 @@ public:
 
     bool key(std::string& name) {
         if (m_open.back()->contains(name))
-            throw Error(m_source + ": the key \"" + name.substr(0, 80) + "\" occurs twice in one object");
+            throw Error(m_source + ": the key \"" + name.substr(0, 80) + "\" occurs twice in one object",
+                        "Remove one of the two from the file.");
         m_key = std::move(name);
         return true;
     }
@@ -50,14 +51,16 @@ public:
         std::string detail = reason.what();
         if (detail.starts_with("[json.exception") && detail.find("] ") != std::string::npos)
             detail = detail.substr(detail.find("] ") + 2);
-        throw Error(m_source + ": not valid JSON: " + detail.substr(0, 200));
+        throw Error(m_source + ": not valid JSON: " + detail.substr(0, 200),
+                    "Correct the file at that place, or fetch it again.");
     }
 
 private:
     json* put(json value) {
         if (++m_values > m_limits.maxValues)
             throw Error(m_source + ": expected at most " + std::to_string(m_limits.maxValues) +
-                        " JSON values, found more");
+                        " JSON values, found more",
+                        "Fetch the file again: no model's file looks like this.");
         if (m_open.empty()) {
             m_root = std::move(value);
             return &m_root;
@@ -75,7 +78,8 @@ private:
     bool open(json container) {
         if (m_open.size() >= m_limits.maxDepth)
             throw Error(m_source + ": expected at most " + std::to_string(m_limits.maxDepth) +
-                        " nested JSON levels, found more");
+                        " nested JSON levels, found more",
+                        "Fetch the file again: no model's file looks like this.");
         m_open.push_back(put(std::move(container)));
         return true;
     }
@@ -99,9 +103,11 @@ private:
 json parseJson(std::string_view text, const std::string& source, const JsonLimits& limits) {
     if (text.size() > limits.maxBytes)
         throw Error(source + ": expected at most " + std::to_string(limits.maxBytes) +
-                    " bytes of JSON, found " + std::to_string(text.size()));
+                    " bytes of JSON, found " + std::to_string(text.size()),
+                    "Fetch the file again: no model's file looks like this.");
     DocumentBuilder builder(text, source, limits);
-    if (!json::sax_parse(text.begin(), text.end(), &builder)) throw Error(source + ": not valid JSON");
+    if (!json::sax_parse(text.begin(), text.end(), &builder)) throw Error(source + ": not valid JSON",
+                                                                          "Correct the file at that place, or fetch it again.");
     return builder.take();
 }
 

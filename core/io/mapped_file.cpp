@@ -42,14 +42,16 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
     mapped->m_file = file;
     LARGE_INTEGER size{};
     if (GetFileType(file) != FILE_TYPE_DISK || !GetFileSizeEx(file, &size))
-        throw Error(path.string() + ": expected a regular file");
+        throw Error(path.string() + ": expected a regular file",
+                    "Give the path of a file.");
     mapped->m_size = static_cast<std::uint64_t>(size.QuadPart);
     if (mapped->m_size == 0) return mapped;
     mapped->m_mapping = CreateFileMappingW(file, nullptr, PAGE_WRITECOPY, 0, 0, nullptr);
     void* data = mapped->m_mapping ? MapViewOfFile(mapped->m_mapping, FILE_MAP_COPY, 0, 0, 0) : nullptr;
     if (data == nullptr)
         throw Error(path.string() + ": cannot map the file (system error " + std::to_string(GetLastError()) +
-                    ")");
+                    ")",
+                    "Copy the file to a local disk and open it there.");
     mapped->m_data = static_cast<std::byte*>(data);
     mapped->requireUnchanged();
     return mapped;
@@ -81,10 +83,12 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
                     "Check the path and that you may read it.");
     struct stat status {};
     if (::fstat(mapped->m_file, &status) != 0)
-        throw Error(path.string() + ": cannot read the file's size: " + std::strerror(errno));
+        throw Error(path.string() + ": cannot read the file's size: " + std::strerror(errno),
+                    "Check the disk or network drive that the file lies on.");
     if (!S_ISREG(status.st_mode))
         throw Error(path.string() + ": expected a regular file, found " +
-                    (S_ISDIR(status.st_mode) ? "a folder" : "a device, pipe or socket"));
+                    (S_ISDIR(status.st_mode) ? "a folder" : "a device, pipe or socket"),
+                    "Give the path of a file.");
     mapped->m_size = static_cast<std::uint64_t>(status.st_size);
     if (mapped->m_size == 0) return mapped;
 
@@ -96,7 +100,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const std::filesystem::path& 
 #endif
     void* data = ::mmap(nullptr, static_cast<std::size_t>(mapped->m_size), PROT_READ | PROT_WRITE, flags,
                         mapped->m_file, 0);
-    if (data == MAP_FAILED) throw Error(path.string() + ": cannot map the file: " + std::strerror(errno));
+    if (data == MAP_FAILED) throw Error(path.string() + ": cannot map the file: " + std::strerror(errno),
+                                        "Copy the file to a local disk and open it there.");
     mapped->m_data = static_cast<std::byte*>(data);
     mapped->requireUnchanged();
     return mapped;

@@ -92,7 +92,8 @@ void addShards(ResolvedModel& model, const fs::path& index) {
             model.missingFiles.push_back(name);
             continue;
         }
-        if (!isRegular(file)) throw Error(file.string() + ": expected a regular file, found something else");
+        if (!isRegular(file)) throw Error(file.string() + ": expected a regular file, found something else",
+                                          "Fetch the model again: every weight file must be a file.");
         requireTrustedFile(file, model.folder);
         model.weightFiles.push_back(file);
     }
@@ -249,7 +250,8 @@ ResolvedModel resolveModel(const std::string& reference, const ModelSearch& sear
         case fs::file_type::not_found:
             break;
         default:
-            throw Error(reference + ": expected a folder or a regular file, found something else");
+            throw Error(reference + ": expected a folder or a regular file, found something else",
+                        "Give a model folder, a weight file, a trace file, or org/name of a downloaded model.");
     }
     if (const auto found = findInCache(reference, search.hubCache)) {
         ResolvedModel model = resolveFolder(reference, found->folder);

@@ -87,7 +87,8 @@ void toFloats(Dtype dtype, std::span<const std::byte> bytes, std::span<float> va
         case Dtype::U64:
             return castAll<std::uint64_t>(bytes, values);
         case Dtype::C64:
-            throw Error(source + ": expected real numbers, found complex64");
+            throw Error(source + ": expected real numbers, found complex64",
+                        "Convert the tensor to float32 first.");
         default:
             return convertAll<std::uint8_t>(bytes, values,
                                             [dtype](std::uint8_t v) { return decodeFloat8(dtype, v); });

@@ -143,7 +143,8 @@ std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents&
         if (!seen.insert(key.text).second)
             throw Error(source + ": names the tensor \"" + std::string(key.text) + "\" twice", kDamaged);
         if (tensors.size() >= kMaxTensors)
-            throw Error(source + ": expected at most " + std::to_string(kMaxTensors) + " tensors");
+            throw Error(source + ": expected at most " + std::to_string(kMaxTensors) + " tensors",
+                        "Fetch the file again: no model's file looks like this.");
         tensors.push_back(locate(pickle, pickle.tensor(value), std::string(key.text), extents, source));
         expanded += expandedBytes(tensors.back());
         if (expanded > kMaxExpandedBytes)

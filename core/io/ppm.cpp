@@ -35,7 +35,8 @@ public:
         }
         if (m_at == begin || m_at == m_bytes.size() || !isSpace(m_bytes[m_at])) {
             throw Error(fmt::format("{}: expected the {} as a number of at most 9 digits in the PPM header",
-                                    m_name, what));
+                                    m_name, what),
+                        "The file is damaged or of a rare kind; convert it to PNG or write it again.");
         }
         return value;
     }
@@ -61,10 +62,12 @@ Pixels decodePpm(std::span<const std::uint8_t> bytes, const std::string& name) {
     const int height = header.number("height");
     const int most = header.number("largest value");
     if (most != 255)
-        throw Error(fmt::format("{}: expected a PPM with a largest value of 255, found {}", name, most));
+        throw Error(fmt::format("{}: expected a PPM with a largest value of 255, found {}", name, most),
+                    "Convert it to 8 bits a channel: magick IN.ppm -depth 8 OUT.ppm");
     if (width < 1 || height < 1 || std::int64_t{width} * height > kMaxPixels) {
         throw Error(
-            fmt::format("{}: expected 1 to {} pixels, found {} x {}", name, kMaxPixels, width, height));
+            fmt::format("{}: expected 1 to {} pixels, found {} x {}", name, kMaxPixels, width, height),
+            "Scale the picture to a size in between first.");
     }
     const auto pixels = header.rest();
     const std::size_t needed = static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3;
@@ -86,7 +89,8 @@ Pixels readPpm(const std::filesystem::path& file) {
 }
 
 void writePpm(const std::filesystem::path& file, const Pixels& picture) {
-    if (picture.empty()) throw Error(file.string() + ": a picture without pixels cannot be written");
+    if (picture.empty()) throw Error(file.string() + ": a picture without pixels cannot be written",
+                                     "Give a picture that has pixels.");
     AtomicFile out(file);
     out.write(fmt::format("P6\n{} {}\n255\n", picture.width, picture.height));
     out.write(std::as_bytes(std::span(picture.rgb)));

@@ -253,7 +253,8 @@ SafetensorsHeader parseSafetensors(std::span<const std::byte> file, const std::s
 
     HeaderReader reader(source);
     if (!json::sax_parse(text.begin(), text.end(), &reader))
-        throw Error(source + ": the header is not valid JSON");
+        throw Error(source + ": the header is not valid JSON",
+                    "The file is damaged or no safetensors file; copy or download it again.");
     SafetensorsHeader header = std::move(reader.header);
     requireUniqueNames(header.tensors, source);
     requireTiling(header.tensors, file.size() - 8 - headerBytes, source);

@@ -59,10 +59,12 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
         const auto* shape = get(name);
         if (shape == nullptr)
             throw Error(source + ": expected a tensor \"" + prefix + name +
-                        "\" of a vision transformer, found none");
+                        "\" of a vision transformer, found none",
+                        "Open a checkpoint of a vision transformer, or put its config.json beside the weights.");
         if (shape->size() != rank)
             throw Error(source + ": tensor \"" + prefix + name + "\": expected " + std::to_string(rank) +
-                        " axes, found shape " + shapeText(*shape));
+                        " axes, found shape " + shapeText(*shape),
+                        "Put the model's config.json beside the weights, or fetch the checkpoint again.");
         return *shape;
     };
     const auto& patch = require("patch_embed.proj.weight", 4);
@@ -98,7 +100,8 @@ json describe(const Shapes& shapes, std::string_view architecture, const std::st
     }
     if (grid == 0)
         throw Error(source + ": tensor \"" + prefix +
-                    "pos_embed\": expected positions of a square grid, found shape " + shapeText(positions));
+                    "pos_embed\": expected positions of a square grid, found shape " + shapeText(positions),
+                    "Put the model's config.json beside the weights.");
 
     const char* type = get("dist_token") ? "deit"
                        : !layerScale     ? "vit"

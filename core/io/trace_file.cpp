@@ -87,7 +87,8 @@ std::string TraceFile::metadata(const std::string& key) const {
 
 const TensorInfo& TraceFile::require(const std::string& name) const {
     const TensorInfo* info = find(name);
-    if (info == nullptr) throw Error(path().string() + ": the trace holds no tensor \"" + name + "\"");
+    if (info == nullptr) throw Error(path().string() + ": the trace holds no tensor \"" + name + "\"",
+                                     "Record it: fovea-cli trace --keep takes a list of quantities.");
     return *info;
 }
 

@@ -152,7 +152,8 @@ const std::filesystem::path& WeightStore::file(std::size_t tensor) const {
 
 at::Tensor WeightStore::get(const std::string& name) const {
     const auto tensor = find(name);
-    if (!tensor) throw Error("tensor \"" + name + "\" is in none of the weight files");
+    if (!tensor) throw Error("tensor \"" + name + "\" is in none of the weight files",
+                             "fovea-cli info lists the tensors that are missing.");
     return get(*tensor);
 }
 
@@ -181,7 +182,8 @@ at::Tensor WeightStore::get(std::size_t tensor) const {
             return widen<std::uint64_t, std::int64_t>(data, info, type, [&](std::uint64_t value) {
                 if (value > static_cast<std::uint64_t>(INT64_MAX))
                     throw Error(file(tensor).string() + ": tensor \"" + info.name +
-                                "\": expected values below 2^63, found " + std::to_string(value));
+                                "\": expected values below 2^63, found " + std::to_string(value),
+                                "The file is damaged; fetch it again.");
                 return static_cast<std::int64_t>(value);
             });
         default:

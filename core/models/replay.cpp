@@ -33,7 +33,8 @@ public:
         if (m_maps.size() * m_spec.sites.size() > kMaxRecords)
             throw Error(path.string() + ": expected at most " + std::to_string(kMaxRecords) +
                         " recorded sites of all items, found " + std::to_string(m_maps.size()) + " x " +
-                        std::to_string(m_spec.sites.size()));
+                        std::to_string(m_spec.sites.size()),
+                        "Record fewer sites (--sites) or pictures.");
         for (const TensorInfo& tensor : m_file->tensors())
             if (const std::string prefix = TraceName::parse(tensor.name).prefix();
                 tensor.name.starts_with(prefix))
@@ -82,7 +83,8 @@ private:
                 throw Error(m_spec.source + ": image " + std::to_string(item) +
                             ": expected the recorded picture of " + std::to_string(recorded.width) + " x " +
                             std::to_string(recorded.height) + " pixels, found " +
-                            std::to_string(picture.width) + " x " + std::to_string(picture.height));
+                            std::to_string(picture.width) + " x " + std::to_string(picture.height),
+                            "Give the picture that the trace was recorded from.");
         }
         return picture;
     }

@@ -64,7 +64,8 @@ public:
         for (const TensorInfo& tensor : m_store->tensors()) names.push_back(tensor.name);
         for (const AdapterModule& module : adapterModules(names, unmatched)) addModule(module, unmatched);
         if (!unmatched.empty()) refuse(std::move(unmatched));
-        if (m_taken.empty()) throw Error(m_source + ": expected tensors of an adapter, found none");
+        if (m_taken.empty()) throw Error(m_source + ": expected tensors of an adapter, found none",
+                                         "Give the folder that PEFT's save_pretrained wrote.");
         const char* kind = m_config.decomposed ? "DoRA" : m_config.rankStabilised ? "rsLoRA" : "LoRA";
         m_set.m_notices.push_back(fmt::format(
             "adapter {}: {} on {} of {} matrices, rank {}, strength {}", m_files.weights.displayName, kind,
@@ -131,7 +132,8 @@ private:
         const StoredMatrix& matrix = m_matrices[static_cast<std::size_t>(found)];
         if (!m_taken.insert(found).second)
             throw Error(fmt::format("{}: {:.200}: expected one module for the matrix {}, found two", m_source,
-                                    module.path, matrix.path));
+                                    module.path, matrix.path),
+                        "Save the adapter again: two of its modules change one matrix.");
         addChanges(module, matrix);
     }
 
@@ -186,7 +188,8 @@ private:
             if (m_config.decomposed != magnitude.defined())
                 throw Error(fmt::format(
                     "{}: {:.200}: expected {}lora_magnitude_vector as use_dora says, found {}", m_source,
-                    module.path, m_config.decomposed ? "" : "no ", magnitude.defined() ? "one" : "none"));
+                    module.path, m_config.decomposed ? "" : "no ", magnitude.defined() ? "one" : "none"),
+                            "Correct use_dora in adapter_config.json, or save the adapter again.");
         }
         for (const auto& [part, what] : {std::pair{AdapterPart::Magnitude, "lora_magnitude_vector"},
                                          std::pair{AdapterPart::Bias, "bias"}}) {
@@ -216,7 +219,8 @@ private:
         change.bias = rows(AdapterPart::Bias, true);
         if (change.bias.defined() && !use.linear.bias.defined() && !change.weight.defined())
             throw Error(fmt::format("{}: {:.200}: expected no bias, as the model has none, found one",
-                                    m_source, module.path));
+                                    m_source, module.path),
+                        "Open the adapter with the model that it was trained on.");
         if (const at::Tensor magnitude = rows(AdapterPart::Magnitude, true); magnitude.defined()) {
             const at::ScalarType exact = base.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
             const at::Tensor adapted =

@@ -132,7 +132,8 @@ StageTokens BertModel::tokensOf(const TensorItem& item) const {
     limits.names.positionEmbedding = "learned";
     if (const auto types = item.find("token_type_ids"); types != item.end())
         if (const auto most = types->second.max().item<std::int64_t>(); most >= spec.types)
-            throw Error(fmt::format("token_type_ids: expected values from 0 to {}, found {}", spec.types - 1, most));
+            throw Error(fmt::format("token_type_ids: expected values from 0 to {}, found {}", spec.types - 1, most),
+                        "Correct the tensor, or leave it out.");
     return textTokens(item, limits, m_parts.reader.get());
 }
 

@@ -139,10 +139,12 @@ std::shared_ptr<const ModelInput> BlipModel::encode(const UserInput& user) const
 std::shared_ptr<const ModelInput> BlipModel::fromTensors(const UserInput& user) const {
     TensorItem item = readPromptTensors(user.tensors, accepted());
     for (const char* name : {"pixel_values", "input_ids"})
-        if (!item.count(name)) throw Error(fmt::format("--tensors: expected {}, found none", name));
+        if (!item.count(name)) throw Error(fmt::format("--tensors: expected {}, found none", name),
+                                           "Add the tensor to the file, or give --image and --prompt.");
     const at::Tensor& pixels = item.at("pixel_values");
     if (pixels.size(0) != 1)
-        throw Error(fmt::format("pixel_values: expected one picture, found {}", pixels.size(0)));
+        throw Error(fmt::format("pixel_values: expected one picture, found {}", pixels.size(0)),
+                    "Give one picture a file.");
     if (m_question && !item.count("decoder_input_ids"))
         item["decoder_input_ids"] = at::full({1, 1}, m_parts.beginToken, at::kLong);
     auto encoded = std::make_shared<TensorInput>();

@@ -148,11 +148,13 @@ std::shared_ptr<const ModelInput> ContrastiveModel::encode(const UserInput& inpu
         const bool hasImage = item.count("pixel_values") != 0;
         const bool hasText = item.count("input_ids") != 0;
         if (!hasImage && !hasText)
-            throw Error("--tensors: the model needs pixel_values, input_ids or both, found neither");
+            throw Error("--tensors: the model needs pixel_values, input_ids or both, found neither",
+                        "Add one of them to the file, or give --image and --prompt.");
         if (!hasText)
             for (const char* name : {"attention_mask", "position_ids"})
                 if (item.count(name) != 0)
-                    throw Error(std::string(name) + ": expected beside input_ids, found alone");
+                    throw Error(std::string(name) + ": expected beside input_ids, found alone",
+                                "Add input_ids to the file, or leave the tensor out.");
         if (hasImage) {
             const Pixels* picture = i < input.images.size() ? &input.images[i] : nullptr;
             addImage(m_input.fromTensors(item, picture, m_tower), picture ? *picture : Pixels(), map, item);

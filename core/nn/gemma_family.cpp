@@ -23,7 +23,8 @@ at::Tensor typesOf(const TensorItem& item) {
     const at::Tensor& ids = item.at("input_ids");
     if (found->second.sizes() != ids.sizes())
         throw Error(fmt::format("token_type_ids: expected {} entries like input_ids, found {}", ids.size(1),
-                                found->second.numel()));
+                                found->second.numel()),
+                    "Write both tensors with the same processor call.");
     return found->second[0].to(at::kLong);
 }
 

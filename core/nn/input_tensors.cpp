@@ -26,13 +26,16 @@ void check(const std::string& source, const TensorInfo& found, const InputTensor
     const auto rank = static_cast<int>(found.shape.size());
     if (rank != expected.rank && rank != expected.otherRank)
         throw Error(what + std::to_string(expected.rank) + " axes (the first is the batch), found shape " +
-                    shapeText(found.shape));
+                    shapeText(found.shape),
+                    "Save the tensor as the model's processor returns it, with its batch axis.");
     if (std::any_of(found.shape.begin(), found.shape.end(), [](std::int64_t size) { return size < 1; }))
-        throw Error(what + "at least one element on every axis, found shape " + shapeText(found.shape));
+        throw Error(what + "at least one element on every axis, found shape " + shapeText(found.shape),
+                    "Save the tensor as the model's processor returns it.");
     const bool floating = isFloating(found.dtype) && found.dtype != Dtype::C64;
     if (floating != (expected.values == InputTensor::Values::Floating))
         throw Error(what + (floating ? "integers" : "floating-point numbers") + ", found " +
-                    std::string(displayName(found.dtype)));
+                    std::string(displayName(found.dtype)),
+                    floating ? "Save the tensor as int64." : "Save the tensor as float32, preprocessed; or give the picture with --image.");
 }
 
 }  // namespace
@@ -46,7 +49,8 @@ std::shared_ptr<const WeightStore> openTensors(const std::filesystem::path& file
     files.reference = file.string();
     files.weightFiles = {file};
     auto store = WeightStore::open(files);
-    if (store->tensors().empty()) throw Error(file.string() + ": expected at least one tensor, found none");
+    if (store->tensors().empty()) throw Error(file.string() + ": expected at least one tensor, found none",
+                                              "Save the inputs of the model in it, such as pixel_values or input_ids.");
     return store;
 }
 
@@ -78,7 +82,8 @@ void requireRange(const std::string& name, const at::Tensor& values, std::int64_
     const auto high = values.max().item<std::int64_t>();
     if (low < 0 || high >= limit)
         throw Error(
-            fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high));
+            fmt::format("{}: expected values from 0 to {}, found {}", name, limit - 1, low < 0 ? low : high),
+            "Use the tokenizer and processor of this model.");
 }
 
 std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
@@ -91,7 +96,8 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
         const std::int64_t size = tensor.shape.front();
         if (size != 1 && batch != 1 && size != batch)
             throw Error(source + ": tensor \"" + tensor.name + "\": expected a batch of 1 or " +
-                        std::to_string(batch) + " as the other tensors have, found " + std::to_string(size));
+                        std::to_string(batch) + " as the other tensors have, found " + std::to_string(size),
+                        "Save all tensors with the same batch size.");
         batch = std::max(batch, size);
     }
     std::vector<TensorItem> items(static_cast<std::size_t>(batch));

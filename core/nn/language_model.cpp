@@ -26,11 +26,13 @@ const at::Tensor* find(const TensorItem& item, const char* name) {
 std::int64_t lengthOf(const TensorItem& item, const DecoderSpec& decoder) {
     const at::Tensor *ids = find(item, "input_ids"), *embeds = find(item, "inputs_embeds");
     if (!ids == !embeds)
-        throw Error(fmt::format("--tensors: expected input_ids or inputs_embeds, found {}", ids ? "both" : "neither"));
+        throw Error(fmt::format("--tensors: expected input_ids or inputs_embeds, found {}", ids ? "both" : "neither"),
+                    "Save one of the two in the file.");
     if (ids) requireRange("input_ids", ids->to(at::kLong), decoder.vocabulary);
     if (embeds && embeds->size(2) != decoder.hidden)
         throw Error(fmt::format("inputs_embeds: expected {} values a token, found shape {}", decoder.hidden,
-                                shapeText(embeds->sizes().vec())));
+                                shapeText(embeds->sizes().vec())),
+                    "Embed the tokens with this model.");
     return (ids ? *ids : *embeds).size(1);
 }
 
@@ -45,7 +47,8 @@ StageTokens textTokens(const TensorItem& item, const DecoderSpec& decoder, const
     for (const char* name : {"attention_mask", "position_ids", "token_type_ids"})
         if (const at::Tensor* found = find(item, name); found && found->size(1) != length)
             throw Error(fmt::format("{}: expected shape [1, {}] like the tokens, found {}", name, length,
-                                    shapeText(found->sizes().vec())));
+                                    shapeText(found->sizes().vec())),
+                        "Write all tensors with the same processor call.");
     if (const at::Tensor* positions = find(item, "position_ids"))
         requireRange("position_ids", positions->to(at::kLong), learned ? decoder.positions : std::int64_t{1} << 24);
     if (const at::Tensor* types = find(item, "token_type_ids"))

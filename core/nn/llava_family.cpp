@@ -89,7 +89,8 @@ std::vector<VlmPicture> AnyResolutionPictures::pictures(const TensorItem& item, 
     const auto given = item.find("image_sizes");
     if (given == item.end() || given->second.size(1) != 2)
         throw Error("image_sizes: expected height and width of every picture beside pixel_values, found " +
-                    (given == item.end() ? std::string("none") : shapeText(given->second.sizes().vec())));
+                    (given == item.end() ? std::string("none") : shapeText(given->second.sizes().vec())),
+                    "Save image_sizes as the model's processor returns it.");
     const at::Tensor& pixels = found->second;
     const at::Tensor sizes = given->second.to(at::kCPU, at::kLong).contiguous();
     std::vector<VlmPicture> pictures;
@@ -100,7 +101,8 @@ std::vector<VlmPicture> AnyResolutionPictures::pictures(const TensorItem& item, 
         picture.width = sizes[i][1].item<std::int64_t>();
         if (picture.height < 1 || picture.width < 1 || picture.height > 1 << 20 || picture.width > 1 << 20)
             throw Error(fmt::format("image_sizes: expected sides from 1 to {}, found {} x {}", 1 << 20,
-                                    picture.height, picture.width));
+                                    picture.height, picture.width),
+                        "Save image_sizes as the model's processor returns it.");
         const auto [height, width] = bestResolution(picture.height, picture.width, m_pinpoints);
         picture.tileRows = (height + m_tile - 1) / m_tile;
         picture.tileColumns = (width + m_tile - 1) / m_tile;
@@ -108,7 +110,8 @@ std::vector<VlmPicture> AnyResolutionPictures::pictures(const TensorItem& item, 
         const bool stacked = pixels.dim() == 5;
         if (stacked ? i >= pixels.size(0) || views > pixels.size(1) : used + views > pixels.size(0))
             throw Error(fmt::format("pixel_values: expected {} views of picture {} ({} x {} pixels), found shape {}",
-                                    views, i, picture.height, picture.width, shapeText(pixels.sizes().vec())));
+                                    views, i, picture.height, picture.width, shapeText(pixels.sizes().vec())),
+                        "Write pixel_values and image_sizes with the same processor call.");
         for (std::int64_t view = 0; view < views; ++view)
             picture.passes.push_back(
                 {stacked ? pixels[i].narrow(0, view, 1) : pixels.narrow(0, used + view, 1), {}, {}});
@@ -126,7 +129,8 @@ std::vector<FeatureCell> AnyResolutionPictures::cells(const VlmPicture& picture,
         return cells;
     }
     if (tower.leadingFeatures() > 0)
-        throw Error("vision_feature_select_strategy: expected default for pictures in several views, found full");
+        throw Error("vision_feature_select_strategy: expected default for pictures in several views, found full",
+                    "Correct vision_feature_select_strategy in config.json.");
     const GridSize grid = tower.patchGrid(picture.passes[1]);
     const std::int64_t rows = grid.rows * picture.tileRows, columns = grid.columns * picture.tileColumns;
     const UnpaddedGrid shown = unpadded(rows, columns, picture.height, picture.width);
@@ -173,7 +177,8 @@ std::int64_t halved(std::int64_t side) { return (side + 1) / 2; }
 std::vector<FeatureCell> filmCells(const VlmPicture& film, const VisionTower& tower) {
     const GridSize grid = tower.patchGrid(film.passes.front());
     if (tower.leadingFeatures() > 0 || grid.rows != grid.columns)
-        throw Error("pixel_values_videos: expected square frames and a tower whose class token is left out");
+        throw Error("pixel_values_videos: expected square frames and a tower whose class token is left out",
+                    "Give single frames with --image instead.");
     std::vector<FeatureCell> cells;
     const std::int64_t side = halved(grid.rows);
     for (int pass = 0; pass < static_cast<int>(film.passes.size()); ++pass)

@@ -152,7 +152,8 @@ MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward)
     const std::int64_t keys = mask.size(2) * mask.size(3) * m_parts.tower.tokensPerTile();
     if (keys != picture.states.size(1))
         throw Error(fmt::format("cross_attention_mask: expected tiles of {} tokens in all, found {}",
-                                picture.states.size(1), keys));
+                                picture.states.size(1), keys),
+                    "Write all tensors with the same processor call.");
     addCrossMask(picture, mask);
     return picture;
 }
@@ -390,7 +391,8 @@ std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user)
 std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) const {
     if (user.tensors.empty()) return fromPrompt(user);
     const TensorItem item = readPromptTensors(user.tensors, accepted());
-    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
+    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none",
+                                              "Add input_ids to the file, or give --image and --prompt.");
     auto input = std::make_shared<MllamaInput>();
     input->allLogits = true;
     input->maps.emplace_back();
@@ -398,17 +400,20 @@ std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) con
         const std::int64_t pictures = item.at("pixel_values").size(1);
         for (const char* name : {"aspect_ratio_ids", "aspect_ratio_mask"})
             if (!item.count(name) || item.at(name).size(1) != pictures)
-                throw Error(fmt::format("{}: expected one entry for each of {} pictures", name, pictures));
+                throw Error(fmt::format("{}: expected one entry for each of {} pictures", name, pictures),
+                            "Write all tensors with the same processor call.");
         if (item.at("aspect_ratio_mask").size(2) != m_parts.tower.tiles)
             throw Error(fmt::format("aspect_ratio_mask: expected {} tiles, found {}", m_parts.tower.tiles,
-                                    item.at("aspect_ratio_mask").size(2)));
+                                    item.at("aspect_ratio_mask").size(2)),
+                        "Write all tensors with the same processor call.");
         describePictures(*input, item, {});
     }
     input->maps.front().stages.push_back(textTokens(item, textLimits(), &m_parts.prompts->reader()));
     const auto length = static_cast<std::int64_t>(input->maps.front().stages.back().size());
     if (const auto mask = item.find("cross_attention_mask"); mask != item.end() && mask->second.size(1) != length)
         throw Error(fmt::format("cross_attention_mask: expected {} rows like the tokens, found {}", length,
-                                mask->second.size(1)));
+                                mask->second.size(1)),
+                    "Write all tensors with the same processor call.");
     input->mainTensor = item.count("pixel_values") ? "pixel_values" : "input_ids";
     input->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
     input->seen.emplace_back();

@@ -20,7 +20,8 @@ c10::Device resolveDevice(const std::string& name) {
     const bool number =
         !digits.empty() && digits.size() <= 3 && digits.find_first_not_of("0123456789") == std::string::npos;
     if ((name != "cuda" && !name.starts_with("cuda:")) || !number)
-        throw Error("--device " + name + ": expected auto, cpu, cuda or cuda:N", {}, ErrorCode::Usage);
+        throw Error("--device " + name + ": expected auto, cpu, cuda or cuda:N",
+                    "Give --device cpu, or leave it out to use a GPU where there is one.", ErrorCode::Usage);
     const int index = std::stoi(digits);
     if (index >= devices)
         throw Error("--device " + name + ": this machine has " +
@@ -59,7 +60,8 @@ Placement resolvePlacement(const LoadOptions& options, Dtype stored) {
         if (stored == Dtype::F16 && !cpu) placement.dtype = c10::kHalf;
         if (stored == Dtype::BF16 && (!cpu || cpuHasBf16())) placement.dtype = c10::kBFloat16;
     } else {
-        throw Error("--dtype " + options.dtype + ": expected auto, float32, bfloat16, float16 or float64", {},
+        throw Error("--dtype " + options.dtype + ": expected auto, float32, bfloat16, float16 or float64",
+                    "Leave --dtype out to compute in the type that suits the device.",
                     ErrorCode::Usage);
     }
     return placement;

@@ -36,7 +36,8 @@ std::vector<VlmPicture> ofKind(const TensorItem& item, VlmPicture::Kind kind) {
     if (!pixels.defined() && !grids.defined()) return {};
     if (!pixels.defined() || !grids.defined() || grids.size(1) != 3)
         throw Error(fmt::format("{}: expected beside {} as [pictures, 3], found {}", name, gridName,
-                                grids.defined() ? shapeText(grids.sizes().vec()) : "none"));
+                                grids.defined() ? shapeText(grids.sizes().vec()) : "none"),
+                    "Save both tensors as the model's processor returns them.");
     std::vector<VlmPicture> pictures;
     std::int64_t begin = 0;
     const std::vector<std::int64_t> numbers = toList(grids);
@@ -46,7 +47,8 @@ std::vector<VlmPicture> ofKind(const TensorItem& item, VlmPicture::Kind kind) {
         const std::int64_t count = sane ? thw[0] * thw[1] * thw[2] : 0;
         if (!sane || begin + count > pixels.size(0))
             throw Error(fmt::format("{}: expected grids of {} patches in all, found {} x {} x {} from patch {} on",
-                                    gridName, pixels.size(0), thw[0], thw[1], thw[2], begin));
+                                    gridName, pixels.size(0), thw[0], thw[1], thw[2], begin),
+                        "Write all tensors with the same processor call.");
         VlmPicture picture;
         picture.kind = kind;
         picture.passes = {{pixels.narrow(0, begin, count), thw, {}}};
@@ -54,7 +56,8 @@ std::vector<VlmPicture> ofKind(const TensorItem& item, VlmPicture::Kind kind) {
         begin += count;
     }
     if (begin != pixels.size(0))
-        throw Error(fmt::format("{}: expected {} patches as {} says, found {}", name, begin, gridName, pixels.size(0)));
+        throw Error(fmt::format("{}: expected {} patches as {} says, found {}", name, begin, gridName, pixels.size(0)),
+                    "Write all tensors with the same processor call.");
     return pictures;
 }
 
@@ -116,7 +119,8 @@ at::Tensor QwenPictures::positions(const TensorItem& item, const std::vector<Vlm
                                                                : given.to(at::kLong)[0].unsqueeze(0).expand({3, length});
         if (rows.size(1) != length || (rows.size(0) != 3 && rows.size(0) != 4))
             throw Error(fmt::format("position_ids: expected shape [3, 1, {}], found {}", length,
-                                    shapeText(given.sizes().vec())));
+                                    shapeText(given.sizes().vec())),
+                        "Correct the tensor, or leave it out.");
         return rows.narrow(0, rows.size(0) - 3, 3);  // a fourth row says only what is packed
     }
     if (pictures.empty()) return at::arange(length, options).unsqueeze(0).expand({3, length});
@@ -127,7 +131,8 @@ at::Tensor QwenPictures::positions(const TensorItem& item, const std::vector<Vlm
         kinds = toList(types);
         if (kinds.size() != ids.size())
             throw Error(fmt::format("mm_token_type_ids: expected {} entries like input_ids, found {}", length,
-                                    kinds.size()));
+                                    kinds.size()),
+                        "Write all tensors with the same processor call.");
     } else {
         for (const std::int64_t id : ids) kinds.push_back(id == m_form.tokens.image ? 1 : id == m_form.tokens.video ? 2 : 0);
     }
@@ -157,7 +162,8 @@ at::Tensor QwenPictures::positions(const TensorItem& item, const std::vector<Vlm
             auto& grids = kind(i) == 1 ? images : videos;
             std::size_t& next = kind(i) == 1 ? image : video;
             if (next >= grids.size())
-                throw Error("mm_token_type_ids: expected as many runs of image tokens as there are pictures, found more");
+                throw Error("mm_token_type_ids: expected as many runs of image tokens as there are pictures, found more",
+                            "Write all tensors with the same processor call.");
             std::int64_t interval = 1;
             if (kind(i) == 2 && m_form.tokensPerSecond > 0)
                 interval = m_form.tokensPerSecond *
@@ -170,7 +176,8 @@ at::Tensor QwenPictures::positions(const TensorItem& item, const std::vector<Vlm
     }
     if (rows.time.size() != places.size())
         throw Error(fmt::format("input_ids: expected {} tokens for the text and the grids of the pictures, found {}",
-                                rows.time.size(), places.size()));
+                                rows.time.size(), places.size()),
+                    "Write all tensors with the same processor call.");
     at::Tensor all = at::zeros({3, length}, at::kLong);
     const std::vector<std::int64_t>* lists[] = {&rows.time, &rows.row, &rows.column};
     for (std::int64_t axis = 0; axis < 3; ++axis)

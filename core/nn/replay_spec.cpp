@@ -27,7 +27,8 @@ struct SiteTable {
         if (!known.insert(site.address()).second) return;
         if (spec.sites.size() >= kMaxSites)
             throw Error(source + ": expected at most " + std::to_string(kMaxSites) +
-                        " attention sites, found more");
+                        " attention sites, found more",
+                        "Record the trace again: the file is damaged or of another program.");
         spec.sites.push_back(std::move(site));
     }
 };
@@ -65,7 +66,8 @@ SiteKind kindOf(const std::string& word, const std::string& address, const std::
     for (const SiteKind kind : {SiteKind::Self, SiteKind::Cross, SiteKind::Joint, SiteKind::Channel})
         if (word == siteKindName(kind)) return kind;
     throw Error(source + ": \"" + address + "\": expected self, cross, joint or channel, found \"" + word +
-                "\"");
+                "\"",
+                "Record the trace again: the file is damaged or of another program.");
 }
 
 void readSites(const json& spec, const std::string& source, SiteTable& out) {
@@ -101,7 +103,8 @@ void readStages(const json& spec, ModelSpec& out) {
         stage.prefixTokens = textsOf(value, "prefix_tokens");
         if (out.stages.size() >= kMaxStages)
             throw Error(out.source + ": metadata fovea.spec: stages: expected at most " +
-                        std::to_string(kMaxStages) + ", found more");
+                        std::to_string(kMaxStages) + ", found more",
+                        "Record the trace again: the file is damaged or of another program.");
         out.stages.push_back(std::move(stage));
     }
 }
@@ -142,7 +145,8 @@ void addFromTensors(const TraceFile& file, SiteTable& table) {
 AttentionSite siteFromAddress(const std::string& address, const std::string& source) {
     const auto fail = [&]() -> void {
         throw Error(source + ": \"" + address.substr(0, 200) +
-                    "\": expected an address stage.block.kind[.name]");
+                    "\": expected an address stage.block.kind[.name]",
+                    "Record the trace again: the file is damaged or of another program.");
     };
     const std::size_t first = address.find('.');
     const std::size_t second = first == std::string::npos ? first : address.find('.', first + 1);
@@ -163,7 +167,8 @@ ModelSpec readRecordedSpec(const TraceFile& file) {
     ModelSpec out;
     out.source = file.path().string();
     const json spec = metadataJson(file, "fovea.spec");
-    if (!spec.is_object()) throw Error(file.path().string() + ": metadata fovea.spec: expected an object");
+    if (!spec.is_object()) throw Error(file.path().string() + ": metadata fovea.spec: expected an object",
+                                       "Record the trace again: the file is damaged or of another program.");
     out.family = "replay";
     out.modelType = textOf(spec, "model_type");
     out.architecture = textOf(spec, "architecture");
@@ -193,10 +198,12 @@ std::vector<TokenMap> readRecordedMaps(const TraceFile& file) {
     }
     if (!map["items"].is_array() || map["items"].empty())
         throw Error(file.path().string() +
-                    ": metadata fovea.token_map: items: expected a list of token maps");
+                    ": metadata fovea.token_map: items: expected a list of token maps",
+                    "Record the trace again: the file is damaged or of another program.");
     if (map["items"].size() > kMaxItems)
         throw Error(file.path().string() + ": metadata fovea.token_map: items: expected at most " +
-                    std::to_string(kMaxItems) + " token maps, found " + std::to_string(map["items"].size()));
+                    std::to_string(kMaxItems) + " token maps, found " + std::to_string(map["items"].size()),
+                    "Record the trace again: the file is damaged or of another program.");
     for (const json& item : map["items"]) maps.push_back(tokenMapFromJson(item));
     return maps;
 }

@@ -13,6 +13,8 @@
 namespace fovea {
 namespace {
 
+constexpr const char* kRecordAgain = "Record the trace again: the file is damaged or of another program.";
+
 class SiteReader {
 public:
     SiteReader(const ReplaySource& source, const AttentionSite& site, std::vector<std::string>& notices)
@@ -41,7 +43,8 @@ private:
     [[noreturn]] void fail(const std::string& quantity, const std::string& expected,
                            const at::Tensor& found) const {
         throw Error(m_source.file->path().string() + ": tensor \"" + nameOf(quantity) + "\": expected " +
-                    expected + ", found shape " + shapeText(found.sizes().vec()));
+                    expected + ", found shape " + shapeText(found.sizes().vec()),
+                    kRecordAgain);
     }
 
     // Floats in fp32; undefined where the file has none.
@@ -134,7 +137,8 @@ private:
             if (token < 0 || token >= count)
                 throw Error(m_source.file->path().string() + ": " + m_address + ": expected " + quantity +
                             " below the " + std::to_string(count) + " tokens of stage " + m_site.stage +
-                            ", found " + std::to_string(token));
+                            ", found " + std::to_string(token),
+                            kRecordAgain);
         return tokens;
     }
 
@@ -202,7 +206,8 @@ std::shared_ptr<const AttentionTrace> replayTrace(const ReplaySource& source,
             const at::Tensor hidden = source.tensors->get(info->name).to(at::kFloat);
             if (hidden.dim() != 2)
                 throw Error(source.file->path().string() + ": tensor \"" + info->name +
-                            "\": expected 2 axes, found shape " + shapeText(info->shape));
+                            "\": expected 2 axes, found shape " + shapeText(info->shape),
+                            kRecordAgain);
             impl->hidden[{stage, boundary}] = hidden.unsqueeze(0);
         } else if (path.starts_with("output/")) {
             impl->outputs[path.substr(7)] = source.tensors->get(info->name).unsqueeze(0);

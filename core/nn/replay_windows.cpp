@@ -46,7 +46,8 @@ at::Tensor spread(const at::Tensor& probs, const at::Tensor& index, std::int64_t
     const at::Tensor plain = plainIndex(index);
     if (plain.max().item<std::int64_t>() >= tokens)
         throw Error("index: expected tokens below " + std::to_string(tokens) + ", found " +
-                    std::to_string(plain.max().item<std::int64_t>()));
+                    std::to_string(plain.max().item<std::int64_t>()),
+                    "Record the trace again: the file is damaged or of another program.");
     if (probs.size(0) > mostCells / probs.size(1) / tokens)
         throw Error("the windows of the trace do not fit into memory as one map",
                     "record qkv instead of probs: then windows are computed where they are looked at",

@@ -49,12 +49,14 @@ StageTokens TextTransformer::tokensOf(const TensorItem& item) const {
     const at::Tensor ids = item.at("input_ids").to(at::kCPU, at::kLong).contiguous();
     const std::int64_t length = ids.size(1);
     if (length > m_spec.positions)
-        throw Error(fmt::format("input_ids: expected at most {} tokens, found {}", m_spec.positions, length));
+        throw Error(fmt::format("input_ids: expected at most {} tokens, found {}", m_spec.positions, length),
+                    "Shorten the text.");
     requireRange("input_ids", ids, m_spec.vocabulary);
     for (const char* name : {"attention_mask", "position_ids"})
         if (const auto found = item.find(name); found != item.end() && found->second.size(1) != length)
             throw Error(fmt::format("{}: expected shape [1, {}] like input_ids, found {}", name, length,
-                                    shapeText(found->second.sizes().vec())));
+                                    shapeText(found->second.sizes().vec())),
+                        "Write all tensors with the same processor call.");
     if (const auto found = item.find("position_ids"); found != item.end())
         requireRange("position_ids", found->second.to(at::kLong), m_spec.positions);
     at::Tensor mask;

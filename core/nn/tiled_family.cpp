@@ -67,11 +67,13 @@ std::vector<VlmPicture> IdeficsPictures::pictures(const TensorItem& item, const 
     const auto given = item.find("pixel_attention_mask");
     const bool masked = given != item.end();
     if (pixels.size(0) != 1)
-        throw Error(fmt::format("pixel_values: expected one prompt, found a batch of {}", pixels.size(0)));
+        throw Error(fmt::format("pixel_values: expected one prompt, found a batch of {}", pixels.size(0)),
+                    "Give one prompt a file.");
     const std::vector<std::int64_t> expected = {1, pixels.size(1), pixels.size(3), pixels.size(4)};
     if (masked && given->second.sizes() != at::IntArrayRef(expected))
         throw Error(fmt::format("pixel_attention_mask: expected shape {} like the views, found {}", shapeText(expected),
-                                shapeText(given->second.sizes().vec())));
+                                shapeText(given->second.sizes().vec())),
+                    "Write all tensors with the same processor call.");
     std::vector<TowerInput> views;
     for (std::int64_t i = 0; i < pixels.size(1); ++i) {
         TowerInput view;

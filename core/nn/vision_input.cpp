@@ -38,7 +38,8 @@ void requireShape(const std::string& name, const at::Tensor& tensor, std::vector
         same = expected[i] == -1 || expected[i] == found[i];
     if (!same)
         throw Error(fmt::format("{}: expected shape {} ({}), found {}", name, shapeText(expected), why,
-                                shapeText(found)));
+                                shapeText(found)),
+                    "Save the tensor as the model's processor returns it, or give the picture with --image.");
 }
 
 }  // namespace
@@ -156,7 +157,8 @@ EncodedImage VisionInput::fromPicture(const Pixels& picture) const {
         if (!processed.isPatches() || processed.patchSize != m_spec.patches.height)
             throw Error(fmt::format(
                 "preprocessor_config.json: expected patches of {} pixels, as config.json says, found {}",
-                m_spec.patches.height, m_processor.describe()));
+                m_spec.patches.height, m_processor.describe()),
+                        "The files are of two models; fetch them again.");
         tensors["pixel_values"] = copyOf(processed.values, {1, processed.maxPatches, values});
         std::vector<std::int64_t> mask(processed.patchMask.begin(), processed.patchMask.end());
         tensors["pixel_attention_mask"] = at::tensor(mask, at::kLong).unsqueeze(0);
@@ -167,7 +169,8 @@ EncodedImage VisionInput::fromPicture(const Pixels& picture) const {
     } else {
         if (processed.isPatches())
             throw Error("preprocessor_config.json: the model reads whole pictures, not patches: " +
-                        m_processor.describe());
+                        m_processor.describe(),
+                        "The files are of two models; fetch them again.");
         tensors["pixel_values"] = copyOf(processed.values, {1, 3, processed.height, processed.width});
     }
     EncodedImage image = describe(processed.transform, tensors);
@@ -181,7 +184,8 @@ void VisionInput::requireNaFlex(const TensorItem& tensors) const {
     requireShape("pixel_values", pixels, {1, -1, values}, "one row a patch");
     for (const char* name : {"pixel_attention_mask", "spatial_shapes"})
         if (tensors.count(name) == 0)
-            throw Error(fmt::format("{}: the model needs this tensor beside pixel_values, found none", name));
+            throw Error(fmt::format("{}: the model needs this tensor beside pixel_values, found none", name),
+                        "Add the tensor to the file, or give the picture with --image.");
     requireShape("pixel_attention_mask", tensors.at("pixel_attention_mask"), {1, pixels.size(1)},
                  "one entry a patch");
     requireShape("spatial_shapes", tensors.at("spatial_shapes"), {1, 2}, "rows and columns of patches");
@@ -190,9 +194,11 @@ void VisionInput::requireNaFlex(const TensorItem& tensors) const {
     if (grid.rows < 1 || grid.columns < 1 || grid.rows > limit || grid.columns > limit ||
         grid.cells() > limit)
         throw Error(fmt::format("spatial_shapes: expected a grid of at most {} patches, found {} x {}", limit,
-                                grid.rows, grid.columns));
+                                grid.rows, grid.columns),
+                    "Save spatial_shapes as the model's processor returns it.");
     if (!tensors.at("pixel_attention_mask").to(at::kBool).any().item<bool>())
-        throw Error("pixel_attention_mask: expected at least one patch that is not padding, found none");
+        throw Error("pixel_attention_mask: expected at least one patch that is not padding, found none",
+                    "Save pixel_attention_mask as the model's processor returns it.");
 }
 
 void VisionInput::requireCounts(const TensorItem& tensors, const GridSize& grid) const {
@@ -235,7 +241,8 @@ Pixels VisionInput::toPicture(const TensorItem& tensors) const {
 EncodedImage VisionInput::fromTensors(const TensorItem& tensors, const Pixels* picture,
                                       const VisionTransformer& tower) const {
     const auto pixels = tensors.find("pixel_values");
-    if (pixels == tensors.end()) throw Error("pixel_values: the model needs this tensor, found none");
+    if (pixels == tensors.end()) throw Error("pixel_values: the model needs this tensor, found none",
+                                             "Add pixel_values to the file, or give the picture with --image.");
     int height = 0;
     int width = 0;
     if (m_spec.patches.patchesGiven) {
@@ -249,7 +256,8 @@ EncodedImage VisionInput::fromTensors(const TensorItem& tensors, const Pixels* p
         constexpr std::int64_t kLimit = 1 << 15;
         if (pixels->second.size(2) > kLimit || pixels->second.size(3) > kLimit)
             throw Error(fmt::format("pixel_values: expected at most {} pixels a side, found shape {}", kLimit,
-                                    shapeText(pixels->second.sizes().vec())));
+                                    shapeText(pixels->second.sizes().vec())),
+                        "Scale the picture down first.");
         height = static_cast<int>(pixels->second.size(2));
         width = static_cast<int>(pixels->second.size(3));
         tower.requireSize(height, width);

@@ -117,7 +117,8 @@ void VisionTransformer::requireSize(std::int64_t height, std::int64_t width) con
     if (grid.rows < 1 || grid.columns < 1)
         throw Error("pixel_values: expected at least one patch of " + std::to_string(m_spec.patches.height) +
                     " x " + std::to_string(m_spec.patches.width) + " pixels, found a picture of " +
-                    std::to_string(height) + " x " + std::to_string(width));
+                    std::to_string(height) + " x " + std::to_string(width),
+                    "Give a larger picture, or give it with --image: it is scaled then.");
     m_positions.requireGrid(grid);
 }
 

@@ -206,7 +206,8 @@ void VlmModel::complete(VlmInput& input, const TensorItem& item, const std::vect
 
 std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) const {
     const TensorItem item = placed(readPromptTensors(user.tensors, accepted()));
-    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none");
+    if (!item.count("input_ids")) throw Error("--tensors: expected input_ids, found none",
+                                              "Add input_ids to the file, or give --image and --prompt.");
     auto input = std::make_shared<VlmInput>();
     input->allLogits = true;
     input->maps.emplace_back();

@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import time
 import unittest
@@ -208,6 +209,45 @@ class Input(CliTest):
         error = self.fails(3, "trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors", "--json").json()["error"]
         self.assertIn(f"{name} in model.safetensors: expected F32, F16, BF16 or F64, found I32", error["what"])
         self.assertTrue(error["hint"])
+
+
+class Hints(CliTest):
+    def hinted(self, code, *arguments):
+        error = self.fails(code, *arguments, "--json").json()["error"]
+        self.assertGreater(len(error["hint"]), 10, error)
+        return error
+
+    def test_json(self):
+        for text in ("", "{", '{"schema": 1,}', '{"a": 1, "a": 2}', "[" * 5000, '{"schema": NaN}', "[1] 2", "\0", '"\\ud800"'):
+            with self.subTest(text[:20]):
+                (self.folder / "s.fovea.json").write_text(text)
+                self.hinted(3, "run", "s.fovea.json", "-o", "out")
+
+    def test_tensors(self):
+        trace = ["trace", "demo:vit", "--keep", "output", "-o", "x.safetensors", "--tensors", "in.safetensors"]
+        for array in (np.zeros((1, 3, 2, 2), "float32"), np.zeros((1, 7, 64, 64), "float32"), np.zeros((64, 64), "float32"),
+                      np.zeros((1, 3, 0, 64), "float32"), np.zeros((1, 3, 64, 64), "int32"), np.zeros((1, 3, 64, 64), "int64")):
+            with self.subTest(array.shape):
+                write_safetensors(self.folder / "in.safetensors", {"pixel_values": array})
+                self.hinted(3, *trace)
+        write_safetensors(self.folder / "in.safetensors", {})
+        self.hinted(3, *trace)
+
+    def test_pictures(self):
+        os.mkfifo(self.folder / "fifo.png")
+        (self.folder / "folder.png").mkdir()
+        (self.folder / "empty.png").write_bytes(b"")
+        (self.folder / "width.ppm").write_bytes(b"P6\nx 4\n255\n")
+        (self.folder / "deep.ppm").write_bytes(b"P6\n1 1\n65535\n" + bytes(6))
+        (self.folder / "none.ppm").write_bytes(b"P6\n0 4\n255\n")
+        (self.folder / "negative.bmp").write_bytes(b"BM" + struct.pack("<IIIIiiHHIIiiII", 58, 0, 54, 40, -1, 1, 1, 24, 0, 4, 0, 0, 0, 0) + bytes(4))
+        for name in ("fifo.png", "folder.png", "empty.png", "width.ppm", "deep.ppm", "none.ppm", "negative.bmp", "/dev/null"):
+            with self.subTest(name):
+                self.hinted(3, "trace", "demo:vit", "--image", name, "--keep", "output", "-o", "x.safetensors")
+
+    def test_flags(self):
+        self.hinted(2, "info", "demo:vit", "--device", "frob")
+        self.hinted(3, "run", self.session(), "--images", "/nosuch", "-o", "out")
 
 
 class Memory(CliTest):

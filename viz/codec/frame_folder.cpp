@@ -94,7 +94,8 @@ std::unique_ptr<VideoSource> openVideo(const fs::path& file) {
     std::error_code error;
     if (fs::is_directory(file, error)) return openFrameFolder(file);
     if (!fs::is_regular_file(file, error))
-        throw Error(file.string() + ": expected a film, or a folder of pictures, found neither");
+        throw Error(file.string() + ": expected a film, or a folder of pictures, found neither",
+                    "Give the path of a film, or of a folder of numbered pictures.");
     return openFilm(file);
 }
 

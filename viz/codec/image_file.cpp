@@ -35,7 +35,8 @@ Decoded decode(const Source& source) {
     }
     if (startsWith(b, "BM"sv)) return decodeBmp(source);
     if (startsWith(b, "P6"sv)) return decodePnm(source);
-    if (b.empty()) throw Error(source.name + ": expected a picture, found an empty file");
+    if (b.empty()) throw Error(source.name + ": expected a picture, found an empty file",
+                               "Fetch the file again.");
     throw Error(source.name + ": expected a JPEG, PNG, WebP, GIF, TIFF, BMP or PPM picture, found another kind of file",
                 "convert the file to PNG");
 }
@@ -45,7 +46,8 @@ Decoded decode(const Source& source) {
 void checkSize(const Source& source, std::int64_t width, std::int64_t height, int bytesPerPixel) {
     const std::int64_t most = std::min(kMaxPixels, kMaxDecodingBytes / bytesPerPixel);
     if (width < 1 || height < 1) {
-        throw Error(fmt::format("{}: expected a picture of at least 1 x 1 pixel, found {} x {}", source.name, width, height));
+        throw Error(fmt::format("{}: expected a picture of at least 1 x 1 pixel, found {} x {}", source.name, width, height),
+                    "the file is damaged or of a rare kind; convert it to PNG");
     }
     if (width > most || height > most / width) {
         throw Error(fmt::format("{}: expected at most {} million pixels, found {} x {}", source.name, most / 1000000, width,
@@ -67,8 +69,14 @@ Pixels decodeImage(std::span<const std::uint8_t> bytes, const std::string& name)
 Pixels readImage(const std::filesystem::path& file) {
     const std::string name = file.string();
     std::error_code code;
-    if (!std::filesystem::exists(file, code)) throw Error(name + ": expected a picture, found no such file");
-    if (!std::filesystem::is_regular_file(file, code)) throw Error(name + ": expected a picture file, found something else");
+    if (!std::filesystem::exists(file, code)) throw Error(name + ": expected a picture, found no such file",
+                                                          "Check the path; it is relative to the working directory.");
+    if (!std::filesystem::is_regular_file(file, code)) {
+        const bool folder = std::filesystem::is_directory(file, code);
+        throw Error(name + ": expected a picture file, found " + (folder ? "a folder" : "a device, pipe or socket"),
+                    folder ? "give the path of a picture in it; fovea-cli run --images takes whole folders"
+                           : "write the picture to a file and give its path");
+    }
     const std::uintmax_t size = std::filesystem::file_size(file, code);
     if (code || size > kMaxFileBytes) {
         throw Error(fmt::format("{}: expected at most {} MiB, found {}", name, kMaxFileBytes >> 20, size >> 20),

@@ -205,7 +205,8 @@ bool write(Writer& w, const Pixels& picture) {
 
 Decoded decodePng(const Source& source) {
     Reader reader(source.bytes);
-    if (!reader.end) throw Error(source.name + ": not enough memory for the PNG decoder", {}, ErrorCode::Memory);
+    if (!reader.end) throw Error(source.name + ": not enough memory for the PNG decoder",
+                                 "close other programs, or scale the picture down first", ErrorCode::Memory);
     const auto fail = [&] { failDamaged(source, "PNG", reader.state.message); };
     if (!readHeader(reader)) fail();
     const std::int64_t width = png_get_image_width(reader.png, reader.info);
@@ -241,7 +242,7 @@ std::vector<std::uint8_t> pngBytes(const Pixels& picture) {
     if (picture.empty()) throw Error("a picture without pixels cannot be written as PNG", {}, ErrorCode::Internal);
     std::vector<std::uint8_t> bytes;
     Writer writer;
-    if (!writer.info) throw Error("not enough memory for the PNG encoder", {}, ErrorCode::Memory);
+    if (!writer.info) throw Error("not enough memory for the PNG encoder", "close other programs, or draw a smaller picture", ErrorCode::Memory);
     writer.state.written = &bytes;
     if (!write(writer, picture)) {
         throw Error(std::string("the PNG encoder failed: ") + writer.state.message, {}, ErrorCode::Internal);

@@ -46,7 +46,8 @@ PixelTransform wholePicture(int fromWidth, int fromHeight, int width, int height
 Canvas canvasOf(const Pixels& picture) {
     if (picture.empty()) {
         throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
-                                picture.height));
+                                picture.height),
+                    "Give a picture that has pixels.");
     }
     const std::size_t expected =
         static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
@@ -161,7 +162,8 @@ void checkValueCount(double values, std::string_view what) {
 }
 
 void checkSomeImages(std::span<const Pixels> images) {
-    if (images.empty()) throw Error("images: expected at least one, found none", {}, ErrorCode::Usage);
+    if (images.empty()) throw Error("images: expected at least one, found none",
+                                    "Give a picture with --image.", ErrorCode::Usage);
 }
 
 void checkFrames(std::span<const Pixels> frames) {

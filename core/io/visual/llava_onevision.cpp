@@ -72,7 +72,8 @@ int tilesOf(const std::string& ratio) {
     if (!ratio.starts_with("anyres_max_") || most < 1 || most > 4096) {
         throw Error(
             fmt::format("vision_aspect_ratio: expected anyres_max_N with N from 1 to 4096, found \"{}\"",
-                        ratio.substr(0, 60)));
+                        ratio.substr(0, 60)),
+            "Correct vision_aspect_ratio in config.json.");
     }
     return most;
 }

@@ -72,7 +72,8 @@ void checkBlocks(const QwenSettings& s, const Pixels& picture, double width, dou
     const int factor = s.factor();
     if (std::fmod(width, factor) == 0 && std::fmod(height, factor) == 0) return;
     throw Error(fmt::format("image of {} x {}: expected multiples of {} where do_resize is false",
-                            picture.width, picture.height, factor));
+                            picture.width, picture.height, factor),
+                "Scale or crop the picture to such a size first.");
 }
 
 double patchValues(const QwenSettings& s, double width, double height, double frames) {
@@ -173,7 +174,8 @@ VisualInput QwenProcessor::processVideo(std::span<const Pixels> frames, const Vi
         throw Error(fmt::format(
             "patch_size, merge_size of the video processor: expected those of the image processor "
             "({}, {}), found {}, {}",
-            m_image.patch, m_image.merge, m_video.patch, m_video.merge));
+            m_image.patch, m_image.merge, m_video.patch, m_video.merge),
+                    "Give both processors the same sizes, or fetch their files again.");
     }
     const QwenSettings& s = m_video;
     const int count = static_cast<int>(frames.size());

@@ -27,7 +27,8 @@ const Json& objectOf(const Json& given, const std::string& file) {
     static const Json empty = Json::object();
     if (given.is_null()) return empty;
     if (!given.is_object())
-        throw Error(fmt::format("{}: expected an object, found {}", file, describeJson(given)));
+        throw Error(fmt::format("{}: expected an object, found {}", file, describeJson(given)),
+                    "Correct the file, or fetch it again.");
     return given;
 }
 
@@ -67,7 +68,8 @@ void checkVideoFilter(const ImageProcessor::Settings& settings) {
     if (!settings.doResize || r == Resample::Bilinear || r == Resample::Bicubic || r == Resample::Lanczos)
         return;
     throw Error(fmt::format("{}: resample: expected bilinear, bicubic or lanczos for a video, found {}",
-                            settings.className, static_cast<int>(r)));
+                            settings.className, static_cast<int>(r)),
+                "Correct resample in the processor's configuration.");
 }
 
 std::array<float, 3> blackOf(const ImageProcessor::Settings& settings) {

@@ -97,9 +97,11 @@ at::Tensor MllamaTower::run(const at::Tensor& pixels, std::int64_t aspectRatio, 
     const std::int64_t side = m_spec.imageSize, hidden = m_spec.local.hidden;
     if (pixels.size(0) != m_spec.tiles || pixels.size(2) != side || pixels.size(3) != side)
         throw Error(fmt::format("pixel_values: expected {} tiles of {} x {} pixels, found {} of {} x {}", m_spec.tiles, side,
-                                side, pixels.size(0), pixels.size(2), pixels.size(3)));
+                                side, pixels.size(0), pixels.size(2), pixels.size(3)),
+                    "Save pixel_values as the model's processor returns it.");
     if (aspectRatio < 0 || aspectRatio > m_spec.aspectRatios)
-        throw Error(fmt::format("aspect_ratio_ids: expected 0 to {}, found {}", m_spec.aspectRatios, aspectRatio));
+        throw Error(fmt::format("aspect_ratio_ids: expected 0 to {}, found {}", m_spec.aspectRatios, aspectRatio),
+                    "Save aspect_ratio_ids as the model's processor returns it.");
     BlockContext context;
     context.bias = bias(mask);
     context.resumable = false;
@@ -110,7 +112,8 @@ at::Tensor MllamaTower::run(const at::Tensor& pixels, std::int64_t aspectRatio, 
     };
     at::Tensor x = m_local.run([&] { return embed(pixels, aspectRatio, forward); }, context, forward);
     if (forward.keptTokens(m_spec.local.stage).defined())
-        throw Error("tokens of the vision tower cannot be pruned: the decoder expects all of them", {}, ErrorCode::Usage);
+        throw Error("tokens of the vision tower cannot be pruned: the decoder expects all of them",
+                    "Prune tokens of the text instead.", ErrorCode::Usage);
     const std::vector<std::int64_t> perTile = {m_spec.tiles, m_spec.paddedPerTile(), hidden};
     x = at::add(m_normAfter(x).view(perTile), tileShift(m_after, m_afterGate, aspectRatio)).reshape({1, -1, hidden});
     context.observe = nullptr;

@@ -12,7 +12,8 @@ namespace {
 at::Tensor blocksOf(const at::Tensor& features, const GridSize& grid, std::int64_t factor) {
     if (grid.rows % factor != 0 || grid.columns % factor != 0)
         throw Error(fmt::format("pixel_values: expected a grid of patches that {} divides, found {} x {}",
-                                factor, grid.rows, grid.columns));
+                                factor, grid.rows, grid.columns),
+                    "Scale the picture to such a size, or give it with --image.");
     return features
         .reshape({1, grid.rows / factor, factor, grid.columns / factor, factor, features.size(2)})
         .permute({0, 1, 3, 2, 4, 5});

@@ -129,10 +129,12 @@ void QwenTower::requireInput(const TowerInput& input) const {
     const auto [frames, rows, columns] = input.gridThw;
     if (rows % m_spec.merge != 0 || columns % m_spec.merge != 0)
         throw Error(fmt::format("image_grid_thw: expected rows and columns that {} divides, found {} x {}",
-                                m_spec.merge, rows, columns));
+                                m_spec.merge, rows, columns),
+                    "Save image_grid_thw as the model's processor returns it.");
     if (input.pixels.size(0) != frames * rows * columns || input.pixels.size(1) != values)
         throw Error(fmt::format("pixel_values: expected {} patches of {} values, found {} of {}",
-                                frames * rows * columns, values, input.pixels.size(0), input.pixels.size(1)));
+                                frames * rows * columns, values, input.pixels.size(0), input.pixels.size(1)),
+                    "Save pixel_values as the model's processor returns it.");
 }
 
 at::Tensor QwenTower::positionsOf(const TowerInput& input) const {
