@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <system_error>
 
 #include "fovea/error.h"
 #include "fovea/scenes.h"
@@ -29,12 +30,25 @@ std::vector<std::string> neighbours(const fs::path& folder) {
 void requirePicture(const std::string& image) {
     std::error_code error;
     const fs::path file(image);
-    if (fs::exists(file, error)) return;
+    const fs::file_status status = fs::status(file, error);
+    if (fs::exists(status)) return;
+    std::error_code ignored;
+    if (error == std::errc::too_many_symbolic_link_levels)
+        throw Error(image + ": expected a picture file, found symbolic links that lead in a circle",
+                    "give the path of the picture itself");
+    if (fs::is_symlink(fs::symlink_status(file, ignored)))
+        throw Error(image + ": expected a picture file, found a symbolic link that leads nowhere",
+                    "give the path of the picture itself");
+    if (status.type() != fs::file_type::not_found)
+        throw Error(image + ": expected a picture file, cannot be looked at: " + error.message(),
+                    "check the path, and that you may read its folder");
     const fs::path folder = file.has_parent_path() ? file.parent_path() : fs::path(".");
     if (!fs::is_directory(folder, error))
         throw Error(image + ": expected a picture file, found no folder " + folder.string(),
                     "paths are relative to the working directory, those of a session to its file");
-    const std::string meant = closestWord(file.filename().string(), neighbours(folder));
+    const std::string name = file.filename().string();
+    std::string meant = closestWord(name, neighbours(folder));
+    if (meant == name) meant.clear();
     throw Error(image + ": expected a picture file, found no file of that name",
                 meant.empty() ? "give the path of a picture, or scene:SEED for a drawn scene"
                               : "did you mean " + (file.has_parent_path() ? folder / meant : fs::path(meant)).string() +

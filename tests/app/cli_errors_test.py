@@ -245,6 +245,18 @@ class Hints(CliTest):
             with self.subTest(name):
                 self.hinted(3, "trace", "demo:vit", "--image", name, "--keep", "output", "-o", "x.safetensors")
 
+    def test_links(self):
+        os.symlink("loop.png", self.folder / "loop.png")
+        os.symlink("b.png", self.folder / "a.png")
+        os.symlink("a.png", self.folder / "b.png")
+        os.symlink("gone.png", self.folder / "dangling.png")
+        os.symlink("loop", self.folder / "loop")
+        for name, found in (("loop.png", "circle"), ("a.png", "circle"), ("dangling.png", "nowhere"), ("loop/x.png", "circle")):
+            with self.subTest(name):
+                error = self.hinted(3, "trace", "demo:vit", "--image", name, "--keep", "output", "-o", "x.safetensors")
+                self.assertIn(found, error["what"])
+                self.assertNotIn("did you mean", error["hint"])
+
     def test_flags(self):
         self.hinted(2, "info", "demo:vit", "--device", "frob")
         self.hinted(3, "run", self.session(), "--images", "/nosuch", "-o", "out")
