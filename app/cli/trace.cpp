@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "command.h"
@@ -64,15 +65,17 @@ int run(Toolbox& toolbox, const Options& options) {
     writeTraceFile(options.output, traces, file, job.part(0.7, 1));
 
     const std::uint64_t bytes = std::filesystem::file_size(options.output);
-    for (const std::string& notice : model->spec().weights.notices) toolbox.warn(notice);
+    std::vector<std::string> notices = model->spec().weights.notices;
     for (const auto& run : runs)
-        for (const std::string& notice : run->notices) toolbox.warn(notice);
+        for (const std::string& notice : run->notices)
+            if (std::find(notices.begin(), notices.end(), notice) == notices.end()) notices.push_back(notice);
+    for (const std::string& notice : notices) toolbox.warn(notice);
     if (toolbox.options().json) {
         toolbox.printJson({{"file", options.output},
                            {"bytes", bytes},
                            {"items", count},
                            {"routes", routesJson(*runs.front())},
-                           {"notices", model->spec().weights.notices}});
+                           {"notices", notices}});
     }
     toolbox.note(fmt::format("wrote {} ({})", options.output, formatBytes(bytes)));
     return exitDone;

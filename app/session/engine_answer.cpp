@@ -17,6 +17,7 @@ std::shared_ptr<const RunResult> runOf(const Generation& answer, const ModelInpu
     run->estimate = answer.estimate;
     run->routes = answer.routes;
     run->notices = input.notices;
+    run->notices.insert(run->notices.end(), answer.notices.begin(), answer.notices.end());
     if (answer.stop == StopReason::Cancelled) run->notices.push_back("the answer was stopped before its end");
     return run;
 }

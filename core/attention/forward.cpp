@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/CPUGeneratorImpl.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
@@ -9,8 +10,11 @@
 #include <ATen/ops/isin.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
 #include <fmt/format.h>
@@ -97,6 +101,7 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     const auto edit = std::find_if(m_spec.edits.sites.begin(), m_spec.edits.sites.end(),
                                    [&](const SiteEdit& e) { return e.site == call.site; });
     const bool edited = edit != m_spec.edits.sites.end() && !edit->identity();
+    if (!edited) watchFinite(call.site, result.output);
     if (!edited && !m_recorder->wants(call.site)) return result.output;
 
     const std::vector<int> queryTokens = tokensOf(site.stage, call.query.size(2));
@@ -110,6 +115,7 @@ at::Tensor Forward::attend(const AttentionCall& call) {
     if (edited) {
         resolved = resolvePositions(*edit, queryTokens, keyTokens);
         result.output = applyEdit(call, *resolved, result.output);
+        watchFinite(call.site, result.output);
     }
     if (m_recorder->wants(call.site)) {
         m_recorder->site(call, resolved ? &*resolved : nullptr, result.lse, queryTokens, keyTokens);
@@ -118,6 +124,27 @@ at::Tensor Forward::attend(const AttentionCall& call) {
             m_recorder->watchGradient(call.site, result.output);
     }
     return result.output;
+}
+
+// A sum is finite only where every value is; in fp32 at least, which half-precision values cannot overflow.
+void Forward::watchFinite(int site, const at::Tensor& output) {
+    constexpr std::size_t most = 4096;  // an answer of many tokens: its first passes tell
+    if (m_attended.size() >= most) return;
+    const at::AutoGradMode none(false);
+    const at::ScalarType type = output.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    m_attended.push_back(site);
+    m_sums.push_back(at::sum(output.detach(), type).to(at::kDouble));
+}
+
+std::string Forward::notFinite() const {
+    if (m_sums.empty()) return {};
+    const at::Tensor finite = at::isfinite(at::stack(m_sums)).to(at::kCPU).contiguous();
+    const bool* values = finite.const_data_ptr<bool>();
+    const auto first = std::find(values, values + finite.numel(), false);
+    if (first == values + finite.numel()) return {};
+    const auto site = static_cast<std::size_t>(m_attended[static_cast<std::size_t>(first - values)]);
+    return "attention holds values that are not finite (NaN or infinity), first at " + m_model.sites[site].address() +
+           ": what depends on them has no value; check the weights and the input, or compute in float32";
 }
 
 std::vector<int> Forward::tokensOf(const std::string& stage, std::int64_t count) const {
@@ -380,6 +407,7 @@ RunResult Forward::finishGeneration(TokenMap tokens) {
 void Forward::addCounts(RunResult& result) const {
     result.routes = m_routes->reports();
     for (std::string& notice : m_routes->notices()) result.notices.push_back(std::move(notice));
+    if (std::string notice = notFinite(); !notice.empty()) result.notices.push_back(std::move(notice));
     if (const std::uint64_t bytes = m_recorder->spilledBytes(); bytes > 0)
         result.notices.push_back(fmt::format("{} of the recording are on a temporary file: they do not fit into the "
                                              "budget, and what needs them is slower",

@@ -143,6 +143,8 @@ private:
     std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;
     std::vector<int> keyTokensOf(const AttentionSite& site, std::int64_t count) const;
     void addCounts(RunResult& result) const;
+    void watchFinite(int site, const at::Tensor& output);
+    std::string notFinite() const;
     double done() const;
 
     const ModelSpec& m_model;
@@ -155,6 +157,8 @@ private:
     std::map<std::string, at::Tensor> m_inputs;
     std::map<std::string, at::Tensor> m_kept;  // stage -> token indices after pruning
     std::map<std::string, at::Tensor> m_outputs;
+    std::vector<int> m_attended;      // sites in order, beside
+    std::vector<at::Tensor> m_sums;  // the sums of their outputs, read only at the end: each is a wait for the device
     int m_blocksRun = 0;
     int m_blocksResumed = 0;
     int m_blocksTotal = 0;

@@ -276,6 +276,7 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     RunResult result = answer.finish(out);
     out.trace = std::move(result.trace);
     out.routes = std::move(result.routes);
+    out.notices = std::move(result.notices);
     return out;
 }
 

@@ -199,6 +199,19 @@ class Input(CliTest):
             with self.subTest(arguments):
                 self.assertIn(said, self.ok(*arguments).err.splitlines())
 
+    def test_values_that_are_not_finite_are_warned_of(self):
+        arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")
+        shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m", ignore=shutil.ignore_patterns("*.py", "*.cpp"))
+        arrays = {name: value.astype("float32") for name, value in arrays.items()}
+        name = sorted(name for name in arrays if name.endswith("query.weight"))[1]
+        for value in (np.nan, np.inf):
+            arrays[name][0, 0] = value
+            write_safetensors(self.folder / "m/model.safetensors", arrays, metadata)
+            for arguments in (["trace", "m", "--image", "scene:1", "--keep", "output", "-o", "x.safetensors"],
+                              ["render", "m", "--image", "scene:1", "--analysis", "attention_from", "-o", "x.svg"]):
+                with self.subTest(value=value, arguments=arguments):
+                    self.assertIn("not finite (NaN or infinity), first at ", self.ok(*arguments).err)
+
     def test_weights_of_integers(self):
         arrays, metadata = read_safetensors(SOURCE / "resources/demo_models/vit-scenes/model.safetensors")
         shutil.copytree(SOURCE / "resources/demo_models/vit-scenes", self.folder / "m", ignore=shutil.ignore_patterns("*.py", "*.cpp"))

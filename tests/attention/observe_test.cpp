@@ -236,6 +236,23 @@ TEST_CASE("whole numbers have no gradient, and a sequence has an end") {
           400);
 }
 
+TEST_CASE("the first site whose values are not finite is named, and none where all are") {
+    const auto model = makeToyModel();
+    const auto input = makeToyInput();
+    RunSpec spec;
+    const auto notFinite = [&] {
+        std::vector<std::string> found;
+        for (const std::string& notice : runModel(*model, *input, spec).notices)
+            if (notice.find("not finite") != std::string::npos) found.push_back(notice);
+        return found;
+    };
+    CHECK(notFinite().empty());
+    spec.edits.at(1).headGain = {1, std::numeric_limits<double>::infinity(), 1, 1};
+    const std::vector<std::string> found = notFinite();
+    REQUIRE(found.size() == 1);
+    CHECK(found[0].find("first at " + model->spec().sites[1].address()) != std::string::npos);
+}
+
 TEST_CASE("a bias that all layers share is counted once") {
     ToyOptions options;
     RunSpec spec;

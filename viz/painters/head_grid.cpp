@@ -270,7 +270,7 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     if (missing) {
         const double size = figure.fontSize();
         figure.legend({RectMark{{0, size * 0.1, size, size}, {ink::none, 0, ink::missing, false}, 0}}, size,
-                      "pruned / no value");
+                      "no value (pruned or not finite)");
     }
     if (!in.display.sinkTokens.empty())
         figure.notice(sinkSentence(in.display.sinks, stage, in.display.sinkTokens));

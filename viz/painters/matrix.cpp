@@ -237,7 +237,7 @@ Picture paintMatrix(const PaintInput& in, const nlohmann::json& params) {
     if (missing) {
         const double box = figure.fontSize();
         figure.legend({RectMark{{0, box * 0.1, box, box}, {ink::none, 0, ink::missing, false}, 0}}, box,
-                      "pruned / no value");
+                      "no value (pruned or not finite)");
     }
     if (!in.display.sinkTokens.empty()) {
         for (const int token : in.display.sinkTokens) {

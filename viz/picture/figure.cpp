@@ -181,7 +181,7 @@ void legendMissing(Figure& figure) {
                             {ink::hatch, 0.8, ink::none, false},
                             false,
                             false}},
-                  size, "pruned / no value");
+                  size, "no value (pruned or not finite)");
 }
 
 void addCellOutline(Figure& figure, const Rect& cell, Color color, bool dashed) {

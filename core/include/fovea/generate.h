@@ -69,6 +69,7 @@ struct Generation {
     std::shared_ptr<const AttentionTrace> trace;
     MemoryEstimate estimate;
     std::vector<RouteReport> routes;
+    std::vector<std::string> notices;  ///< what was done otherwise than one might expect
 };
 
 /// Called with every token as it comes.
