@@ -106,6 +106,7 @@ int run(Toolbox& toolbox, const Options& options) {
         toolbox.job().part(0.2, 1));
     const std::string rest = words.finish();
     if (streams) toolbox.print(rest + "\n");
+    for (const std::string& notice : answer->notices) toolbox.warn(notice);
     const nlohmann::ordered_json json = answerJson(*model, *answer, words.text());
     if (toolbox.options().json) toolbox.printJson(json);
     if (!options.output.empty()) {
