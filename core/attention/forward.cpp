@@ -128,8 +128,9 @@ at::Tensor Forward::attend(const AttentionCall& call) {
 
 // A sum is finite only where every value is; in fp32 at least, which half-precision values cannot overflow.
 void Forward::watchFinite(int site, const at::Tensor& output) {
-    constexpr std::size_t most = 4096;  // an answer of many tokens: its first passes tell
-    if (m_attended.size() >= most) return;
+    // The prompt of an answer tells; two operators more would slow each of its tokens.
+    constexpr std::size_t most = 4096;
+    if (m_attended.size() >= most || (m_cache && output.size(2) == 1)) return;
     const at::AutoGradMode none(false);
     const at::ScalarType type = output.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     m_attended.push_back(site);
@@ -138,7 +139,9 @@ void Forward::watchFinite(int site, const at::Tensor& output) {
 
 std::string Forward::notFinite() const {
     if (m_sums.empty()) return {};
-    const at::Tensor finite = at::isfinite(at::stack(m_sums)).to(at::kCPU).contiguous();
+    std::vector<at::Tensor> sums;  // of blocks on several devices, too
+    for (const at::Tensor& sum : m_sums) sums.push_back(sum.to(m_sums.front().device()));
+    const at::Tensor finite = at::isfinite(at::stack(sums)).to(at::kCPU).contiguous();
     const bool* values = finite.const_data_ptr<bool>();
     const auto first = std::find(values, values + finite.numel(), false);
     if (first == values + finite.numel()) return {};
