@@ -153,13 +153,14 @@ CachedModel describeEntry(const fs::path& entry) {
 
 }  // namespace
 
-void requireTrustedFile(const fs::path& file, const fs::path& folder) {
+void requireTrustedFile(const fs::path& file, const fs::path& folder, LinkPolicy policy) {
     std::error_code error;
     if (!fs::is_symlink(fs::symlink_status(file, error))) return;
     const fs::path target = fs::canonical(file, error);
     if (error)
         throw Error(file.string() + ": the symbolic link leads nowhere: " + error.message(),
                     "Download the file again.");
+    if (policy == LinkPolicy::Any) return;
     const fs::path home = fs::canonical(folder, error);
     const auto within = std::mismatch(home.begin(), home.end(), target.begin(), target.end());
     const bool inFolder = !error && within.first == home.end();
@@ -170,7 +171,7 @@ void requireTrustedFile(const fs::path& file, const fs::path& folder) {
         throw Error(file.string() +
                         ": expected a file of this folder or of its cache, found a symbolic link to " +
                         target.string(),
-                    "If you trust the file, copy it into the folder, or open the folder that it lies in.");
+                    "Copy the file into the folder if you trust it.");
 }
 
 bool isCacheSnapshot(const fs::path& folder) {

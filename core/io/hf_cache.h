@@ -6,10 +6,16 @@
 
 namespace fovea {
 
-/// Throws Error (Input) where file, of a model's folder, is a symbolic link that leads in circles or elsewhere
-/// than into the folder itself or the blobs of a Hugging Face cache entry; from a snapshot of the cache only
-/// into the blobs of its own entry.
-void requireTrustedFile(const std::filesystem::path& file, const std::filesystem::path& folder);
+/// Where a symbolic link of a model folder may lead.
+enum class LinkPolicy {
+    Any,                ///< the user's own folder: any regular file
+    SameFolderOrCache,  ///< into the folder itself, or the blobs of a Hugging Face cache entry
+};
+
+/// Throws Error (Input) where file is a symbolic link that leads elsewhere than the policy allows, or in
+/// circles.
+void requireTrustedFile(const std::filesystem::path& file, const std::filesystem::path& folder,
+                        LinkPolicy policy);
 
 /// True for a folder CACHE/models--org--name/snapshots/COMMIT.
 bool isCacheSnapshot(const std::filesystem::path& folder);

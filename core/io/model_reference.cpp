@@ -94,7 +94,7 @@ void addShards(ResolvedModel& model, const fs::path& index) {
         }
         if (!isRegular(file)) throw Error(file.string() + ": expected a regular file, found something else",
                                           "Fetch the model again: every weight file must be a file.");
-        requireTrustedFile(file, model.folder);
+        requireTrustedFile(file, model.folder, LinkPolicy::SameFolderOrCache);
         model.weightFiles.push_back(file);
     }
 }
@@ -102,6 +102,7 @@ void addShards(ResolvedModel& model, const fs::path& index) {
 /// Finds the weights of a folder whose configuration is known.
 void addWeights(ResolvedModel& model) {
     const WeightNames& names = weightNames(model.format);
+    const LinkPolicy policy = isCacheSnapshot(model.folder) ? LinkPolicy::SameFolderOrCache : LinkPolicy::Any;
     for (const auto* list : {&names.safetensors, &names.pickled}) {
         for (const std::string& name : *list) {
             const fs::path file = model.folder / name;
@@ -113,7 +114,7 @@ void addWeights(ResolvedModel& model) {
                 return;
             }
             if (!isRegular(file)) continue;
-            requireTrustedFile(file, model.folder);
+            requireTrustedFile(file, model.folder, policy);
             model.weightFormat =
                 list == &names.safetensors ? WeightFormat::Safetensors : WeightFormat::Pickle;
             if (name.find(".index.") != std::string::npos) {
@@ -168,10 +169,11 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
                               ? folder.parent_path().filename()
                               : folder.filename();
     model.displayName = name.empty() ? folder.string() : name.string();
+    const LinkPolicy policy = isCacheSnapshot(folder) ? LinkPolicy::SameFolderOrCache : LinkPolicy::Any;
     if (isRegular(folder / "model_index.json")) {
         model.format = ModelFormat::DiffusersPipeline;
         model.configFile = folder / "model_index.json";
-        requireTrustedFile(model.configFile, folder);
+        requireTrustedFile(model.configFile, folder, policy);
         return model;
     }
     if (!isRegular(folder / "config.json")) {
@@ -179,7 +181,7 @@ ResolvedModel resolveFolder(const std::string& reference, const fs::path& folder
         failNoConfig(folder);
     }
     model.configFile = folder / "config.json";
-    requireTrustedFile(model.configFile, folder);
+    requireTrustedFile(model.configFile, folder, policy);
     model.format = formatOf(model.configFile);
     addWeights(model);
     return model;
