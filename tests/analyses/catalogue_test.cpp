@@ -35,7 +35,7 @@ const std::vector<Case>& cases() {
         for (const TinyModel kind : tinyModels) {
             const auto model = loadTiny(kind);
             list.push_back(
-                {model, model->encode({.images = {tinyPicture(90, 70)}, .prompt = {}, .chat = {}, .tensors = {}})});
+                {model, model->encode({.images = {tinyPicture(90, 70)}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}})});
         }
         const auto writer = loadTinyLlava();
         list.push_back({writer, llavaInput(*writer)});

@@ -16,7 +16,7 @@ namespace {
 struct Tiny {
     explicit Tiny(TinyModel kind = TinyModel::Classifier, const std::string& dtype = "float64")
         : model(loadTiny(kind, 1, dtype)),
-          input(model->encode({.images = {tinyPicture(90, 70)}, .prompt = {}, .chat = {}, .tensors = {}})) {}
+          input(model->encode({.images = {tinyPicture(90, 70)}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}})) {}
 
     std::vector<Finding> run(const std::string& id, const nlohmann::json& params = {}) const {
         return analyse(id, model, input, params);

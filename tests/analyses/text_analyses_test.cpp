@@ -146,7 +146,7 @@ TEST_CASE("the logit lens ends with the model's own answer and begins with the e
 
 TEST_CASE("analyses of the next word refuse models without text") {
     const auto model = loadTiny(TinyModel::Classifier);
-    const auto input = model->encode({.images = {tinyPicture(50, 50)}, .prompt = {}, .chat = {}, .tensors = {}});
+    const auto input = model->encode({.images = {tinyPicture(50, 50)}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     for (const char* id : {"next_token", "logit_lens", "pixel_rollout"}) {
         CAPTURE(id);
         CHECK_THROWS_AS(analyse(id, model, input), Error);

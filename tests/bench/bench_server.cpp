@@ -56,7 +56,7 @@ public:
 private:
     void prepare() {
         if (!m_model) m_model = openModel(m_catalog, m_folder);
-        if (!m_input) m_input = m_model->encode({.images = {m_picture}, .prompt = {}, .chat = {}, .tensors = {}});
+        if (!m_input) m_input = m_model->encode({.images = {m_picture}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     }
 
     double run(const std::string& command) {

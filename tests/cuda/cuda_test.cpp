@@ -50,7 +50,7 @@ Recorded record(const Catalog& catalog, const std::string& folder, const std::st
     const auto model = openModel(catalog, folder, {device, dtype, true, {}});
     SceneOptions options;
     options.seed = 3;
-    const auto input = model->encode({.images = {makeScene(options).image}, .prompt = {}, .chat = {}, .tensors = {}});
+    const auto input = model->encode({.images = {makeScene(options).image}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec spec;
     spec.capture = CaptureRequest::parse("probs,hidden,output");
     if (gradients) {
@@ -111,14 +111,14 @@ TEST_CASE("cuda: observation changes no bit, edits and gradients agree with the 
     if (fv_device_count() == 0) return;
     const Catalog catalog = makeCatalog();
     const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true, {}});
-    const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
+    const auto input = model->encode({.images = {makeScene({}).image}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec plain, observed;
     observed.capture = CaptureRequest::parse("qkv,lse,stats,probs,hidden,output");
     CHECK(runModel(*model, *input, plain).trace->output("logits") ==
           runModel(*model, *input, observed).trace->output("logits"));
 
     const auto onCpu = openModel(catalog, "demo:vit", {"cpu", "float32", true, {}});
-    const auto cpuInput = onCpu->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
+    const auto cpuInput = onCpu->encode({.images = {makeScene({}).image}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec edited;
     GroupFactor group;
     group.keys = {0, 1};
@@ -142,7 +142,7 @@ TEST_CASE("cuda: traces are answered on the device, as explicit products would")
     for (const std::string dtype : {"float32", "bfloat16", "float16"}) {
         CAPTURE(dtype);
         const auto model = openModel(catalog, "demo:vit", {"cuda", dtype, true, {}});
-        const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
+        const auto input = model->encode({.images = {makeScene({}).image}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
         RunSpec spec;
         spec.capture = CaptureRequest::parse("qkv,output");
         spec.objective = Objective{};
@@ -190,7 +190,7 @@ TEST_CASE("cuda: edits keep flash memory, spilled recordings answer alike") {
     if (fv_device_count() == 0) return;
     const Catalog catalog = makeCatalog();
     const auto model = openModel(catalog, "demo:vit", {"cuda", "float32", true, {}});
-    const auto input = model->encode({.images = {makeScene({}).image}, .prompt = {}, .chat = {}, .tensors = {}});
+    const auto input = model->encode({.images = {makeScene({}).image}, .video = {}, .prompt = {}, .chat = {}, .tensors = {}});
     RunSpec spec;
     spec.capture = CaptureRequest::parse("qkv,output");
     GroupFactor group;
@@ -220,7 +220,7 @@ TEST_CASE("cuda: an answer is that of the CPU, recorded or not, and none of its 
     const auto answer = [&](const std::string& device, const std::string& dtype, const char* keep) {
         const auto model = openModel(catalog, "demo:vlm", {device, dtype, true, {}});
         const auto input = model->encode(
-            {.images = {makeScene({}).image}, .prompt = "what colour is the star?", .chat = {}, .tensors = {}});
+            {.images = {makeScene({}).image}, .video = {}, .prompt = "what colour is the star?", .chat = {}, .tensors = {}});
         GenerateSpec spec;
         spec.forced = {40, 41, 42, 43, 44, 45};
         spec.maxNewTokens = static_cast<int>(spec.forced.size());
