@@ -90,14 +90,7 @@ std::shared_ptr<const AttentionSegments> Recorder::besideFile(
     const std::shared_ptr<const AttentionSegments>& segments) {
     for (const auto& [given, copy] : m_besideFile)
         if (given == segments) return copy;
-    std::vector<std::int64_t> order, bounds = {0};
-    for (const AttentionSegments::Group& group : segments->groups()) {
-        const at::Tensor tokens = group.tokens.to(at::kCPU).contiguous();
-        const std::int64_t* token = tokens.const_data_ptr<std::int64_t>();
-        order.insert(order.end(), token, token + tokens.size(0));
-        while (bounds.back() < static_cast<std::int64_t>(order.size())) bounds.push_back(bounds.back() + group.length);
-    }
-    m_besideFile.emplace_back(segments, std::make_shared<const AttentionSegments>(order, bounds, at::kCPU));
+    m_besideFile.emplace_back(segments, std::make_shared<const AttentionSegments>(*segments, at::kCPU));
     return m_besideFile.back().second;
 }
 

@@ -55,6 +55,13 @@ AttentionSegments::AttentionSegments(const std::vector<std::int64_t>& order,
     m_segmentOf = at::tensor(segmentOf, at::kLong).to(device);
 }
 
+AttentionSegments::AttentionSegments(const AttentionSegments& other, const at::Device& device)
+    : m_groups(other.m_groups), m_longest(other.m_longest), m_order(other.m_order.to(device)),
+      m_places(other.m_places.to(device)), m_segmentOf(other.m_segmentOf.to(device)), m_bounds(other.m_bounds),
+      m_inOrder(other.m_inOrder) {
+    for (Group& group : m_groups) group.tokens = group.tokens.to(device);
+}
+
 const at::Tensor& AttentionSegments::columns() const {
     std::call_once(m_columnsMade, [this] { m_columns = makeColumns(); });
     return m_columns;

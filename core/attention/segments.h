@@ -23,6 +23,8 @@ public:
     /// `order` holds every token once, `bounds` rises from 0 to their number; throws Error (Internal).
     AttentionSegments(const std::vector<std::int64_t>& order, const std::vector<std::int64_t>& bounds,
                       const at::Device& device);
+    /// The same segments on another device.
+    AttentionSegments(const AttentionSegments& other, const at::Device& device);
     /// Runs of tokens that follow each other, of equal length.
     static std::shared_ptr<const AttentionSegments> equal(std::int64_t segments, std::int64_t length,
                                                           const at::Device& device);
