@@ -22,6 +22,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "attention/generation_state.h"
 #include "attention/kernel_forward.h"
 #include "attention/kv_cache.h"
 #include "attention/probabilities.h"
@@ -219,6 +220,45 @@ void Forward::endPass(std::int64_t tokens) { m_cache->advance(tokens); }
 void Forward::dropPass() {
     m_recorder->dropPass();
     m_cache->truncate(m_cache->length());
+}
+
+void Forward::continueFrom(const GenerationState& earlier, int passes, KvCache& cache) {
+    m_cache = &cache;
+    m_outputs = earlier.trace->outputs;
+    m_features = earlier.features;
+    m_attended = earlier.attended;
+    m_sums = earlier.sums;
+    // Those of a later pass than the last one kept.
+    if (passes < earlier.passes.passes()) m_outputs.erase("logits");
+    m_recorder->adoptPasses(earlier, passes);
+}
+
+void Forward::keepFeatures(const GenerationState* earlier) {
+    m_keepsFeatures = true;
+    m_earlier = earlier;
+}
+
+std::vector<at::Tensor> Forward::kept(const std::string& name,
+                                      const std::function<std::vector<at::Tensor>()>& make) {
+    if (!m_keepsFeatures) return make();
+    if (!m_earlier || m_earlier->features.count(name) == 0) return m_features[name] = make();
+    m_tookFeatures = true;
+    m_recorder->adoptOthers(*m_earlier);
+    for (std::size_t i = 0; i < m_earlier->attended.size(); ++i)
+        if (m_model.sites[static_cast<std::size_t>(m_earlier->attended[i])].stage != "text") {
+            m_attended.push_back(m_earlier->attended[i]);
+            m_sums.push_back(m_earlier->sums[i]);
+        }
+    for (const auto& [output, value] : m_earlier->trace->outputs)
+        if (output != "logits") m_outputs[output] = value;
+    return m_features[name] = m_earlier->features.at(name);
+}
+
+void Forward::leave(GenerationState& state) const {
+    state.passes = m_recorder->passes();
+    state.features = m_features;
+    state.attended = m_attended;
+    state.sums = m_sums;
 }
 
 at::Tensor Forward::recordedOutput(const std::string& name) const {

@@ -18,6 +18,7 @@
 namespace fovea {
 
 class AdapterSet;
+class GenerationState;
 struct Linear;
 class KvCache;
 class Recorder;
@@ -126,6 +127,18 @@ public:
     void beginPass(KvCache& cache, int firstToken, int blocks, const JobContext& job);
     void endPass(std::int64_t tokens);
     void dropPass();
+    /// Begins a generation behind the first passes of an earlier one; `cache` holds what they have seen.
+    void continueFrom(const GenerationState& earlier, int passes, KvCache& cache);
+    /// From here on kept() keeps what it is given for later generations; `earlier`, which must outlive the run and may
+    /// be null, is one whose stages other than the text did what they would do now.
+    void keepFeatures(const GenerationState* earlier);
+    /// What a stage before the text gives to it: `make`'s tensors, or those of an earlier generation, with what was
+    /// recorded on the way.
+    std::vector<at::Tensor> kept(const std::string& name, const std::function<std::vector<at::Tensor>()>& make);
+    /// Whether kept() has found tensors of an earlier generation.
+    bool tookFeatures() const { return m_tookFeatures; }
+    /// Puts what later generations need into a state: records of the passes and kept tensors.
+    void leave(GenerationState& state) const;
     /// An output recorded so far; undefined when there is none of the name.
     at::Tensor recordedOutput(const std::string& name) const;
     /// Closes a generation; `tokens` are those of prompt and answer.
@@ -164,6 +177,9 @@ private:
     int m_blocksTotal = 0;
     int m_blocksBefore = 0;  ///< run by earlier passes
     KvCache* m_cache = nullptr;
+    const GenerationState* m_earlier = nullptr;
+    bool m_keepsFeatures = false, m_tookFeatures = false;
+    std::map<std::string, std::vector<at::Tensor>> m_features;
     std::vector<std::string> m_partStages;
     const AdapterSet* m_adapters = nullptr;
     std::vector<double> m_adapterStrengths;

@@ -11,6 +11,7 @@
 #include <set>
 
 #include "attention/forward.h"
+#include "attention/generation_state.h"
 #include "attention/kv_cache.h"
 #include "attention/sampling.h"
 #include "fovea/error.h"
@@ -102,18 +103,20 @@ public:
         m_ends.insert(spec.stopIds.begin(), spec.stopIds.end());
     }
 
+    void keepFeatures(const GenerationState* earlier) { m_forward.keepFeatures(earlier); }
+
     /// See Forward; of a vision tower: the text's keys and values are the cache's.
     void limitRecording(std::uint64_t bytes) { m_forward.limitRecording(bytes); }
 
-    void run(Generation& out, const TokenCallback& onToken) {
-        at::Tensor logits = pass({});
+    void run(Generation& out, int kept, const TokenCallback& onToken) {
+        at::Tensor logits;
+        if (kept > 0)
+            takeOver(out, kept, onToken);
+        else
+            logits = pass({});
         for (;;) {
-            keepLogits(logits);
-            out.steps.push_back(m_sampler.choose(logits[0].select(0, logits.size(1) - 1), m_sequence));
-            const int id = force(out.steps.back(), logits, out.ids.size());
-            out.ids.push_back(id);
-            m_sequence.push_back(id);
-            if (onToken) onToken(out.steps.back());
+            if (logits.defined()) choose(out, logits, onToken);
+            const int id = out.ids.back();
             if (m_ends.count(id) && out.ids.size() >= m_spec.forced.size()) out.stop = StopReason::EndToken;
             if (m_job.stopRequested()) out.stop = StopReason::Cancelled;
             const bool last = out.stop != StopReason::Length || static_cast<int>(out.ids.size()) >= m_longest;
@@ -132,6 +135,26 @@ public:
         }
     }
 
+    std::shared_ptr<GenerationState> state(const Generation& out) const {
+        auto state = std::make_shared<GenerationState>();
+        state->asked = m_spec;
+        state->asked.resume.reset();
+        state->asked.edits.dropIdentities();
+        state->inputs = m_input.items[static_cast<std::size_t>(m_spec.item)];
+        state->prompt = m_prompt;
+        state->cache = m_cache;
+        state->trace = out.trace->impl();
+        state->steps = out.steps;
+        m_forward.leave(*state);
+        state->bytes = m_cache.bytes();
+        for (const auto& [name, tensors] : state->features)
+            for (const at::Tensor& tensor : tensors)
+                if (tensor.defined()) state->bytes += static_cast<std::uint64_t>(tensor.nbytes());
+        return state;
+    }
+
+    bool keptPictures() const { return m_forward.tookFeatures(); }
+
     RunResult finish(const Generation& out) {
         if (!m_logits.empty()) m_forward.output("logits", at::cat(m_logits, 1));
         return m_forward.finishGeneration(
@@ -139,6 +162,35 @@ public:
     }
 
 private:
+    void choose(Generation& out, const at::Tensor& logits, const TokenCallback& onToken) {
+        keepLogits(logits);
+        GeneratedToken token = m_sampler.choose(logits[0].select(0, logits.size(1) - 1), m_sequence);
+        force(token, logits, out.ids.size());
+        add(out, token, onToken);
+    }
+
+    void add(Generation& out, const GeneratedToken& token, const TokenCallback& onToken) {
+        out.steps.push_back(token);
+        out.ids.push_back(token.id);
+        m_sequence.push_back(token.id);
+        if (onToken) onToken(token);
+    }
+
+    // The first tokens of an earlier answer; the last of them is still to be run.
+    void takeOver(Generation& out, int kept, const TokenCallback& onToken) {
+        const GenerationState& earlier = *m_spec.resume;
+        for (int i = 0; i < kept; ++i) {
+            add(out, earlier.steps[static_cast<std::size_t>(i)], onToken);
+            if (m_job.stopRequested()) kept = i + 1;
+        }
+        m_sampler.skip(static_cast<std::size_t>(kept));
+        m_run = static_cast<std::size_t>(kept) - 1;
+        m_cache = earlier.cache.forked(m_prompt + kept - 1);
+        m_forward.continueFrom(earlier, kept, m_cache);
+        if (m_spec.capture.allLogits) m_logits.push_back(earlier.trace->outputs.at("logits").narrow(1, 0, kept));
+        out.resumedAt = kept - 1;
+    }
+
     at::Tensor pass(const std::vector<int>& ids) {
         const ModelSpec& model = m_model.spec();
         int blocks = 0;
@@ -160,8 +212,8 @@ private:
         return logits;
     }
 
-    int force(GeneratedToken& token, const at::Tensor& logits, std::size_t step) const {
-        if (step >= m_spec.forced.size()) return token.id;
+    void force(GeneratedToken& token, const at::Tensor& logits, std::size_t step) const {
+        if (step >= m_spec.forced.size()) return;
         const at::Tensor last = logits[0].select(0, logits.size(1) - 1).to(at::kFloat);
         const int id = m_spec.forced[step];
         if (id < 0 || id >= last.size(0))
@@ -170,7 +222,6 @@ private:
                         ErrorCode::Usage);
         token.id = id;
         token.logProbability = at::log_softmax(last, 0)[id].item<double>();
-        return id;
     }
 
     bool full() const {
@@ -221,6 +272,33 @@ std::uint64_t spillable(const Model& model, const ModelInput& input, const Gener
     return all > rest ? all - rest : 0;
 }
 
+// Keys and values of the text.
+std::uint64_t cacheBytes(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const auto answer = static_cast<std::uint64_t>(longestAnswer(model, input, spec));
+    const std::uint64_t tokens = static_cast<std::uint64_t>(promptLength(input, spec.item)) + answer;
+    std::uint64_t values = 0;
+    for (const AttentionSite& site : model.spec().sites) {
+        if (site.stage != kStage) continue;
+        // Room is made for 256 tokens of an answer at first, later for half as many again.
+        std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
+        if (!site.keyStage.empty()) room = static_cast<std::uint64_t>(lengthOf(input, spec.item, site.keyStage));
+        values += 2 * static_cast<std::uint64_t>(site.keyValueHeads) * static_cast<std::uint64_t>(site.headDim) * room;
+    }
+    return values * elementBytes(model.spec());
+}
+
+bool fits(const GenerateSpec& spec, const MemoryEstimate& estimate, std::uint64_t besides) {
+    return spec.budget == 0 || estimate.run() + besides <= spec.budget;
+}
+
+KeptAnswer keptBy(const Model& model, const TensorInput& input, const GenerateSpec& spec,
+                  const MemoryEstimate& estimate) {
+    if (!spec.resume || !fits(spec, estimate, spec.resume->bytes)) return {};
+    GenerateSpec asked = spec;
+    asked.edits.dropIdentities();
+    return keptOf(*spec.resume, model.spec(), input.items[static_cast<std::size_t>(spec.item)], asked);
+}
+
 }  // namespace
 
 MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
@@ -230,15 +308,12 @@ MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, c
     MemoryEstimate estimate = model.estimate(input, others, false);
     const auto prompt = static_cast<std::uint64_t>(promptLength(input, spec.item));
     const auto answer = static_cast<std::uint64_t>(longestAnswer(model, input, spec));
+    estimate.capture += cacheBytes(model, input, spec);
     const std::uint64_t tokens = prompt + answer, rows = spec.rows == RecordedRows::All ? tokens : answer + 1;
     for (const AttentionSite& site : about.sites) {
         if (site.stage != kStage) continue;
         const auto width = static_cast<std::uint64_t>(site.headDim);
         const auto heads = static_cast<std::uint64_t>(site.heads);
-        // Room is made for 256 tokens of an answer at first, later for half as many again.
-        std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
-        if (!site.keyStage.empty()) room = static_cast<std::uint64_t>(lengthOf(input, spec.item, site.keyStage));
-        estimate.capture += 2 * static_cast<std::uint64_t>(site.keyValueHeads) * width * room * element;
         if (!spec.capture.wants(site.address())) continue;
         estimate.capture += rows * heads * (width * element + 4);
         const auto hidden = static_cast<std::uint64_t>(about.stage(kStage).hidden);
@@ -246,6 +321,11 @@ MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, c
         if (spec.capture.headOutput) estimate.capture += rows * heads * width * element;
     }
     return estimate;
+}
+
+int resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+    const TensorInput& tensors = tensorsOf(model, input, spec);
+    return keptBy(model, tensors, spec, estimateGeneration(model, input, spec)).tokens - 1;
 }
 
 Generation generate(const Model& model, const ModelInput& input, const GenerateSpec& spec,
@@ -270,13 +350,20 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     run.route = spec.route;
     run.adapterStrengths = spec.adapterStrengths;
     const at::AutoGradMode gradients(false);
+    const KeptAnswer kept = keptBy(model, tensors, spec, out.estimate);
     Answer answer(model, tensors, spec, run, job);
+    const bool keeps = spec.keepState && fits(spec, out.estimate, cacheBytes(model, input, spec));
+    if (keeps) answer.keepFeatures(kept.others ? spec.resume.get() : nullptr);
     if (beyond) answer.limitRecording(spec.budget - (out.estimate.run() - spilled));
-    answer.run(out, onToken);
+    answer.run(out, kept.tokens, onToken);
     RunResult result = answer.finish(out);
     out.trace = std::move(result.trace);
     out.routes = std::move(result.routes);
     out.notices = std::move(result.notices);
+    out.keptPictures = answer.keptPictures();
+    if (!keeps || out.stop == StopReason::Cancelled) return out;
+    const auto state = answer.state(out);
+    if (fits(spec, out.estimate, state->bytes)) out.state = state;
     return out;
 }
 

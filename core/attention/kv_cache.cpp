@@ -6,10 +6,14 @@
 
 namespace fovea {
 
-at::Tensor KvCache::grown(const at::Tensor& held, const at::Tensor& added, std::int64_t used) const {
+at::Tensor KvCache::grown(const Site& site, const at::Tensor& held, const at::Tensor& added) const {
+    const auto used = static_cast<std::int64_t>(site.tokens.size());
     const std::int64_t needed = used + added.size(2);
-    if (held.defined() && needed <= held.size(2)) return held;
-    const std::int64_t room = std::max({needed, m_expected, held.defined() ? held.size(2) + held.size(2) / 2 : 0});
+    const bool enough = held.defined() && needed <= held.size(2);
+    if (enough && !site.shared) return held;
+    const std::int64_t room =
+        enough ? held.size(2)
+               : std::max({needed, m_expected, held.defined() ? held.size(2) + held.size(2) / 2 : 0});
     at::Tensor wider = at::empty({1, added.size(1), room, added.size(3)}, added.options());
     if (used > 0) wider.narrow(2, 0, used).copy_(held.narrow(2, 0, used));
     return wider;
@@ -19,8 +23,9 @@ KvCache::View KvCache::append(int site, const at::Tensor& key, const at::Tensor&
                               const std::vector<int>& tokens) {
     Site& held = m_sites[site];
     const auto used = static_cast<std::int64_t>(held.tokens.size());
-    held.key = grown(held.key, key, used);
-    held.value = grown(held.value, value, used);
+    held.key = grown(held, held.key, key);
+    held.value = grown(held, held.value, value);
+    held.shared = false;
     held.key.narrow(2, used, key.size(2)).copy_(key);
     held.value.narrow(2, used, value.size(2)).copy_(value);
     held.tokens.insert(held.tokens.end(), tokens.begin(), tokens.end());
@@ -48,6 +53,13 @@ void KvCache::truncate(std::int64_t length) {
     for (auto& [site, held] : m_sites)
         while (!held.fixed && !held.tokens.empty() && held.tokens.back() >= length) held.tokens.pop_back();
     m_length = std::min(m_length, length);
+}
+
+KvCache KvCache::forked(std::int64_t length) const {
+    KvCache fork = *this;
+    fork.truncate(length);
+    for (auto& [site, held] : fork.m_sites) held.shared = true;
+    return fork;
 }
 
 std::uint64_t KvCache::bytes() const {

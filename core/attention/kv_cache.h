@@ -35,6 +35,9 @@ public:
     void advance(std::int64_t count) { m_length += count; }
     /// Forgets tokens from place `length` on, also those of a pass that did not come to its end.
     void truncate(std::int64_t length);
+    /// The same without tokens from place `length` on, to be gone on with: it shares what is there and copies it before
+    /// it adds anything, so that this one and all views of it stay as they are.
+    KvCache forked(std::int64_t length) const;
     std::uint64_t bytes() const;
 
 private:
@@ -42,8 +45,9 @@ private:
         at::Tensor key, value;  // with room
         std::vector<int> tokens;
         bool fixed = false;
+        bool shared = false;  ///< with another cache, which must not see what is added
     };
-    at::Tensor grown(const at::Tensor& held, const at::Tensor& added, std::int64_t used) const;
+    at::Tensor grown(const Site& site, const at::Tensor& held, const at::Tensor& added) const;
 
     std::int64_t m_expected = 0;
     std::int64_t m_length = 0;

@@ -31,6 +31,18 @@ at::Tensor joined(const Pieces& pieces, Member member, std::int64_t axis) {
     return parts.size() == 1 ? parts.front() : at::cat(parts, axis);
 }
 
+// The pieces as views of what they were joined to, so that nothing is held twice.
+template <typename Pieces, typename Member>
+void viewOf(Pieces& pieces, Member member, const at::Tensor& whole, std::int64_t axis) {
+    if (!whole.defined() || pieces.size() < 2) return;
+    std::int64_t begin = 0;
+    for (auto& piece : pieces) {
+        const std::int64_t count = (piece.*member).size(axis);
+        piece.*member = whole.narrow(axis, begin, count);
+        begin += count;
+    }
+}
+
 }  // namespace
 
 void PassRecords::begin(int firstToken) {
@@ -38,16 +50,30 @@ void PassRecords::begin(int firstToken) {
     m_firstToken = firstToken;
 }
 
-void PassRecords::drop() {
-    const auto dropFrom = [this](auto& lists) {
+void PassRecords::drop() { dropFrom(m_pass); }
+
+void PassRecords::dropFrom(int pass) {
+    const auto clean = [pass](auto& lists) {
         for (auto& [name, pieces] : lists)
-            std::erase_if(pieces, [this](const auto& piece) { return piece.pass == m_pass; });
+            std::erase_if(pieces, [pass](const auto& piece) { return piece.pass >= pass; });
         std::erase_if(lists, [](const auto& entry) { return entry.second.empty(); });
     };
-    dropFrom(m_sites);
-    dropFrom(m_hidden);
-    dropFrom(m_taps);
+    clean(m_sites);
+    clean(m_hidden);
+    clean(m_taps);
     std::erase_if(m_order, [this](int site) { return m_sites.count(site) == 0; });
+}
+
+PassRecords PassRecords::firstOf(int passes) const {
+    PassRecords first = *this;
+    first.dropFrom(passes);
+    first.m_pass = std::min(m_pass, passes - 1);
+    return first;
+}
+
+void PassRecords::adoptOthers(const PassRecords& earlier, const std::string& stage) {
+    for (const auto& [key, pieces] : earlier.m_hidden)
+        if (key.first != stage) m_hidden[key] = pieces;
 }
 
 void PassRecords::site(const AttentionCall& call, const at::Tensor& lse, const std::vector<int>& queryTokens) {
@@ -140,11 +166,31 @@ std::shared_ptr<const SiteRecord> PassRecords::joinedSite(int site, const KvCach
     return record;
 }
 
+void PassRecords::view(std::vector<SitePiece>& pieces, const SiteRecord& whole) const {
+    viewOf(pieces, &SitePiece::lse, whole.lse, 2);
+    viewOf(pieces, &SitePiece::attentionOutput, whole.attentionOutput, 1);
+    viewOf(pieces, &SitePiece::headOutput, whole.headOutput, 2);
+    std::int64_t begin = 0;
+    for (SitePiece& piece : pieces) {
+        const std::int64_t rows = piece.call.query.size(2);
+        piece.call.query = whole.call.query.narrow(2, begin, rows);
+        if (piece.call.bias.defined()) piece.call.bias = whole.call.bias.narrow(2, begin, rows).narrow(3, 0, piece.keys);
+        begin += rows;
+    }
+}
+
 void PassRecords::close(AttentionTrace::Impl& trace, const KvCache& cache, const EditPlan& edits) {
-    for (const auto& [key, pieces] : m_hidden) trace.hidden[key] = joined(pieces, &Piece::value, 1);
-    for (const auto& [name, pieces] : m_taps) trace.taps[name] = joined(pieces, &Piece::value, 1);
+    const auto join = [](auto& pieces) {
+        const at::Tensor whole = joined(pieces, &Piece::value, 1);
+        viewOf(pieces, &Piece::value, whole, 1);
+        return whole;
+    };
+    for (auto& [key, pieces] : m_hidden) trace.hidden[key] = join(pieces);
+    for (auto& [name, pieces] : m_taps) trace.taps[name] = join(pieces);
     for (const int site : m_order) {
-        trace.records[site] = joinedSite(site, cache, edits);
+        const std::shared_ptr<const SiteRecord> whole = joinedSite(site, cache, edits);
+        view(m_sites.at(site), *whole);
+        trace.records[site] = whole;
         trace.order.push_back(site);
     }
 }

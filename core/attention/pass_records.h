@@ -21,7 +21,12 @@ public:
     void begin(int firstToken);
     /// Forgets the latest pass.
     void drop();
+    /// What the first passes have recorded, to be gone on with.
+    PassRecords firstOf(int passes) const;
+    /// Takes over what the first pass of an earlier generation has recorded of stages other than `stage`, sites aside.
+    void adoptOthers(const PassRecords& earlier, const std::string& stage);
     bool active() const { return m_pass >= 0; }
+    int passes() const { return m_pass + 1; }
 
     void site(const AttentionCall& call, const at::Tensor& lse, const std::vector<int>& queryTokens);
     /// False when the site has recorded nothing in this pass.
@@ -30,7 +35,8 @@ public:
     void tap(const std::string& name, const at::Tensor& value) { m_taps[name].push_back({m_pass, value}); }
     void hidden(const std::string& stage, int i, const at::Tensor& x) { m_hidden[{stage, i}].push_back({m_pass, x}); }
 
-    /// Puts everything into a trace: Q of the recorded rows, K and V of the cache.
+    /// Puts everything into a trace: Q of the recorded rows, K and V of the cache. What is kept here are views of the
+    /// trace's tensors from then on.
     void close(AttentionTrace::Impl& trace, const KvCache& cache, const EditPlan& edits);
 
 private:
@@ -46,8 +52,10 @@ private:
         std::vector<int> queryTokens;
     };
     SitePiece* latest(int site);
+    void dropFrom(int pass);
     static at::Tensor joinedBias(const std::vector<SitePiece>& pieces, std::int64_t keys);
     std::shared_ptr<const SiteRecord> joinedSite(int site, const KvCache& cache, const EditPlan& edits) const;
+    void view(std::vector<SitePiece>& pieces, const SiteRecord& whole) const;
 
     int m_pass = -1;
     int m_firstToken = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "attention/generation_state.h"
 #include "attention/kv_cache.h"
 #include "attention/spill.h"
 
@@ -158,6 +159,27 @@ void Recorder::adopt(const RunState& state, const std::string& stage, int block)
             m_checkpoints[stage].push_back(checkpoint);
             m_checkpointBytes += static_cast<std::uint64_t>(checkpoint.residual.x.nbytes());
         }
+}
+
+void Recorder::adoptPasses(const GenerationState& earlier, int passes) {
+    adoptUncached(*earlier.trace);
+    m_passes = earlier.passes.firstOf(passes);
+}
+
+void Recorder::adoptOthers(const GenerationState& earlier) {
+    adoptUncached(*earlier.trace);
+    m_passes.adoptOthers(earlier.passes, "text");
+}
+
+// Sites whose keys are not those of a cache ran once, with the prompt.
+void Recorder::adoptUncached(const AttentionTrace::Impl& trace) {
+    for (const int site : trace.order) {
+        const std::shared_ptr<const SiteRecord>& record = trace.records.at(site);
+        if (record->call.cached) continue;
+        m_main.impl->order.push_back(site);
+        m_main.impl->records[site] = record;
+    }
+    m_main.impl->parts = trace.parts;
 }
 
 std::shared_ptr<const AttentionTrace> Recorder::finish(std::map<std::string, at::Tensor> outputs,

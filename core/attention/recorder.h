@@ -12,6 +12,7 @@
 
 namespace fovea {
 
+class GenerationState;
 class KvCache;
 
 /// Collects what one run records. Keeps references to tensors, copies nothing but rows that a generation cuts out of
@@ -51,6 +52,11 @@ public:
     void beginPass(int firstToken);
     /// Forgets what the latest pass has recorded.
     void dropPass() { m_passes.drop(); }
+    /// Takes over what the first passes of an earlier generation have recorded.
+    void adoptPasses(const GenerationState& earlier, int passes);
+    /// Takes over what an earlier generation has recorded of stages other than the text.
+    void adoptOthers(const GenerationState& earlier);
+    const PassRecords& passes() const { return m_passes; }
 
     /// Closes the recording; gradients are read from the watched outputs. With a cache, the keys and values of its
     /// sites are those of the cache; `tokens` then are those of prompt and answer.
@@ -75,6 +81,7 @@ private:
     Book& book() { return m_part ? *m_part : m_main; }
     SiteRecord* openRecord(int site);
     Book newBook(std::string prefix, TokenMap tokens) const;
+    void adoptUncached(const AttentionTrace::Impl& trace);
     void spillBeyondLimit(SiteRecord& record);
     std::shared_ptr<const AttentionSegments> besideFile(const std::shared_ptr<const AttentionSegments>& segments);
 

@@ -7,7 +7,6 @@
 #include "fovea/error.h"
 
 namespace fovea {
-namespace {
 
 const SiteEdit* editOf(const EditPlan& plan, int site) {
     for (const SiteEdit& edit : plan.sites)
@@ -19,6 +18,8 @@ bool sameEdit(const EditPlan& a, const EditPlan& b, int site) {
     const SiteEdit *left = editOf(a, site), *right = editOf(b, site);
     return left && right ? *left == *right : left == right;
 }
+
+namespace {
 
 // The first block at which the prunes of two plans differ.
 int firstPruneDifference(const EditPlan& a, const EditPlan& b, const std::string& stage, int blocks) {

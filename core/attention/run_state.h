@@ -30,6 +30,10 @@ public:
     std::vector<double> adapterStrengths;
 };
 
+/// The edit of a site, or null; whether two plans have the same one there.
+const SiteEdit* editOf(const EditPlan& plan, int site);
+bool sameEdit(const EditPlan& a, const EditPlan& b, int site);
+
 /// Throws Error (Usage) unless a run of this model with these inputs and this route can resume from `state`.
 void requireSameRun(const RunState& state, const ModelSpec& spec,
                     const std::map<std::string, at::Tensor>& inputs, const RunSpec& run);

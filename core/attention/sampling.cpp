@@ -65,6 +65,10 @@ int Sampler::draw(const at::Tensor& scores) {
     return static_cast<int>(ids.const_data_ptr<std::int64_t>()[chosen]);
 }
 
+void Sampler::skip(std::size_t tokens) {
+    if (m_sampling.temperature > 0) m_random.discard(tokens);  // draw() takes one number
+}
+
 GeneratedToken Sampler::choose(const at::Tensor& logits, const std::vector<int>& sequence) {
     const at::Tensor plain = logits.to(at::kFloat);
     const at::Tensor log = at::log_softmax(plain, 0);

@@ -17,6 +17,8 @@ public:
 
     /// The next token after `sequence` from logits [vocabulary].
     GeneratedToken choose(const at::Tensor& logits, const std::vector<int>& sequence);
+    /// As if so many tokens had been chosen.
+    void skip(std::size_t tokens);
 
 private:
     int draw(const at::Tensor& scores);

@@ -87,6 +87,7 @@ void BlipModel::runItem(Forward& forward) const {
 }
 
 void BlipModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    begin(forward);
     BlipTextPass pass = decoderPass(forward);
     pass.ids = nextTokens(ids, pass.ids.device());
     outputLogits(m_decoder.run(pass, forward), forward);

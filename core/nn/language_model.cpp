@@ -151,6 +151,7 @@ void LanguageModel::runItem(Forward& forward) const {
 }
 
 void LanguageModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    begin(forward);
     const at::Tensor& like = forward.input("input_ids").defined() ? forward.input("input_ids") : forward.input("inputs_embeds");
     const at::Tensor given = forward.input("position_ids");
     DecoderPass pass;

@@ -242,6 +242,7 @@ void MllamaModel::run(const ModelInput& input, int, Forward& forward) const {
 }
 
 void MllamaModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {
+    begin(forward);
     const at::Tensor prompt = forward.input("input_ids"), given = forward.input("position_ids");
     Pass pass;
     pass.ids = nextTokens(ids, prompt.device());

@@ -139,10 +139,23 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
     return vision;
 }
 
+VlmModel::Vision VlmModel::seen(const VlmInput& input, Forward& forward) const {
+    if (input.cells.empty()) return {};
+    std::vector<at::Tensor> kept = forward.kept("vision", [&] {
+        Vision vision = see(input, forward);
+        vision.deep.insert(vision.deep.begin(), vision.tokens);
+        return vision.deep;
+    });
+    Vision vision;
+    vision.tokens = kept.front();
+    vision.deep.assign(kept.begin() + 1, kept.end());
+    return vision;
+}
+
 void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
     begin(forward);
     const VlmInput& input = vlmInput(given);
-    const Vision vision = see(input, forward);
+    const Vision vision = seen(input, forward);
     const std::int64_t length = input.tokens.size(1);
     DecoderPass pass;
     pass.embed = [&] {
@@ -168,6 +181,7 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
 }
 
 void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids, Forward& forward) const {
+    begin(forward);
     const VlmInput& input = vlmInput(given);
     const at::Tensor next = nextTokens(ids, input.tokens.device());
     DecoderPass pass;

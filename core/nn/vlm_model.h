@@ -74,6 +74,8 @@ private:
     void describeText(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     void describePictures(VlmInput& input, const std::vector<VlmPicture>& pictures) const;
     Vision see(const VlmInput& input, Forward& forward) const;
+    /// The same, or what an earlier answer has seen.
+    Vision seen(const VlmInput& input, Forward& forward) const;
 
     std::unique_ptr<VisionTower> m_tower;
     Decoder m_decoder;

@@ -83,3 +83,34 @@ TEST_CASE("language models with adapters compute what peft computes, at every st
     CHECK(changed >= 8);
     CHECK(index.at("cases").size() >= 12);
 }
+
+TEST_CASE("an answer that goes on from another one has its adapters") {
+    const auto index = test::readJson(fixtures() / "index.json");
+    REQUIRE(index.at("cases").size() >= 12);
+    for (const auto& one : index.at("cases")) {
+        INFO(one.at("name").get<std::string>());
+        const Opened opened = open(one.at("name"), "float32");
+        GenerateSpec spec;
+        spec.maxNewTokens = 6;
+        spec.adapterStrengths = {1};
+        spec.capture.allLogits = true;
+        spec.keepState = true;
+        const Generation first = generate(*opened.model, *opened.input, spec);
+        const int prompt = opened.input->maps[0].stage("text").size();
+        for (std::size_t site = 0; site < opened.model->spec().sites.size(); ++site)
+            if (opened.model->spec().sites[site].stage == "text") {
+                GroupFactor factor;
+                factor.queries = {prompt + 2};
+                factor.keys = {0, 1};
+                factor.factor = 0;
+                spec.edits.at(static_cast<int>(site)).factors = {factor};
+            }
+        const Generation full = generate(*opened.model, *opened.input, spec);
+        spec.resume = first.state;
+        const Generation resumed = generate(*opened.model, *opened.input, spec);
+        CHECK(resumed.resumedAt == 2);
+        CHECK(resumed.trace->output("logits") == full.trace->output("logits"));
+        spec.adapterStrengths = {0.5};
+        CHECK(generate(*opened.model, *opened.input, spec).resumedAt == -1);
+    }
+}

@@ -28,6 +28,8 @@ struct Sampling {
 /// Which query rows of the text are kept: those that answer tokens came from and those of answer tokens, or all.
 enum class RecordedRows { Answer, All };
 
+class GenerationState;  // what an answer leaves behind for others; opaque, tensors inside
+
 /// One generation.
 struct GenerateSpec {
     int item = 0;  ///< which item of the ModelInput
@@ -43,6 +45,11 @@ struct GenerateSpec {
     RouteChoice route = RouteChoice::Auto;
     std::vector<double> adapterStrengths;  ///< as in RunSpec
     std::uint64_t budget = 0;  ///< bytes for cache, activations and capture; 0 means no limit
+    /// Whether Generation::state is wanted; there is none where a second cache would not fit into the budget.
+    bool keepState = false;
+    /// Of another answer: where only the edits differ, the model runs again from the first token on that they concern,
+    /// to the same result bit for bit. Ignored where more differs, or where both do not fit into the budget.
+    std::shared_ptr<const GenerationState> resume;
 };
 
 /// A token that could have come next; natural logarithm of its probability before penalties and temperature.
@@ -70,6 +77,11 @@ struct Generation {
     MemoryEstimate estimate;
     std::vector<RouteReport> routes;
     std::vector<std::string> notices;  ///< what was done otherwise than one might expect
+    std::shared_ptr<const GenerationState> state;  ///< null unless it was asked for and fits, or when stopped
+    /// The first token of the answer that was not taken over with its run from GenerateSpec::resume; -1: none was, and
+    /// the prompt was run.
+    int resumedAt = -1;
+    bool keptPictures = false;  ///< the prompt was run, but what a vision tower makes of its pictures was taken over
 };
 
 /// Called with every token as it comes.
@@ -77,6 +89,9 @@ using TokenCallback = std::function<void(const GeneratedToken&)>;
 
 /// What a generation will take at its longest, before it starts.
 MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec);
+
+/// Generation::resumedAt of an answer to this spec, before it starts.
+int resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec);
 
 /// Answers a prompt. A job that is stopped ends it after the last complete token, with the answer so far; stopped
 /// before the first token it throws Cancelled. What a vision tower records goes to a temporary file where the budget is

@@ -1,0 +1,262 @@
+// Answers that go on from earlier ones with other edits: from the right token on, with the bits of a full run.
+#include <doctest/doctest.h>
+
+#include <string>
+
+#include "fovea/generate.h"
+#include "parity/fixtures.h"
+
+using namespace fovea;
+using namespace fovea::test;
+
+namespace {
+
+const char* const kModels[] = {"llama-gqa-2", "llama-yarn", "mistral-window", "gemma2-0", "gpt2-0", "llava-one-gqa-2",
+                               "qwen2_5_vl-two", "paligemma-prefix", "blip", "mllama-one"};
+
+struct Asked {
+    std::shared_ptr<const Model> model;
+    std::shared_ptr<const ModelInput> input;
+
+    explicit Asked(const char* name) : model(open(caseNamed(name))), input(inputsOf(caseNamed(name), *model)) {}
+    int prompt() const { return input->maps[0].stage("text").size(); }
+    Generation answer(const GenerateSpec& spec) const { return generate(*model, *input, spec); }
+};
+
+GenerateSpec recordAnswer(int tokens) {
+    GenerateSpec spec;
+    spec.maxNewTokens = tokens;
+    spec.capture = recordAll().capture;
+    spec.capture.allLogits = spec.capture.attentionOutput = spec.capture.headOutput = true;
+    spec.keepState = true;
+    return spec;
+}
+
+GroupFactor factorOf(std::vector<int> queries, std::vector<int> keys) {
+    GroupFactor factor;
+    factor.queries = std::move(queries);
+    factor.keys = std::move(keys);
+    factor.factor = 0.1;
+    factor.rowSum = RowSum::Renormalise;
+    return factor;
+}
+
+/// The same factor at every site of a stage.
+EditPlan everywhere(const Model& model, const GroupFactor& factor, const std::string& stage = "text") {
+    EditPlan plan;
+    for (std::size_t site = 0; site < model.spec().sites.size(); ++site)
+        if (model.spec().sites[site].stage == stage) plan.at(static_cast<int>(site)).factors = {factor};
+    return plan;
+}
+
+std::vector<int> range(int begin, int end) {
+    std::vector<int> out;
+    for (int i = begin; i < end; ++i) out.push_back(i);
+    return out;
+}
+
+void checkSame(const AttentionTrace& a, const AttentionTrace& b) {
+    REQUIRE(a.sites() == b.sites());
+    CHECK(a.prefix() == b.prefix());
+    for (const int site : a.sites()) {
+        INFO(a.spec().sites[static_cast<std::size_t>(site)].address());
+        CHECK(a.query(site) == b.query(site));
+        CHECK(a.key(site) == b.key(site));
+        CHECK(a.value(site) == b.value(site));
+        CHECK(a.logSumExp(site) == b.logSumExp(site));
+        CHECK(a.probabilities(site) == b.probabilities(site));
+        CHECK(a.attentionOutput(site) == b.attentionOutput(site));
+        CHECK(a.headOutput(site) == b.headOutput(site));
+        CHECK(a.queryTokens(site) == b.queryTokens(site));
+        CHECK(a.keyTokens(site) == b.keyTokens(site));
+    }
+    for (const StageSpec& stage : a.spec().stages)
+        for (int i = 0; i <= stage.layers; ++i) {
+            REQUIRE(a.hasHidden(stage.id, i) == b.hasHidden(stage.id, i));
+            if (a.hasHidden(stage.id, i)) CHECK(a.hidden(stage.id, i) == b.hidden(stage.id, i));
+        }
+    REQUIRE(a.tapNames() == b.tapNames());
+    for (const std::string& name : a.tapNames()) CHECK(a.tap(name) == b.tap(name));
+    REQUIRE(a.outputNames() == b.outputNames());
+    for (const std::string& name : a.outputNames()) CHECK(a.output(name) == b.output(name));
+    REQUIRE(a.parts().size() == b.parts().size());
+    for (std::size_t i = 0; i < a.parts().size(); ++i) checkSame(*a.parts()[i], *b.parts()[i]);
+}
+
+void checkSame(const Generation& a, const Generation& b) {
+    CHECK(a.ids == b.ids);
+    CHECK(a.stop == b.stop);
+    CHECK(a.notices == b.notices);
+    REQUIRE(a.steps.size() == b.steps.size());
+    for (std::size_t i = 0; i < a.steps.size(); ++i) {
+        CHECK(a.steps[i].logProbability == b.steps[i].logProbability);
+        REQUIRE(a.steps[i].candidates.size() == b.steps[i].candidates.size());
+        for (std::size_t c = 0; c < a.steps[i].candidates.size(); ++c) {
+            CHECK(a.steps[i].candidates[c].id == b.steps[i].candidates[c].id);
+            CHECK(a.steps[i].candidates[c].logProbability == b.steps[i].candidates[c].logProbability);
+        }
+    }
+    const auto count = a.trace->tokens().stage("text").size();
+    CHECK(count == b.trace->tokens().stage("text").size());
+    checkSame(*a.trace, *b.trace);
+}
+
+/// Checks that `spec` goes on from `earlier` at token `at` and gives what a full run gives; returns it.
+Generation checkResumed(const Asked& asked, GenerateSpec spec, const Generation& earlier, int at) {
+    const Generation full = asked.answer(spec);
+    CHECK(full.resumedAt == -1);
+    spec.resume = earlier.state;
+    REQUIRE(spec.resume);
+    CHECK(resumesAt(*asked.model, *asked.input, spec) == at);
+    Generation resumed = asked.answer(spec);
+    CHECK(resumed.resumedAt == at);
+    checkSame(full, resumed);
+    return resumed;
+}
+
+}  // namespace
+
+TEST_CASE("an edit from a token of the answer on runs the model again from there, bit for bit") {
+    for (const char* name : kModels) {
+        INFO(std::string(name));
+        const Asked asked(name);
+        GenerateSpec plain = recordAnswer(8);
+        for (const RecordedRows rows : {RecordedRows::Answer, RecordedRows::All}) {
+            plain.rows = rows;
+            const Generation first = asked.answer(plain), untouched = asked.answer(plain);
+            REQUIRE(first.ids.size() == 8);
+            for (const int k : {0, 3, 7}) {
+                INFO(k);
+                GenerateSpec spec = plain;
+                spec.edits = everywhere(*asked.model, factorOf(range(asked.prompt() + k, asked.prompt() + 8), {0, 2, 5}));
+                const Generation edited = checkResumed(asked, spec, first, k);
+                CHECK(edited.trace->hidden("text", 2) != first.trace->hidden("text", 2));
+                CHECK((edited.trace->output("logits") != first.trace->output("logits")) == (k < 7));
+                checkSame(first, untouched);
+                // And back, twice from one state.
+                checkResumed(asked, plain, edited, k);
+                checkResumed(asked, plain, edited, k);
+            }
+        }
+    }
+}
+
+TEST_CASE("an edit of what is read of an answer's token begins with that token") {
+    const Asked asked("llama-gqa-2");
+    const GenerateSpec plain = recordAnswer(8);
+    const Generation first = asked.answer(plain);
+    GenerateSpec spec = plain;
+    spec.edits = everywhere(*asked.model, factorOf({}, {asked.prompt() + 4}));
+    const Generation from4 = checkResumed(asked, spec, first, 4);
+    // Two plans that first differ later: the later place counts.
+    spec.edits = everywhere(*asked.model, factorOf({}, {asked.prompt() + 4, asked.prompt() + 6}));
+    checkResumed(asked, spec, from4, 6);
+    // Listed rows are all rows of a pass with one query.
+    spec.edits = everywhere(*asked.model, factorOf(range(0, asked.prompt() + 6), {asked.prompt() + 4}));
+    checkResumed(asked, spec, from4, 6);
+}
+
+TEST_CASE("an edit that acts in the prompt runs it again, but not what is seen of pictures") {
+    for (const char* name : kModels) {
+        INFO(std::string(name));
+        const Asked asked(name);
+        const GenerateSpec plain = recordAnswer(5);
+        const Generation first = asked.answer(plain);
+        GenerateSpec spec = plain;
+        spec.edits = everywhere(*asked.model, factorOf({}, {0, 2}));
+        const Generation edited = checkResumed(asked, spec, first, -1);
+        // Of a picture that is attended to across, keys and values would be computed again.
+        const std::string& family = asked.model->spec().family;
+        const bool vlm = asked.model->spec().stages.size() > 1 && family != "blip" && family != "mllama";
+        CHECK(edited.keptPictures == vlm);
+        checkResumed(asked, plain, edited, -1);
+        if (!vlm) continue;
+        spec.edits = everywhere(*asked.model, factorOf({}, {0}), "vision");
+        CHECK_FALSE(checkResumed(asked, spec, first, -1).keptPictures);
+        spec.edits = {};
+        spec.capture.taps = {"*"};
+        const Generation tapped = asked.answer(spec);
+        spec.edits = everywhere(*asked.model, factorOf({}, {0, 2}));
+        CHECK_FALSE(checkResumed(asked, spec, tapped, -1).keptPictures);
+        spec.edits = everywhere(*asked.model, factorOf({asked.prompt() + 2}, {0, 2}));
+        checkResumed(asked, spec, tapped, 2);
+    }
+}
+
+TEST_CASE("pruned prompts, forced words, draws and penalties go on as they were") {
+    const Asked asked("llama-gqa-2");
+    GenerateSpec plain = recordAnswer(9);
+    plain.sampling = {1.3, 20, 0.95, 1.2, 5};
+    plain.forced = {3, 7};
+    plain.edits.prunes = {{"text", 1, {2, 5, 6}}};
+    const Generation first = asked.answer(plain);
+    GenerateSpec spec = plain;
+    for (const SiteEdit& edit : everywhere(*asked.model, factorOf(range(asked.prompt() + 4, 40), {0, 3})).sites)
+        spec.edits.sites.push_back(edit);
+    checkResumed(asked, spec, first, 4);
+    spec.edits.prunes.clear();
+    checkResumed(asked, spec, first, -1);
+}
+
+TEST_CASE("nothing but edits may differ from the answer that another goes on from") {
+    const Asked asked("llama-gqa-2");
+    const GenerateSpec plain = recordAnswer(6);
+    const Generation first = asked.answer(plain);
+    checkResumed(asked, plain, first, 5);
+    GenerateSpec other = plain;
+    other.maxNewTokens = 7;
+    checkResumed(asked, other, first, -1);
+    other = plain;
+    other.sampling.temperature = 1;
+    checkResumed(asked, other, first, -1);
+    other = plain;
+    other.rows = RecordedRows::All;
+    checkResumed(asked, other, first, -1);
+    other = plain;
+    other.route = RouteChoice::Explicit;
+    checkResumed(asked, other, first, -1);
+    const Asked another("llama-yarn");
+    checkResumed(another, plain, first, -1);
+}
+
+TEST_CASE("without a recording an answer goes on, too") {
+    const Asked asked("qwen2_5_vl-two");
+    GenerateSpec plain;
+    plain.maxNewTokens = 6;
+    plain.keepState = true;
+    const Generation first = asked.answer(plain);
+    checkSame(first, asked.answer(plain));
+    GenerateSpec spec = plain;
+    spec.edits = everywhere(*asked.model, factorOf({asked.prompt() + 3}, {0, 2, 5}));
+    checkResumed(asked, spec, first, 3);
+    spec.edits = everywhere(*asked.model, factorOf({asked.prompt() + 30}, {0}));  // beyond the answer
+    checkResumed(asked, spec, first, 5);
+}
+
+TEST_CASE("what an answer leaves behind must fit twice, and a stopped one leaves nothing") {
+    const Asked asked("llama-gqa-2");
+    GenerateSpec plain = recordAnswer(6);
+    const Generation first = asked.answer(plain);
+    plain.budget = first.estimate.run();
+    CHECK_FALSE(asked.answer(plain).state);
+    plain.budget = 2 * first.estimate.run();
+    CHECK(asked.answer(plain).state);
+    plain.resume = first.state;
+    plain.budget = first.estimate.run();
+    CHECK(asked.answer(plain).resumedAt == -1);
+
+    std::stop_source source;
+    int seen = 0;
+    plain.budget = 0;
+    const Generation cut = generate(
+        *asked.model, *asked.input, plain,
+        [&](const GeneratedToken&) {
+            if (++seen == 3) source.request_stop();
+        },
+        JobContext(source.get_token()));
+    CHECK(cut.stop == StopReason::Cancelled);
+    CHECK(cut.ids == std::vector<int>(first.ids.begin(), first.ids.begin() + 3));
+    CHECK(cut.trace->queries(0) == 3);
+    CHECK(cut.trace->output("logits").size(0) == 3);
+    CHECK_FALSE(cut.state);
+}
