@@ -14,6 +14,11 @@ namespace fovea {
 ParamSpec rowSumParam(const std::string& defaultValue);
 RowSum chosenRowSum(const nlohmann::json& params);
 
+/// The tokens of a selection, also of those that an answer is still to have ("answer:3-last", or their places in the
+/// sequence); throws Error (Usage) when it is empty.
+std::vector<int> editedTokens(const InterventionContext& context, const std::string& stage, const std::string& text,
+                              const std::string& what);
+
 /// "queries" of an edit: all, or the rows that it changes.
 ParamSpec editedQueriesParam();
 /// Token indices of these queries; empty for all.

@@ -152,6 +152,14 @@ void addPicture(const std::string& part, const TokenMap& map, const StageTokens&
             out.insert(token.index);
 }
 
+void addOfAnswer(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const auto first = std::find_if(stage.tokens.begin(), stage.tokens.end(),
+                                    [](const Token& token) { return token.kind == TokenKind::Generated; });
+    const auto count = static_cast<int>(stage.tokens.end() - first);
+    for (const int i : parseIndices(part.substr(7), count, "answer tokens in token selection \"" + part + "\""))
+        out.insert((first + i)->index);
+}
+
 // Words that name a set of tokens; false when `word` is none.
 bool addNamed(const std::string& word, const StageTokens& stage, std::set<int>& out) {
     if (word == "answer" || word == "text" || word == "special" || word == "separators") {
@@ -204,6 +212,8 @@ std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const
         if (addNamed(part, stage, out)) continue;
         if (part.starts_with("grid:")) {
             addCells(part, stage, out);
+        } else if (part.starts_with("answer:")) {
+            addOfAnswer(part, stage, out);
         } else if (part.starts_with("image:")) {
             addPicture(part, map, stage, out);
         } else if (part.starts_with("xy:")) {

@@ -8,8 +8,7 @@ void compileKnockOutKeys(const InterventionContext& context, const nlohmann::jso
     const SiteChoice choice = chosenSites(context.spec, params);
     GroupFactor factor;
     factor.queries = editedQueries(context, choice.stage, params);
-    factor.keys =
-        chosenTokens(params.at("tokens").get<std::string>(), context.tokens, choice.stage, "tokens");
+    factor.keys = editedTokens(context, choice.stage, params.at("tokens").get<std::string>(), "tokens");
     factor.factor = 0;
     factor.rowSum = params.at("renormalise").get<bool>() ? RowSum::Renormalise : RowSum::Free;
     for (const int site : choice.sites) {

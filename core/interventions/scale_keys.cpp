@@ -8,8 +8,7 @@ void compileScaleKeys(const InterventionContext& context, const nlohmann::json& 
     const SiteChoice choice = chosenSites(context.spec, params);
     GroupFactor factor;
     factor.queries = editedQueries(context, choice.stage, params);
-    factor.keys =
-        chosenTokens(params.at("tokens").get<std::string>(), context.tokens, choice.stage, "tokens");
+    factor.keys = editedTokens(context, choice.stage, params.at("tokens").get<std::string>(), "tokens");
     factor.factor = params.at("factor").get<double>();
     factor.rowSum = chosenRowSum(params);
     for (const int site : choice.sites) {

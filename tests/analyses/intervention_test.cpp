@@ -4,7 +4,10 @@
 #include <cmath>
 
 #include "analyses/test_context.h"
+#include "analyses/tiny_text.h"
 #include "attention/toy_model.h"
+#include "fovea/catalog.h"
+#include "fovea/error.h"
 #include "fovea/sinks.h"
 
 using namespace fovea;
@@ -46,6 +49,33 @@ TEST_CASE("identity settings compile to an empty plan") {
     CHECK(toy.plan("prune_tokens", {{"share", 0}}).empty());
     CHECK(toy.plan("prune_tokens", {{"by", "chosen"}}).empty());
     CHECK(toy.plan("scale_sinks", {{"ratio", 1000}}).empty());  // no sinks
+}
+
+TEST_CASE("an edit reaches tokens that an answer is still to have") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, {1, 5, 7, 8, 3});
+    const auto queries = [&](const std::string& id, const std::string& text, int answerTokens) {
+        static const Catalog catalog = makeCatalog();
+        const InterventionEntry& entry = catalog.interventions.get(id);
+        EditPlan plan;
+        entry.compile({model->spec(), input->maps.front(), {}, answerTokens},
+                      checkedParams(entry.info, {{"tokens", "0"}, {"queries", text}}), plan);
+        return plan.sites.front().factors.front().queries;
+    };
+    for (const char* id : {"knock_out_keys", "scale_keys"}) {
+        CHECK(queries(id, "answer", 3) == std::vector<int>{5, 6, 7});
+        CHECK(queries(id, "answer:1-last", 3) == std::vector<int>{6, 7});
+        CHECK(queries(id, "2; answer:0", 3) == std::vector<int>{2, 5});
+        CHECK(queries(id, "6-7", 3) == std::vector<int>{6, 7});
+        // These mean the prompt as ever.
+        CHECK(queries(id, "last", 3) == std::vector<int>{4});
+        CHECK(queries(id, "3-last", 3) == std::vector<int>{3, 4});
+        CHECK(queries(id, "-2", 3) == std::vector<int>{3});
+        CHECK_THROWS_AS(queries(id, "answer:3", 3), Error);
+        CHECK_THROWS_AS(queries(id, "8", 3), Error);
+        CHECK_THROWS_AS(queries(id, "answer", 0), Error);
+        CHECK_THROWS_AS(queries(id, "5", 0), Error);
+    }
 }
 
 TEST_CASE("scaling keys: closed forms of the three row sums") {

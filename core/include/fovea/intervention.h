@@ -83,6 +83,8 @@ struct InterventionContext {
     const TokenMap& tokens;
     /// Records Q, K, V of the unedited model on first use; for edits of detected tokens.
     std::function<const AttentionTrace&()> unedited;
+    /// Tokens that an answer may have at most; they come behind those of stage "text".
+    int answerTokens = 0;
 };
 
 /// One file of core/interventions.

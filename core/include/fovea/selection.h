@@ -16,7 +16,8 @@ std::vector<int> parseIndices(const std::string& text, int count, const std::str
 std::string automaticTokens(const StageTokens& stage);
 
 /// Parses a token selection of a stage: everything parseIndices() takes, and "cls", "registers", "prefix",
-/// "patches", "auto", "text", "special", "separators", "answer" (generated tokens), "image:N" (the tokens of that
+/// "patches", "auto", "text", "special", "separators", "answer" (generated tokens), "answer:INDICES" (of these,
+/// counted from 0: "answer:3-last"), "image:N" (the tokens of that
 /// picture), "grid:ROW,COLUMN", "grid:ROW,COLUMN-ROW,COLUMN" (a block of cells), "xy:X,Y" (the token that
 /// reads that pixel of the original picture); parts are joined by ";". Throws Error (Usage).
 std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stage);
