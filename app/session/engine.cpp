@@ -158,7 +158,8 @@ EditPlan Engine::Impl::plan(const Session& session, const std::vector<Interventi
         if (!plain) plain = mainRun(prompt, {}, item, record, job);
         return *plain->trace;
     };
-    const InterventionContext context{opened->spec(), input->maps[static_cast<std::size_t>(item)], unedited};
+    const int answerTokens = opened->spec().capabilities.generate ? session.input.maxNewTokens : 0;
+    const InterventionContext context{opened->spec(), input->maps[static_cast<std::size_t>(item)], unedited, answerTokens};
     for (const Intervention& edit : edits) {
         if (!edit.enabled) continue;
         const InterventionEntry& entry = catalog->interventions.get(edit.id);

@@ -24,6 +24,21 @@ std::shared_ptr<const RunResult> runOf(const Generation& answer, const ModelInpu
 
 }  // namespace
 
+std::shared_ptr<const GenerationState> Engine::Impl::earlierAnswer(const std::string& question, const Model& model,
+                                                                   const ModelInput& input, GenerateSpec spec) const {
+    std::shared_ptr<const GenerationState> best;
+    int most = -2;
+    for (const auto& known : latestAnswers) {
+        if (known->question != question || !known->answer->state) continue;
+        spec.resume = known->answer->state;
+        if (const int kept = resumesAt(model, input, spec); kept > most) {
+            most = kept;
+            best = spec.resume;
+        }
+    }
+    return best;
+}
+
 std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Session& session,
                                                                     const std::vector<Intervention>& edits, int item,
                                                                     const Needs& needs, const TokenCallback& onToken,
@@ -34,9 +49,10 @@ std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Sessi
     if (needs.attentionGradients)
         throw Error("gradients of an answer are not computed", "leave --max-new-tokens out: the prompt's next token serves",
                     ErrorCode::Usage);
-    const std::string key = fmt::format("answer item {}\n{}\n{}\n{}\n{}", item, inputKey(session),
-                                        content_key::ofStrengths(session.model),
-                                        content_key::ofEdits(edits), content_key::ofAnswer(session.input, session.seed));
+    const std::string question = fmt::format("answer item {}\n{}\n{}\n{}", item, inputKey(session),
+                                             content_key::ofStrengths(session.model),
+                                             content_key::ofAnswer(session.input, session.seed));
+    const std::string key = question + "\n" + content_key::ofEdits(edits);
     for (const auto& known : latestAnswers) {
         if (known->key != key || !covers(known->capture, needs.capture)) continue;
         if (onToken)
@@ -56,7 +72,10 @@ std::shared_ptr<const Engine::Impl::Answered> Engine::Impl::answered(const Sessi
     spec.rows = RecordedRows::All;
     if (opened->spec().capabilities.generate && estimateGeneration(*opened, *input, spec).run() > spec.budget)
         spec.rows = RecordedRows::Answer;
+    spec.keepState = checkpoints;
+    spec.resume = earlierAnswer(question, *opened, *input, spec);
     auto entry = std::make_shared<Answered>();
+    entry->question = question;
     entry->key = key;
     entry->capture = needs.capture;
     entry->answer =

@@ -24,7 +24,8 @@ struct Engine::Impl {
     };
     /// An answer with what was recorded of it.
     struct Answered {
-        std::string key;
+        std::string question;  ///< key of everything but the edits
+        std::string key;       ///< with the edits
         CaptureRequest capture;
         std::shared_ptr<const Generation> answer;
         std::shared_ptr<const RunResult> run;  ///< its trace, as of any run
@@ -65,6 +66,9 @@ struct Engine::Impl {
     /// (app/session/engine_answer.cpp).
     std::shared_ptr<const Answered> answered(const Session& session, const std::vector<Intervention>& edits, int item,
                                              const Needs& needs, const TokenCallback& onToken, const JobContext& job);
+    /// The latest answer that one to `spec` can take most over from; null: none.
+    std::shared_ptr<const GenerationState> earlierAnswer(const std::string& question, const Model& model,
+                                                         const ModelInput& input, GenerateSpec spec) const;
     /// The tokens that results of an item are about: those of its input, and of its answer where it has one.
     std::shared_ptr<const TokenMap> tokens(const Session& session, int item, const JobContext& job);
     /// A further run that an analysis asked for.

@@ -77,6 +77,42 @@ TEST_CASE("results come from the cache until something that they depend on chang
     CHECK(e.model(session, job) == model);
 }
 
+TEST_CASE("an answer whose edit begins with one of its words keeps those before") {
+    const auto ask = [](Session& session, const std::string& queries) {
+        session.edits = {{"scale_keys", {{"tokens", "0"}, {"factor", 0.01}, {"queries", queries}}, true}};
+    };
+    Session session;
+    session.model.reference = std::string(FOVEA_SOURCE_DIR) + "/resources/demo_models/vlm-scenes";
+    session.model.device = "cpu";
+    session.input.images = {"scene:7"};
+    session.input.prompt = "Name all objects.";
+    session.input.maxNewTokens = 8;
+    session.analyses = {{"attention_from", {{"layers", "last"}}}};
+    const JobContext job;
+    Engine e = engine();
+    const auto plain = e.answer(session, 0, {}, job);
+    REQUIRE(plain->ids.size() > 3);
+    CHECK(plain->resumedAt == -1);
+    ask(session, "answer:2-last");
+    const auto edited = e.answer(session, 0, {}, job);
+    CHECK(edited->resumedAt == 2);
+    Engine fresh = engine();
+    const auto full = fresh.answer(session, 0, {}, job);
+    CHECK(full->resumedAt == -1);
+    CHECK(full->ids == edited->ids);
+    for (const int site : full->trace->sites()) CHECK(full->trace->probabilities(site) == edited->trace->probabilities(site));
+    // The latest answer is not the one that has most in common.
+    ask(session, "answer:3");
+    CHECK(e.answer(session, 0, {}, job)->resumedAt == 3);
+    ask(session, "all");
+    const auto prompt = e.answer(session, 0, {}, job);
+    CHECK(prompt->resumedAt == -1);
+    CHECK(prompt->keptPictures);
+    // After memory ran out nothing is kept.
+    e.saveMemory();
+    CHECK_FALSE(e.answer(session, 0, {}, job)->state);
+}
+
 TEST_CASE("an edit of a late block runs the late blocks alone, with the numbers of a full run") {
     Engine e = engine();
     Session session = demo();
