@@ -2,9 +2,7 @@
 import json
 import unittest
 
-import numpy as np
-
-from cli_support import SOURCE, CliTest, read_safetensors, write_safetensors
+from cli_support import SOURCE, CliTest, np, read_safetensors, write_safetensors
 
 
 class Adapter(CliTest):

@@ -6,9 +6,7 @@ import subprocess
 import sys
 import unittest
 
-import numpy as np
-
-from cli_support import SOURCE, CliTest, read_safetensors, write_safetensors
+from cli_support import SOURCE, CliTest, np, read_safetensors, write_safetensors
 
 
 class Replay(CliTest):

@@ -3,9 +3,7 @@ import json
 import shutil
 import unittest
 
-import numpy as np
-
-from cli_support import SOURCE, CliTest, png_text, read_safetensors, write_ppm, write_safetensors
+from cli_support import SOURCE, CliTest, np, png_text, read_safetensors, write_ppm, write_safetensors
 
 
 def softmax(x):
