@@ -95,7 +95,7 @@ std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, c
     if (known == map.stages.end()) return tokens;
     for (const ParamSpec& spec : analysis.params) {
         if (spec.type != ParamType::Tokens) continue;
-        const std::vector<int> chosen = parseTokens(params.at(spec.name).get<std::string>(), map, stage);
+        const std::vector<int> chosen = namedTokens(params.at(spec.name).get<std::string>(), map, stage);
         if (static_cast<int>(chosen.size()) * 2 <= known->size())
             tokens.insert(tokens.end(), chosen.begin(), chosen.end());
     }

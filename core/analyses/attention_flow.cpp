@@ -106,7 +106,7 @@ std::vector<Finding> computeAttentionFlow(AnalysisContext& context, const nlohma
         });
     const std::vector<float> values(flow.begin(), flow.end());
     const std::string title =
-        fmt::format("Attention flow from {}, {}", queries.name, describeSites(trace.spec(), choice));
+        fmt::format("Attention flow {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
     const std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
                                             : "columns damped by (j+1)/N, " + ramp;
     std::vector<Finding> findings =
@@ -124,7 +124,7 @@ void add_attention_flow(AnalysisCatalog& catalog) {
         {{"attention_flow",
           "Attention flow",
           "Attention through all layers with head weights and a column regulariser (VL-SAM, arXiv:2410.05963).",
-          {queriesParam("tokens whose flow is traced: auto (the answer, or the last token of the prompt), ..."),
+          {queriesParam("tokens whose flow is traced: auto (what wrote the answer, or the last token of the prompt)"),
            {.name = "regulariser",
             .type = ParamType::Choice,
             .defaultValue = "accumulated",

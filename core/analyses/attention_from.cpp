@@ -80,9 +80,9 @@ std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohma
         pooling = pooling && pools(site);
         values.push_back(lookedAtFrom(trace, choice.sites[i], request, stage.size()));
     }
-    const std::string from = pooling ? "the pooling query" : queries.name;
+    const std::string from = pooling ? "from the pooling query" : queries.phrase();
     return mapFindings(trace, shown, values, params,
-                       {fmt::format("Attention from {}, {}", from, describeSites(spec, choice)),
+                       {fmt::format("Attention {}, {}", from, describeSites(spec, choice)),
                         describeHeads(chosenFusion(params), heads), prefixNote(stage, values)});
 }
 
@@ -92,8 +92,8 @@ void add_attention_from(AnalysisCatalog& catalog) {
     catalog.add({{"attention_from",
                   "Attention from tokens",
                   "Where the chosen queries look: their rows of the attention matrix, averaged.",
-                  {queriesParam("tokens that look: cls (on models without one: all patches), patches, 5, "
-                                "grid:ROW,COLUMN, xy:X,Y; several are averaged"),
+                  {queriesParam("tokens that look: auto, cls (on models without one: all patches), patches, 5, answer, "
+                                "grid:ROW,COLUMN, xy:X,Y, several are averaged"),
                    layersParam("last"), headsParam(), fusionParam(), planesParam(), stageParam(), siteParam(),
                    pictureParam(),
                    weightsParam("effective")}},

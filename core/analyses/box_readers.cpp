@@ -11,6 +11,7 @@
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
+#include "fovea/selection.h"
 
 namespace fovea {
 namespace {
@@ -47,20 +48,22 @@ std::vector<float> givenTo(const AttentionTrace& trace, int site, const std::vec
     return out;
 }
 
-// "auto": the answer, else the words of the prompt, else all tokens.
-std::vector<int> chosenReaders(const std::string& text, const TokenMap& map, const std::string& stage) {
-    if (text != "auto") return chosenTokens(text, map, stage, "readers");
-    for (const TokenKind kind : {TokenKind::Generated, TokenKind::Text}) {
-        std::vector<int> tokens;
-        for (const Token& token : map.stage(stage).tokens)
-            if (token.kind == kind) tokens.push_back(token.index);
-        if (!tokens.empty()) return tokens;
-    }
-    return chosenTokens("all", map, stage, "readers");
+// "auto": what wrote the answer, else the words of the prompt, else all tokens.
+std::vector<SelectedToken> chosenReaders(const std::string& given, const TokenMap& map, const std::string& stage) {
+    const auto& tokens = map.stage(stage).tokens;
+    const auto has = [&](TokenKind kind) {
+        return std::any_of(tokens.begin(), tokens.end(), [&](const Token& token) { return token.kind == kind; });
+    };
+    const std::string text = given != "auto"               ? given
+                             : has(TokenKind::Generated)   ? "writing"
+                             : has(TokenKind::Text)        ? "text"
+                                                           : "all";
+    chosenTokens(text, map, stage, "readers");
+    return selectedTokens(text, map, stage);
 }
 
 struct Reader {
-    int token = 0;
+    int token = 0;  // that is named; its row may be another's
     double box = 0, picture = 0;
 };
 
@@ -98,7 +101,7 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     if (inside.empty())
         throw Error(fmt::format("box \"{}\": no token of stage {} reads that part of picture {}", text, choice.stage, image),
                     all.empty() ? "the stage reads no picture" : "choose a box that the model sees", ErrorCode::Usage);
-    const std::vector<int> tokens = chosenReaders(params.at("readers").get<std::string>(), map, choice.stage);
+    const std::vector<SelectedToken> tokens = chosenReaders(params.at("readers").get<std::string>(), map, choice.stage);
     std::vector<std::vector<float>> onBox, onPicture;
     for (std::size_t i = 0; i < choice.sites.size(); ++i) {
         context.job().progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()), "box_readers");
@@ -113,10 +116,13 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     const std::vector<float> box1 = meanOfAll(onBox), picture1 = meanOfAll(onPicture);
     std::vector<float> scores(box1.size(), 0.0F);
     std::vector<Reader> readers;
-    for (const int token : tokens) {
-        const auto i = static_cast<std::size_t>(token);
-        scores[i] = box1[i];
-        if (!std::isnan(box1[i])) readers.push_back({token, static_cast<double>(box1[i]), static_cast<double>(picture1[i])});
+    bool writing = false;
+    for (const auto& [token, query] : tokens) {
+        writing = writing || query != token;
+        const auto row = static_cast<std::size_t>(query);
+        scores[static_cast<std::size_t>(token)] = box1[row];
+        if (!std::isnan(box1[row]))
+            readers.push_back({token, static_cast<double>(box1[row]), static_cast<double>(picture1[row])});
     }
     if (readers.empty())
         throw Error("readers: none of them was recorded in the chosen layers", "choose answer tokens", ErrorCode::Usage);
@@ -125,7 +131,9 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     const std::string title =
         fmt::format("Readers of {:g},{:g} {:g} x {:g} in picture {}, {}", box.x, box.y, box.width, box.height, image,
                     describeSites(trace.spec(), choice));
-    const std::string note = "a token's row is that of the token as a query: it chooses the token after it; tokens that were not asked have 0";
+    const std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
+                                                 : "a token's row is that of the token as a query: it chooses the token after it") +
+                             "; tokens that were not asked have 0";
     return {{"scores", title, "probability", note, TokenScores{choice.stage, std::move(scores)}},
             {"table", title, "probability", note, tableOf(readers, stage, area)}};
 }
@@ -148,7 +156,8 @@ void add_box_readers(AnalysisCatalog& catalog) {
                    {.name = "readers",
                     .type = ParamType::Tokens,
                     .defaultValue = "auto",
-                    .help = "tokens that may read it: auto (the answer, else the text), answer, text, 5, ..."},
+                    .help = "tokens that may read it: auto (what wrote the answer, else the text), writing:2, answer, "
+                            "text, 5, ..."},
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
                  needsOfSites,
                  computeBoxReaders});

@@ -77,8 +77,8 @@ std::vector<Finding> computeHeadRanking(AnalysisContext& context, const nlohmann
         table.rows.push_back({static_cast<double>(table.rows.size() + 1), static_cast<double>(head.layer),
                               static_cast<double>(head.head), head.mass, head.peak, head.entropy});
     const std::string title =
-        fmt::format("Heads by attention from {} to {} tokens ({}), {}", queries.name, targets.size(),
-                    params.at("targets").get<std::string>(), describeSites(trace.spec(), choice));
+        fmt::format("Heads by attention to {} tokens ({}) {}, {}", targets.size(),
+                    params.at("targets").get<std::string>(), queries.phrase(), describeSites(trace.spec(), choice));
     return {{"table", title, "probability", "", std::move(table)}};
 }
 
@@ -89,7 +89,7 @@ void add_head_ranking(AnalysisCatalog& catalog) {
                   "Heads by attention to the picture",
                   "Every head in order of the attention that the chosen queries give to the pictures (or to "
                   "other tokens).",
-                  {queriesParam("tokens that look: auto (the answer, or the last token of the prompt), ..."),
+                  {queriesParam("tokens that look: auto (what wrote the answer, or the last token of the prompt)"),
                    {.name = "targets",
                     .type = ParamType::Tokens,
                     .defaultValue = "patches",

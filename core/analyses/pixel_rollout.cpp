@@ -206,7 +206,7 @@ std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohman
         handover.weights[p] = downTower(*passes[p].trace, visionSites, rule, handover.weights[p]);
     }
     const Patches patches = gathered(trace, passes, handover.weights);
-    const std::string title = fmt::format("Attention rollout down to the picture from {}", queries.name);
+    const std::string title = fmt::format("Attention rollout down to the picture {}", queries.phrase());
     const std::string note = fmt::format("{:.1f} % of the rollout through the text reaches image tokens, {:.1f} % ends on patches",
                                          100 * onPictures, 100 * patches.placed);
     std::vector<Finding> findings = pictureMaps(patches.map, {kVision, {""}, {patches.values}}, params, {"map", title, "share", note, {}});
@@ -216,7 +216,7 @@ std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohman
                   {std::string("tokens of the tower without a place"), handed - patches.placed},
                   {std::string("patches"), patches.placed}};
     findings.push_back({"table", "Where the rollout ends", "share", note, std::move(table)});
-    findings.push_back({"text", "Attention rollout through the text from " + queries.name, "share", "",
+    findings.push_back({"text", "Attention rollout through the text " + queries.phrase(), "share", "",
                         TokenScores{kText, {onText.begin(), onText.end()}}});
     return findings;
 }
@@ -241,8 +241,8 @@ void add_pixel_rollout(AnalysisCatalog& catalog) {
                   "Rollout down to the picture",
                   "Attention rollout (arXiv:2005.00928) through the language model and on through the vision tower to "
                   "patches of the picture.",
-                  {queriesParam("tokens of the text whose sources are traced: auto (the answer, or the last token of the "
-                                "prompt), answer, 5, ..."),
+                  {queriesParam("tokens of the text whose sources are traced: auto (what wrote the answer, or the last token of "
+                                "the prompt), answer, 5"),
                    fusionParam(),
                    {.name = "discard",
                     .type = ParamType::Number,

@@ -66,7 +66,7 @@ std::vector<Finding> computeRelevance(AnalysisContext& context, const nlohmann::
                     ErrorCode::Usage);
     std::vector<float> values(weights.size());
     for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(weights[i] - start[i]);
-    const std::string title = fmt::format("Gradient relevance from {}, {}", queries.name, target.name);
+    const std::string title = fmt::format("Gradient relevance {}, {}", queries.phrase(), target.name);
     const std::string note = without == 0 ? ""
                                           : fmt::format("the objective does not depend on {} of {} layers",
                                                         without, choice.sites.size());
@@ -91,7 +91,7 @@ void add_relevance(AnalysisCatalog& catalog) {
               .help = "which part of attention times its gradient counts",
               .choices = {"positive", "signed", "absolute"}},
              queriesParam("token that the answer is read from: cls (on models without one: the mean over all "
-                          "patches), ..."),
+                          "patches)"),
              headsParam(), stageParam()})
         params.push_back(std::move(spec));
     catalog.add({{"relevance", "Gradient relevance",

@@ -47,7 +47,7 @@ std::vector<Finding> computeRollout(AnalysisContext& context, const nlohmann::js
     }
     std::vector<float> values(weights.begin(), weights.end());
     std::string title =
-        fmt::format("Attention rollout from {}, {}", queries.name, describeSites(trace.spec(), choice));
+        fmt::format("Attention rollout {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
     if (fusion.discard > 0) title += fmt::format(", lowest {:g} % discarded", 100 * fusion.discard);
     double inside = 0;
     bool outsiders = false;
@@ -85,7 +85,7 @@ void add_rollout(AnalysisCatalog& catalog) {
             .minimum = 0,
             .maximum = 4095},
            queriesParam(
-               "token whose sources are traced: cls (on models without one: the mean over all patches), ..."),
+               "token whose sources are traced: cls (on models without one: the mean over all patches)"),
            headsParam(),
            stageParam(),
            pictureParam(),

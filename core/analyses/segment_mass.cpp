@@ -86,7 +86,7 @@ std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann
             rows.push_back(std::move(row));
     }
     const std::string title =
-        fmt::format("Attention mass by segment from {}, {}", queries.name, describeSites(trace.spec(), choice));
+        fmt::format("Attention mass by segment {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
     return {{"curves", title, "probability", "means over the heads", curvesOf(rows, segments)},
             {"table", title, "probability", "", tableOf(rows, segments)}};
 }
@@ -98,8 +98,8 @@ void add_segment_mass(AnalysisCatalog& catalog) {
                   "Attention by segment",
                   "Share of the attention on the system text, each picture, the question and the answer so far, "
                   "per layer and head.",
-                  {queriesParam("tokens that look: auto (the answer, or the last token of the prompt), answer, "
-                                "an index, ..."),
+                  {queriesParam("tokens that look: auto (what wrote the answer, or the last token of the prompt), answer, "
+                                "an index"),
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
                  needsOfSites,
                  computeSegmentMass});

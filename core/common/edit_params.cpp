@@ -10,9 +10,9 @@
 namespace fovea {
 namespace {
 
-// Places counted from the end and words other than "answer" mean the prompt alone.
+// Places counted from the end and words other than "answer" and "writing" mean the prompt alone.
 bool mayNameAnswer(const std::string& part) {
-    if (part.starts_with("answer")) return true;
+    if (part.starts_with("answer") || part.starts_with("writing")) return true;
     const auto digit = [&](std::size_t i) { return i < part.size() && std::isdigit(static_cast<unsigned char>(part[i])); };
     for (std::size_t i = 0; i < part.size(); ++i) {
         const bool joint = (part[i] == '-' || part[i] == ',') && i > 0 && digit(i - 1) && digit(i + 1);
@@ -71,7 +71,7 @@ ParamSpec editedQueriesParam() {
             .type = ParamType::Tokens,
             .defaultValue = "all",
             .help = "tokens whose attention is changed: all, cls, patches, answer:2-last (from an answer's third "
-                    "token on), ..."};
+                    "token on), writing:2-last (while these are written), ..."};
 }
 
 std::vector<int> editedQueries(const InterventionContext& context, const std::string& stage,

@@ -133,14 +133,19 @@ void addPixel(const std::string& part, const StageTokens& stage, std::set<int>& 
                     readPixels(stage), ErrorCode::Usage);
 }
 
+[[noreturn]] void rejectNoAnswer(const std::string& part, const std::string& stage) {
+    throw Error(fmt::format("token selection \"{}\": stage {} has no answer whose tokens were written", part, stage),
+                "let the model answer first (--max-new-tokens); \"auto\" is the prompt's last token until then",
+                ErrorCode::Usage);
+}
+
 // A word that names no tokens: neither an index nor a range of them.
 void rejectWord(const std::string& part, const std::string& stage) {
     const bool index = part.starts_with("all") || part.starts_with("last") ||
                        part.find_first_of("0123456789") == 0 || part.starts_with("-");
     if (index) return;
     throw Error(fmt::format("tokens of stage {}: \"{}\" names no tokens", stage, part),
-                suggestionHint(part, {"all", "last", "cls", "registers", "prefix", "patches", "grid:ROW,COLUMN",
-                                      "xy:X,Y", "an index", "a range like 0-5"}),
+                suggestionHint(part, tokenWords()),
                 ErrorCode::Usage);
 }
 
@@ -152,12 +157,33 @@ void addPicture(const std::string& part, const TokenMap& map, const StageTokens&
             out.insert(token.index);
 }
 
-void addOfAnswer(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+// Place of the answer's first token; the number of tokens where there is no answer.
+int answerBegin(const StageTokens& stage) {
     const auto first = std::find_if(stage.tokens.begin(), stage.tokens.end(),
                                     [](const Token& token) { return token.kind == TokenKind::Generated; });
-    const auto count = static_cast<int>(stage.tokens.end() - first);
-    for (const int i : parseIndices(part.substr(7), count, "answer tokens in token selection \"" + part + "\""))
-        out.insert((first + i)->index);
+    return static_cast<int>(first - stage.tokens.begin());
+}
+
+void addOfAnswer(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const int begin = answerBegin(stage);
+    for (const int i : parseIndices(part.substr(part.find(':') + 1), stage.size() - begin,
+                                    "answer tokens in token selection \"" + part + "\""))
+        out.insert(begin + i);
+}
+
+bool isWriting(const std::string& part) { return part == "writing" || part.starts_with("writing:"); }
+
+// Tokens of the answer that "writing" names; nothing wrote a token that a sequence begins with.
+void addWritten(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const int begin = answerBegin(stage);
+    if (begin == stage.size()) rejectNoAnswer(part, stage.stage);
+    if (part != "writing") {
+        addOfAnswer(part, stage, out);
+    } else {
+        for (const Token& token : stage.tokens)
+            if (token.kind == TokenKind::Generated) out.insert(token.index);
+    }
+    out.erase(0);
 }
 
 // Words that name a set of tokens; false when `word` is none.
@@ -184,7 +210,42 @@ bool addNamed(const std::string& word, const StageTokens& stage, std::set<int>& 
     return true;
 }
 
+// What the parts of a selection name, apart for those whose rows are their own.
+struct Named {
+    std::set<int> tokens, written;
+};
+
+Named namedIn(const std::string& text, const TokenMap& map, const std::string& stageName) {
+    const StageTokens& stage = map.stage(stageName);
+    Named out;
+    for (const std::string& given : split(text, ';')) {
+        const std::string part = given == "auto" ? automaticTokens(stage) : given;
+        if (addNamed(part, stage, out.tokens)) continue;
+        if (isWriting(part)) {
+            addWritten(part, stage, out.written);
+        } else if (part.starts_with("grid:")) {
+            addCells(part, stage, out.tokens);
+        } else if (part.starts_with("answer:")) {
+            addOfAnswer(part, stage, out.tokens);
+        } else if (part.starts_with("image:")) {
+            addPicture(part, map, stage, out.tokens);
+        } else if (part.starts_with("xy:")) {
+            addPixel(part, stage, out.tokens);
+        } else {
+            rejectWord(part, stageName);
+            const std::vector<int> indices = parseIndices(part, stage.size(), "tokens of stage " + stageName);
+            out.tokens.insert(indices.begin(), indices.end());
+        }
+    }
+    return out;
+}
+
 }  // namespace
+
+std::vector<std::string> tokenWords() {
+    return {"all",       "last", "cls",     "registers",       "prefix", "patches",  "auto",            "answer", "answer:N", "writing",
+            "writing:N", "text", "image:N", "grid:ROW,COLUMN", "xy:X,Y", "an index", "a range like 0-5"};
+}
 
 std::vector<int> parseIndices(const std::string& text, int count, const std::string& what) {
     std::set<int> out;
@@ -197,34 +258,37 @@ std::string automaticTokens(const StageTokens& stage) {
         return std::any_of(stage.tokens.begin(), stage.tokens.end(),
                            [&](const Token& token) { return token.kind == kind; });
     };
-    if (has(TokenKind::Generated)) return "answer";
+    if (has(TokenKind::Generated)) return "writing";
     if (!has(TokenKind::Text) || stage.tokens.front().text == "[CLS]") return "cls";
     const auto last = std::find_if(stage.tokens.rbegin(), stage.tokens.rend(),
                                    [](const Token& token) { return token.kind != TokenKind::Padding; });
     return std::to_string(last->index);
 }
 
-std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stageName) {
-    const StageTokens& stage = map.stage(stageName);
-    std::set<int> out;
-    for (const std::string& written : split(text, ';')) {
-        const std::string part = written == "auto" ? automaticTokens(stage) : written;
-        if (addNamed(part, stage, out)) continue;
-        if (part.starts_with("grid:")) {
-            addCells(part, stage, out);
-        } else if (part.starts_with("answer:")) {
-            addOfAnswer(part, stage, out);
-        } else if (part.starts_with("image:")) {
-            addPicture(part, map, stage, out);
-        } else if (part.starts_with("xy:")) {
-            addPixel(part, stage, out);
-        } else {
-            rejectWord(part, stageName);
-            const std::vector<int> indices = parseIndices(part, stage.size(), "tokens of stage " + stageName);
-            out.insert(indices.begin(), indices.end());
-        }
-    }
-    return {out.begin(), out.end()};
+int answerPosition(const StageTokens& stage, int token) {
+    const int begin = answerBegin(stage);
+    return token >= begin ? token - begin : -1;
+}
+
+std::vector<SelectedToken> selectedTokens(const std::string& text, const TokenMap& map, const std::string& stage) {
+    const Named named = namedIn(text, map, stage);
+    std::vector<SelectedToken> out;
+    for (const int token : named.tokens) out.push_back({token, token});
+    for (const int token : named.written) out.push_back({token, token - 1});
+    std::sort(out.begin(), out.end());
+    return out;
+}
+
+std::vector<int> namedTokens(const std::string& text, const TokenMap& map, const std::string& stage) {
+    Named named = namedIn(text, map, stage);
+    named.tokens.merge(named.written);
+    return {named.tokens.begin(), named.tokens.end()};
+}
+
+std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stage) {
+    Named named = namedIn(text, map, stage);
+    for (const int token : named.written) named.tokens.insert(token - 1);
+    return {named.tokens.begin(), named.tokens.end()};
 }
 
 }  // namespace fovea

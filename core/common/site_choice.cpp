@@ -92,7 +92,7 @@ ParamSpec weightsParam(const std::string& defaultValue) {
 }
 
 ParamSpec queriesParam(const std::string& help) {
-    return {.name = "queries", .type = ParamType::Tokens, .defaultValue = "auto", .help = help};
+    return {.name = "queries", .type = ParamType::Tokens, .defaultValue = "auto", .help = help + "; writing, writing:2 (what wrote the answer, or its third token)"};
 }
 
 HeadFusion chosenFusion(const nlohmann::json& params) {
@@ -188,20 +188,23 @@ QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const s
     const StageTokens& stage = map.stage(stageName);
     const std::string text = given == "auto" ? automaticTokens(stage) : given;
     QueryChoice choice{parseTokens(text, map, stageName), {}};
+    const std::vector<SelectedToken> selected = selectedTokens(text, map, stageName);
+    choice.writing = !selected.empty() && std::all_of(selected.begin(), selected.end(), [](const SelectedToken& one) {
+        return one.query != one.token;
+    });
     if (choice.tokens.empty() && text == "cls") {
         choice.tokens = stage.imageTokens();
         choice.name = fmt::format("all {} image tokens (there is no class token)", choice.tokens.size());
     }
     if (choice.tokens.empty())
         throw Error(fmt::format("queries \"{}\": no token of stage {} is selected", text, stageName),
-                    "write cls, patches, answer, text, image:N, an index, grid:ROW,COLUMN or xy:X,Y",
-                    ErrorCode::Usage);
-    if (choice.name.empty() && text == "answer" && choice.tokens.size() > 1)
-        choice.name = fmt::format("the {} answer tokens{}", choice.tokens.size(), leftOutOf(stage, choice.tokens.front()));
+                    fmt::format("write {}", fmt::join(tokenWords(), ", ")), ErrorCode::Usage);
+    if (choice.name.empty() && (text == "answer" || text == "writing") && selected.size() > 1)
+        choice.name = fmt::format("the {} answer tokens{}", selected.size(), leftOutOf(stage, selected.front().token));
     if (choice.name.empty())
-        choice.name = choice.tokens.size() == 1
-                          ? quotedName(stage.tokens[static_cast<std::size_t>(choice.tokens.front())])
-                          : fmt::format("{} tokens", choice.tokens.size());
+        choice.name = selected.size() == 1
+                          ? quotedName(stage.tokens[static_cast<std::size_t>(selected.front().token)])
+                          : fmt::format("{} tokens", selected.size());
     return choice;
 }
 
@@ -210,8 +213,7 @@ std::vector<int> chosenTokens(const std::string& text, const TokenMap& map, cons
     std::vector<int> tokens = parseTokens(text, map, stage);
     if (tokens.empty())
         throw Error(fmt::format("{} \"{}\": no token of stage {} is selected", what, text, stage),
-                    "write cls, registers, prefix, patches, an index, grid:ROW,COLUMN or xy:X,Y",
-                    ErrorCode::Usage);
+                    fmt::format("write {}", fmt::join(tokenWords(), ", ")), ErrorCode::Usage);
     return tokens;
 }
 

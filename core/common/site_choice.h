@@ -51,11 +51,15 @@ std::string describeSites(const ModelSpec& spec, const SiteChoice& choice);
 /// "head 3", "mean of 12 heads".
 std::string describeHeads(HeadFusion fusion, std::size_t heads);
 
-/// Tokens chosen as queries: "auto" is the answer, or the last token of a prompt, or the class token; "cls"
-/// on a stage without a class token means all image tokens.
+/// Tokens chosen as queries: "auto" is what wrote the answer, or the last token of a prompt, or the class token;
+/// "cls" on a stage without a class token means all image tokens.
 struct QueryChoice {
     std::vector<int> tokens;
-    std::string name;  ///< "[CLS]", "12 tokens", "all 196 image tokens (there is no class token)"
+    std::string name;      ///< "[CLS]", "12 tokens", "all 196 image tokens (there is no class token)"
+    bool writing = false;  ///< the name is that of the tokens that these queries wrote
+
+    /// "from [CLS]", "while writing the 2 answer tokens", for titles.
+    std::string phrase() const { return (writing ? "while writing " : "from ") + name; }
 };
 QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const std::string& stage);
 

@@ -65,6 +65,8 @@ TEST_CASE("an edit reaches tokens that an answer is still to have") {
     for (const char* id : {"knock_out_keys", "scale_keys"}) {
         CHECK(queries(id, "answer", 3) == std::vector<int>{5, 6, 7});
         CHECK(queries(id, "answer:1-last", 3) == std::vector<int>{6, 7});
+        CHECK(queries(id, "writing", 3) == std::vector<int>{4, 5, 6});
+        CHECK(queries(id, "writing:1-last", 3) == std::vector<int>{5, 6});
         CHECK(queries(id, "2; answer:0", 3) == std::vector<int>{2, 5});
         CHECK(queries(id, "6-7", 3) == std::vector<int>{6, 7});
         // These mean the prompt as ever.
@@ -74,6 +76,7 @@ TEST_CASE("an edit reaches tokens that an answer is still to have") {
         CHECK_THROWS_AS(queries(id, "answer:3", 3), Error);
         CHECK_THROWS_AS(queries(id, "8", 3), Error);
         CHECK_THROWS_AS(queries(id, "answer", 0), Error);
+        CHECK_THROWS_AS(queries(id, "writing", 0), Error);
         CHECK_THROWS_AS(queries(id, "5", 0), Error);
     }
 }

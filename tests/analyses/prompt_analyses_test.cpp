@@ -8,6 +8,7 @@
 #include "common/attention_flow.h"
 #include "common/segments.h"
 #include "common/site_choice.h"
+#include "fovea/error.h"
 #include "fovea/selection.h"
 
 using namespace fovea;
@@ -95,10 +96,59 @@ TEST_CASE("segments of a prompt: start, system, pictures with their separators, 
           "prefix: 0 1; image 0: 2 3");
 }
 
-TEST_CASE("auto selects the answer, else the last token of a prompt, else the class token") {
-    CHECK(automaticTokens(prompt({{S, -1}, {T, -1}, {G, -1}})) == "answer");
+TEST_CASE("auto selects what wrote the answer, else the last token of a prompt, else the class token") {
+    CHECK(automaticTokens(prompt({{S, -1}, {T, -1}, {G, -1}})) == "writing");
     CHECK(automaticTokens(prompt({{S, -1}, {T, -1}, {T, -1}, {P, -1}})) == "2");
     CHECK(automaticTokens(prompt({{S, -1}, {I, 0}})) == "cls");
+}
+
+TEST_CASE("an answer's token is written by the query at the token before it") {
+    TokenMap map;
+    map.stages.push_back(prompt({{S, -1}, {T, -1}, {G, -1}, {G, -1}, {S, -1}}));
+    const std::string stage = map.stages.back().stage;
+    CHECK(parseTokens("answer", map, stage) == std::vector<int>{2, 3});
+    CHECK(parseTokens("writing", map, stage) == std::vector<int>{1, 2});
+    CHECK(parseTokens("writing:0", map, stage) == std::vector<int>{1});
+    CHECK(parseTokens("writing:1-last", map, stage) == std::vector<int>{2, 3});
+    CHECK(parseTokens("0; writing:1", map, stage) == std::vector<int>{0, 2});
+    CHECK(parseTokens("auto", map, stage) == std::vector<int>{1, 2});
+    CHECK(namedTokens("writing", map, stage) == std::vector<int>{2, 3});
+    CHECK(namedTokens("0; writing:1", map, stage) == std::vector<int>{0, 3});
+    CHECK(namedTokens("answer", map, stage) == std::vector<int>{2, 3});
+    CHECK(selectedTokens("2; writing:0", map, stage) == std::vector<SelectedToken>{{2, 1}, {2, 2}});
+    CHECK_THROWS_AS(parseTokens("writing:3", map, stage), Error);
+    CHECK_THROWS_AS(parseTokens("writings", map, stage), Error);
+    const std::vector<int> places{-1, -1, 0, 1, 2};
+    for (int token = 0; token < 5; ++token)
+        CHECK(answerPosition(map.stages.back(), token) == places[static_cast<std::size_t>(token)]);
+    map.stages.back() = prompt({{S, -1}, {T, -1}});
+    CHECK(answerPosition(map.stages.back(), 1) == -1);
+    CHECK(answerPosition(map.stages.back(), 3) == 1);
+    for (const char* text : {"writing", "writing:0"}) {
+        std::string said;
+        try {
+            parseTokens(text, map, stage);
+        } catch (const Error& error) {
+            said = error.what();
+        }
+        CHECK_MESSAGE(said.find("no answer") != std::string::npos, text);
+    }
+}
+
+TEST_CASE("titles say whether queries are tokens themselves or wrote the tokens that are named") {
+    TokenMap map;
+    map.stages.push_back(prompt({{S, -1}, {T, -1}, {G, -1}, {G, -1}}));
+    StageTokens& tokens = map.stages.back();
+    tokens.tokens[1].text = ":", tokens.tokens[2].text = " cyan", tokens.tokens[3].text = " star";
+    const auto phrase = [&](const char* text) { return chosenQueries(text, map, tokens.stage).phrase(); };
+    CHECK(phrase("auto") == "while writing the 2 answer tokens");
+    CHECK(phrase("writing:0") == "while writing \"cyan\"");
+    CHECK(phrase("writing:0-1") == "while writing 2 tokens");
+    CHECK(phrase("answer") == "from the 2 answer tokens");
+    CHECK(phrase("answer:0") == "from \"cyan\"");
+    CHECK(phrase("1") == "from \":\"");
+    CHECK(phrase("0; writing:1") == "from 2 tokens");
+    CHECK(chosenQueries("writing:0", map, tokens.stage).tokens == std::vector<int>{1});
 }
 
 TEST_CASE("the answer's special tokens are left out of what looks by itself, and named") {
@@ -107,7 +157,8 @@ TEST_CASE("the answer's special tokens are left out of what looks by itself, and
     map.stages.back().tokens.back().text = "</s>";
     const std::string stage = map.stages.back().stage;
     const QueryChoice choice = chosenQueries("auto", map, stage);
-    CHECK(choice.tokens == std::vector<int>{2, 3});
+    CHECK(choice.tokens == std::vector<int>{1, 2});
+    CHECK(choice.writing);
     CHECK(choice.name == "the 2 answer tokens (</s> left out)");
     map.stages.back().tokens[3].text = " ,";
     CHECK(chosenQueries("3", map, stage).name == "\",\"");

@@ -184,8 +184,13 @@ TEST_CASE("readers of a box: columns of its tokens, weighted by the share of the
         before = number(row[3]);
     }
     CHECK(scores.values[0] == 0);
-    const auto answered = analyseAnswer("box_readers", model, input, 3);
+    // An answer's tokens have the rows of the queries that wrote them.
+    const auto answered = analyseAnswer("box_readers", model, input, 3), rowsOfOwn = analyseAnswer("box_readers", model, input, 3, {{"readers", "14-16"}});
     CHECK(table(answered).rows.size() == 3);
+    const auto& written = std::get<TokenScores>(named(answered, "scores").data).values;
+    const auto& own = std::get<TokenScores>(named(rowsOfOwn, "scores").data).values;
+    for (std::size_t token = 15; token < 18; ++token) CHECK(written[token] == own[token - 1]);
+    CHECK(written[14] == 0);
 }
 
 TEST_CASE("attention of an answer to the picture is a map over it") {
@@ -197,6 +202,31 @@ TEST_CASE("attention of an answer to the picture is a map over it") {
     REQUIRE((grid.rows == 3 && grid.columns == 3));
     CHECK(grid.area == Rect{0, 0, 24, 24});
     for (int cell = 0; cell < 9; ++cell) CHECK(grid.at(0, cell / 3, cell % 3) == scores.values[static_cast<std::size_t>(2 + cell)]);
+}
+
+TEST_CASE("what wrote an answer's token is the row of the token before it, and auto is all of them") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    const auto scores = [&](const char* queries) {
+        const auto findings = analyseAnswer("attention_from", model, input, 3, {{"queries", queries}, {"layers", "2"}});
+        return std::get<TokenScores>(named(findings, "scores").data).values;
+    };
+    // The prompt's last token, 14, wrote the first.
+    const std::vector<float> first = scores("writing:0"), last = scores("14"), second = scores("writing:1"), fifteenth = scores("15");
+    for (std::size_t i = 0; i < 15; ++i) {
+        CHECK(first[i] == last[i]);
+        CHECK(second[i] == fifteenth[i]);
+    }
+    CHECK(first != second);
+    const std::vector<float> all = scores("auto"), same = scores("14-16");
+    for (std::size_t i = 0; i < 15; ++i) CHECK(all[i] == same[i]);
+    const auto title = [&](const char* queries) {
+        return named(analyseAnswer("attention_from", model, input, 3, {{"queries", queries}, {"layers", "2"}}), "map").title;
+    };
+    CHECK(title("writing:1").starts_with("Attention while writing "));
+    CHECK(title("auto").starts_with("Attention while writing the 3 answer tokens, text layer 2"));
+    CHECK(title("answer").starts_with("Attention from the 3 answer tokens, text layer 2"));
+    CHECK_THROWS_AS(analyse("attention_from", model, input, {{"queries", "writing"}}), Error);
 }
 
 TEST_CASE("phi: the reference's number, its bound, and scaling") {
