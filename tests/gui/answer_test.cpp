@@ -99,12 +99,12 @@ TEST_CASE_FIXTURE(AnswerFixture, "an answer streams in, and Stop keeps what ther
     CHECK(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) { return label->text() == "stopped"; }));
 }
 
-TEST_CASE_FIXTURE(AnswerFixture, "clicking an answer token makes it the query of every view") {
+TEST_CASE_FIXTURE(AnswerFixture, "clicking an answer token shows where the model looked while writing it") {
     askAndWait();
     click(panel().flow(Side::A), 1);
-    const std::string token = std::to_string(fakePromptLength + 1);
-    CHECK(session().analyses[0].params.at("queries") == token);
-    CHECK(title() == "Attention from token " + token);
+    // By its place in the answer, so that it means the same after another prompt; the token before it wrote it.
+    CHECK(session().analyses[0].params.at("queries") == "writing:1");
+    CHECK(title() == "Attention from token " + std::to_string(fakePromptLength));
     CHECK(panel().flow(Side::A).chosen() == fakePromptLength + 1);
     CHECK(find<QLineEdit>("param_queries")->accessibleDescription().isEmpty());
     CHECK(steps().step() == 1);
@@ -124,11 +124,16 @@ TEST_CASE_FIXTURE(AnswerFixture, "arrow keys and Enter choose a token, and the t
     QTest::keyClick(&flow, Qt::Key_Left);
     QTest::keyClick(&flow, Qt::Key_Return);
     settle();
+    CHECK(session().analyses[0].params.at("queries") == "writing:2");
     CHECK(flow.chosen() == fakePromptLength + 2);
     CHECK(steps().step() == 2);
     steps().findChild<QSlider*>()->setValue(0);
     settle();
     CHECK(flow.chosen() == fakePromptLength);
+    CHECK(session().analyses[0].params.at("queries") == "writing:0");
+    window->presenter().chooseTokens("text", {3, fakePromptLength, fakePromptLength + 1});
+    settle();
+    CHECK(session().analyses[0].params.at("queries") == "3;writing:0-1");
 }
 
 TEST_CASE_FIXTURE(AnswerFixture, "the prompt is shown with its picture as one block; its words can be chosen") {
@@ -139,6 +144,7 @@ TEST_CASE_FIXTURE(AnswerFixture, "the prompt is shown with its picture as one bl
     CHECK(items[2].token == -1);
     click(panel().prompt(), 4);
     CHECK(title() == "Attention from token 199");
+    CHECK(session().analyses[0].params.at("queries") == "199");
 }
 
 TEST_CASE_FIXTURE(AnswerFixture, "a patch of the picture stands for its token in the text") {

@@ -188,7 +188,9 @@ TEST_CASE_FIXTURE(EngineFixture, "the demo of a model that answers names a scene
     REQUIRE(token > 196);
     Q_EMIT panel.tokenChosen(token);
     settle();
-    CHECK(window->controller().analysis()->params.at("queries") == std::to_string(token));
+    CHECK(window->controller().analysis()->params.at("queries") == "writing:1");
+    CHECK(panel.flow(Side::A).chosen() == token);
+    CHECK(window->views().currentPage().view(Side::A).picture()->title.starts_with("Attention while writing \""));
     CHECK(heat() != all);
     window->views().showView("tokens");
     settle();

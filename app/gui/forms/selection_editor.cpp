@@ -7,6 +7,7 @@
 #include "forms/described.h"
 #include "fovea/error.h"
 #include "fovea/selection.h"
+#include "models/index_text.h"
 #include "theme/theme.h"
 
 namespace fovea::gui {
@@ -96,6 +97,7 @@ void SelectionEditor::fillMenu() {
             usual = {{tr("All answer tokens"), "answer"}, {tr("The prompt's text"), "text"}};
         else
             usual = {{tr("Class token"), "cls"}};
+        if (text && looksFrom(spec())) usual.insert(usual.begin(), {tr("While writing the answer"), "writing"});
         usual.insert(usual.end(), {{tr("All image tokens"), "patches"},
                                    {tr("All prefix tokens"), "prefix"},
                                    {tr("All tokens"), "all"}});

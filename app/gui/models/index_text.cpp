@@ -2,6 +2,8 @@
 
 #include <QStringList>
 
+#include "fovea/selection.h"
+
 namespace fovea::gui {
 
 QString indexText(const std::set<int>& indices, int count) {
@@ -14,6 +16,26 @@ QString indexText(const std::set<int>& indices, int count) {
         parts << (begin == end ? QString::number(begin) : QString("%1-%2").arg(begin).arg(end));
     }
     return parts.join(',');
+}
+
+QString tokensText(const std::set<int>& tokens, const StageTokens* stage, bool looks) {
+    if (!stage) return indexText(tokens);
+    std::set<int> others, places;
+    for (const int token : tokens) {
+        const int place = answerPosition(*stage, token);
+        if (place >= 0)
+            places.insert(place);
+        else
+            others.insert(token);
+    }
+    QStringList parts;
+    if (!others.empty()) parts << indexText(others);
+    if (!places.empty()) parts << (looks ? "writing:" : "answer:") + indexText(places);
+    return parts.join(';');
+}
+
+bool looksFrom(const ParamSpec& spec) {
+    return spec.name == "queries" || spec.defaultValue == "auto";
 }
 
 QString percentText(double probability) {

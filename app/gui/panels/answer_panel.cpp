@@ -40,7 +40,7 @@ QString tipOf(const AnswerToken& token, std::size_t position) {
     for (const auto& [spelling, probability] : token.candidates)
         if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(shown(spelling), percentText(probability));
     if (token.index >= 0)
-        lines << QObject::tr("Click: where the model looks from here (token %1)").arg(token.index);
+        lines << QObject::tr("Click: where the model looked while writing it (token %1)").arg(token.index);
     else
         lines << QObject::tr("The model did not go on from here.");
     return lines.join("\n");
@@ -113,8 +113,8 @@ AnswerPanel::AnswerPanel(QWidget* parent) : QWidget(parent) {
     m_prompt = m_promptRow.flow;
     m_readerBar = new ReaderBar(this);
     connect(m_readerBar, &ReaderBar::removed, this, &AnswerPanel::boxRemoved);
-    buildRow(m_rows[0], tr("Answer"), tr("What the model answers; a click shows where it looks from a token"));
-    buildRow(m_rows[1], tr("Answer B"), tr("What B answers; a click shows where it looks from a token"));
+    buildRow(m_rows[0], tr("Answer"), tr("What the model answers; a click shows where it looked while writing a token"));
+    buildRow(m_rows[1], tr("Answer B"), tr("What B answers; a click shows where it looked while writing a token"));
     for (const Row* row : {&m_promptRow, &m_rows[0], &m_rows[1]}) {
         column->addWidget(row->whole);
         connect(row->flow, &TokenFlow::tokenChosen, this, &AnswerPanel::tokenChosen);

@@ -45,7 +45,7 @@ void ReaderBar::setQuery(const std::optional<BoxQuery>& query, bool several) {
     const QString text = tr("Which words read the box of %1").arg(QString::fromStdString(boxText(*query, several)));
     m_text = text;
     showText();
-    m_what->setToolTip(text + "\n" + tr("A token's colour is what it gives to the box as a query: with that it chooses the token after it."));
+    m_what->setToolTip(text + "\n" + tr("A word's colour is what went to the box from the query that wrote it."));
     m_what->setAccessibleDescription(text);
 }
 

@@ -296,11 +296,13 @@ void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) 
     // Words have no place in a picture: the analysis goes to them.
     const bool moves = queries.empty();
     if (moves) queries = tokens;
-    const QString text = indexText(queries);
-    if (text.isEmpty()) return;
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
     if (!spec) return;
+    FormContext context = analysed();
+    if (moves) context.chosenStage = stage.toStdString();
+    const QString text = tokensText(queries, context.stageTokens(), looksFrom(*spec));
+    if (text.isEmpty()) return;
     m_controller.change(tr("choose tokens"), "tokens", [&](Session& session) {
         auto& params = session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params;
         params[spec->name] = text.toStdString();
@@ -346,7 +348,7 @@ void Presenter::showSelection() {
         const auto given = request->params.find(spec->name);
         const nlohmann::json& value = given != request->params.end() ? *given : spec->defaultValue;
         try {
-            const auto tokens = parseTokens(value.is_string() ? value.get<std::string>() : value.dump(),
+            const auto tokens = namedTokens(value.is_string() ? value.get<std::string>() : value.dump(),
                                             *context.tokens(), stage->stage);
             // Outlining most of the picture would say nothing.
             if (tokens.size() <= 64) chosen.insert(tokens.begin(), tokens.end());

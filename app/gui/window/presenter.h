@@ -35,7 +35,7 @@ public:
     /// Draws the time axis up to `step`.
     void setStep(int step);
     /// Looks from tokens of a stage: they become the queries of the analysis, those of another stage by their place in
-    /// the picture.
+    /// the picture; of words of an answer, the queries that wrote them.
     void chooseTokens(const QString& stage, const std::set<int>& tokens);
     /// Asks which tokens read a box of a picture; nothing: no longer.
     void askBox(const std::optional<BoxQuery>& query);
@@ -54,7 +54,7 @@ Q_SIGNALS:
     void contextChanged(const fovea::gui::FormContext& context);
     /// The picture of the visible view, for legend and ranges.
     void shown(const std::shared_ptr<const fovea::viz::Picture>& picture);
-    /// The one token of the text stage that is looked from; -1: none, or several.
+    /// The one token of the text stage that is looked from, of an answer the one that was written; -1: none, or several.
     void lookedFrom(int token);
     /// Live is off and something changed.
     void outdated();
