@@ -14,14 +14,10 @@ namespace {
 
 constexpr const char* kStage = "text";
 
-// "auto": the token that the answer follows on.
-std::vector<int> chosenPositions(const std::string& text, const TokenMap& map) {
-    if (text != "auto") return chosenTokens(text, map, kStage, "tokens");
-    const StageTokens& stage = map.stage(kStage);
-    const auto first = std::find_if(stage.tokens.begin(), stage.tokens.end(),
-                                    [](const Token& token) { return token.kind == TokenKind::Generated; });
-    if (first != stage.tokens.end() && first->index > 0) return {first->index - 1};
-    return chosenTokens("auto", map, kStage, "tokens");
+// "auto": what wrote the answer's first token.
+QueryChoice chosenPositions(const std::string& text, const TokenMap& map) {
+    const bool answered = automaticTokens(map.stage(kStage)) == "writing";
+    return chosenQueries(text == "auto" && answered ? "writing:0" : text, map, kStage);
 }
 
 // Rows of the stream at a boundary, [positions, hidden].
@@ -42,7 +38,8 @@ Array streamAt(const AttentionTrace& trace, int boundary, const std::vector<int>
 std::vector<Finding> computeLogitLens(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
     const StageTokens& stage = trace.tokens().stage(kStage);
-    const std::vector<int> positions = chosenPositions(params.at("tokens").get<std::string>(), trace.tokens());
+    const QueryChoice chosen = chosenPositions(params.at("tokens").get<std::string>(), trace.tokens());
+    const std::vector<int>& positions = chosen.tokens;
     const int layers = trace.spec().stage(kStage).layers, top = params.at("top").get<int>();
     const std::vector<int> boundaries = parseIndices(params.at("boundaries").get<std::string>(), layers + 1, "boundaries");
     if (boundaries.empty()) throw Error("boundaries: nothing is selected", "write all, an index or a range", ErrorCode::Usage);
@@ -68,9 +65,7 @@ std::vector<Finding> computeLogitLens(AnalysisContext& context, const nlohmann::
             series.lines[i].y.push_back(p.probability(said[i]));
         }
     }
-    const std::string title = positions.size() == 1
-                                  ? "Logit lens at " + quotedName(stage.tokens[static_cast<std::size_t>(positions.front())])
-                                  : fmt::format("Logit lens at {} tokens", positions.size());
+    const std::string title = "Logit lens " + (chosen.writing ? chosen.phrase() : "at " + chosen.name);
     const std::string note = "the residual stream read early; middle layers need not speak the head's language";
     return {{"curves", title, "probability", note, std::move(series)}, {"table", title, "probability", note, std::move(table)}};
 }
@@ -85,7 +80,8 @@ void add_logit_lens(AnalysisCatalog& catalog) {
                   {{.name = "tokens",
                     .type = ParamType::Tokens,
                     .defaultValue = "auto",
-                    .help = "tokens whose stream is read: auto (the one that the answer follows on), answer, last, 5, ..."},
+                    .help = "tokens whose stream is read: auto (the one that wrote the answer's first), writing:2, "
+                            "answer, last, 5, ..."},
                    {.name = "boundaries",
                     .type = ParamType::Layers,
                     .defaultValue = "all",

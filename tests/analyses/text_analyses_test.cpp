@@ -141,6 +141,9 @@ TEST_CASE("the logit lens ends with the model's own answer and begins with the e
     const Table lens = table(analyseAnswer("logit_lens", model, input, 2));
     CHECK(number(lens.rows.front()[0]) == 9);
     CHECK(number(lens.rows[lens.rows.size() - 5][4]) == said);
+    const auto second = analyseAnswer("logit_lens", model, input, 2, {{"tokens", "writing:1"}});
+    CHECK(number(table(second).rows.front()[0]) == 10);
+    CHECK(named(second, "table").title.starts_with("Logit lens while writing "));
     CHECK_THROWS_AS(model->readOut(Array({1, 7}, 0)), Error);
 }
 
