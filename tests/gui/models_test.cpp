@@ -1,6 +1,7 @@
 #include <QAbstractItemModelTester>
 #include <QSortFilterProxyModel>
 
+#include "fovea/selection.h"
 #include "gui/fake_driver.h"
 #include "gui/window_fixture.h"
 #include "models/cached_models.h"
@@ -97,6 +98,29 @@ TEST_CASE("index lists become the shortest text") {
     CHECK(indexText({0, 1, 2, 5, 7, 8}) == "0-2,5,7-8");
     CHECK(indexText({0, 1, 2}, 3) == "all");
     CHECK(indexText({0, 1}, 3) == "0-1");
+}
+
+TEST_CASE("tokens of an answer are named by their places there, others by their indices") {
+    StageTokens stage;
+    stage.stage = "text";
+    for (const TokenKind kind : {TokenKind::Text, TokenKind::Text, TokenKind::Generated, TokenKind::Generated, TokenKind::Special}) {
+        Token token;
+        token.index = stage.size();
+        token.kind = kind;
+        stage.tokens.push_back(token);
+    }
+    CHECK(tokensText({1}, &stage, true) == "1");
+    CHECK(tokensText({2}, &stage, true) == "writing:0");
+    CHECK(tokensText({0, 3, 4}, &stage, true) == "0;writing:1-2");
+    CHECK(tokensText({3}, &stage, false) == "answer:1");
+    CHECK(tokensText({3}, nullptr, true) == "3");
+    CHECK(tokensText({}, &stage, true) == "");
+    TokenMap map;
+    map.stages.push_back(stage);
+    CHECK(namedTokens(tokensText({0, 3, 4}, &stage, true).toStdString(), map, "text") == std::vector<int>{0, 3, 4});
+    // While an answer comes, its tokens are behind those that are known.
+    stage.tokens.resize(2);
+    CHECK(tokensText({3}, &stage, true) == "writing:1");
 }
 
 }  // namespace fovea::gui
