@@ -54,10 +54,10 @@ std::vector<SelectedToken> chosenReaders(const std::string& given, const TokenMa
     const auto has = [&](TokenKind kind) {
         return std::any_of(tokens.begin(), tokens.end(), [&](const Token& token) { return token.kind == kind; });
     };
-    const std::string text = given != "auto"               ? given
-                             : has(TokenKind::Generated)   ? "writing"
-                             : has(TokenKind::Text)        ? "text"
-                                                           : "all";
+    const std::string text = given != "auto"             ? given
+                             : has(TokenKind::Generated) ? "writing"
+                             : has(TokenKind::Text)      ? "text"
+                                                         : "all";
     chosenTokens(text, map, stage, "readers");
     return selectedTokens(text, map, stage);
 }
@@ -132,7 +132,7 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
         fmt::format("Readers of {:g},{:g} {:g} x {:g} in picture {}, {}", box.x, box.y, box.width, box.height, image,
                     describeSites(trace.spec(), choice));
     const std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
-                                                 : "a token's row is that of the token as a query: it chooses the token after it") +
+                                                 : "a token's row is its own as a query, which chooses the token after it") +
                              "; tokens that were not asked have 0";
     return {{"scores", title, "probability", note, TokenScores{choice.stage, std::move(scores)}},
             {"table", title, "probability", note, tableOf(readers, stage, area)}};

@@ -243,7 +243,7 @@ Named namedIn(const std::string& text, const TokenMap& map, const std::string& s
 }  // namespace
 
 std::vector<std::string> tokenWords() {
-    return {"all",       "last", "cls",     "registers",       "prefix", "patches",  "auto",            "answer", "answer:N", "writing",
+    return {"all",       "last", "cls",     "registers",       "prefix", "patches",  "auto", "answer", "answer:N", "writing",
             "writing:N", "text", "image:N", "grid:ROW,COLUMN", "xy:X,Y", "an index", "a range like 0-5"};
 }
 

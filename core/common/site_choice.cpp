@@ -92,7 +92,10 @@ ParamSpec weightsParam(const std::string& defaultValue) {
 }
 
 ParamSpec queriesParam(const std::string& help) {
-    return {.name = "queries", .type = ParamType::Tokens, .defaultValue = "auto", .help = help + "; writing, writing:2 (what wrote the answer, or its third token)"};
+    return {.name = "queries",
+            .type = ParamType::Tokens,
+            .defaultValue = "auto",
+            .help = help + "; writing, writing:2 (what wrote the answer, or its third token)"};
 }
 
 HeadFusion chosenFusion(const nlohmann::json& params) {
@@ -204,7 +207,7 @@ QueryChoice chosenQueries(const std::string& given, const TokenMap& map, const s
     if (choice.name.empty())
         choice.name = selected.size() == 1
                           ? quotedName(stage.tokens[static_cast<std::size_t>(selected.front().token)])
-                          : fmt::format("{} tokens", selected.size());
+                          : fmt::format("{} {}", selected.size(), choice.writing ? "answer tokens" : "tokens");
     return choice;
 }
 

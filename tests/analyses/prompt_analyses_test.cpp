@@ -143,7 +143,7 @@ TEST_CASE("titles say whether queries are tokens themselves or wrote the tokens 
     const auto phrase = [&](const char* text) { return chosenQueries(text, map, tokens.stage).phrase(); };
     CHECK(phrase("auto") == "while writing the 2 answer tokens");
     CHECK(phrase("writing:0") == "while writing \"cyan\"");
-    CHECK(phrase("writing:0-1") == "while writing 2 tokens");
+    CHECK(phrase("writing:0-1") == "while writing 2 answer tokens");
     CHECK(phrase("answer") == "from the 2 answer tokens");
     CHECK(phrase("answer:0") == "from \"cyan\"");
     CHECK(phrase("1") == "from \":\"");
