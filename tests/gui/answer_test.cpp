@@ -198,6 +198,34 @@ TEST_CASE_FIXTURE(AnswerFixture, "a chosen answer token lists what could have co
     CHECK_FALSE(panel().candidates().note().isEmpty());  // " blue" and " red" came before
 }
 
+TEST_CASE_FIXTURE(AnswerFixture, "side by side, a word that is clicked is the query of both sides, in one step") {
+    askAndWait();
+    window->actions().compare->trigger();
+    window->controller().change("x", {}, [](Session& s) { s.edits.push_back({"temperature", {}, true}); });
+    settle();
+    const auto queries = [](const Session& s) { return s.analyses[0].params.value("queries", ""); };
+    const auto& controller = window->controller();
+    std::string last;
+    for (const Side side : {Side::A, Side::B}) {
+        click(panel().flow(side), side == Side::A ? 1 : 2);
+        CHECK(queries(controller.sessionA()) != last);
+        last = queries(controller.sessionA());
+        CHECK(queries(*controller.sessionB()) == last);
+        window->controller().setActive(0);
+    }
+    CHECK(controller.sessionA().edits.empty());
+    CHECK(controller.sessionB()->edits.size() == 1);
+    window->actions().undo->trigger();
+    settle();
+    CHECK(queries(controller.sessionA()) != last);
+    CHECK(queries(controller.sessionA()) == queries(*controller.sessionB()));
+    // What the form says is about the side that is edited.
+    window->controller().setActive(1);
+    window->controller().change("x", {}, [](Session& s) { s.analyses[0].params["queries"] = "3"; });
+    CHECK(queries(controller.sessionA()) != "3");
+    CHECK(queries(*controller.sessionB()) == "3");
+}
+
 TEST_CASE("words differ as a whole, wherever they stand") {
     const auto [a, b] = differingTokens({"the", " st", "ar", " is", " red"}, {"the", " st", "one", " is", " not", " red"});
     CHECK(a == std::set<int>{1, 2});

@@ -183,8 +183,12 @@ void ModelPanel::applySelection() {
     const QString layerText = allLayers ? "all" : indexText(chosenLayers, stage ? stage->layers : 0);
     const QString headText = allHeads ? "all" : indexText(chosenHeads, context.heads());
     m_showing = true;
-    m_controller.change(tr("select layers and heads"), "tree", [&](Session& session) {
-        auto& params = session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params;
+    const std::string id = request->id;
+    const int picture = m_controller.pictureIndex();
+    m_controller.changeSides(tr("select layers and heads"), "tree", [&](Session& session, int) {
+        AnalysisRequest* drawn = drawnAnalysis(session, picture, id);
+        if (!drawn) return;
+        auto& params = drawn->params;
         const auto put = [&params](const ParamSpec* spec, const QString& text) {
             if (!spec) return;
             if (spec->defaultValue == text.toStdString())

@@ -63,10 +63,12 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
         showTokens();
     });
     connect(&service, &ComputeService::answerOutdated, this, [this](Side side) {
+        if (side == Side::B) m_answerB = nullptr;
         if (side == Side::A && m_context.answer) answered(nullptr);
     });
     connect(&service, &ComputeService::answerReady, this,
             [this](Side side, const std::shared_ptr<const TextAnswer>& answer) {
+                if (side == Side::B) m_answerB = answer;
                 const bool known = m_context.answer && m_context.answer->map == answer->map;
                 if (side == Side::A && !known) answered(answer);
             });
@@ -272,8 +274,9 @@ FormContext Presenter::analysed() const {
     return contextFor(m_context, request ? request->params : nlohmann::json::object());
 }
 
-std::set<int> Presenter::inAnalysedStage(const std::string& stage, const std::set<int>& tokens) const {
-    const FormContext context = analysed();
+std::set<int> Presenter::inAnalysedStage(const nlohmann::json& params, const std::string& stage,
+                                         const std::set<int>& tokens) const {
+    const FormContext context = contextFor(m_context, params);
     const TokenMap* map = context.tokens();
     const StageTokens* wanted = context.stageTokens();
     if (!map || !wanted || stage.empty() || stage == wanted->stage) return tokens;
@@ -291,20 +294,32 @@ std::set<int> Presenter::inAnalysedStage(const std::string& stage, const std::se
     return found;
 }
 
+bool Presenter::has(int side, const std::string& stage, const std::set<int>& tokens) const {
+    const TextAnswer* answer = side == 0 ? m_context.answer.get() : m_answerB.get();
+    if (!answer || tokens.empty()) return true;  // nothing is known against it
+    for (const StageTokens& known : answer->map.stages)
+        if (known.stage == stage) return *tokens.rbegin() < known.size();
+    return true;
+}
+
 void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) {
-    std::set<int> queries = inAnalysedStage(stage.toStdString(), tokens);
-    // Words have no place in a picture: the analysis goes to them.
-    const bool moves = queries.empty();
-    if (moves) queries = tokens;
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
-    if (!spec) return;
-    FormContext context = analysed();
-    if (moves) context.chosenStage = stage.toStdString();
-    const QString text = tokensText(queries, context.stageTokens(), looksFrom(*spec));
-    if (text.isEmpty()) return;
-    m_controller.change(tr("choose tokens"), "tokens", [&](Session& session) {
-        auto& params = session.analyses[static_cast<std::size_t>(m_controller.picture()->analysis)].params;
+    if (!spec || tokens.empty()) return;
+    const std::string id = request->id;
+    const int picture = m_controller.pictureIndex();
+    m_controller.changeSides(tr("choose tokens"), "tokens", [&](Session& session, int side) {
+        AnalysisRequest* drawn = drawnAnalysis(session, picture, id);
+        if (!drawn || !has(side, stage.toStdString(), tokens)) return;
+        auto& params = drawn->params;
+        std::set<int> queries = inAnalysedStage(params, stage.toStdString(), tokens);
+        // Words have no place in a picture: the analysis goes to them.
+        const bool moves = queries.empty();
+        if (moves) queries = tokens;
+        FormContext context = analysed();
+        if (moves) context.chosenStage = stage.toStdString();
+        const QString text = tokensText(queries, context.stageTokens(), looksFrom(*spec));
+        if (text.isEmpty()) return;
         params[spec->name] = text.toStdString();
         if (!moves) return;
         const StageSpec* usual = m_context.usualStage();

@@ -73,7 +73,11 @@ private:
     void answered(std::shared_ptr<const TextAnswer> answer);
     /// The context with the stage of the analysis that is shown.
     FormContext analysed() const;
-    std::set<int> inAnalysedStage(const std::string& stage, const std::set<int>& tokens) const;
+    /// `tokens` of `stage` in the stage that an analysis with these parameters is about.
+    std::set<int> inAnalysedStage(const nlohmann::json& params, const std::string& stage,
+                                  const std::set<int>& tokens) const;
+    /// Whether a side, 0 for A, has these tokens; the answers of the sides may differ in length.
+    bool has(int side, const std::string& stage, const std::set<int>& tokens) const;
     void showTokens();
     void showSelection();
     void showBoxes();
@@ -82,6 +86,7 @@ private:
     ComputeService& m_service;
     ViewArea& m_views;
     FormContext m_context;
+    std::shared_ptr<const TextAnswer> m_answerB;
     QTimer m_soon;
     bool m_live = true;
     int m_item = 0;

@@ -16,32 +16,43 @@ constexpr const char* demoVlm = "demo:vlm";
 
 class SessionController::Step : public QUndoCommand {
 public:
-    Step(SessionController& controller, int index, Session after, const QString& text, QString merge)
+    /// `other`: what becomes of the session that is not edited, nothing where it stays.
+    Step(SessionController& controller, Session after, std::optional<Session> other, const QString& text, QString merge)
         : QUndoCommand(text),
           m_controller(controller),
-          m_index(index),
-          m_before(controller.m_sessions[index]),
+          m_index(controller.m_active),
+          m_before(controller.session()),
           m_after(std::move(after)),
+          m_otherAfter(std::move(other)),
           m_merge(std::move(merge)) {
+        if (m_otherAfter) m_otherBefore = controller.m_sessions[1 - m_index];
         m_age.start();
     }
-    void undo() override { m_controller.assign(m_index, m_before); }
-    void redo() override { m_controller.assign(m_index, m_after); }
+    void undo() override { assign(m_before, m_otherBefore); }
+    void redo() override { assign(m_after, m_otherAfter); }
     int id() const override { return m_merge.isEmpty() ? -1 : mergeableId; }
     bool mergeWith(const QUndoCommand* other) override {
         const auto* next = static_cast<const Step*>(other);
         if (next->m_merge != m_merge || next->m_index != m_index || m_age.elapsed() > mergeWithinMs)
             return false;
+        if (next->m_otherAfter.has_value() != m_otherAfter.has_value()) return false;
         m_after = next->m_after;
+        m_otherAfter = next->m_otherAfter;
         m_age.restart();
-        setObsolete(m_after == m_before);
+        setObsolete(m_after == m_before && m_otherAfter == m_otherBefore);
         return true;
     }
 
 private:
+    void assign(const Session& own, const std::optional<Session>& other) {
+        if (other) m_controller.m_sessions[1 - m_index] = *other;
+        m_controller.assign(m_index, own);
+    }
+
     SessionController& m_controller;
     int m_index;
     Session m_before, m_after;
+    std::optional<Session> m_otherBefore, m_otherAfter;
     QString m_merge;
     QElapsedTimer m_age;
 };
@@ -76,7 +87,21 @@ void SessionController::change(const QString& text, const QString& merge,
     Session after = session();
     edit(after);
     if (after == session()) return;
-    m_undo.push(new Step(*this, m_active, std::move(after), text, merge));
+    m_undo.push(new Step(*this, std::move(after), {}, text, merge));
+}
+
+void SessionController::changeSides(const QString& text, const QString& merge,
+                                    const std::function<void(Session&, int)>& edit) {
+    if (!m_comparing) {
+        change(text, merge, [&](Session& session) { edit(session, m_active); });
+        return;
+    }
+    const int other = 1 - m_active;
+    Session after = session(), otherAfter = m_sessions[other];
+    edit(after, m_active);
+    edit(otherAfter, other);
+    if (after == session() && otherAfter == m_sessions[other]) return;
+    m_undo.push(new Step(*this, std::move(after), std::move(otherAfter), text, merge));
 }
 
 void SessionController::show(const std::function<void(Session&)>& edit) {
@@ -139,6 +164,14 @@ void SessionController::assign(int index, const Session& session) {
     if (index == 1) m_comparing = true;
     m_active = index;
     Q_EMIT changed();
+}
+
+AnalysisRequest* drawnAnalysis(Session& session, int picture, const std::string& id) {
+    if (picture < 0 || picture >= static_cast<int>(session.pictures.size())) return nullptr;
+    const int at = session.pictures[static_cast<std::size_t>(picture)].analysis;
+    if (at < 0 || at >= static_cast<int>(session.analyses.size())) return nullptr;
+    AnalysisRequest& request = session.analyses[static_cast<std::size_t>(at)];
+    return request.id == id ? &request : nullptr;
 }
 
 void chooseAnalysis(Session& session, int picture, const std::string& id) {

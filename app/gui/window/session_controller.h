@@ -37,6 +37,9 @@ public:
     /// the same non-empty `merge` key that follow each other within a second become one. Does nothing when
     /// nothing changes.
     void change(const QString& text, const QString& merge, const std::function<void(Session&)>& edit);
+    /// Like change(), while comparing for both sessions in one step: what is chosen by clicking is about both
+    /// sides. `edit` is told which session it has, 0 for A and 1 for B.
+    void changeSides(const QString& text, const QString& merge, const std::function<void(Session&, int)>& edit);
     /// Changes what is shown, in both sessions, without an undo step: another view is not another document.
     void show(const std::function<void(Session&)>& edit);
     /// Replaces the document, with the session that it is compared with; forgets the undo steps. Throws Error
@@ -69,6 +72,9 @@ private:
     QUndoStack m_undo;
     QString m_file;
 };
+
+/// The request that picture `picture` draws; null where that is no analysis `id`.
+AnalysisRequest* drawnAnalysis(Session& session, int picture, const std::string& id);
 
 /// Makes analysis `id` the one that picture `picture` draws, with the parameters it had last; a session
 /// without pictures gets one.
