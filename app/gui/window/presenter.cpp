@@ -316,7 +316,7 @@ void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) 
         // Words have no place in a picture: the analysis goes to them.
         const bool moves = queries.empty();
         if (moves) queries = tokens;
-        FormContext context = analysed();
+        FormContext context = contextFor(m_context, params);
         if (moves) context.chosenStage = stage.toStdString();
         const QString text = tokensText(queries, context.stageTokens(), looksFrom(*spec));
         if (text.isEmpty()) return;
