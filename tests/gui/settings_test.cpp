@@ -41,6 +41,21 @@ TEST_CASE_FIXTURE(WindowFixture, "presenting hides the panels and enlarges type;
     CHECK(QApplication::font().pointSizeF() == doctest::Approx(before));
 }
 
+TEST_CASE_FIXTURE(WindowFixture, "Escape leaves presenting before it stops a run") {
+    openDemo();
+    script->paintMs = 60000;
+    window->actions().run->trigger();
+    REQUIRE(QTest::qWaitFor([&] { return window->service().busy() && script->paints >= 2; }, 5000));
+    window->actions().present->trigger();
+    QTest::keyClick(window.get(), Qt::Key_Escape);
+    CHECK_FALSE(window->actions().present->isChecked());
+    CHECK_FALSE(find<QDockWidget>("dock_model")->isHidden());
+    CHECK(window->service().busy());
+    QTest::keyClick(window.get(), Qt::Key_Escape);
+    settle();
+    CHECK(script->stopped == 1);
+}
+
 TEST_CASE("without a display only screenshots can be made") {
     const QByteArray platform = qgetenv("QT_QPA_PLATFORM"), display = qgetenv("DISPLAY"),
                      wayland = qgetenv("WAYLAND_DISPLAY");

@@ -10,6 +10,7 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
+#include <QShortcut>
 #include <QToolBar>
 #include <algorithm>
 #include <cmath>
@@ -120,6 +121,14 @@ void MainWindow::connectActions() {
     connect(m_actions.addAdapter, &QAction::triggered, m_opener, &Opener::chooseAdapter);
     connect(m_actions.compareAdapters, &QAction::triggered, this, &MainWindow::compareAdapters);
     connect(m_actions.present, &QAction::toggled, this, &MainWindow::setPresenting);
+    // Presenting, the key that stops a run goes back first; one key cannot be of two things at once.
+    auto* leave = new QShortcut(m_actions.stop->shortcut(), this);
+    leave->setEnabled(false);
+    connect(leave, &QShortcut::activated, m_actions.present, [this] { m_actions.present->setChecked(false); });
+    connect(m_actions.present, &QAction::toggled, leave, [this, leave](bool on) {
+        leave->setEnabled(on);
+        m_actions.stop->setShortcut(on ? QKeySequence() : leave->key());
+    });
     connect(m_actions.exportPicture, &QAction::triggered, this, &MainWindow::chooseExport);
     connect(m_actions.copyPicture, &QAction::triggered, this, [this] { copySide(Side::A); });
     connect(m_actions.exportDifference, &QAction::triggered, this, [this] { chooseSideExport(Side::Difference); });
