@@ -193,6 +193,12 @@ TEST_CASE_FIXTURE(AnswerFixture, "a chosen answer token lists what could have co
     const auto green = std::find_if(lines.begin(), lines.end(), [](const auto& l) { return l.text.contains("green"); });
     REQUIRE(green != lines.end());
     CHECK(green->probability == std::array<double, 2>{0.2, 0.2});
+    CHECK(green->change() == "0.0 %");
+    // Each side lists one word that the other does not.
+    CHECK(lines[0].likelihood(0) == "75.0 %");
+    CHECK(lines[0].likelihood(1) == "< 20.0 %");
+    CHECK(lines[0].change() == "< -55.0 %");
+    CHECK(lines[1].change() == "> +55.0 %");
     steps().findChild<QSlider*>()->setValue(2);
     settle();
     CHECK_FALSE(panel().candidates().note().isEmpty());  // " blue" and " red" came before

@@ -123,4 +123,18 @@ TEST_CASE("tokens of an answer are named by their places there, others by their 
     CHECK(tokensText({3}, &stage, true) == "writing:1");
 }
 
+TEST_CASE("what probabilities differ by has no sign at zero, and limits where only limits are known") {
+    CHECK(changeText(0.5, 0.5342) == "+3.4 %");
+    CHECK(changeText(0.5, 0.25) == "-25.0 %");
+    CHECK(changeText(0.5, 0.49999) == "0.0 %");
+    CHECK(belowText(0.012) == "< 1.20 %");
+    CHECK(belowText(1e-6) == "< 0.01 %");
+    CHECK(changeText(Likelihood{0.2, 0.1}, Likelihood{0.3, 0.1}) == "+10.0 %");
+    CHECK(changeText(Likelihood{0.2, 0.1}, Likelihood{-1, 0.05}) == "< -15.0 %");
+    CHECK(changeText(Likelihood{-1, 0.05}, Likelihood{0.2, 0.1}) == "> +15.0 %");
+    CHECK(changeText(Likelihood{0.2, 0.1}, Likelihood{-1, 1e-5}) == "-20.0 %");
+    CHECK(changeText(Likelihood{0.2, 0.1}, Likelihood{-1, 0.4}).isEmpty());
+    CHECK(changeText(Likelihood{-1, 0.1}, Likelihood{-1, 0.1}).isEmpty());
+}
+
 }  // namespace fovea::gui

@@ -1,6 +1,8 @@
 #include "models/index_text.h"
 
 #include <QStringList>
+#include <algorithm>
+#include <cmath>
 
 #include "fovea/selection.h"
 
@@ -41,6 +43,31 @@ bool looksFrom(const ParamSpec& spec) {
 QString percentText(double probability) {
     if (probability < 5e-5) return "< 0.01 %";
     return QString("%1 %").arg(100 * probability, 0, 'f', probability < 0.1 ? 2 : 1);
+}
+
+QString belowText(double limit) {
+    const QString text = percentText(limit);
+    return text.startsWith('<') ? text : "< " + text;
+}
+
+QString changeText(double before, double after) {
+    const double by = std::round(1000 * (after - before)) / 10;
+    if (by == 0) return "0.0 %";  // without the sign of what was rounded
+    return QString("%1%2 %").arg(by > 0 ? "+" : "").arg(by, 0, 'f', 1);
+}
+
+QString changeText(const Likelihood& before, const Likelihood& after) {
+    const bool hasBefore = before.value >= 0, hasAfter = after.value >= 0;
+    if (hasBefore && hasAfter) return changeText(before.value, after.value);
+    if (!hasBefore && !hasAfter) return {};
+    // The unknown one lies between 0 and its limit.
+    const QString atZero = changeText(std::max(0.0, before.value), std::max(0.0, after.value));
+    const QString atLimit =
+        changeText(hasBefore ? before.value : before.limit, hasAfter ? after.value : after.limit);
+    if (atZero == atLimit) return atZero;
+    if (hasBefore && after.limit < before.value) return "< " + atLimit;
+    if (hasAfter && before.limit < after.value) return "> " + atLimit;
+    return {};
 }
 
 }  // namespace fovea::gui

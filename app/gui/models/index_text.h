@@ -22,4 +22,19 @@ bool looksFrom(const ParamSpec& spec);
 /// A probability as "12.3 %", small ones with one digit more.
 QString percentText(double probability);
 
+/// A probability of which only a limit is known: "< 1.20 %".
+QString belowText(double limit);
+
+/// What two probabilities differ by, in percentage points: "+3.4 %"; "0.0 %" has no sign.
+QString changeText(double before, double after);
+
+/// A probability, or the limit that it is below: the smallest of those that are listed.
+struct Likelihood {
+    double value = -1;  ///< negative: only the limit is known
+    double limit = 1;
+};
+
+/// Like changeText(), with "< " or "> " where a side has only a limit; empty where even the sign is open.
+QString changeText(const Likelihood& before, const Likelihood& after);
+
 }  // namespace fovea::gui

@@ -30,6 +30,13 @@ void addSide(std::vector<CandidatesView::Line>& lines, const AnswerToken& token,
     for (const auto& [spelling, probability] : token.candidates) add(spelling, probability, spelling == token.spelling);
 }
 
+/// Below which all tokens are that a side does not list.
+double limitOf(const AnswerToken& token) {
+    double least = 1;
+    for (const auto& [spelling, probability] : token.candidates) least = std::min(least, probability);
+    return least;
+}
+
 bool sameBeginning(const std::vector<AnswerToken>& a, const std::vector<AnswerToken>& b, int length) {
     for (int i = 0; i < length; ++i)
         if (a[static_cast<std::size_t>(i)].id != b[static_cast<std::size_t>(i)].id) return false;
@@ -37,6 +44,15 @@ bool sameBeginning(const std::vector<AnswerToken>& a, const std::vector<AnswerTo
 }
 
 }  // namespace
+
+QString CandidatesView::Line::likelihood(int side) const {
+    const auto at = static_cast<std::size_t>(side);
+    return probability[at] >= 0 ? percentText(probability[at]) : belowText(limit[at]);
+}
+
+QString CandidatesView::Line::change() const {
+    return changeText(Likelihood{probability[0], limit[0]}, Likelihood{probability[1], limit[1]});
+}
 
 CandidatesView::CandidatesView(QWidget* parent) : QWidget(parent) {
     setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
@@ -55,6 +71,7 @@ void CandidatesView::setPlace(const std::vector<AnswerToken>& a, const std::vect
     m_both = b && at < b->size();
     addSide(m_lines, a[at], 0);
     if (m_both) addSide(m_lines, (*b)[at], 1);
+    for (Line& line : m_lines) line.limit = {limitOf(a[at]), m_both ? limitOf((*b)[at]) : 1};
     if (m_both && !sameBeginning(a, *b, position)) m_note = tr("B has read other words before");
     if (b && !m_both) m_note = tr("B has no token here");
     std::stable_sort(m_lines.begin(), m_lines.end(), [](const Line& x, const Line& y) {
@@ -65,7 +82,7 @@ void CandidatesView::setPlace(const std::vector<AnswerToken>& a, const std::vect
     QStringList words{m_title};
     for (const Line& line : m_lines) {
         QString text = line.text;
-        for (const double p : line.probability) text += p >= 0 ? " " + percentText(p) : QString();
+        for (int side = 0; side < (m_both ? 2 : 1); ++side) text += " " + line.likelihood(side);
         words << text;
     }
     setAccessibleDescription(words.join(", "));
@@ -83,7 +100,7 @@ QSize CandidatesView::sizeHint() const {
     int text = metrics.horizontalAdvance('m') * 6;
     for (const Line& line : m_lines) text = std::max(text, metrics.horizontalAdvance(line.text));
     text = std::min(text, metrics.horizontalAdvance('m') * 11);
-    const int columns = m_both ? 2 * columnWidth() + metrics.horizontalAdvance("+100.0 %") + gap : columnWidth();
+    const int columns = m_both ? 2 * columnWidth() + metrics.horizontalAdvance("> +100.0 %") + gap : columnWidth();
     const int width = std::max({text + gap + columns, metrics.horizontalAdvance(m_title), metrics.horizontalAdvance(m_note)});
     return {width + 2, lines * (metrics.height() + 1)};
 }
@@ -92,7 +109,7 @@ void CandidatesView::paintEvent(QPaintEvent*) {
     QPainter painter(this);
     const QFontMetrics metrics = fontMetrics();
     const int height = metrics.height() + 1, column = columnWidth();
-    const int change = m_both ? metrics.horizontalAdvance("+100.0 %") + gap : 0;
+    const int change = m_both ? metrics.horizontalAdvance("> +100.0 %") + gap : 0;
     const int names = width() - (m_both ? 2 : 1) * column - change - gap;
     const QColor quiet = secondaryText(palette()), ink = palette().color(QPalette::WindowText);
     QFont bold = font();
@@ -116,19 +133,16 @@ void CandidatesView::paintEvent(QPaintEvent*) {
                          metrics.elidedText(line.text.trimmed(), Qt::ElideRight, names));
         for (int side = 0; side < (m_both ? 2 : 1); ++side) {
             const double p = line.probability[static_cast<std::size_t>(side)];
-            if (p < 0) continue;
             QColor bar = palette().color(QPalette::Highlight);
             bar.setAlpha(line.chosen[static_cast<std::size_t>(side)] ? 150 : 70);
             const double room = column - 6;
-            painter.fillRect(QRectF(columnAt(side) + 6 + room * (1 - p), y + 1, room * p, height - 3), bar);
-            painter.setPen(ink);
-            painter.drawText(QRect(columnAt(side), y, column - 3, height), Qt::AlignRight | Qt::AlignVCenter, percentText(p));
+            if (p >= 0) painter.fillRect(QRectF(columnAt(side) + 6 + room * (1 - p), y + 1, room * p, height - 3), bar);
+            painter.setPen(p >= 0 ? ink : quiet);
+            painter.drawText(QRect(columnAt(side), y, column - 3, height), Qt::AlignRight | Qt::AlignVCenter, line.likelihood(side));
         }
-        if (m_both && line.probability[0] >= 0 && line.probability[1] >= 0) {
-            const double by = 100 * (line.probability[1] - line.probability[0]);
+        if (m_both) {
             painter.setPen(quiet);
-            painter.drawText(QRect(width() - change, y, change, height), Qt::AlignRight | Qt::AlignVCenter,
-                             QString("%1%2 %").arg(by >= 0 ? "+" : "").arg(by, 0, 'f', 1));
+            painter.drawText(QRect(width() - change, y, change, height), Qt::AlignRight | Qt::AlignVCenter, line.change());
         }
         y += height;
     }

@@ -21,8 +21,13 @@ public:
     struct Line {
         QString text;
         std::array<double, 2> probability{-1, -1};  ///< of A and B; negative: not among the likeliest there
+        std::array<double, 2> limit{1, 1};          ///< of those that are not: the least likely that is listed
         std::array<bool, 2> chosen{false, false};
         bool operator==(const Line&) const = default;
+        /// How likely it is on a side, 0 for A.
+        QString likelihood(int side) const;
+        /// What B has more than A; empty where nobody knows.
+        QString change() const;
     };
     const std::vector<Line>& lines() const { return m_lines; }
     /// What is worth knowing about the comparison; empty without one.
