@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "engine.h"
 #include "fovea/error.h"
@@ -14,6 +15,15 @@ std::vector<T> minus(const std::vector<T>& b, const std::vector<T>& a) {
     std::vector<T> out(b.size());
     std::transform(b.begin(), b.end(), a.begin(), out.begin(), [](T x, T y) { return x - y; });
     return out;
+}
+
+// What the picture of a difference says where there is none; a value that both lack is the same.
+template <typename T>
+std::string sameNote(const std::vector<T>& a, const std::vector<T>& b) {
+    const bool same = !a.empty() && std::equal(a.begin(), a.end(), b.begin(), b.end(), [](T x, T y) {
+        return x == y || (std::isnan(x) && std::isnan(y));
+    });
+    return same ? "No difference: A and B have the same values." : "";
 }
 
 [[noreturn]] void differ(const Finding& a, const std::string& how) {
@@ -58,12 +68,14 @@ Finding difference(const Finding& a, const Finding& b) {
             differ(a,
                    fmt::format("{} x {} cells in {} planes against {} x {} in {}", grid->rows, grid->columns,
                                grid->planes.size(), other.rows, other.columns, other.planes.size()));
+        out.note = sameNote(other.values, grid->values);
         grid->values = minus(grid->values, other.values);
         grid->signedValues = true;
     } else if (auto* scores = std::get_if<TokenScores>(&out.data)) {
         const TokenScores& other = std::get<TokenScores>(a.data);
         if (scores->values.size() != other.values.size())
             differ(a, fmt::format("{} tokens against {}", scores->values.size(), other.values.size()));
+        out.note = sameNote(other.values, scores->values);
         scores->values = minus(scores->values, other.values);
     } else if (auto* matrix = std::get_if<PairMatrix>(&out.data)) {
         const auto& other = std::get<PairMatrix>(a.data).source;

@@ -146,6 +146,9 @@ TEST_CASE("findings are subtracted where their shapes agree") {
     const Finding change = difference(a[2], b[2]);
     CHECK(std::get<Grid>(change.data).values[0] == 1.0F);
     CHECK(std::get<Grid>(change.data).signedValues);
+    CHECK(change.note.empty());
+    CHECK(difference(a[2], a[2]).note == "No difference: A and B have the same values.");
+    CHECK(difference(a[0], a[0]).note == "No difference: A and B have the same values.");
     CHECK(std::get<PairMatrix>(difference(a[1], b[1]).data).source->tile(1, 2, 0, 3).at(0, 2) == 0.0F);
     CHECK_THROWS_AS(difference(a[0], b[1]), Error);
     CHECK_THROWS_AS(difference(a[3], b[3]), Error);

@@ -220,6 +220,26 @@ TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     }
 }
 
+TEST_CASE("a heat in which nothing stands out says so") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("heat_overlay");
+    Finding finding = samples::grid(14, 14, {""}, 90, 60);
+    Display display;
+    display.scale.linkedMaximum = 1;  // which other pictures share: the colour bar alone cannot tell
+    const auto text = [&] {
+        return allText(entry.paint({finding, tokens, {}, display, "", {}, {}}, checkedParams(entry.info, nullptr)));
+    };
+    CHECK(text().find("practically constant") == std::string::npos);
+    auto& values = std::get<Grid>(finding.data).values;
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = 0.005F * (1 + 1e-4F * static_cast<float>(i % 7));
+    CHECK(text().find("The values are practically constant: 0.005") != std::string::npos);
+    std::fill(values.begin(), values.end(), 0.0F);
+    CHECK(text().find("All values are 0.") != std::string::npos);
+    values[3] = -0.1F;
+    CHECK(text().find("All values are 0.") == std::string::npos);
+}
+
 TEST_CASE("fixations at the edge of the picture stay on the page, clear of title and legend") {
     const Pixels photo = samples::photo(90, 60);
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);

@@ -137,6 +137,25 @@ void addCells(Figure& figure, const PaintInput& in, const GridView& view, const 
     outline(in.selectedTokens, ink::selected, false);
 }
 
+constexpr double leastSpread = 0.01;  // of the mean; less is no structure
+
+/// What has to be said about values among which no place stands out.
+std::string flatness(const std::vector<float>& values) {
+    double low = std::numeric_limits<double>::infinity(), high = -low, sum = 0;
+    int count = 0;
+    for (const float value : values) {
+        if (!std::isfinite(value)) continue;
+        low = std::min<double>(low, value);
+        high = std::max<double>(high, value);
+        sum += value;
+        ++count;
+    }
+    if (count < 2) return {};
+    if (low == 0 && high == 0) return "All values are 0.";
+    if (high - low >= leastSpread * std::abs(sum / count)) return {};
+    return fmt::format("The values are practically constant: {} to {}.", valueText(low), valueText(high));
+}
+
 Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "heat");
     const GridView view = gridView(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
@@ -157,6 +176,7 @@ Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
         addCells(figure, in, view, frame, area);
         bottom = std::max(bottom, addColorBar(figure, bar, frame.target.x + frame.target.width,
                                               frame.target.y, frame.target.height));
+        if (const std::string flat = flatness(view.raw); !flat.empty()) figure.notice(flat);
     } else {
         figure.notice("There are no values to draw.");
     }
