@@ -52,18 +52,32 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
     return session;
 }
 
+// One picture for every map where a prompt has several pictures.
+void addPictures(Toolbox& toolbox, Session& session, const JobContext& job) {
+    if (session.input.images.size() < 2) return;
+    const auto result = toolbox.engine().analyse(session, 0, 0, job);
+    const PictureRequest asked = session.pictures.front();
+    const std::vector<std::string> names = findingsDrawn(result->findings, asked, toolbox.engine().painters());
+    if (names.size() < 2) return;
+    session.pictures.assign(names.size(), asked);
+    for (std::size_t i = 0; i < names.size(); ++i) session.pictures[i].finding = names[i];
+}
+
 int run(Toolbox& toolbox, const Options& options) {
     checkPictureName(options.output);
     requirePlace(options.output);
-    const Session session = sessionOf(toolbox, options);
+    Session session = sessionOf(toolbox, options);
     const JobContext job = toolbox.job();
-    const int count = toolbox.engine().input(session, job.part(0, 0.2))->count();
+    const int items = toolbox.engine().input(session, job.part(0, 0.1))->count();
+    if (items == 1) addPictures(toolbox, session, job.part(0.1, 0.2));
+    const int count = items * static_cast<int>(session.pictures.size());
     nlohmann::ordered_json files = nlohmann::ordered_json::array();
-    for (int item = 0; item < count; ++item) {
-        const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
-        const auto result = toolbox.engine().paint(session, 0, item, part);
+    for (int number = 0; number < count; ++number) {
+        const JobContext part = job.part(0.2 + 0.8 * number / count, 0.2 + 0.8 * (number + 1) / count);
+        const auto result = items == 1 ? toolbox.engine().paint(session, number, 0, part)
+                                       : toolbox.engine().paint(session, 0, number, part);
         const std::filesystem::path file =
-            count == 1 ? std::filesystem::path(options.output) : numberedName(options.output, item);
+            count == 1 ? std::filesystem::path(options.output) : numberedName(options.output, number);
         writePicture(file, result->picture, options.dpi);
         files.push_back(file.generic_string());
         for (const std::string& notice : result->notices) toolbox.warn(notice);

@@ -89,6 +89,11 @@ private:
     std::unique_ptr<Impl> m_impl;
 };
 
+/// The findings that a picture request is drawn as: one a picture of the prompt where it draws maps and names none
+/// of them, the finest view of each in their order; else the one it draws. Empty where none can be drawn.
+std::vector<std::string> findingsDrawn(const std::vector<Finding>& findings, const PictureRequest& picture,
+                                       const viz::PainterCatalog& painters);
+
 /// b - a, value by value, as a finding on a diverging scale; throws Error (Usage) when kinds or shapes differ
 /// or the kind has no values that could be subtracted.
 Finding difference(const Finding& a, const Finding& b);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <set>
 
 #include "common/site_choice.h"
 #include "engine_state.h"
@@ -59,14 +60,22 @@ struct Shown {
     bool likens(const Shown& other) const { return name == other.name && kind == other.kind; }
 };
 
+// Maps of the prompt's other pictures are called like the first with a number: "map 1".
+std::string besideName(const std::string& name) {
+    constexpr std::string_view map = "map ";
+    if (!name.starts_with(map)) return name;
+    const std::size_t end = name.find_first_not_of("0123456789", map.size());
+    return end == map.size() ? name : "map" + (end == std::string::npos ? "" : name.substr(end));
+}
+
 std::optional<Shown> shownBy(const PictureRequest& picture, const std::vector<Finding>& findings,
                              const viz::PainterCatalog& painters) {
     const Finding* finding = drawnFinding(findings, picture, painters);
     if (!finding || !drawn(painters, picture.painter, *finding)) return {};
     const viz::PainterEntry& painter = viz::painterFor(painters, *finding, picture.painter, picture.params);
-    if (!painter.reduced) return Shown{finding->name, finding->data.index(), viz::valueRange(*finding)};
+    if (!painter.reduced) return Shown{besideName(finding->name), finding->data.index(), viz::valueRange(*finding)};
     const Finding reduced = painter.reduced(*finding, checkedParams(painter.info, picture.params));
-    return Shown{reduced.name, reduced.data.index(), viz::valueRange(reduced)};
+    return Shown{besideName(reduced.name), reduced.data.index(), viz::valueRange(reduced)};
 }
 
 std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& params) {
@@ -245,6 +254,22 @@ std::pair<double, double> linkedRange(Engine& engine, const Session& session, co
 }
 
 }  // namespace
+
+std::vector<std::string> findingsDrawn(const std::vector<Finding>& findings, const PictureRequest& picture,
+                                       const viz::PainterCatalog& painters) {
+    const Finding* first = drawnFinding(findings, picture, painters);
+    if (!first) return {};
+    std::vector<std::string> names{first->name};
+    const auto* map = std::get_if<Grid>(&first->data);
+    if (!map || !picture.finding.empty()) return names;
+    std::set<int> images{map->image};
+    for (const Finding& finding : findings) {
+        const auto* grid = std::get_if<Grid>(&finding.data);
+        const bool beside = grid && besideName(finding.name) == besideName(first->name);
+        if (beside && images.insert(grid->image).second) names.push_back(finding.name);
+    }
+    return names;
+}
 
 std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int picture, int item,
                                                    const JobContext& job) {

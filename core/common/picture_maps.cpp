@@ -26,7 +26,7 @@ ParamSpec pictureParam() {
     return {.name = "picture",
             .type = ParamType::Integer,
             .defaultValue = -1,
-            .help = "which picture of the prompt is drawn, counted from 0; -1 draws all",
+            .help = "which picture of the prompt is drawn, counted from 0; -1: all, one after the other",
             .minimum = -1,
             .maximum = 65535};
 }

@@ -249,6 +249,29 @@ TEST_CASE("pictures of one prompt stay together in recipe and document; items of
     CHECK(recipeLine(session, session.pictures[0], info, parts).find(" | scene 8 | ") != std::string::npos);
 }
 
+TEST_CASE("maps of a prompt's pictures are drawn one by one, each picture once") {
+    const viz::PainterCatalog painters = viz::makePainterCatalog();
+    const auto map = [](const std::string& name, int image) {
+        Grid grid;
+        grid.rows = 1, grid.columns = 2, grid.image = image;
+        grid.planes = {""};
+        grid.values = {0, 1};
+        return Finding{name, "", "", "", grid};
+    };
+    std::vector<Finding> findings{map("map", 0), map("map 1", 0), map("map 2", 1), map("other", 2)};
+    findings.push_back({"scores", "", "", "", TokenScores{"vision", {0, 1}}});
+    using Names = std::vector<std::string>;
+    PictureRequest picture;
+    CHECK(findingsDrawn(findings, picture, painters) == Names{"map", "map 2"});
+    picture.painter = "token_strip";
+    CHECK(findingsDrawn(findings, picture, painters) == Names{"scores"});
+    picture.painter.clear();
+    picture.finding = "map 1";
+    CHECK(findingsDrawn(findings, picture, painters) == Names{"map 1"});
+    picture.finding = "nothing";
+    CHECK(findingsDrawn(findings, picture, painters).empty());
+}
+
 TEST_CASE("a recipe names a scale where values become colours, and the one that is drawn") {
     Engine e = engine();
     const JobContext job;
