@@ -409,6 +409,13 @@ TEST_CASE("among words, a picture is one block with the sum of its tokens") {
     CHECK(picture.hits[1].token == -1);
     CHECK(picture.hits[1].value == doctest::Approx(0.5));
     CHECK(picture.hits[2].token == 5);
+    // More than the bar's end is no colour of the bar; within it, it is.
+    CHECK(allText(picture).find("beyond the colour bar's end") != std::string::npos);
+    Display wide;
+    wide.scale.linkedMaximum = 1;
+    const std::string within = allText(entry.paint({finding, tokens, {}, wide, "", {}, {}}, checkedParams(entry.info, nullptr)));
+    CHECK(within.find("sum over its tokens") != std::string::npos);
+    CHECK(within.find("beyond the colour bar's end") == std::string::npos);
 }
 
 TEST_CASE("the range of a finding skips what is no number") {

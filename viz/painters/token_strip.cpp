@@ -83,7 +83,9 @@ public:
             else
                 ++left;
         }
-        if (m_blocks) m_figure.notice("A picture's cell has the sum over its tokens.");
+        if (m_blocks)
+            m_figure.notice(m_beyond ? "A picture's cell has the sum over its tokens; beyond the colour bar's end it has no colour."
+                                     : "A picture's cell has the sum over its tokens.");
         if (left > 0) m_figure.notice(fmt::format("\u2026 {} more tokens", left));
         return m_x > m_figure.left() ? m_y + cellHeight() : m_y;
     }
@@ -142,7 +144,12 @@ private:
             if (!std::isnan(m_scores.values[i])) raw += m_scores.values[i];
             chosen = chosen || isIn(m_in.selectedTokens, i);
         }
-        const Rect cell = addLabelled(piece.block, static_cast<float>(sum));
+        // The last colour would say that it is as much as the bar's end.
+        const double low = m_scale.valueAt(0), high = m_scale.valueAt(1), slack = 1e-6 * (high - low);
+        const bool beyond = sum > high + slack || sum < low - slack;
+        m_beyond = m_beyond || beyond;
+        const std::string name = beyond && !m_numbers ? piece.block + " " + valueText(sum) : piece.block;
+        const Rect cell = addLabelled(name, static_cast<float>(sum), beyond);
         if (chosen) addCellOutline(m_figure, cell, ink::selected, false);
         m_figure.hit({cell,
                       -1,
@@ -155,7 +162,7 @@ private:
     }
 
     /// The next cell of the line, with a text and a value.
-    Rect addLabelled(std::string text, float shown) {
+    Rect addLabelled(std::string text, float shown, bool plain = false) {
         const bool missing = std::isnan(shown);
         const std::string value = missing ? "\u2013" : valueText(shown);
         text = elideText(text, widestCell, m_size);
@@ -164,7 +171,7 @@ private:
         width = std::max(width + 2 * padding, m_size);
         if (m_x > m_figure.left() && m_x + width > m_right) newLine(cellHeight());
         const Rect cell{m_x, m_y, width, cellHeight()};
-        const Color fill = colorOfValue(shown);
+        const Color fill = plain ? ink::white : colorOfValue(shown);
         if (missing) {
             addMissingCell(m_figure, "heat", cell);
             m_missing = true;
@@ -239,7 +246,7 @@ private:
     const ColorMap& m_map;
     double m_right, m_x, m_y, m_size;
     std::vector<Piece> m_pieces;
-    bool m_numbers, m_missing = false, m_blocks = false;
+    bool m_numbers, m_missing = false, m_blocks = false, m_beyond = false;
 };
 
 Picture paintTokenStrip(const PaintInput& in, const nlohmann::json&) {
