@@ -220,6 +220,22 @@ TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     }
 }
 
+TEST_CASE("values of words are no heat, and the picture says where they are drawn") {
+    TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    StageTokens words{"words", 0, 0, {}};
+    words.tokens.push_back({0, TokenKind::Text, "Look", -1, -1, -1, {}});
+    tokens.stages.push_back(words);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("heat_overlay");
+    const auto text = [&](std::vector<float> values) {
+        const Finding finding{"scores", "Scores", "p", "", TokenScores{"words", std::move(values)}};
+        return allText(entry.paint({finding, tokens, samples::photo(90, 60), {}, "", {}, {}}, checkedParams(entry.info, nullptr)));
+    };
+    CHECK(text({0.5F}).find("of tokens of words") != std::string::npos);
+    CHECK(text({0.5F}).find("no values to draw") == std::string::npos);
+    CHECK(text({}).find("There are no values to draw.") != std::string::npos);
+}
+
 TEST_CASE("a heat in which nothing stands out says so") {
     const TokenMap tokens = samples::tokens(90, 60, 14, 14);
     const PainterCatalog catalog = makePainterCatalog();

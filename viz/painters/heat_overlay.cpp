@@ -156,6 +156,14 @@ std::string flatness(const std::vector<float>& values) {
     return fmt::format("The values are practically constant: {} to {}.", valueText(low), valueText(high));
 }
 
+/// Why there is no heat: nothing to draw, or values of words, which have no place in a picture.
+std::string withoutPlace(const Finding& finding) {
+    const auto* scores = std::get_if<TokenScores>(&finding.data);
+    if (!scores || scores->values.empty()) return "There are no values to draw.";
+    return fmt::format("The {} values are of tokens of {}, which have no place in the picture; \"Tokens\" draws them.",
+                       scores->values.size(), scores->stage);
+}
+
 Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
     in.job.progress(0, "heat");
     const GridView view = gridView(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
@@ -178,7 +186,7 @@ Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
                                               frame.target.y, frame.target.height));
         if (const std::string flat = flatness(view.raw); !flat.empty()) figure.notice(flat);
     } else {
-        figure.notice("There are no values to draw.");
+        figure.notice(withoutPlace(in.finding));
     }
     legendSelections(figure, in, view.stage, Outlined::GridTokens);
     if (in.display.threshold > 0)
