@@ -220,6 +220,44 @@ TEST_CASE("title, unit, scale, caveat and recipe stand on the picture") {
     }
 }
 
+TEST_CASE("edges of a tree stay in the picture, clear of the legend") {
+    const TokenMap tokens = samples::tokens(90, 60, 14, 14);
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("tree");
+    // From corner to corner along all four sides.
+    Tree tree;
+    tree.stage = "vision";
+    tree.tokens = {1, 14, 196, 183};
+    for (const auto& parents : {std::vector<int>{1, 2, 3, -1}, std::vector<int>{-1, 0, 1, 2}}) {
+        tree.parent = parents;
+        const Finding finding{"tree", "Tree", "", "", tree};
+        const Picture picture = entry.paint({finding, tokens, samples::photo(90, 60), {}, "", {}, {}}, checkedParams(entry.info, nullptr));
+        Rect frame;
+        for (const Layer& layer : picture.layers)
+            for (const Mark& mark : layer.marks)
+                if (const auto* raster = std::get_if<RasterMark>(&mark); raster && frame.empty()) frame = raster->target;
+        REQUIRE_FALSE(frame.empty());
+        int edges = 0;
+        for (const Layer& layer : picture.layers)
+            for (const Mark& mark : layer.marks)
+                if (const auto* curve = std::get_if<CurveMark>(&mark)) {
+                    ++edges;
+                    for (double t = 0; t <= 1; t += 0.05) {
+                        const auto at = [&](double a, double b, double c) {
+                            return (1 - t) * (1 - t) * a + 2 * t * (1 - t) * b + t * t * c;
+                        };
+                        const double x = at(curve->a.x, curve->control.x, curve->b.x);
+                        const double y = at(curve->a.y, curve->control.y, curve->b.y);
+                        CHECK(x >= frame.x);
+                        CHECK(x <= frame.x + frame.width);
+                        CHECK(y >= frame.y);
+                        CHECK(y <= frame.y + frame.height);
+                    }
+                }
+        CHECK(edges == 3);
+    }
+}
+
 TEST_CASE("values of words are no heat, and the picture says where they are drawn") {
     TokenMap tokens = samples::tokens(90, 60, 14, 14);
     StageTokens words{"words", 0, 0, {}};

@@ -55,10 +55,24 @@ double edgeWidth(double weight, double strongest) {
     return thinnest + (thickest - thinnest) * std::clamp(weight / strongest, 0.0, 1.0);
 }
 
-CurveMark edge(Point child, Point parent, double width, Color color) {
+/// The middle coordinate of a curve from `a` to `b`, moved until the curve stays between `low` and `high`.
+double keptWithin(double a, double middle, double b, double low, double high) {
+    if (middle >= std::min(a, b) && middle <= std::max(a, b)) return middle;
+    const double bend = a - 2 * middle + b;
+    const double furthest = bend == 0 ? middle : (a * b - middle * middle) / bend;
+    if (furthest >= low && furthest <= high) return middle;
+    // Where the furthest point lies at the edge: (m - e)^2 = (a - e) (b - e).
+    const double edge = furthest < low ? low : high;
+    const double away = std::sqrt(std::max(0.0, (a - edge) * (b - edge)));
+    return furthest < low ? edge - away : edge + away;
+}
+
+/// A bowed edge that stays within `room`.
+CurveMark edge(Point child, Point parent, double width, Color color, const Rect& room) {
     const double dx = parent.x - child.x, dy = parent.y - child.y;
     return {child,
-            {child.x + dx / 2 - dy * bow, child.y + dy / 2 + dx * bow},
+            {keptWithin(child.x, child.x + dx / 2 - dy * bow, parent.x, room.x, room.x + room.width),
+             keptWithin(child.y, child.y + dy / 2 + dx * bow, parent.y, room.y, room.y + room.height)},
             parent,
             {color, width, ink::none, false}};
 }
@@ -126,6 +140,10 @@ Picture paintTree(const PaintInput& in, const nlohmann::json& params) {
     const ImageFrame frame =
         placeImage(figure, in, imageExtent(in, image), image, {0, 0, row, params.value("fade", 0.55)});
     const Places places = placesOf(tree, stage, frame, figure.top() + size * 1.9, 64);
+    const double over = outside > 0 ? frame.target.y - (figure.top() + size * 1.9) : 0;
+    const double half = thickest / 2;
+    const Rect room{frame.target.x + half, frame.target.y - over + half, frame.target.width - thickest,
+                    frame.target.height + over - thickest};
     const ColorMap& map = colorMap("viridis");
     std::vector<Color> depthColors;
     for (int d = 0; d <= deepest; ++d) depthColors.push_back(map.at(deepest ? 0.92 * d / deepest : 0));
@@ -144,7 +162,7 @@ Picture paintTree(const PaintInput& in, const nlohmann::json& params) {
         Color color = colorOf(i);
         color.a = 210;
         figure.add("marks",
-                   edge(places.points[i], places.points[parent], edgeWidth(weight, strongest), color));
+                   edge(places.points[i], places.points[parent], edgeWidth(weight, strongest), color, room));
     }
     const double radius = std::clamp(frame.target.width / 14 / 12, 1.8, 3.4);
     int named = 0;
