@@ -46,16 +46,22 @@ std::vector<int> rowsOf(const AttentionTrace& trace, int site, const std::vector
 
 std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>& values) {
     double mass = 0;
+    std::vector<float> means(stage.tokens.size(), 0.0F);
     for (const TokenValues& site : values)
-        for (const Token& token : stage.tokens)
-            if (const float value = site.fused[static_cast<std::size_t>(token.index)];
-                token.row < 0 && !std::isnan(value))
-                mass += value;
+        for (const Token& token : stage.tokens) {
+            const auto at = static_cast<std::size_t>(token.index);
+            const float value = site.fused[at];
+            if (std::isnan(value)) continue;
+            means[at] += value / static_cast<float>(values.size());
+            if (token.row < 0) mass += value;
+        }
     mass /= static_cast<double>(values.size());
     const auto placed = std::count_if(stage.tokens.begin(), stage.tokens.end(),
                                       [](const Token& token) { return token.row >= 0; });
     if (placed == 0 || placed == stage.size()) return "";
-    return fmt::format("{:.1f} % of the attention is on tokens without a place in the picture", 100 * mass);
+    const std::string shares = pictureShares(stage, means);
+    return fmt::format("{:.1f} % of the attention is on tokens without a place in {} picture{}", 100 * mass,
+                       shares.empty() ? "the" : "a", shares);
 }
 
 std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohmann::json& params) {

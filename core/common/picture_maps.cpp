@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <cmath>
+#include <map>
 #include <set>
 
 #include "common/token_grid.h"
@@ -10,6 +12,8 @@
 
 namespace fovea {
 namespace {
+
+constexpr std::size_t mostShares = 6;
 
 [[noreturn]] void rejectPicture(int picture, const std::string& stage, const std::vector<TokenGrid>& grids) {
     std::set<int> known;
@@ -46,6 +50,20 @@ std::vector<Finding> pictureMaps(const TokenMap& map, const TokenPlanes& planes,
     }
     if (picture >= 0 && findings.empty()) rejectPicture(picture, planes.stage, grids);
     return findings;
+}
+
+std::string pictureShares(const StageTokens& stage, const std::vector<float>& values) {
+    std::map<int, double> masses;
+    for (const Token& token : stage.tokens) {
+        if (token.row < 0 || token.image < 0) continue;
+        double& mass = masses[token.image];
+        const auto at = static_cast<std::size_t>(token.index);
+        if (at < values.size() && !std::isnan(values[at])) mass += static_cast<double>(values[at]);
+    }
+    std::string text;
+    if (masses.size() < 2 || masses.size() > mostShares) return text;
+    for (const auto& [image, mass] : masses) text += fmt::format(", {:.1f} % on picture {}", 100 * mass, image);
+    return text;
 }
 
 }  // namespace fovea

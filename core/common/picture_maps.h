@@ -26,4 +26,8 @@ struct TokenPlanes {
 std::vector<Finding> pictureMaps(const TokenMap& map, const TokenPlanes& planes, const nlohmann::json& params,
                                  const Finding& like);
 
+/// What each picture of a prompt has of `values`, one a token of the stage: ", 61.0 % on picture 0, 12.5 % on picture 1".
+/// Empty for a single picture, and for so many that nobody would read it (a film).
+std::string pictureShares(const StageTokens& stage, const std::vector<float>& values);
+
 }  // namespace fovea

@@ -146,3 +146,16 @@ TEST_CASE("a box takes the share of every rectangle that lies in it") {
     for (const char* wrong : {"", "1,2,3", "1,2,3,x", "1,2,3,4,5", "30,0,5,5", "0,0,0,5", "0,0,-4,5", "nan,0,5,5"})
         CHECK_THROWS_AS(parseBox(wrong, 20, 20), Error);
 }
+
+TEST_CASE("the share of every picture is told where a prompt has several") {
+    StageTokens stage;
+    addWord(stage);
+    addView(stage, 0, 1, 2, {0, 0, 20, 10});
+    const StageTokens single = stage;
+    addView(stage, 1, 1, 1, {0, 0, 10, 10});
+    // A word, two cells of picture 0 and a separator, the cell of picture 1 and a separator.
+    const std::vector<float> values{0.1F, 0.25F, 0.25F, 0.1F, 0.2F, 0.1F};
+    CHECK(pictureShares(stage, values) == ", 50.0 % on picture 0, 20.0 % on picture 1");
+    CHECK(pictureShares(stage, {0.1F, NAN, 0.25F}) == ", 25.0 % on picture 0, 0.0 % on picture 1");
+    CHECK(pictureShares(single, values).empty());
+}
