@@ -56,6 +56,21 @@ TEST_CASE_FIXTURE(WindowFixture, "Escape leaves presenting before it stops a run
     CHECK(script->stopped == 1);
 }
 
+TEST_CASE_FIXTURE(WindowFixture, "maps of a prompt's pictures are told apart where one is chosen") {
+    openDemo();
+    window->analysisPanel().setFindings({{"map", "Attention from token 3, picture 0", "Grid", 0},
+                                         {"map 1", "Attention from token 3, picture 1", "Grid", 0},
+                                         {"scores", "Attention from token 3", "TokenScores", 0}});
+    QStringList labels;
+    for (const QComboBox* box : window->analysisPanel().findChildren<QComboBox*>())
+        if (box->findData("map 1") >= 0)
+            for (int i = 0; i < box->count(); ++i) labels << box->itemText(i);
+    REQUIRE(labels.size() == 3);
+    CHECK(labels[0].endsWith("(picture 0)"));
+    CHECK(labels[1].endsWith("(picture 1)"));
+    CHECK_FALSE(labels[2].contains("picture"));
+}
+
 TEST_CASE("without a display only screenshots can be made") {
     const QByteArray platform = qgetenv("QT_QPA_PLATFORM"), display = qgetenv("DISPLAY"),
                      wayland = qgetenv("WAYLAND_DISPLAY");

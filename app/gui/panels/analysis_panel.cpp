@@ -107,9 +107,13 @@ void AnalysisPanel::showFindings() {
     const QSignalBlocker quiet(m_finding);
     m_finding->clear();
     for (const FindingOffer& finding : m_findings) {
-        m_finding->addItem(labelOf(finding.name), QString::fromStdString(finding.name));
-        m_finding->setItemData(m_finding->count() - 1, QString::fromStdString(finding.title),
-                               Qt::ToolTipRole);
+        // "map 1" alone does not say which picture of the prompt it is of; the title does, where there are several.
+        const QString title = QString::fromStdString(finding.title);
+        const auto place = title.lastIndexOf(", picture ");
+        const QString label = labelOf(finding.name);
+        m_finding->addItem(place < 0 ? label : QString("%1 (%2)").arg(label, title.mid(place + 2)),
+                           QString::fromStdString(finding.name));
+        m_finding->setItemData(m_finding->count() - 1, title, Qt::ToolTipRole);
     }
     m_result->setVisible(m_findings.size() > 1);
     const PictureRequest* picture = m_controller.picture();
