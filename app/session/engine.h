@@ -10,6 +10,7 @@
 #include "fovea/analysis.h"
 #include "fovea/catalog.h"
 #include "fovea/generate.h"
+#include "fovea/token_map.h"
 #include "fovea/video_source.h"
 #include "fovea/viz/painter.h"
 #include "fovea/viz/picture.h"
@@ -69,6 +70,8 @@ public:
     /// fits into the budget, so that what is asked later needs no second answer.
     std::shared_ptr<const Generation> answer(const Session& session, int item, const TokenCallback& onToken,
                                              const JobContext& job, const CaptureRequest& besides = {});
+    /// What the tokens of an item are: those of the prompt, and of an answer where the session asks for one.
+    std::shared_ptr<const TokenMap> tokens(const Session& session, int item, const JobContext& job);
     std::shared_ptr<const AnalysisResult> analyse(const Session& session, int analysis, int item,
                                                   const JobContext& job);
     std::shared_ptr<const PictureResult> paint(const Session& session, int picture, int item,

@@ -101,6 +101,10 @@ std::shared_ptr<const TokenMap> Engine::Impl::tokens(const Session& session, int
     return {input, &input->maps[static_cast<std::size_t>(item)]};
 }
 
+std::shared_ptr<const TokenMap> Engine::tokens(const Session& session, int item, const JobContext& job) {
+    return m_impl->tokens(session, item, job);
+}
+
 std::shared_ptr<const Generation> Engine::answer(const Session& session, int item, const TokenCallback& onToken,
                                                  const JobContext& job, const CaptureRequest& besides) {
     const auto opened = model(session, job.part(0, 0.1));

@@ -93,8 +93,10 @@ Numbers computeNumbers(Engine& engine, const Session& session, int analysis, con
         const std::string& tensors = session.input.tensors;
         const std::string name = tensors.empty() && index < images.size() ? images[index] : tensors;
         const JobContext part = job.part(0.2 + 0.8 * item / count, 0.2 + 0.8 * (item + 1) / count);
-        numbers.items.push_back(
-            {item, name, engine.analyse(session, analysis, item, part), &input->maps[index]});
+        auto result = engine.analyse(session, analysis, item, part);
+        // A copy: the map itself would keep everything that was recorded.
+        auto tokens = std::make_shared<const TokenMap>(*engine.tokens(session, item, part));
+        numbers.items.push_back({item, name, std::move(result), std::move(tokens)});
     }
     return numbers;
 }
@@ -119,7 +121,7 @@ nlohmann::ordered_json numbersJson(const Numbers& numbers) {
 std::string numbersCsv(const Numbers& numbers) {
     Table all;
     for (const ItemFindings& item : numbers.items) {
-        Table table = tableOf(findingOf(item, numbers.finding), item.tokens);
+        Table table = tableOf(findingOf(item, numbers.finding), item.tokens.get());
         if (numbers.items.size() > 1) {
             table.columns.insert(table.columns.begin(), {"item", ""});
             for (auto& row : table.rows) row.insert(row.begin(), static_cast<double>(item.item));

@@ -18,7 +18,7 @@ struct ItemFindings {
     int item = 0;
     std::string input;  ///< name of the picture or tensor file
     std::shared_ptr<const AnalysisResult> result;
-    const TokenMap* tokens = nullptr;  ///< of the item; must outlive this; may be null
+    std::shared_ptr<const TokenMap> tokens = nullptr;  ///< of the item, its answer included; may be null
 };
 
 /// The numbers of one analysis, ready to be written.

@@ -1,4 +1,6 @@
 """Language models from the command line: answers, token maps, traces and analyses of prompts, against transformers."""
+import csv
+import io
 import json
 import os
 import pathlib
@@ -110,6 +112,14 @@ class Language(CliTest):
         again = self.ok("analyse", "t.safetensors", "--analysis", "attention_from", "--param", "queries=10").json()
         self.assertEqual(len(fresh["items"][0]["findings"]), len(again["items"][0]["findings"]))
         self.ok("render", *arguments, "--analysis", "attention_matrix", "-o", "m.svg")
+
+    def test_tables_name_the_answer_s_tokens(self):
+        arguments = ("analyse", "lm", "--prompt", PROMPT, "--max-new-tokens", 4, "--analysis", "attention_from", "--param", "stage=text",
+                     "--param", "queries=answer", "--finding", "scores", "--format", "csv")
+        rows = list(csv.DictReader(io.StringIO(self.ok(*arguments).out, newline="")))
+        steps = self.ok("generate", "lm", "--prompt", PROMPT, "--max-new-tokens", 4, "--json").json()["steps"]
+        self.assertEqual(len(rows), self.ids.shape[1] + 4)
+        self.assertEqual([row["name"].strip() for row in rows[-4:]], [(step["text"] or "generated").strip() for step in steps])
 
     def test_tensors_give_the_reference_logits(self):
         write_safetensors(self.folder / "i.safetensors", {"input_ids": self.ids.numpy()})
