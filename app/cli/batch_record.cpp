@@ -16,6 +16,7 @@ namespace fs = std::filesystem;
 using nlohmann::ordered_json;
 
 constexpr const char* kRecordName = "item.json";
+constexpr std::size_t kFirstMetric = 5;  // columns before it: name, input, prediction, class, probability
 
 const std::vector<float>* valuesOf(const Finding& finding) {
     if (const auto* grid = std::get_if<Grid>(&finding.data)) return &grid->values;
@@ -57,9 +58,14 @@ std::optional<BatchRecord> readRecord(const fs::path& folder) {
         record.key = json.at("key").get<std::string>();
         record.input = json.at("input").get<std::string>();
         record.prediction.label = json.at("prediction").get<std::string>();
-        record.prediction.index = json.at("class").get<int>();
+        const nlohmann::json& index = json.at("class");
+        record.prediction.index = index.is_null() ? -1 : index.get<int>();
         const nlohmann::json& probability = json.at("probability");
         record.prediction.probability = probability.is_null() ? std::nan("") : probability.get<double>();
+        record.prompt = json.at("prompt").get<std::string>();
+        if (const nlohmann::json& answer = json.at("answer"); !answer.is_null())
+            record.answer = AnswerText{answer.at("text").get<std::string>(), answer.at("ids").get<std::vector<int>>(),
+                                       answer.at("tokens").get<std::vector<std::string>>()};
         for (const auto& file : json.at("files")) record.files.push_back(fileOf(file));
         for (const auto& metric : json.at("metrics"))
             record.metrics.emplace_back(metric.at(0).get<std::string>(), metric.at(1).get<double>());
@@ -75,11 +81,14 @@ void writeRecord(const fs::path& folder, const BatchRecord& record) {
     ordered_json files = ordered_json::array();
     for (const WrittenFile& file : record.files)
         files.push_back({{"name", file.name}, {"size", file.size}, {"sha256", file.sha256}});
+    const bool classified = record.prediction.index >= 0;
     const ordered_json json = {{"key", record.key},
                                {"input", record.input},
                                {"prediction", record.prediction.label},
-                               {"class", record.prediction.index},
-                               {"probability", record.prediction.probability},
+                               {"class", classified ? ordered_json(record.prediction.index) : ordered_json()},
+                               {"probability", classified ? ordered_json(record.prediction.probability) : ordered_json()},
+                               {"prompt", record.prompt},
+                               {"answer", record.answer ? toJson(*record.answer) : ordered_json()},
                                {"metrics", std::move(metrics)},
                                {"files", std::move(files)}};
     writeFileAtomically(folder / kRecordName,
@@ -113,6 +122,8 @@ BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& 
     const auto run = toolbox.engine().run(item.session, 0, outputs, job);
     const std::vector<Prediction> best = predictions(*run->trace, 1);
     if (!best.empty()) record.prediction = best.front();
+    record.prompt = item.session.input.prompt;
+    record.answer = answerText(toolbox.engine(), item.session, 0, job);
     for (std::size_t i = 0; i < item.session.analyses.size(); ++i) {
         const auto result = toolbox.engine().analyse(item.session, static_cast<int>(i), 0, job);
         std::string id = item.session.analyses[i].id;
@@ -128,6 +139,7 @@ BatchTable metricsTable(const std::vector<BatchItem>& items, const fs::path& fol
     BatchTable out;
     Table table{{{"name", ""}, {"input", ""}, {"prediction", ""}, {"class", ""}, {"probability", ""}}, {}};
     std::vector<std::string> names;
+    std::vector<std::pair<std::string, std::string>> texts;
     for (const BatchItem& item : items) {
         const std::optional<BatchRecord> record = readRecord(folder / item.name);
         if (!record) continue;
@@ -135,10 +147,12 @@ BatchTable metricsTable(const std::vector<BatchItem>& items, const fs::path& fol
             out.foreign.push_back(item.name);
             continue;
         }
+        const auto ofClass = [&](double value) {
+            return record->prediction.index >= 0 ? Table::Cell(value) : Table::Cell(std::string());
+        };
         std::vector<Table::Cell> row = {item.name, record->input, record->prediction.label,
-                                        static_cast<double>(record->prediction.index),
-                                        record->prediction.probability};
-        row.resize(5 + names.size(), std::string());
+                                        ofClass(record->prediction.index), ofClass(record->prediction.probability)};
+        row.resize(kFirstMetric + names.size(), std::string());
         for (const auto& [name, value] : record->metrics) {
             const auto found = std::find(names.begin(), names.end(), name);
             const auto column = static_cast<std::size_t>(found - names.begin());
@@ -147,11 +161,16 @@ BatchTable metricsTable(const std::vector<BatchItem>& items, const fs::path& fol
                 table.columns.push_back({name, ""});
                 row.emplace_back(std::string());
             }
-            row[5 + column] = value;
+            row[kFirstMetric + column] = value;
         }
         table.rows.push_back(std::move(row));
+        texts.emplace_back(record->prompt, record->answer ? record->answer->text : "");
     }
-    for (auto& row : table.rows) row.resize(table.columns.size(), std::string());
+    for (std::size_t i = 0; i < table.rows.size(); ++i) {
+        table.rows[i].resize(table.columns.size(), std::string());
+        table.rows[i].insert(table.rows[i].end(), {texts[i].first, texts[i].second});
+    }
+    table.columns.insert(table.columns.end(), {{"prompt", ""}, {"answer", ""}});
     out.csv = csvText(table);
     return out;
 }

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "session/answer_text.h"
 #include "session/batch.h"
 #include "session_outputs.h"
 
@@ -24,6 +25,8 @@ struct BatchRecord {
     std::string key;  ///< resumeKey() of the item's session
     std::string input;
     Prediction prediction;
+    std::string prompt;
+    std::optional<AnswerText> answer;
     std::vector<std::pair<std::string, double>> metrics;  ///< "attention_from.map mean", ...
     std::vector<WrittenFile> files;
 };
@@ -38,7 +41,7 @@ WrittenFile writtenFile(const std::filesystem::path& folder, const std::string& 
 /// Whether every file of the record is there with the bytes that were written.
 bool intact(const std::filesystem::path& folder, const BatchRecord& record);
 
-/// Prediction and the smallest, mean and largest value of every map and score of a session with one input.
+/// Prediction or answer, and the smallest, mean and largest value of every map and score of a session with one input.
 BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& job);
 
 /// The table of a batch: its text, and the items whose folders hold results of another session, which have no row.
@@ -47,7 +50,8 @@ struct BatchTable {
     std::vector<std::string> foreign;
 };
 
-/// One row per item that is finished with its session as it is now, of whichever shard: input, prediction and metrics.
+/// One row per item that is finished with its session as it is now, of whichever shard: input, prediction (empty without
+/// a classifier), metrics, prompt and answer (empty without one).
 BatchTable metricsTable(const std::vector<BatchItem>& items, const std::filesystem::path& folder);
 
 }  // namespace fovea::cli

@@ -96,7 +96,7 @@ Numbers computeNumbers(Engine& engine, const Session& session, int analysis, con
         auto result = engine.analyse(session, analysis, item, part);
         // A copy: the map itself would keep everything that was recorded.
         auto tokens = std::make_shared<const TokenMap>(*engine.tokens(session, item, part));
-        numbers.items.push_back({item, name, std::move(result), std::move(tokens)});
+        numbers.items.push_back({item, name, std::move(result), std::move(tokens), answerText(engine, session, item, part)});
     }
     return numbers;
 }
@@ -106,10 +106,11 @@ nlohmann::ordered_json numbersJson(const Numbers& numbers) {
     for (const ItemFindings& item : numbers.items) {
         nlohmann::ordered_json findings = nlohmann::ordered_json::array();
         for (const Finding& finding : item.result->findings) findings.emplace_back(toJson(finding));
-        items.push_back({{"item", item.item},
-                         {"input", item.input},
-                         {"findings", std::move(findings)},
-                         {"notices", item.result->notices}});
+        nlohmann::ordered_json own = {{"item", item.item}, {"input", item.input}};
+        if (item.answer) own["answer"] = toJson(*item.answer);
+        own["findings"] = std::move(findings);
+        own["notices"] = item.result->notices;
+        items.push_back(std::move(own));
     }
     return {{"version", FOVEA_VERSION},
             {"analysis", requestOf(numbers).id},

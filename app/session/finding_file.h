@@ -3,9 +3,11 @@
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "answer_text.h"
 #include "engine.h"
 #include "fovea/array.h"
 #include "fovea/finding.h"
@@ -19,6 +21,7 @@ struct ItemFindings {
     std::string input;  ///< name of the picture or tensor file
     std::shared_ptr<const AnalysisResult> result;
     std::shared_ptr<const TokenMap> tokens = nullptr;  ///< of the item, its answer included; may be null
+    std::optional<AnswerText> answer = std::nullopt;
 };
 
 /// The numbers of one analysis, ready to be written.
@@ -33,7 +36,8 @@ struct Numbers {
 /// The numbers of the session's analysis on all its items.
 Numbers computeNumbers(Engine& engine, const Session& session, int analysis, const JobContext& job);
 
-/// {"version", "analysis", "params" (with defaults), "session" (without), "items": [{"item", "input", "findings": [...], "notices"}]}.
+/// {"version", "analysis", "params" (with defaults), "session" (without), "items": [{"item", "input", "answer" (where there is one),
+/// "findings": [...], "notices"}]}.
 nlohmann::ordered_json numbersJson(const Numbers& numbers);
 
 /// One finding of every item as CSV, with an item column when there are several. Throws Error (Usage) on an

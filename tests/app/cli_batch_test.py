@@ -29,6 +29,8 @@ class Batch(CliTest):
         for row in rows:
             self.assertTrue(row["prediction"])
             self.assertTrue(0 < float(row["probability"]) <= 1)
+            self.assertEqual(list(row)[-2:], ["prompt", "answer"])
+            self.assertEqual((row["prompt"], row["answer"]), ("", ""))
             self.assertTrue(any(key.startswith("attention_from.") for key in row))
             self.assertTrue((self.folder / "out" / row["name"] / "map.svg").exists())
         self.assertEqual(len(self.stamps()), 4)

@@ -30,16 +30,20 @@ TEMPLATE = ("{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>
 PROMPT = "what colour is the star"
 
 
-def make(folder):
-    torch.manual_seed(5)
+def trained_tokens(more=()):
     tokens = Tokenizer(models.BPE())
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokens.decoder = decoders.ByteLevel()
-    special = ["<|begin|>", "<|end|>", "<|user|>", "<|assistant|>"]
+    special = ["<|begin|>", "<|end|>", "<|user|>", "<|assistant|>", *more]
     tokens.train_from_iterator([PROMPT, "the star is red"] * 3, trainers.BpeTrainer(
         vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     tokens.post_processor = processors.TemplateProcessing(single="<|begin|> $A", special_tokens=[("<|begin|>", 0)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<|begin|>", eos_token="<|end|>")
+    return PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<|begin|>", eos_token="<|end|>")
+
+
+def make(folder):
+    torch.manual_seed(5)
+    fast = trained_tokens()
     fast.chat_template = TEMPLATE
     model = LlamaForCausalLM(LlamaConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,

@@ -1,0 +1,84 @@
+"""Vision-language models from the command line: answers in files, warnings and hints about pictures and prompts."""
+import csv
+import json
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+# First: it goes on in an interpreter that has transformers.
+from cli_language_test import PROMPT, trained_tokens
+import torch
+from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, utils
+
+from cli_support import CliTest, read_safetensors, write_ppm
+
+TEMPLATE = ("{% for m in messages %}<|{{ m['role'] }}|>{% if m['content'] is string %}{{ m['content'] }}{% else %}"
+            "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
+            "{% endif %}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}")
+
+
+def make(folder):
+    torch.manual_seed(6)
+    tokens = trained_tokens(["<image>"])
+    tokens.chat_template = TEMPLATE
+    vision = CLIPVisionConfig(hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, image_size=28,
+                              patch_size=7, projection_dim=32)
+    text = LlamaConfig(hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
+                       vocab_size=len(tokens), max_position_embeddings=256, eos_token_id=None, bos_token_id=None)
+    model = LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text, vision_feature_layer=-1,
+                                                      image_token_index=tokens.convert_tokens_to_ids("<image>")))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" not in name:
+                parameter.copy_(torch.randn(parameter.shape) / parameter.shape[-1] ** 0.5)
+    model.save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    (folder / "preprocessor_config.json").write_text(json.dumps({
+        "image_processor_type": "CLIPImageProcessor", "do_resize": True, "size": {"shortest_edge": 28}, "do_center_crop": True,
+        "crop_size": {"height": 28, "width": 28}, "do_rescale": True, "do_normalize": True, "resample": 3,
+        "rescale_factor": 1 / 255, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}))
+    (folder / "processor_config.json").write_text(json.dumps({
+        "processor_class": "LlavaProcessor", "patch_size": 7, "vision_feature_select_strategy": "default",
+        "num_additional_image_tokens": 1, "image_token": "<image>"}))
+
+
+class VisionLanguage(CliTest):
+    @classmethod
+    def setUpClass(cls):
+        utils.logging.disable_progress_bar()
+        cls.made = pathlib.Path(tempfile.mkdtemp(prefix="fovea_vlm_"))
+        cls.addClassCleanup(shutil.rmtree, cls.made, ignore_errors=True)
+        make(cls.made / "vlm")
+
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(self.made / "vlm", self.folder / "vlm")
+
+    def asked(self, command, *more):
+        return (command, "vlm", "--image", "scene:1", "--prompt", PROMPT, "--max-new-tokens", 4, *more)
+
+    def test_numbers_and_batches_hold_the_answer(self):
+        answer = self.ok(*self.asked("generate", "--json")).json()
+        found = self.ok(*self.asked("analyse", "--analysis", "attention_from")).json()["items"][0]["answer"]
+        self.assertEqual((found["text"], found["ids"]), (answer["text"], answer["ids"]))
+        self.assertEqual(found["tokens"], [step["text"] for step in answer["steps"]])
+        (self.folder / "in").mkdir()
+        for i in range(2):
+            write_ppm(self.folder / f"in/p{i}.ppm", 40, 32, seed=i)
+        path = self.session(model={"reference": "vlm"}, input={"prompt": PROMPT, "max_new_tokens": 4})
+        self.ok("run", path, "--images", "in", "-o", "out")
+        with open(self.folder / "out/metrics.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(list(rows[0])[-2:], ["prompt", "answer"])
+        for i, row in enumerate(rows):
+            self.assertEqual((row["prediction"], row["class"], row["probability"], row["prompt"]), ("", "", "", PROMPT))
+            record = json.loads((self.folder / f"out/p{i}/item.json").read_text())
+            fresh = self.ok("generate", "vlm", "--image", f"in/p{i}.ppm", "--prompt", PROMPT, "--max-new-tokens", 4, "--json").json()
+            self.assertEqual(record["answer"]["ids"], fresh["ids"])
+            self.assertEqual(record["answer"]["text"], fresh["text"])
+            self.assertEqual(row["answer"], fresh["text"])
+
+
+if __name__ == "__main__":
+    unittest.main()
