@@ -94,6 +94,7 @@ int run(Toolbox& toolbox, const Options& options) {
                         spec.source, spec.architecture, spec.family),
             "to see what it computes use fovea-cli trace --keep output, to see where it looks fovea-cli render");
     const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
+    for (const std::string& notice : spec.weights.notices) toolbox.warn(notice);
     for (const std::string& notice : input->notices) toolbox.warn(notice);
     Words words(tokenizerOf(*model, options.input));
     const bool streams = !toolbox.options().json && options.output.empty();

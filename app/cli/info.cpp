@@ -11,8 +11,8 @@ namespace fovea::cli {
 namespace {
 
 // What a run on a picture of the configured size, or on a short text, takes, when everything attention statistics
-// need is recorded.
-std::optional<MemoryEstimate> estimateOf(const Model& model) {
+// need is recorded. What such an input remarks goes to `notices`.
+std::optional<MemoryEstimate> estimateOf(const Model& model, std::vector<std::string>& notices) {
     if (!model.spec().capabilities.forward || !model.spec().weights.complete()) return {};
     UserInput input;
     if (takesPictures(model.spec())) input.images.emplace_back(224, 224);
@@ -20,7 +20,9 @@ std::optional<MemoryEstimate> estimateOf(const Model& model) {
     CaptureRequest capture;
     capture.qkv = true;
     try {
-        return model.estimate(*model.encode(input), capture, false);
+        const auto encoded = model.encode(input);
+        notices.insert(notices.end(), encoded->notices.begin(), encoded->notices.end());
+        return model.estimate(*encoded, capture, false);
     } catch (const Error&) {
         // A folder may lack the tokenizer; everything else can be said.
         if (!needsText(model.spec())) throw;
@@ -76,12 +78,13 @@ std::string infoText(const ModelSpec& spec, const std::optional<MemoryEstimate>&
 
 int run(Toolbox& toolbox, const std::string& reference) {
     const auto model = toolbox.openedModel(reference, false);
-    const std::optional<MemoryEstimate> estimate = estimateOf(*model);
+    ModelSpec spec = model->spec();
+    const std::optional<MemoryEstimate> estimate = estimateOf(*model, spec.weights.notices);
     if (!toolbox.options().json) {
-        toolbox.print(infoText(model->spec(), estimate));
+        toolbox.print(infoText(spec, estimate));
         return exitDone;
     }
-    nlohmann::ordered_json json = toJson(model->spec());
+    nlohmann::ordered_json json = toJson(spec);
     if (estimate)
         json["memory"] = {{"weights", estimate->weights},
                           {"activations", estimate->activations},

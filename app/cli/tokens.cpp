@@ -74,6 +74,8 @@ TokenMap together(const std::vector<TokenMap>& maps) {
 int run(Toolbox& toolbox, const Options& options) {
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const auto input = toolbox.engine().input(session, toolbox.job());
+    const auto model = toolbox.engine().model(session, toolbox.job());
+    for (const std::string& notice : model->spec().weights.notices) toolbox.warn(notice);
     for (const std::string& notice : input->notices) toolbox.warn(notice);
     if (!toolbox.options().json) {
         for (int item = 0; item < input->count(); ++item) {

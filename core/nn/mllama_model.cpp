@@ -364,6 +364,7 @@ std::shared_ptr<const ModelInput> MllamaModel::fromPrompt(const UserInput& user)
     }
     auto input = std::make_shared<MllamaInput>();
     input->maps.emplace_back();
+    input->notices = prompt.notices;
     if (!prompt.images.empty()) describePictures(*input, item, prompt.images);
     input->maps.front().stages.push_back(
         promptTokens(m_parts.prompts->reader(), m_parts.decoder.stage, prompt.text, prompt.encoding));

@@ -86,7 +86,8 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
         for (int i = 0; i < rules.images; ++i) out.text += rules.placeholder;
         for (int i = 0; i < rules.videos; ++i) out.text += rules.videoPlaceholder;
         out.text += input.prompt;
-        out.notices.push_back("the folder has no chat template: the prompt goes in as it is");
+        out.notices.push_back("the folder has no chat template: the prompt goes in as it is (a model that was taught to chat needs its "
+                              "chat_template.jinja; --raw-prompt says that this is meant)");
         return out;
     }
     const Tokenizer& tokens = tokenizer();

@@ -241,6 +241,7 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
     auto input = std::make_shared<VlmInput>();
     input->maps.emplace_back();
     input->black = m_prompts->black();
+    input->notices = prompt.notices;
     const std::vector<VlmPicture> pictures = regrouped(m_family->pictures(item, *m_tower), prompt.images);
     std::vector<ImageGeometry>& known = input->maps.front().images;
     for (std::size_t i = 0; i < prompt.images.size(); ++i) {

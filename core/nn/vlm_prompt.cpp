@@ -162,6 +162,7 @@ PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules)
         const std::size_t after = last == std::string::npos ? 0 : last + rules.imageSlot.size();
         prompt.text = prompt.text.substr(0, after) + bos + prompt.text.substr(after) + "\n";
         prompt.special = AddSpecial::No;
+        prompt.notices.clear();
     }
     if (m_raw == RawPrompt::Mllama && !bos.empty() && prompt.text.find(bos) == std::string::npos) {
         std::size_t after = 0;
@@ -185,6 +186,7 @@ PromptTensors VlmPrompts::encode(const UserInput& input, const PromptLimits& lim
     const LayoutRules& rules = m_processor->layout();
     PromptTensors out;
     PromptText prompt = written(input, rules);
+    out.notices = std::move(prompt.notices);
     Fillings fill;
     if (!input.images.empty()) {
         VisualInput seen = m_processor->process(input.images);

@@ -35,6 +35,7 @@ struct PromptTensors {
     std::vector<LayoutItem> features;  ///< what every image token stands for, in order
     std::string text;                  ///< the whole prompt that was tokenised
     Encoding encoding;
+    std::vector<std::string> notices;  ///< what was done otherwise than one might expect
 };
 
 /// What a model's prompts must keep to.

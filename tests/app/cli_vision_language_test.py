@@ -79,6 +79,22 @@ class VisionLanguage(CliTest):
             self.assertEqual(record["answer"]["text"], fresh["text"])
             self.assertEqual(row["answer"], fresh["text"])
 
+    def test_missing_files_are_said_by_every_run(self):
+        said = "warning: the folder has no chat template"
+        for name in ("chat_template.jinja", "preprocessor_config.json"):
+            (self.folder / "vlm" / name).unlink()
+        path = self.session(model={"reference": "vlm"}, input={"prompt": PROMPT, "images": ["scene:1"]})
+        for arguments in (self.asked("generate"), self.asked("tokens"), self.asked("analyse", "--analysis", "attention_from"),
+                          self.asked("render", "--analysis", "attention_from", "-o", "m.svg"),
+                          self.asked("trace", "--keep", "probs", "-o", "t.safetensors"), ("run", path, "-o", "out")):
+            err = self.ok(*arguments).err
+            self.assertIn(said, err, arguments)
+            self.assertIn("warning: no preprocessor_config.json", err, arguments)
+        notices = self.ok("info", "vlm", "--json").json()["weights"]["notices"]
+        self.assertTrue(any("chat template" in n for n in notices) and any("preprocessor_config" in n for n in notices), notices)
+        raw = self.ok("tokens", "vlm", "--image", "scene:1", "--prompt", "<image>" + PROMPT, "--raw-prompt")
+        self.assertNotIn("chat template", raw.err)
+
 
 if __name__ == "__main__":
     unittest.main()

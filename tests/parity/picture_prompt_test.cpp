@@ -286,6 +286,23 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
     CHECK(std::any_of(notices.begin(), notices.end(), [](const std::string& notice) {
         return notice.find("no preprocessor_config.json") != std::string::npos;
     }));
+    // A folder without a template, likewise.
+    const auto untaught = damaged("prompt-no-template", [](const auto& f) {
+        for (const char* name : {"chat_template.jinja", "chat_template.json"}) std::filesystem::remove(f / name);
+        for (const char* name : {"tokenizer_config.json", "processor_config.json"}) {
+            if (!std::filesystem::exists(f / name)) continue;
+            std::ifstream in(f / name);
+            auto json = nlohmann::json::parse(in);
+            json.erase("chat_template");
+            std::ofstream(f / name) << json.dump();
+        }
+    });
+    UserInput bare = c.input();
+    bare.prompt = "w7 w8";
+    bare.promptForm = PromptForm::Template;
+    const auto encoded = untaught->encode(bare);
+    REQUIRE(encoded->notices.size() == 1);
+    CHECK(encoded->notices.front().find("no chat template") != std::string::npos);
     refused(*damaged("prompt-no-tokenizer", [](const auto& f) { std::filesystem::remove(f / "tokenizer.json"); }), c.input(),
             "tokenizer");
     refused(*damaged("prompt-other-tokenizer",

@@ -78,6 +78,10 @@ std::unique_ptr<VisualProcessor> VisualProcessor::fromFiles(const VisualFiles& f
         sampling.fps = sampling.on ? 2 : 0;
         const ProcessorKeys keys(objectOf(files.video, files.videoFile), files.videoFile);
         made->m_sampling = readSampling(keys, sampling);
+        if (files.image.is_null() && made->m_notices.empty())
+            made->m_notices.push_back(fmt::format("no preprocessor_config.json: using the defaults of {}, which may give the "
+                                                  "model pictures of another size than it was trained on",
+                                                  modelType));
         return made;
     }
     throw Error(
