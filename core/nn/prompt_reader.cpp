@@ -19,22 +19,37 @@ struct Placeholder {
     int expected;
     const char* what;
     const char* flag;
+    const std::string& whole;  ///< the placeholder with what belongs around it
 };
 
-void requirePlaceholder(const std::string& text, const Placeholder& slot) {
+// How a prompt came about, as far as a wrong number of placeholders has to do with it.
+enum class Origin { Written, Conversation };
+
+std::string hintFor(const Placeholder& slot, int found, Origin origin) {
+    const std::string& whole = slot.whole.empty() ? slot.spelling : slot.whole;
+    if (slot.expected == 0)
+        return fmt::format("Give the {} with {}, or leave the placeholder out.", slot.what, slot.flag);
+    if (found > slot.expected)
+        return fmt::format("Write fewer placeholders, or give a {} for each with {}.", slot.what, slot.flag);
+    if (origin == Origin::Conversation)
+        return fmt::format("Let a message of the conversation have a part for each {}, or give fewer with {}.", slot.what,
+                           slot.flag);
+    if (found > 0) return fmt::format("Write another {}, or give fewer {}s with {}.", whole, slot.what, slot.flag);
+    return fmt::format("Write {} where the {} belongs, or leave --raw-prompt out to have it put in.", whole, slot.what);
+}
+
+void requirePlaceholder(const std::string& text, const Placeholder& slot, Origin origin) {
     if (slot.spelling.empty()) return;
     const int found = countOf(text, slot.spelling);
     if (found != slot.expected)
-        throw Error(fmt::format("the prompt: expected {} times {}, one for each {}, found {}", slot.expected, slot.spelling,
-                                slot.what, found),
-                    slot.expected > 0
-                        ? fmt::format("Leave the placeholder out to have it put in, or give as many {}s.", slot.what)
-                        : fmt::format("Give the {} with {}, or leave the placeholder out.", slot.what, slot.flag));
+        throw Error(fmt::format("the prompt: expected {} placeholder{} {} (one for each {}), found {}", slot.expected,
+                                slot.expected == 1 ? "" : "s", slot.spelling, slot.what, found),
+                    hintFor(slot, found, origin));
 }
 
-void requirePlaceholders(const std::string& text, const PromptRules& rules) {
-    requirePlaceholder(text, {rules.placeholder, rules.images, "picture", "--image"});
-    requirePlaceholder(text, {rules.videoPlaceholder, rules.videos, "film", "--video"});
+void requirePlaceholders(const std::string& text, const PromptRules& rules, Origin origin) {
+    requirePlaceholder(text, {rules.placeholder, rules.images, "picture", "--image", rules.whole}, origin);
+    requirePlaceholder(text, {rules.videoPlaceholder, rules.videos, "film", "--video", rules.videoWhole}, origin);
 }
 
 bool holdsPlaceholder(const std::string& text, const PromptRules& rules) {
@@ -74,7 +89,7 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
     const bool placed = holdsPlaceholder(input.prompt, rules);
     if (!chat && (input.promptForm == PromptForm::Raw || placed)) {
         out.text = input.prompt;
-        requirePlaceholders(out.text, rules);
+        requirePlaceholders(out.text, rules, Origin::Written);
         return out;
     }
     const auto found = ChatTemplate::fromFolder(m_folder);
@@ -105,7 +120,7 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
     out.text = found->render(found->fitted(std::move(messages)), options);
     const bool begun = !options.bosToken.empty() && out.text.starts_with(options.bosToken);
     out.special = begun ? AddSpecial::No : rules.aroundTemplate;
-    requirePlaceholders(out.text, rules);
+    requirePlaceholders(out.text, rules, Origin::Conversation);
     return out;
 }
 

@@ -29,6 +29,8 @@ struct PromptRules {
     int videos = 0;
     /// Whether special tokens come around a text that a template made: not where the template writes them itself.
     AddSpecial aroundTemplate = AddSpecial::No;
+    /// The placeholders with what belongs around them, for hints; empty where nothing does.
+    std::string whole = {}, videoWhole = {};
 };
 
 /// A prompt before tokenisation.

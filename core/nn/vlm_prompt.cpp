@@ -154,6 +154,10 @@ PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules)
     places.videoPlaceholder = rules.videoSlot;
     places.videos = input.video.frames.empty() ? 0 : 1;
     places.aroundTemplate = AddSpecial::Yes;
+    if (rules.scheme == LayoutRules::Scheme::Qwen) {
+        places.whole = "<|vision_start|>" + rules.imageSlot + "<|vision_end|>";
+        places.videoWhole = "<|vision_start|>" + rules.videoSlot + "<|vision_end|>";
+    }
     const std::string& bos = m_reader.tokenizer().bosToken();
     PromptText prompt = m_reader.promptOf(input, places);
     if (m_raw == RawPrompt::Paligemma) {

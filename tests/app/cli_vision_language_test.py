@@ -95,6 +95,16 @@ class VisionLanguage(CliTest):
         raw = self.ok("tokens", "vlm", "--image", "scene:1", "--prompt", "<image>" + PROMPT, "--raw-prompt")
         self.assertNotIn("chat template", raw.err)
 
+    def test_a_wrong_number_of_placeholders_says_what_to_write(self):
+        asked = lambda prompt, *more: self.fails(3, "tokens", "vlm", "--image", "scene:1", *more, "--raw-prompt", "--prompt", prompt).err
+        none = asked(PROMPT)
+        self.assertIn("expected 1 placeholder <image> (one for each picture), found 0", none)
+        self.assertIn("hint: Write <image> where the picture belongs, or leave --raw-prompt out", none)
+        few = asked("<image>" + PROMPT, "--image", "scene:2")
+        self.assertIn("expected 2 placeholders <image> (one for each picture), found 1", few)
+        self.assertIn("hint: Write another <image>, or give fewer pictures", few)
+        self.assertIn("hint: Write fewer placeholders, or give a picture for each", asked("<image><image>" + PROMPT))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -217,7 +217,7 @@ TEST_CASE("films where none fit are refused") {
     refused(*openCase(named("internvl")), user, "pictures or a film");
     user = named("qwen2_vl").input;
     user.video = {};
-    refused(*openCase(named("qwen2_vl")), user, "one for each film, found 1");
+    refused(*openCase(named("qwen2_vl")), user, "(one for each film), found 1");
     user = named("qwen3_vl").input;
     user.video.frames.back() = Pixels(40, 41);
     refused(*openCase(named("qwen3_vl")), user, "expected frames of");

@@ -256,13 +256,13 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
     UserInput user = c.input();
     user.prompt = "w7 w8";
     user.promptForm = PromptForm::Raw;
-    refused(*model, user, "expected 1 times <image>, one for each picture, found 0");
+    refused(*model, user, "expected 1 placeholder <image> (one for each picture), found 0");
     user = c.input();
     user.images.push_back(user.images.front());
-    refused(*model, user, "expected 2 times <image>, one for each picture, found 1");
+    refused(*model, user, "expected 2 placeholders <image> (one for each picture), found 1");
     user = c.input();
     user.prompt += " <image>";
-    refused(*model, user, "expected 1 times <image>, one for each picture, found 2");
+    refused(*model, user, "expected 1 placeholder <image> (one for each picture), found 2");
     user = c.input();
     for (int i = 0; i < 600; ++i) user.prompt += " w9";
     refused(*model, user, "at most 512 tokens");
