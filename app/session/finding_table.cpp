@@ -104,9 +104,11 @@ struct ToTable {
         return table;
     }
     Table operator()(const Series& series) const {
+        // Some labels name the unit for the axis of a chart.
+        const bool named = series.yLabel.ends_with("(" + finding.unit + ")");
         Table table{{{"line", ""},
                      {series.xLabel.empty() ? "x" : series.xLabel, ""},
-                     {series.yLabel.empty() ? "y" : series.yLabel, finding.unit}},
+                     {series.yLabel.empty() ? "y" : series.yLabel, named ? "" : finding.unit}},
                     {}};
         for (const Series::Line& line : series.lines)
             for (std::size_t i = 0; i < line.x.size() && i < line.y.size(); ++i)

@@ -78,6 +78,18 @@ TEST_CASE("every kind of finding becomes CSV rows") {
     CHECK_THROWS_AS(numbersCsv(numbers), Error);
 }
 
+TEST_CASE("a unit is said once") {
+    Numbers numbers = numbersOf(1);
+    auto result = std::make_shared<AnalysisResult>();
+    result->findings = {{"curve", "", "probability", "", Series{"layer", "mass (probability)", {{"one", {0}, {0.5}}}}}};
+    numbers.items[0].result = result;
+    CHECK(numbersCsv(numbers) == "line,layer,mass (probability)\r\none,0,0.5\r\n");
+    result = std::make_shared<AnalysisResult>();
+    result->findings = {{"curve", "", "probability", "", Series{"layer", "mass", {{"one", {0}, {0.5}}}}}};
+    numbers.items[0].result = result;
+    CHECK(numbersCsv(numbers) == "line,layer,mass (probability)\r\none,0,0.5\r\n");
+}
+
 TEST_CASE("several items have a column of their own") {
     Numbers numbers = numbersOf(2);
     numbers.finding = "path";
