@@ -71,20 +71,30 @@ TokenMap together(const std::vector<TokenMap>& maps) {
     return all;
 }
 
+// Of the prompt and, where an answer is asked for, of that, too.
+std::vector<TokenMap> mapsOf(Toolbox& toolbox, const Session& session, const ModelInput& input) {
+    if (session.input.maxNewTokens == 0) return input.maps;
+    std::vector<TokenMap> maps;
+    for (int item = 0; item < input.count(); ++item)
+        maps.push_back(*toolbox.engine().tokens(session, item, toolbox.job()));
+    return maps;
+}
+
 int run(Toolbox& toolbox, const Options& options) {
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
     const auto input = toolbox.engine().input(session, toolbox.job());
     const auto model = toolbox.engine().model(session, toolbox.job());
     for (const std::string& notice : model->spec().weights.notices) toolbox.warn(notice);
     for (const std::string& notice : input->notices) toolbox.warn(notice);
+    const std::vector<TokenMap> maps = mapsOf(toolbox, session, *input);
     if (!toolbox.options().json) {
-        for (int item = 0; item < input->count(); ++item) {
-            if (input->count() > 1) toolbox.print(fmt::format("image {}\n", item));
-            toolbox.print(tokenText(input->maps[static_cast<std::size_t>(item)]));
+        for (std::size_t item = 0; item < maps.size(); ++item) {
+            if (maps.size() > 1) toolbox.print(fmt::format("image {}\n", item));
+            toolbox.print(tokenText(maps[item]));
         }
         return exitDone;
     }
-    toolbox.printJson(toJson(input->count() == 1 ? input->maps.front() : together(input->maps)));
+    toolbox.printJson(toJson(maps.size() == 1 ? maps.front() : together(maps)));
     return exitDone;
 }
 
@@ -94,7 +104,8 @@ void addTokens(Flags& app, Command& command) {
     Flags sub = app.subcommand("tokens", "the token map: index, kind, text or pixel rectangle");
     sub.footer(
         "Of several pictures --json gives one map: their tokens behind each other, \"image\" says which picture "
-        "a token is of,\nand \"i\" is its place in that picture's own sequence.");
+        "a token is of,\nand \"i\" is its place in that picture's own sequence. With --max-new-tokens the model answers, "
+        "and the answer's tokens\n(generated) follow those of the prompt.");
     auto options = std::make_shared<Options>();
     sub.option("MODEL", options->model, "what to open").required();
     addInputOptions(sub, options->input);

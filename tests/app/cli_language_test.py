@@ -125,6 +125,16 @@ class Language(CliTest):
         self.assertEqual(len(rows), self.ids.shape[1] + 4)
         self.assertEqual([row["name"].strip() for row in rows[-4:]], [(step["text"] or "generated").strip() for step in steps])
 
+    def test_token_lists_hold_the_answer(self):
+        asked = ("tokens", "lm", "--prompt", PROMPT, "--max-new-tokens", 8)
+        text = self.ok(*asked, "--json").json()["stages"]["text"]
+        kinds = [token["kind"] for token in text]
+        self.assertEqual(kinds[-8:], ["generated"] * 8)
+        self.assertEqual(len(kinds), self.ids.shape[1] + 8)
+        self.assertNotIn("generated", kinds[:-8])
+        self.assertEqual(self.ok(*asked).out.count("  generated"), 8)
+        self.fails(3, "tokens", "demo:vit", "--image", "scene:1", "--max-new-tokens", 8, "--json")
+
     def test_tensors_give_the_reference_logits(self):
         write_safetensors(self.folder / "i.safetensors", {"input_ids": self.ids.numpy()})
         self.ok("trace", "lm", "--tensors", "i.safetensors", "--keep", "output,probs", "-o", "t.safetensors")
