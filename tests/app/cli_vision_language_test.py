@@ -105,6 +105,13 @@ class VisionLanguage(CliTest):
         self.assertIn("hint: Write another <image>, or give fewer pictures", few)
         self.assertIn("hint: Write fewer placeholders, or give a picture for each", asked("<image><image>" + PROMPT))
 
+    def test_a_question_needs_words_and_should_have_a_picture(self):
+        nothing = self.fails(2, "generate", "vlm", "--image", "scene:1", "--max-new-tokens", 4, "--json")
+        self.assertIn("expected a prompt or a conversation, found neither", nothing.err)
+        blind = self.ok("generate", "vlm", "--prompt", PROMPT, "--max-new-tokens", 4)
+        self.assertIn("warning: no picture given: the model answers from text alone", blind.err)
+        self.assertNotIn("no picture", self.ok(*self.asked("generate")).err)
+
 
 if __name__ == "__main__":
     unittest.main()
