@@ -105,6 +105,19 @@ ordered_json findingsJson(const AnalysisResult& a, const AnalysisResult& b) {
     return findings;
 }
 
+// Whether an item's pictures differ; not where one side was recorded without them.
+bool otherPictures(const ModelInput& a, const ModelInput& b, int item) {
+    const auto of = [item](const ModelInput& input) {
+        std::vector<Pixels> pictures = input.originals;
+        // Several pictures of one item are one prompt's.
+        if (input.count() > 1 && pictures.size() == input.maps.size()) pictures = {pictures[static_cast<std::size_t>(item)]};
+        std::erase_if(pictures, [](const Pixels& picture) { return picture.empty(); });
+        return pictures;
+    };
+    const std::vector<Pixels> left = of(a), right = of(b);
+    return !left.empty() && !right.empty() && left != right;
+}
+
 ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int item,
                          const JobContext& job) {
     CaptureRequest outputs;
@@ -119,6 +132,7 @@ ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int
                                                       *engine.analyse(b, index, item, job))}});
     }
     return {{"item", item},
+            {"different_pictures", otherPictures(*engine.input(a, job), *engine.input(b, job), item)},
             {"outputs", outputsJson(*left->trace, *right->trace)},
             {"prediction_a", predictionJson(*left->trace)},
             {"prediction_b", predictionJson(*right->trace)},
@@ -147,8 +161,9 @@ std::string toText(const ordered_json& json) {
     std::string text =
         fmt::format("A {}\nB {}\n", json["a"].get<std::string>(), json["b"].get<std::string>());
     for (const auto& item : json["items"]) {
-        text += fmt::format("item {}\n  outputs, B against A\n{}", item["item"].get<int>(),
-                            listText(item["outputs"]));
+        text += fmt::format("item {}\n", item["item"].get<int>());
+        if (item["different_pictures"].get<bool>()) text += "  A and B have different pictures\n";
+        text += "  outputs, B against A\n" + listText(item["outputs"]);
         for (const char* side : {"prediction_a", "prediction_b"})
             if (!item[side].empty())
                 text += fmt::format("  {}: {} ({:.1f} %)\n", side, item[side][0]["label"].get<std::string>(),
@@ -215,6 +230,8 @@ int run(Toolbox& toolbox, const Options& options) {
     ordered_json items = ordered_json::array();
     for (int item = 0; item < count; ++item)
         items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));
+    if (std::any_of(items.begin(), items.end(), [](const auto& item) { return item["different_pictures"].template get<bool>(); }))
+        toolbox.warn("A and B have different pictures: what differs is theirs, too");
     const ordered_json json = {{"a", options.a}, {"b", options.b}, {"items", std::move(items)}};
     if (!options.output.empty() && options.output != "-" && !picture) {
         writeFileAtomically(options.output,

@@ -386,6 +386,14 @@ class More(CliTest):
         rest = self.ok("compare", a, c).err
         self.assertIn("analysis 0 is attention_from in A and rollout in B", rest)
         self.assertIn("B has 2", rest)
+        # That the inputs differ is not left to the reader to find out.
+        d = self.session("d.fovea.json", input={"images": ["scene:8"]})
+        self.assertFalse(same["different_pictures"])
+        self.assertTrue(self.ok("compare", a, d, "--json").json()["items"][0]["different_pictures"])
+        text = self.ok("compare", a, d)
+        self.assertIn("A and B have different pictures", text.out)
+        self.assertIn("warning: A and B have different pictures", text.err)
+        self.assertNotIn("different pictures", self.ok("compare", a, b).out)
         self.ok("compare", a, b, "-o", "d.svg")
         self.assertIn("Difference", (self.folder / "d.svg").read_text())
         self.assertIn("B - A, scale of this picture", (self.folder / "d.svg").read_text())
