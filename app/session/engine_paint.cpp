@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "answer_text.h"
 #include "common/site_choice.h"
 #include "engine_state.h"
 #include "fovea/error.h"
@@ -164,6 +165,11 @@ RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::D
     return parts;
 }
 
+std::string shownAnswer(Engine& engine, const Subject& subject, const JobContext& job) {
+    const auto answer = answerText(engine, subject.session, subject.item, job);
+    return answer ? answer->text : "";
+}
+
 const EntryInfo& analysisInfo(const Engine& engine, const Subject& subject) {
     const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
     return engine.catalog()
@@ -311,6 +317,7 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     job.progress(0.95, "painting");
     RecipeParts parts = partsOf(subject, finding, display);
     parts.notices = result->notices;
+    parts.answer = shownAnswer(*this, subject, job);
     auto painted = std::make_shared<PictureResult>();
     painted->recipe = recipeOf(*this, subject, parts);
     painted->linked = parts.linked;
@@ -338,6 +345,7 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     display.sinks = viz::SinkPolicy::Keep;
     RecipeParts left = partsOf(before, change, display), right = partsOf(after, change, display);
     left.scaled = right.scaled = false;
+    left.answer = shownAnswer(*this, before, job), right.answer = shownAnswer(*this, after, job);
     auto painted = std::make_shared<PictureResult>();
     painted->notices = first->notices;
     painted->notices.insert(painted->notices.end(), second->notices.begin(), second->notices.end());

@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kLongestNotice = 4096;
+constexpr int kQuotedCharacters = 60;
 
 viz::Scale::Kind scaleKind(const std::string& name) {
     using Kind = viz::Scale::Kind;
@@ -106,6 +107,19 @@ std::string inputText(const Session& session, const RecipeParts& parts) {
     return shown ? name + " over " + image : name;
 }
 
+// A text's beginning on one line; never half a character.
+std::string quoted(const std::string& text) {
+    std::string out;
+    int characters = 0;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool begins = (byte & 0xC0) != 0x80;
+        if (begins && ++characters > kQuotedCharacters) return "\"" + out + "...\"";
+        out += byte < 0x20 || byte == 0x7F ? ' ' : c;
+    }
+    return "\"" + out + "\"";
+}
+
 }  // namespace
 
 viz::Display displayOf(const DisplayOptions& options) {
@@ -138,8 +152,10 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
     const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
     const std::string params = paramsText(analysis, request.params, parts.map);
     std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
-                                      inputText(session, parts),
-                                      analysis.id + (params.empty() ? "" : ": " + params)};
+                                      inputText(session, parts)};
+    if (!session.input.prompt.empty()) words.push_back("prompt " + quoted(session.input.prompt));
+    if (!parts.answer.empty()) words.push_back("answer " + quoted(parts.answer));
+    words.push_back(analysis.id + (params.empty() ? "" : ": " + params));
     if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));
     const bool kept = picture.display.sinks == "keep";
     words.push_back(

@@ -11,7 +11,7 @@ from cli_language_test import PROMPT, trained_tokens
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, utils
 
-from cli_support import CliTest, read_safetensors, write_ppm
+from cli_support import CliTest, png_text, read_safetensors, write_ppm
 
 TEMPLATE = ("{% for m in messages %}<|{{ m['role'] }}|>{% if m['content'] is string %}{{ m['content'] }}{% else %}"
             "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"
@@ -111,6 +111,11 @@ class VisionLanguage(CliTest):
         blind = self.ok("generate", "vlm", "--prompt", PROMPT, "--max-new-tokens", 4)
         self.assertIn("warning: no picture given: the model answers from text alone", blind.err)
         self.assertNotIn("no picture", self.ok(*self.asked("generate")).err)
+
+    def test_pictures_name_prompt_and_answer(self):
+        self.ok(*self.asked("render", "--analysis", "attention_from", "-o", "m.png"))
+        text = "\n".join(png_text(self.folder / "m.png").values())
+        self.assertIn(f'| prompt "{PROMPT}" | answer "', text)
 
 
 if __name__ == "__main__":

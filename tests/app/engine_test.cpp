@@ -272,6 +272,25 @@ TEST_CASE("maps of a prompt's pictures are drawn one by one, each picture once")
     CHECK(findingsDrawn(findings, picture, painters).empty());
 }
 
+TEST_CASE("a recipe begins prompt and answer where there are any") {
+    Session session = demo();
+    const EntryInfo info{"attention_from", "", "", {{"layers", ParamType::Layers, "last"}}};
+    RecipeParts parts;
+    const std::string none = recipeLine(session, session.pictures[0], info, parts);
+    CHECK(none.find("prompt") == std::string::npos);
+    CHECK(none.find("answer") == std::string::npos);
+    session.input.prompt = "Where is\nthe star?";
+    parts.answer = "On the left.";
+    CHECK(recipeLine(session, session.pictures[0], info, parts)
+              .find(" | prompt \"Where is the star?\" | answer \"On the left.\" | attention_from: ") != std::string::npos);
+    // Cut between characters, not bytes.
+    session.input.prompt.clear();
+    std::string cut;
+    for (int i = 0; i < 60; ++i) cut += "\xC3\xA9";
+    for (int i = 0; i < 80; ++i) session.input.prompt += "\xC3\xA9";
+    CHECK(recipeLine(session, session.pictures[0], info, parts).find("prompt \"" + cut + "...\" | ") != std::string::npos);
+}
+
 TEST_CASE("a recipe names a scale where values become colours, and the one that is drawn") {
     Engine e = engine();
     const JobContext job;
