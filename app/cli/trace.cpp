@@ -8,6 +8,7 @@
 #include "fovea/error.h"
 #include "io/file_identity.h"
 #include "picture_names.h"
+#include "session/answer_text.h"
 #include "session_outputs.h"
 
 namespace fovea::cli {
@@ -61,6 +62,7 @@ int run(Toolbox& toolbox, const Options& options) {
         const JobContext part = job.part(0.2 + 0.5 * item / count, 0.2 + 0.5 * (item + 1) / count);
         runs.push_back(engine.run(session, item, file.keep, part));
         traces.push_back(runs.back()->trace);
+        if (session.input.maxNewTokens > 0) file.answers.push_back(answerText(engine, session, item, part)->ids);
     }
     writeTraceFile(options.output, traces, file, job.part(0.7, 1));
 
@@ -87,6 +89,7 @@ void addTrace(Flags& app, Command& command) {
     Flags sub = app.subcommand("trace", "records what the attention does, in one safetensors file");
     sub.footer(
         "--keep words: probs, qkv, lse, stats, attention_output, hidden, output, input (comma separated).\n"
+        "output holds the ids of an answer as output/generated_ids.\n"
         "With several pictures every name begins with image<N>/. An explicit --dtype is also that of the "
         "file.");
     auto options = std::make_shared<Options>();

@@ -62,6 +62,13 @@ public:
             for (const auto& [name, tensor] : m_trace.impl()->inputs) add("input/" + name, tensor);
     }
 
+    void addAnswer(const std::vector<int>& ids) {
+        if (ids.empty() || !m_options.keep.output) return;
+        auto held = std::make_shared<std::vector<std::int64_t>>(ids.begin(), ids.end());
+        m_out.push_back({m_trace.prefix() + "output/generated_ids", Dtype::I64, {static_cast<std::int64_t>(held->size())},
+                         [held](const Sink& sink) { sink(std::as_bytes(std::span(*held))); }});
+    }
+
 private:
     void addSite(int site, const std::string& address) {
         m_job.progress(0, address);
@@ -250,8 +257,11 @@ void writeTraceFile(const std::filesystem::path& path,
     if (traces.empty()) throw Error("there is no trace to write", {}, ErrorCode::Internal);
     const at::NoGradGuard noGrad;
     std::vector<SafetensorsEntry> entries;
-    for (const auto& trace : traces) {
-        Entries(*trace, options, job, entries).addAll();
+    for (std::size_t i = 0; i < traces.size(); ++i) {
+        const auto& trace = traces[i];
+        Entries own(*trace, options, job, entries);
+        own.addAll();
+        if (i < options.answers.size()) own.addAnswer(options.answers[i]);
         for (const auto& part : trace->parts()) Entries(*part, options, job, entries).addAll();
     }
     std::map<std::string, std::string> metadata = {{"fovea.version", FOVEA_VERSION},

@@ -109,6 +109,8 @@ class Language(CliTest):
         for layer, attention in enumerate(reference.attentions):
             np.testing.assert_allclose(arrays[f"text.{layer}.self/probs"], attention[0].detach().numpy(), atol=2e-6)
         np.testing.assert_allclose(arrays["output/logits"], reference.logits[0, -9:-1].detach().numpy(), atol=1e-4)
+        self.assertEqual(arrays["output/generated_ids"].tolist(), self.answer)
+        self.assertEqual(arrays["output/generated_ids"].dtype, np.int64)
         kinds = [t["kind"] for t in json.loads(metadata["fovea.token_map"])["stages"]["text"]]
         self.assertEqual(kinds.count("generated"), 8)
         # The same numbers from the file as from the model.
@@ -116,6 +118,8 @@ class Language(CliTest):
         again = self.ok("analyse", "t.safetensors", "--analysis", "attention_from", "--param", "queries=10").json()
         self.assertEqual(len(fresh["items"][0]["findings"]), len(again["items"][0]["findings"]))
         self.ok("render", *arguments, "--analysis", "attention_matrix", "-o", "m.svg")
+        self.ok("trace", *arguments, "--keep", "probs", "-o", "p.safetensors")
+        self.assertNotIn("output/generated_ids", read_safetensors(self.folder / "p.safetensors")[0])
 
     def test_tables_name_the_answer_s_tokens(self):
         arguments = ("analyse", "lm", "--prompt", PROMPT, "--max-new-tokens", 4, "--analysis", "attention_from", "--param", "stage=text",

@@ -126,6 +126,8 @@ struct TraceFileOptions {
     std::string dtype = "float32";  ///< float32, float16 or bfloat16
     std::string session;            ///< session JSON for the metadata
     std::string model;              ///< model identity JSON for the metadata
+    /// Ids of each trace's answer, which go with the outputs as output/generated_ids; an empty one has none.
+    std::vector<std::vector<int>> answers;
 };
 
 /// Writes traces of the items of one run to one safetensors file (PRODUCT.md §4), streaming, complete or not
