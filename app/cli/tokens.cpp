@@ -4,6 +4,8 @@
 #include <memory>
 
 #include "command.h"
+#include "fovea/attention_trace.h"
+#include "fovea/run.h"
 
 namespace fovea::cli {
 namespace {
@@ -74,9 +76,12 @@ TokenMap together(const std::vector<TokenMap>& maps) {
 // Of the prompt and, where an answer is asked for, of that, too.
 std::vector<TokenMap> mapsOf(Toolbox& toolbox, const Session& session, const ModelInput& input) {
     if (session.input.maxNewTokens == 0) return input.maps;
+    // The last token is run, and listed, only where something of it is recorded.
+    CaptureRequest record;
+    record.lse = true;
     std::vector<TokenMap> maps;
     for (int item = 0; item < input.count(); ++item)
-        maps.push_back(*toolbox.engine().tokens(session, item, toolbox.job()));
+        maps.push_back(toolbox.engine().run(session, item, record, toolbox.job())->trace->tokens());
     return maps;
 }
 
