@@ -139,6 +139,17 @@ TEST_CASE("columns with gaps and marks are arrays; columns of texts are named as
     CHECK(bytes.find(R"("fovea.columns_left_out":"[\"table/name\"]")") != std::string::npos);
 }
 
+TEST_CASE("numbers hold the answer that they are about, and tables the names of its tokens") {
+    Numbers numbers = numbersOf(1);
+    CHECK_FALSE(numbersJson(numbers)["items"][0].contains("answer"));
+    numbers.items[0].answer = AnswerText{"a b", {4, 5}, {"a", " b"}};
+    CHECK(numbersJson(numbers)["items"][0]["answer"].dump() == R"({"text":"a b","ids":[4,5],"tokens":["a"," b"]})");
+    TokenMap map;
+    map.stages = {{"vision", 0, 0, {{0, TokenKind::Text, "why", -1, -1, -1, {}}, {1, TokenKind::Generated, "so", -1, -1, -1, {}}}}};
+    numbers.items[0].tokens = std::make_shared<const TokenMap>(map);
+    CHECK(numbersCsv(numbers) == "token,name,row,column,value (p)\r\n0,why,,,0.5\r\n1,so,,,0.25\r\n");
+}
+
 TEST_CASE("JSON writes NaN as null and files appear complete") {
     const test::TemporaryFolder folder;
     const Numbers numbers = numbersOf(1);
