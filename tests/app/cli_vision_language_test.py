@@ -11,7 +11,7 @@ from cli_language_test import PROMPT, trained_tokens
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, utils
 
-from cli_support import CliTest, png_text, read_safetensors, write_ppm
+from cli_support import CliTest, png_text, write_ppm
 
 TEMPLATE = ("{% for m in messages %}<|{{ m['role'] }}|>{% if m['content'] is string %}{{ m['content'] }}{% else %}"
             "{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>{% else %}{{ c['text'] }}{% endif %}{% endfor %}"

@@ -218,6 +218,15 @@ TEST_CASE("films where none fit are refused") {
     user = named("qwen2_vl").input;
     user.video = {};
     refused(*openCase(named("qwen2_vl")), user, "(one for each film), found 1");
+    user = named("qwen2_vl").input;
+    user.prompt = "w7 w8";
+    user.promptForm = PromptForm::Raw;
+    try {
+        openCase(named("qwen2_vl"))->encode(user);
+        FAIL("no error");
+    } catch (const Error& error) {
+        CHECK(error.hint().find("Write <|vision_start|><|video_pad|><|vision_end|> where the film belongs") != std::string::npos);
+    }
     user = named("qwen3_vl").input;
     user.video.frames.back() = Pixels(40, 41);
     refused(*openCase(named("qwen3_vl")), user, "expected frames of");
