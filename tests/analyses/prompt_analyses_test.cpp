@@ -115,7 +115,7 @@ TEST_CASE("an answer's token is written by the query at the token before it") {
     CHECK(namedTokens("writing", map, stage) == std::vector<int>{2, 3});
     CHECK(namedTokens("0; writing:1", map, stage) == std::vector<int>{0, 3});
     CHECK(namedTokens("answer", map, stage) == std::vector<int>{2, 3});
-    CHECK(selectedTokens("2; writing:0", map, stage) == std::vector<SelectedToken>{{2, 1}, {2, 2}});
+    CHECK((selectedTokens("2; writing:0", map, stage) == std::vector<SelectedToken>{{2, 1}, {2, 2}}));
     CHECK_THROWS_AS(parseTokens("writing:3", map, stage), Error);
     CHECK_THROWS_AS(parseTokens("writings", map, stage), Error);
     const std::vector<int> places{-1, -1, 0, 1, 2};
