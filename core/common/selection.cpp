@@ -82,19 +82,30 @@ std::optional<std::pair<int, int>> cell(const std::string& text) {
     return std::pair{*row, *column};
 }
 
+// Rows and columns of a stage's grid; a text has those of the pictures in it.
+std::pair<int, int> gridOf(const StageTokens& stage) {
+    std::pair<int, int> size{stage.gridRows, stage.gridColumns};
+    if (size.first > 0 && size.second > 0) return size;
+    for (const Token& token : stage.tokens)
+        if (token.row >= 0 && token.column >= 0)
+            size = {std::max(size.first, token.row + 1), std::max(size.second, token.column + 1)};
+    return size;
+}
+
 void addCells(const std::string& part, const StageTokens& stage, std::set<int>& out) {
+    const auto [rows, columns] = gridOf(stage);
     const std::string body = part.substr(5);
     const std::size_t dash = body.find('-', 1);
     const auto from = cell(body.substr(0, dash));
     const auto to = dash == std::string::npos ? from : cell(body.substr(dash + 1));
-    const bool inside = from && to && from->first >= 0 && from->second >= 0 && to->first < stage.gridRows &&
-                        to->second < stage.gridColumns && from->first <= to->first &&
+    const bool inside = from && to && from->first >= 0 && from->second >= 0 && to->first < rows &&
+                        to->second < columns && from->first <= to->first &&
                         from->second <= to->second;
     if (!inside)
         throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)",
-                                part, stage.gridRows, stage.gridColumns),
+                                part, rows, columns),
                     fmt::format("write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN: rows 0 to {}, columns 0 to {}",
-                                stage.gridRows - 1, stage.gridColumns - 1),
+                                rows - 1, columns - 1),
                     ErrorCode::Usage);
     for (const Token& token : stage.tokens)
         if (token.row >= from->first && token.row <= to->first && token.column >= from->second &&

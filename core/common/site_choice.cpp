@@ -53,7 +53,7 @@ ParamSpec stageParam() {
     return {.name = "stage",
             .type = ParamType::Text,
             .defaultValue = "",
-            .help = "part of the model (see info); empty means vision, or the first part with attention"};
+            .help = "part of the model (see info); empty means text where a model answers, else vision, else the first part with attention"};
 }
 
 ParamSpec layersParam(const std::string& defaultValue, const std::string& what) {

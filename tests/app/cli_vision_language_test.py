@@ -95,6 +95,16 @@ class VisionLanguage(CliTest):
         raw = self.ok("tokens", "vlm", "--image", "scene:1", "--prompt", "<image>" + PROMPT, "--raw-prompt")
         self.assertNotIn("chat template", raw.err)
 
+    def test_cells_of_the_pictures_grid_name_tokens_of_the_text(self):
+        keys = [t["i"] for t in self.ok(*self.asked("tokens", "--json")).json()["stages"]["text"]
+                if t["kind"] == "image" and 1 <= t["grid"][0] <= 2 and t["grid"][1] == 3]
+        self.assertEqual(len(keys), 2)
+        scores = lambda tokens: self.ok(*self.asked("analyse", "--analysis", "attention_to", "--param", "keys=" + tokens)).json()[
+            "items"][0]["findings"]
+        self.assertEqual(scores("grid:1,3-2,3")[0]["data"], scores(",".join(map(str, keys)))[0]["data"])
+        self.assertIn("rows 0 to 3, columns 0 to 3",
+                      self.fails(2, *self.asked("analyse", "--analysis", "attention_to", "--param", "keys=grid:4,0")).err)
+
     def test_a_wrong_number_of_placeholders_says_what_to_write(self):
         asked = lambda prompt, *more: self.fails(3, "tokens", "vlm", "--image", "scene:1", *more, "--raw-prompt", "--prompt", prompt).err
         none = asked(PROMPT)
