@@ -41,6 +41,14 @@ def trained_tokens(more=()):
     return PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<|begin|>", eos_token="<|end|>")
 
 
+def randomise(model):
+    """Default initialisation hides errors."""
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "norm" not in name:
+                parameter.copy_(torch.randn(parameter.shape) / parameter.shape[-1] ** 0.5)
+
+
 def make(folder):
     torch.manual_seed(5)
     fast = trained_tokens()
@@ -48,10 +56,7 @@ def make(folder):
     model = LlamaForCausalLM(LlamaConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=48,
         vocab_size=len(fast), max_position_embeddings=128, eos_token_id=None, bos_token_id=None, attn_implementation="eager"))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "norm" not in name:
-                parameter.copy_(torch.randn(parameter.shape) / parameter.shape[-1] ** 0.5)
+    randomise(model)
     model.save_pretrained(folder)
     fast.save_pretrained(folder)
     return fast, AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()

@@ -7,7 +7,7 @@ import tempfile
 import unittest
 
 # First: it goes on in an interpreter that has transformers.
-from cli_language_test import PROMPT, trained_tokens
+from cli_language_test import PROMPT, randomise, trained_tokens
 import torch
 from transformers import CLIPVisionConfig, LlamaConfig, LlavaConfig, LlavaForConditionalGeneration, utils
 
@@ -28,10 +28,7 @@ def make(folder):
                        vocab_size=len(tokens), max_position_embeddings=256, eos_token_id=None, bos_token_id=None)
     model = LlavaForConditionalGeneration(LlavaConfig(vision_config=vision, text_config=text, vision_feature_layer=-1,
                                                       image_token_index=tokens.convert_tokens_to_ids("<image>")))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "norm" not in name:
-                parameter.copy_(torch.randn(parameter.shape) / parameter.shape[-1] ** 0.5)
+    randomise(model)
     model.save_pretrained(folder)
     tokens.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps({
