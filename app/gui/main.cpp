@@ -45,7 +45,7 @@ int main(int argc, char** argv) {
                    themeFromName(options.theme.isEmpty() ? settings.value("window/theme").toString()
                                                          : options.theme));
         MainWindow window(std::make_unique<EngineDriver>(), options.settings);
-        if (!knowsView(window, options)) return static_cast<int>(fovea::ErrorCode::Usage);
+        if (!knowsViews(window, options)) return static_cast<int>(fovea::ErrorCode::Usage);
         if (options.size.isValid()) window.resize(options.size);
         window.show();
         openAtStart(window, options);

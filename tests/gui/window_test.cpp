@@ -358,11 +358,11 @@ TEST_CASE_FIXTURE(WindowFixture, "the difference of A and B is exported and copi
 
 TEST_CASE_FIXTURE(WindowFixture, "a view or theme that does not exist is a usage error, said before anything is drawn") {
     Options options;
-    CHECK(knowsView(*window, options));
+    CHECK(knowsViews(*window, options));
     options.view = "head_grid";
-    CHECK(knowsView(*window, options));
+    CHECK(knowsViews(*window, options));
     options.view = "nope";
-    CHECK_FALSE(knowsView(*window, options));
+    CHECK_FALSE(knowsViews(*window, options));
     const char* words[] = {"fovea", "--theme", "blue"};
     CHECK(parseOptions(3, const_cast<char**>(words)).exitCode == 2);
 }

@@ -143,7 +143,15 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
     if (request.other) readers(Side::B, *request.other, request.item, generation, job.part(0.8, 0.8));
     for (std::size_t i = 0; i < request.views.size(); ++i) {
         const double begin = 0.8 + 0.2 * static_cast<double>(i) / static_cast<double>(request.views.size());
-        view(request, request.views[i], findings, generation, job.part(begin, 1));
+        try {
+            view(request, request.views[i], generation, job.part(begin, 1));
+        } catch (const Error& error) {
+            if (i == 0) throw;
+            // What the view in front shows stands; only the one beside it has nothing to show.
+            post(generation, [this, id = request.views[i].view, why = QString::fromStdString(error.what())] {
+                Q_EMIT pictureRefused(id, why);
+            });
+        }
     }
 }
 
@@ -165,12 +173,12 @@ void ComputeService::readers(Side side, const Session& session, int item, std::u
     post(generation, [this, side, found] { Q_EMIT readersReady(side, found); });
 }
 
-void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
-                          const std::vector<FindingOffer>& findings, std::uint64_t generation,
+void ComputeService::view(const ComputeRequest& request, const ViewWish& wish, std::uint64_t generation,
                           const JobContext& job) {
     const auto index = static_cast<std::size_t>(request.picture);
-    Session a = request.session;
+    Session a = wish.session;
     PictureRequest& drawn = a.pictures[index];
+    const auto findings = m_driver->findings(a, drawn.analysis, request.item, job.part(0, 0));
     drawn.painter = painterForWish(m_driver->offer(), wish, findings, drawn.finding);
     if (drawn.painter.empty() && !drawn.finding.empty()) {
         drawn.finding.clear();
@@ -188,8 +196,8 @@ void ComputeService::view(const ComputeRequest& request, const ViewWish& wish,
     };
     const auto first = m_driver->paint(a, request.picture, request.item, job.part(0, 0.3));
     show(Side::A, first);
-    if (!request.other || index >= request.other->pictures.size()) return;
-    Session b = *request.other;
+    if (!wish.other || index >= wish.other->pictures.size()) return;
+    Session b = *wish.other;
     PictureRequest& beside = b.pictures[index];
     beside.painter = drawn.painter;
     beside.finding = drawn.finding;

@@ -17,6 +17,8 @@ namespace fovea::gui {
 struct ViewWish {
     QString view;                       ///< id of the view that shows it
     std::vector<std::string> painters;  ///< in order of preference
+    Session session;                    ///< what it draws: that of the request, with what suits the view
+    std::optional<Session> other;       ///< B of Compare A/B, likewise
 };
 
 /// One complete wish of the window; a newer one replaces it.
@@ -24,7 +26,7 @@ struct ComputeRequest {
     Session session;
     int picture = 0;  ///< index into Session::pictures
     int item = 0;
-    std::vector<ViewWish> views;
+    std::vector<ViewWish> views;   ///< the one in front first
     std::optional<Session> other;  ///< B of Compare A/B
     bool editsOther = false;       ///< the panels show B: summary and counts are about it
 };
@@ -85,6 +87,8 @@ Q_SIGNALS:
     void differenceMissing(const QString& view, const QString& why);
     /// The view's painters draw none of the findings that there are.
     void pictureMissing(const QString& view);
+    /// A view beside the one in front cannot be drawn.
+    void pictureRefused(const QString& view, const QString& why);
     void summaryReady(const std::vector<fovea::gui::SiteSummary>& summary);
     void answersReady(fovea::gui::Side side, const std::vector<fovea::gui::Answer>& answers);
     /// The answer of a side is being made anew: what is shown of it belongs to another question.
@@ -106,8 +110,7 @@ Q_SIGNALS:
 
 private:
     void compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job);
-    void view(const ComputeRequest& request, const ViewWish& wish, const std::vector<FindingOffer>& findings,
-              std::uint64_t generation, const JobContext& job);
+    void view(const ComputeRequest& request, const ViewWish& wish, std::uint64_t generation, const JobContext& job);
     /// Lets a model that answers answer, and tells the window token by token.
     void answer(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);
     void readers(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);

@@ -146,6 +146,10 @@ void ViewPage::setBoxQuery(Side side, const std::optional<BoxQuery>& query) {
     if (side == Side::B) view(Side::Difference).setBoxQuery(query);
 }
 
+void ViewPage::linkToken(const std::string& stage, int token) {
+    for (PictureView* view : m_views) view->linkToken(stage, token);
+}
+
 void ViewPage::fit() {
     for (PictureView* view : m_views) view->fit();
 }
@@ -165,14 +169,11 @@ bool ViewPage::settled() const {
 void ViewPage::hover(std::size_t side, int hit) {
     const auto& picture = m_views[side]->picture();
     const bool any = picture && hit >= 0;
-    for (std::size_t other = 0; other < m_views.size(); ++other) {
-        if (other == side) continue;
-        if (any)
-            m_views[other]->linkToken(picture->hits[static_cast<std::size_t>(hit)].stage,
-                                      picture->hits[static_cast<std::size_t>(hit)].token);
-        else
-            m_views[other]->linkToken({}, -1);
-    }
+    const std::string stage = any ? picture->hits[static_cast<std::size_t>(hit)].stage : "";
+    const int token = any ? picture->hits[static_cast<std::size_t>(hit)].token : -1;
+    for (PictureView* other : m_views)
+        if (other != m_views[side]) other->linkToken(stage, token);
+    Q_EMIT tokenHovered(stage, token);
     const QString text = any ? readOut(*picture, hit, m_tokens.get()) : QString();
     m_views[side]->setAccessibleDescription(any       ? text
                                             : picture ? QString::fromStdString(picture->title)

@@ -36,6 +36,8 @@ public:
     /// Whether drags over an original ask about boxes, and the box that a side asks about.
     void setAsksBoxes(bool on);
     void setBoxQuery(Side side, const std::optional<BoxQuery>& query);
+    /// Lights the area of a token up, or none with -1, as another view does under the pointer.
+    void linkToken(const std::string& stage, int token);
     void fit();
     void zoomBy(double factor);
     PictureView& view(Side side) { return *m_views[static_cast<std::size_t>(side)]; }
@@ -44,6 +46,8 @@ public:
 
 Q_SIGNALS:
     void readOutChanged(const QString& text);
+    /// The token under the pointer; -1: none.
+    void tokenHovered(const std::string& stage, int token);
     void tokenChosen(const QString& stage, int token);
     void tokensChosen(const QString& stage, const std::set<int>& tokens);
     void boxChosen(const fovea::gui::BoxQuery& query);

@@ -78,6 +78,7 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
     restoreGeometry(m_settings.value("window/geometry").toByteArray());
     restoreState(m_settings.value("window/layout").toByteArray());
     m_views->showView(m_settings.value("window/view", "overlay").toString());
+    m_views->showBeside(m_settings.value("window/beside").toString());
     m_actions.live->setChecked(m_settings.value("window/live", true).toBool());
     const ThemeChoice theme = themeFromName(m_settings.value("window/theme").toString());
     (theme == ThemeChoice::Light  ? m_actions.themeLight
@@ -177,9 +178,14 @@ void MainWindow::connectResults() {
     connect(m_opener, &Opener::noticed, this,
             [this](const QString& text) { m_status->showMessage(text, 6000); });
     connect(m_opener, &Opener::sessionOpened, this, [this] {
-        const auto view = m_controller.session().views.find("view");
-        if (view != m_controller.session().views.end() && view->is_string())
-            m_views->showView(QString::fromStdString(view->get<std::string>()));
+        const nlohmann::json& views = m_controller.session().views;
+        const auto named = [&](const char* key) {
+            const auto found = views.find(key);
+            return found != views.end() && found->is_string() ? QString::fromStdString(found->get<std::string>())
+                                                              : QString();
+        };
+        m_views->showView(named("view"));
+        m_views->showBeside(named("beside"));
     });
     connect(m_presenter, &Presenter::contextChanged, this, [this](const FormContext& context) {
         m_modelPanel->setContext(context);
@@ -422,6 +428,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
     m_settings.setValue("window/geometry", saveGeometry());
     m_settings.setValue("window/layout", saveState());
     m_settings.setValue("window/view", m_views->currentView());
+    m_settings.setValue("window/beside", m_views->besideView());
     m_settings.setValue("window/live", m_actions.live->isChecked());
     m_settings.sync();
     m_service.stop();

@@ -258,6 +258,10 @@ void MainWindow::buildMenus() {
             view->addAction(m_views->page(id).kind().title, this, [this, id] { m_views->showView(id); });
         if (key <= 9) action->setShortcut(QKeySequence(QString("Ctrl+%1").arg(key++)));
     }
+    QMenu* beside = view->addMenu(tr("View beside"));
+    beside->addAction(tr("None"), this, [this] { m_views->showBeside({}); });
+    for (const QString& id : m_views->viewIds())
+        beside->addAction(m_views->page(id).kind().title, this, [this, id] { m_views->showBeside(id); });
     view->addSeparator();
     for (QDockWidget* dock : findChildren<QDockWidget*>()) view->addAction(dock->toggleViewAction());
     view->addAction(m_actions.resetLayout);

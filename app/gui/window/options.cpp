@@ -60,12 +60,13 @@ Options parseOptions(int argc, char** argv) {
                                         "Writes a picture of the window when everything is drawn.", "FILE");
     const QCommandLineOption view(
         "view", "The view in front: input, overlay, head_grid, matrix, tree, chart, table, tokens.", "NAME");
+    const QCommandLineOption beside("beside", "A second view, beside the one in front.", "NAME");
     const QCommandLineOption size("size", "Size of the window.", "WxH");
     const QCommandLineOption quit("quit", "Ends the program when everything is drawn.");
     const QCommandLineOption settings(
         "settings", "Keeps settings in this file instead of the user's configuration.", "FILE");
     const QCommandLineOption theme("theme", "system, light or dark.", "NAME");
-    parser.addOptions({help, version, image, prompt, screenshot, view, size, quit, settings, theme});
+    parser.addOptions({help, version, image, prompt, screenshot, view, beside, size, quit, settings, theme});
 
     Options options;
     if (!parser.parse(arguments)) {
@@ -90,6 +91,7 @@ Options parseOptions(int argc, char** argv) {
     options.prompt = parser.value(prompt);
     options.screenshot = parser.value(screenshot);
     options.view = parser.value(view);
+    options.beside = parser.value(beside);
     options.quit = parser.isSet(quit);
     options.theme = parser.value(theme);
     if (const QStringList themes = {"system", "light", "dark"}; parser.isSet(theme) && !themes.contains(options.theme)) {
@@ -135,17 +137,21 @@ void openAtStart(MainWindow& window, const Options& options) {
             if (!options.prompt.isEmpty()) session.input.prompt = options.prompt.toStdString();
         });
     if (!options.view.isEmpty()) window.views().showView(options.view);
+    if (!options.beside.isEmpty()) window.views().showBeside(options.beside);
 }
 
-bool knowsView(const MainWindow& window, const Options& options) {
+bool knowsViews(const MainWindow& window, const Options& options) {
     const QStringList known = window.views().viewIds();
-    if (options.view.isEmpty() || known.contains(options.view)) return true;
     std::vector<std::string> names;
     for (const QString& name : known) names.push_back(name.toStdString());
-    Options said;
-    fail(said, QString("--view: there is no view \"%1\"").arg(options.view),
-         QString::fromStdString(suggestionHint(options.view.toStdString(), names)));
-    return false;
+    for (const auto& [flag, id] : {std::pair{"--view", options.view}, std::pair{"--beside", options.beside}}) {
+        if (id.isEmpty() || known.contains(id)) continue;
+        Options said;
+        fail(said, QString("%1: there is no view \"%2\"").arg(flag, id),
+             QString::fromStdString(suggestionHint(id.toStdString(), names)));
+        return false;
+    }
+    return true;
 }
 
 }  // namespace fovea::gui

@@ -13,7 +13,7 @@ class MainWindow;
 struct Options {
     QString document;  ///< session, exported picture or MODEL; empty: the demo
     QStringList images;
-    QString screenshot, view, settings, theme, prompt;
+    QString screenshot, view, beside, settings, theme, prompt;
     QSize size;
     bool quit = false;
     std::optional<int> exitCode;  ///< set when the program is to end at once
@@ -28,8 +28,8 @@ void useOffscreenWithoutDisplay(const Options& options);
 /// Whether the program needs a display and there is none: Qt would abort.
 bool lacksDisplay(const Options& options);
 
-/// Whether the window has the view that the options name; says so when not.
-bool knowsView(const MainWindow& window, const Options& options);
+/// Whether the window has the views that the options name; says so when not.
+bool knowsViews(const MainWindow& window, const Options& options);
 
 /// Opens what the options name, or the demo model on a procedural scene.
 void openAtStart(MainWindow& window, const Options& options);

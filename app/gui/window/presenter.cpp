@@ -37,6 +37,10 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
         m_viewLeads = true;
         m_soon.start();
     });
+    connect(&views, &ViewArea::besideChanged, this, [this] {
+        m_besideAnalysis.clear();
+        m_soon.start();
+    });
     connect(&service, &ComputeService::findingsReady, this,
             [this](const std::vector<FindingOffer>& findings) { m_findings = findings; });
     connect(&views, &ViewArea::tokenChosen, this,
@@ -76,6 +80,8 @@ Presenter::Presenter(SessionController& controller, ComputeService& service, Vie
     connect(&service, &ComputeService::differenceMissing, this,
             [this](const QString& view, const QString& why) { m_views.page(view).view(Side::Difference).setMessage(why); });
     connect(&service, &ComputeService::pictureMissing, this, &Presenter::missing);
+    connect(&service, &ComputeService::pictureRefused, this,
+            [this](const QString& view, const QString& why) { m_views.page(view).setMessage(why); });
 }
 
 void Presenter::setLive(bool on) {
@@ -127,7 +133,10 @@ void Presenter::documentChanged() {
     showBoxes();
     const AnalysisRequest* request = m_controller.analysis();
     const std::string analysis = request ? request->id : "";
-    if (analysis != m_analysis) m_viewLeads = false;
+    if (analysis != m_analysis) {
+        m_viewLeads = false;
+        m_besideAnalysis.clear();
+    }
     m_analysis = analysis;
     if (m_live)
         m_soon.start();
@@ -145,29 +154,50 @@ void Presenter::refresh() {
     request.item = m_item;
     request.other = m_controller.sessionB();
     request.editsOther = m_controller.active() == 1;
-    suit(request.session);
-    if (request.other) suit(*request.other);
-    request.views = m_views.wishes();
-    // The painter that the document names comes first where the view can use it.
-    if (const PictureRequest* picture = m_controller.picture())
-        for (ViewWish& wish : request.views) {
-            auto named = std::find(wish.painters.begin(), wish.painters.end(), picture->painter);
-            if (named != wish.painters.end()) std::rotate(wish.painters.begin(), named, named + 1);
-        }
+    suit(request.session, m_views.currentPage().kind());
+    if (request.other) suit(*request.other, m_views.currentPage().kind());
+    request.views = wishes();
     m_service.request(std::move(request));
 }
 
-void Presenter::suit(Session& session) const {
+std::vector<ViewWish> Presenter::wishes() const {
+    std::vector<ViewWish> wishes;
+    if (const ViewKind& front = m_views.currentPage().kind(); !front.painters.empty())
+        wishes.push_back(wish(front, {}));
+    const auto beside = m_views.pages().find(m_views.besideView());
+    if (beside != m_views.pages().end() && !beside->second->kind().painters.empty())
+        wishes.push_back(wish(beside->second->kind(), m_besideAnalysis));
+    return wishes;
+}
+
+ViewWish Presenter::wish(const ViewKind& kind, const std::string& analysis) const {
+    ViewWish wish{kind.id, kind.painters, m_controller.sessionA(), m_controller.sessionB()};
+    for (Session* session : {&wish.session, wish.other ? &*wish.other : nullptr}) {
+        if (!session) continue;
+        if (!analysis.empty()) chooseAnalysis(*session, m_controller.pictureIndex(), analysis);
+        suit(*session, kind);
+    }
+    // The painter that the document names comes first where the view can use it.
+    if (const PictureRequest* picture = m_controller.picture()) {
+        auto named = std::find(wish.painters.begin(), wish.painters.end(), picture->painter);
+        if (named != wish.painters.end()) std::rotate(wish.painters.begin(), named, named + 1);
+    }
+    return wish;
+}
+
+void Presenter::suit(Session& session, const ViewKind& kind) const {
     const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
     if (index >= session.pictures.size()) return;
     const auto at = static_cast<std::size_t>(session.pictures[index].analysis);
     if (at >= session.analyses.size()) return;
     if (const EntryInfo* entry = m_service.offer().analysis(session.analyses[at].id))
-        applyViewParams(m_views.currentPage().kind(), *entry, session.analyses[at].params);
+        applyViewParams(kind, *entry, session.analyses[at].params);
 }
 
 bool Presenter::settled() const {
-    return !m_soon.isActive() && !m_service.busy() && m_views.currentPage().settled();
+    const auto beside = m_views.pages().find(m_views.besideView());
+    return !m_soon.isActive() && !m_service.busy() && m_views.currentPage().settled() &&
+           (beside == m_views.pages().end() || beside->second->settled());
 }
 
 Session Presenter::document() const {
@@ -192,7 +222,11 @@ Session Presenter::wholeDocument() const {
 Session Presenter::asDrawn(Session session) const {
     session.views["picture"] = m_controller.pictureIndex();
     session.views["view"] = m_views.currentView().toStdString();
-    suit(session);
+    if (const QString beside = m_views.besideView(); !beside.isEmpty())
+        session.views["beside"] = beside.toStdString();
+    else
+        session.views.erase("beside");
+    suit(session, m_views.currentPage().kind());
     const auto drawn = m_drawn.find(m_views.currentView());
     const auto index = static_cast<std::size_t>(m_controller.pictureIndex());
     if (drawn != m_drawn.end() && index < session.pictures.size()) {
@@ -214,7 +248,8 @@ void Presenter::deliver(const PictureDelivery& delivery) {
     page.setPicture(delivery.side, delivery.picture());
     if (delivery.side != Side::A) return;
     m_drawn[delivery.view] = delivery;
-    m_analysisOf[delivery.view] = m_analysis;
+    m_analysisOf[delivery.view] =
+        delivery.view == m_views.besideView() && !m_besideAnalysis.empty() ? m_besideAnalysis : m_analysis;
     if (delivery.view == m_views.currentView()) Q_EMIT shown(delivery.picture());
 }
 
@@ -240,17 +275,32 @@ bool Presenter::followView(const ViewPage& page) {
 }
 
 void Presenter::missing(const QString& view) {
-    if (view != m_views.currentView()) return;
+    if (!m_views.isShown(view)) return;
     ViewPage& page = m_views.page(view);
     m_drawn.erase(view);
+    if (view != m_views.currentView()) return missingBeside(page);
     if (m_viewLeads ? followView(page) : followAnalysis()) return;
-    const EntryInfo* entry = m_service.offer().analysis(m_analysis);
+    sayMissing(page, m_analysis);
+    Q_EMIT shown(nullptr);
+}
+
+void Presenter::missingBeside(ViewPage& page) {
+    const std::string& own = page.kind().suggestion;
+    if (m_besideAnalysis.empty() && own != m_analysis && m_service.offer().analysis(own)) {
+        m_besideAnalysis = own;
+        m_soon.start();
+        return;
+    }
+    sayMissing(page, m_besideAnalysis.empty() ? m_analysis : m_besideAnalysis);
+}
+
+void Presenter::sayMissing(ViewPage& page, const std::string& analysis) {
+    const EntryInfo* entry = m_service.offer().analysis(analysis);
     const EntryInfo* other = m_service.offer().analysis(page.kind().suggestion);
     page.setMessage(
         tr("\"%1\" has no result for the view \"%2\".")
             .arg(QString::fromStdString(entry ? entry->title : ""), page.kind().title),
         other && other != entry ? tr("Show %1").arg(QString::fromStdString(other->title)) : QString());
-    Q_EMIT shown(nullptr);
 }
 
 void Presenter::answered(std::shared_ptr<const TextAnswer> answer) {

@@ -14,6 +14,7 @@ namespace fovea::gui {
 
 class ViewArea;
 class ViewPage;
+struct ViewKind;
 
 /// Turns changes of the document into requests, and results into pictures in the views.
 class Presenter : public QObject {
@@ -60,14 +61,21 @@ Q_SIGNALS:
     void outdated();
 
 private:
-    /// Fills in what the visible view suggests for its analysis.
-    void suit(Session& session) const;
+    /// Fills in what a view suggests for its analysis.
+    void suit(Session& session, const ViewKind& kind) const;
+    /// What the views that are shown want computed; nothing for the input view.
+    std::vector<ViewWish> wishes() const;
+    /// What a view wants computed, with the analysis of the document or another one.
+    ViewWish wish(const ViewKind& kind, const std::string& analysis) const;
     Session asDrawn(Session session) const;
     void documentChanged();
     void deliver(const PictureDelivery& delivery);
     /// The visible view cannot draw what its analysis found: whoever chose last, view or analysis, the other
     /// follows.
     void missing(const QString& view);
+    /// The same for the view beside: it draws its own analysis then.
+    void missingBeside(ViewPage& page);
+    void sayMissing(ViewPage& page, const std::string& analysis);
     bool followAnalysis();
     bool followView(const ViewPage& page);
     void answered(std::shared_ptr<const TextAnswer> answer);
@@ -95,6 +103,7 @@ private:
     std::map<QString, std::string> m_analysisOf;  ///< what each view drew last
     std::vector<FindingOffer> m_findings;
     std::string m_analysis;   ///< that the document showed last
+    std::string m_besideAnalysis;  ///< what the view beside draws; empty: the document's
     bool m_viewLeads = true;  ///< the view was chosen after the analysis
 };
 
