@@ -6,6 +6,8 @@
 #include "fovea/run.h"
 
 #if defined(_WIN32)
+#define NOMINMAX
+#define WIN32_LEAN_AND_MEAN
 #include <windows.h>
 #elif defined(__APPLE__)
 #include <sys/sysctl.h>

@@ -1,51 +1,22 @@
-// Where the program's own files are: the only place that asks the system for the executable's path.
-#include <array>
+// Where the program's own files are.
 #include <cstdlib>
 #include <system_error>
 #include <vector>
 
-#ifdef _WIN32
-#define NOMINMAX
-#define WIN32_LEAN_AND_MEAN
-#include <windows.h>
-#elif defined(__APPLE__)
-#include <mach-o/dyld.h>
-
-#include <cstdint>
-#endif
-
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
+#include "io/program_folder.h"
 
 namespace fovea {
-namespace {
 
 namespace fs = std::filesystem;
-
-fs::path executableFolder() {
-#ifdef _WIN32
-    std::array<wchar_t, 32768> text{};
-    const DWORD length = GetModuleFileNameW(nullptr, text.data(), static_cast<DWORD>(text.size()));
-    return length == 0 ? fs::path() : fs::path(text.data()).parent_path();
-#elif defined(__APPLE__)
-    std::array<char, 4096> text{};
-    std::uint32_t size = static_cast<std::uint32_t>(text.size());
-    return _NSGetExecutablePath(text.data(), &size) == 0 ? fs::path(text.data()).parent_path() : fs::path();
-#else
-    std::error_code error;
-    const fs::path file = fs::read_symlink("/proc/self/exe", error);
-    return error ? fs::path() : file.parent_path();
-#endif
-}
-
-}  // namespace
 
 fs::path resourcesFolder() {
     std::vector<fs::path> places;
     if (const char* named = std::getenv("FOVEA_RESOURCES"); named != nullptr && *named != '\0') {
         places.emplace_back(named);
     } else {
-        if (const fs::path folder = executableFolder(); !folder.empty()) {
+        if (const fs::path folder = programFolder(); !folder.empty()) {
             places.push_back(folder / ".." / "share" / "fovea");
             places.push_back(folder / ".." / "Resources");
             places.push_back(folder / ".." / ".." / ".." / "resources");

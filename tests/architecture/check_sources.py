@@ -22,6 +22,21 @@ QT = re.compile(r"^(Q[A-Z]\w*|Qt\w*/\w+)$")
 WIDGETS = re.compile(r"^(QtWidgets/.*|Q(Application|MainWindow|Widget|DockWidget|Dialog|Label|Tree\w*|List\w*|Table\w*"
                      r"|Menu|ToolBar|StatusBar|LineEdit|ComboBox|SpinBox|DoubleSpinBox|CheckBox|PushButton|Slider|Undo\w*))$")
 OPENCV = re.compile(r"^opencv2?/")
+# What one kind of system alone has: its headers, its calls without a header of their own, its paths, questions which it is.
+SYSTEM = re.compile(
+    r"#\s*include\s*<(?:(?:unistd|fcntl|dlfcn|pthread|poll|semaphore|spawn|termios|dirent|sched|pwd|grp|glob|link|execinfo"
+    r"|syslog|strings|netdb|ftw|windows|winsock2|io|direct|process|psapi|shlobj|conio)\.h|(?:sys|linux|mach|mach-o|arpa"
+    r"|netinet)/[^>]*)>"
+    r"|\b(?:un)?setenv\(|\b_?putenv(?:_s)?\(|\bextern char\s*\*\*\s*environ|\b(?:localtime|gmtime)_[rs]\(|\bp(?:open|close)\("
+    r"|\bm(?:ks|kd)temp\(|\bstrerror_r\(|\bsigaction\("
+    r'|"/(?:proc|sys|dev|tmp|etc|usr)\b'
+    r"|\b(?:_WIN32|_WIN64|__APPLE__|__linux__|__unix__)\b")
+# The only files that may: one for each thing asked of the system.
+SYSTEM_FILES = {
+    "app/cli/terminal.cpp", "core/common/local_time.cpp", "core/common/process_memory.cpp", "core/io/atomic_file.cpp",
+    "core/io/loaded_module.cpp", "core/io/mapped_file.cpp", "core/io/mapped_file.h", "core/io/program_folder.cpp",
+    "viz/codec/film_module.cpp",
+}
 
 # Folder -> what its files may include beyond the standard library and their own folder. Longest prefix wins.
 RULES = {
@@ -112,6 +127,23 @@ def check_includes():
                     complain(path, number, f"includes {inside}, which its layer may not know")
 
 
+def check_system_calls():
+    """What ties the program to one system stays in few small files; each of those needs its place in the list."""
+    asking = set()
+    for path in sources("core", "viz", "kernels", "app"):
+        if path.suffix == ".py":
+            continue
+        name = path.relative_to(ROOT).as_posix()
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            match = SYSTEM.search(line)
+            if match and name in SYSTEM_FILES:
+                asking.add(name)
+            elif match:
+                complain(path, number, f"{match.group(0)}: what one system alone has belongs to a file of SYSTEM_FILES")
+    for name in sorted(SYSTEM_FILES - asking):
+        problems.append(f"{name}: asks the system for nothing (any more): take it out of SYSTEM_FILES")
+
+
 def check_public_headers_are_torch_free():
     for path in sources("core/include", "viz/include", "app/session"):
         text = path.read_text(encoding="utf-8")
@@ -184,6 +216,7 @@ def check_words():
 
 def main():
     check_includes()
+    check_system_calls()
     check_public_headers_are_torch_free()
     check_links()
     check_top_level()

@@ -1,36 +1,31 @@
 #include "film.h"
 
-#include <dlfcn.h>
 #include <fmt/format.h>
 
 #include <cmath>
-#include <system_error>
 
 #include "codec.h"
 #include "film_module.h"
 #include "fovea/error.h"
+#include "io/loaded_module.h"
+#include "io/program_folder.h"
 
 namespace fovea::viz {
 namespace {
 
-constexpr const char* kModule = "libfovea_film.so";
 constexpr std::int64_t kMostFrames = std::int64_t{1} << 24;
 
-// libfovea_film.so: beside the program, or in lib/fovea of an installation.
+// The module fovea_film: beside the program, or in lib/fovea of an installation.
 class Decoder {
 public:
     Decoder() {
-        std::error_code error;
-        const std::filesystem::path folder = std::filesystem::read_symlink("/proc/self/exe", error).parent_path();
-        for (const std::filesystem::path& place : {folder, folder / ".." / "lib" / "fovea"})
-            if (!m_library && std::filesystem::exists(place / kModule, error))
-                m_library = dlopen((place / kModule).c_str(), RTLD_NOW | RTLD_LOCAL);
-        if (!m_library) return;
-        find(open, "foveaFilmOpen");
-        find(grab, "foveaFilmGrab");
-        find(decode, "foveaFilmDecode");
-        find(copy, "foveaFilmCopy");
-        find(close, "foveaFilmClose");
+        const std::filesystem::path folder = programFolder();
+        const LoadedModule module("fovea_film", {folder, folder / ".." / "lib" / "fovea"});
+        module.find(open, "foveaFilmOpen");
+        module.find(grab, "foveaFilmGrab");
+        module.find(decode, "foveaFilmDecode");
+        module.find(copy, "foveaFilmCopy");
+        module.find(close, "foveaFilmClose");
     }
     bool complete() const { return open && grab && decode && copy && close; }
 
@@ -39,13 +34,6 @@ public:
     decltype(&foveaFilmDecode) decode = nullptr;
     decltype(&foveaFilmCopy) copy = nullptr;
     decltype(&foveaFilmClose) close = nullptr;
-
-private:
-    template <typename Function>
-    void find(Function& slot, const char* name) {
-        slot = reinterpret_cast<Function>(dlsym(m_library, name));
-    }
-    void* m_library = nullptr;  // stays loaded: what OpenCV registers cannot be taken back
 };
 
 class Film : public VideoSource {
@@ -88,7 +76,7 @@ private:
     void reopen() {
         m_film = {nullptr, m_decoder.close};
         m_at = 0;
-        m_film.reset(m_decoder.open(m_file.c_str(), &m_fps, &m_said));
+        m_film.reset(m_decoder.open(m_file.string().c_str(), &m_fps, &m_said));
         if (!m_film)
             throw Error(m_name + ": expected a film, found a file that OpenCV cannot decode",
                         "Convert it to MP4 (H.264), or give a folder of frames.");

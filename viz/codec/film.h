@@ -8,7 +8,7 @@
 
 namespace fovea::viz {
 
-/// A film file; throws Error (Input) for what is none and where libfovea_film.so is not there.
+/// A film file; throws Error (Input) for what is none and where the module fovea_film is not there.
 std::unique_ptr<VideoSource> openFilm(const std::filesystem::path& file);
 
 /// The pictures of a folder as frames; throws Error (Input) where it has none.

@@ -1,4 +1,4 @@
-// libfovea_film.so: films by OpenCV.
+// The module fovea_film: films by OpenCV.
 #include "film_module.h"
 
 #include <opencv2/core.hpp>
@@ -18,13 +18,24 @@ struct Film {
 
 Film& filmOf(void* film) { return *static_cast<Film*>(film); }
 
+// FFmpeg's level -8 writes nothing; OpenCV takes it from the environment only.
+void silenceFfmpeg() {
+    constexpr const char* name = "OPENCV_FFMPEG_LOGLEVEL";
+    if (std::getenv(name) != nullptr) return;
+#ifdef _WIN32
+    _putenv_s(name, "-8");
+#else
+    setenv(name, "-8", 0);
+#endif
+}
+
 }  // namespace
 
 void* foveaFilmOpen(const char* file, double* fps, std::int64_t* frames) {
     try {
-        // What is wrong with a file is told by the error; FFmpeg's level -8 writes nothing.
+        // What is wrong with a file is told by the error.
         cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
-        setenv("OPENCV_FFMPEG_LOGLEVEL", "-8", 0);
+        silenceFfmpeg();
         auto film = std::make_unique<Film>();
         // Other back ends take patterns of names and addresses of cameras.
         if (!film->capture.open(file, cv::CAP_FFMPEG)) return nullptr;

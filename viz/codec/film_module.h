@@ -2,8 +2,8 @@
 
 #include <cstdint>
 
-// What libfovea_film.so offers, in C. OpenCV and the some two hundred libraries behind it are loaded with it, when a film
-// is opened: other runs of the programs do not pay for them. No call throws.
+// What the module fovea_film offers, in C. OpenCV and the some two hundred libraries behind it are loaded with it, when a
+// film is opened: other runs of the programs do not pay for them. No call throws.
 
 extern "C" {
 

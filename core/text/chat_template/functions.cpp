@@ -6,6 +6,7 @@
 #include <ctime>
 #include <string>
 
+#include "common/local_time.h"
 #include "text/chat_template/evaluator.h"
 #include "text/chat_template/python_text.h"
 
@@ -88,9 +89,7 @@ Value timeText(Meter& meter, const Arguments& given) {
     const std::string& format = Bound(meter, "strftime_now", given, {"format"}).text(0);
     if (format.size() > 200) meter.fail("strftime_now: expected a format of at most 200 bytes");
     if (format.empty()) return makeText(meter, "");
-    const std::time_t now = std::time(nullptr);
-    std::tm local{};
-    localtime_r(&now, &local);
+    const std::tm local = localTime(std::time(nullptr));
     char buffer[8192];
     return makeText(meter, std::string(buffer, std::strftime(buffer, sizeof buffer, format.c_str(), &local)));
 }
