@@ -1,4 +1,5 @@
 """What the parity fixtures share: re-randomised weights, a float64 run, and one folder per case."""
+import contextlib
 import json
 import math
 import pathlib
@@ -100,6 +101,26 @@ class Fixtures:
 
     def finish(self, key):
         (self.root / "cases.json").write_text(json.dumps({"key": key, "cases": self.cases}, indent=1))
+
+
+@contextlib.contextmanager
+def states_of(blocks):
+    """A dict that gets, while it is open, what goes into each block and, last, what the last block gives."""
+    states = {}
+
+    def enter(i):
+        return lambda _, given, named: states.__setitem__(i, (given or tuple(named.values()))[0])
+
+    def leave(_, __, out):
+        states[len(blocks)] = out[0] if isinstance(out, tuple) else out
+
+    hooks = [block.register_forward_pre_hook(enter(i), with_kwargs=True) for i, block in enumerate(blocks)]
+    hooks.append(blocks[-1].register_forward_hook(leave))
+    try:
+        yield states
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def floats(inputs, dtype):

@@ -3,7 +3,7 @@ import copy
 import json
 
 import torch
-from parity_common import floats, randomise, wide_norms
+from parity_common import collect, floats, randomise, states_of, wide_norms
 from safetensors.torch import load_file, save_file
 from transformers import (
     Gemma2Config, Gemma2ForCausalLM, Gemma3ForCausalLM, Gemma3TextConfig, GemmaConfig, GemmaForCausalLM, GPT2Config,
@@ -29,14 +29,9 @@ def reference(model, inputs):
 
     def run(dtype):
         model.to(dtype)
-        last = []
-        hook = blocks_of(model)[-1].register_forward_hook(
-            lambda _, __, out: last.append(out[0] if isinstance(out, tuple) else out))
-        result = model(**floats(inputs, dtype), output_hidden_states=True, output_attentions=True, use_cache=False)
-        hook.remove()
-        states = list(result.hidden_states[:-1]) + last
-        tensors = {f"hidden/text/{i}": h for i, h in enumerate(states)}
-        tensors.update({f"text.{i}.self/probs": a for i, a in enumerate(result.attentions)})
+        with states_of(blocks_of(model)) as states:
+            result = model(**floats(inputs, dtype), output_attentions=True, use_cache=False)
+        tensors = collect("text", states.values(), result.attentions)
         for n in ("logits", "last_hidden_state"):
             if result.get(n) is not None:
                 tensors[f"output/{n}"] = result[n]

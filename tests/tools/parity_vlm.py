@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import torch
-from parity_common import floats, pixels
+from parity_common import collect, floats, pixels, states_of
 from parity_language import blocks_of
 from safetensors.torch import load_file, save_file
 
@@ -30,19 +30,10 @@ def run_of(count, token=IMAGE):
 
 def text_tensors(model, inputs):
     """Hidden states, maps and logits of the decoder; the reference's last hidden state is normed, ours is not."""
-    last = []
     language = getattr(model.model, "language_model", None) or model.model.text_model
-    hook = blocks_of(language)[-1].register_forward_hook(
-        lambda _, __, out: last.append(out[0] if isinstance(out, tuple) else out))
-    entered = {}
-    hooks = [block.register_forward_pre_hook(lambda _, a, k, i=i: entered.__setitem__(i, a[0] if a else k["hidden_states"]),
-                                             with_kwargs=True) for i, block in enumerate(blocks_of(language))]
-    result = model(**inputs, output_attentions=True, use_cache=False)
-    for h in (hook, *hooks):
-        h.remove()
-    states = [entered[i] for i in range(len(entered))] + last
-    tensors = {f"hidden/text/{i}": h for i, h in enumerate(states)}
-    tensors.update({f"text.{i}.self/probs": a for i, a in enumerate(result.attentions)})
+    with states_of(blocks_of(language)) as states:
+        result = model(**inputs, output_attentions=True, use_cache=False)
+    tensors = collect("text", states.values(), result.attentions)
     tensors["output/logits"] = result.logits
     return tensors
 
@@ -291,25 +282,24 @@ def qwen(f):
                  rename=lambda k: re.sub(r"^model\.(?!visual)", "model.language_model.", re.sub(r"^visual", "model.visual", k)))
 
 
+def collect_crossing(stage, states, result):
+    """The states of a stage with cross attention, and its maps of both kinds."""
+    crossing = {f"{stage}.{i}.cross/probs": a for i, a in enumerate(result.cross_attentions)}
+    return collect(stage, states.values(), result.attentions) | crossing
+
+
 def blip(f):
     def reference(model, inputs):
         def run(dtype):
             model.to(dtype)
             wide = floats(inputs, dtype)
             result = model(**wide, output_hidden_states=True, output_attentions=True)
-            tensors = {f"hidden/vision/{i}": h for i, h in enumerate(result.hidden_states)}
-            tensors.update({f"vision.{i}.self/probs": a for i, a in enumerate(result.attentions)})
+            tensors = collect("vision", result.hidden_states, result.attentions)
             tensors.update({f"output/{n}": result[n] for n in ("logits", "image_embeds", "last_hidden_state")})
-            entered, blocks = {}, model.text_decoder.bert.encoder.layer
-            hooks = [b.register_forward_pre_hook(lambda _, a, i=i: entered.__setitem__(i, a[0])) for i, b in enumerate(blocks)]
-            hooks.append(blocks[-1].register_forward_hook(lambda _, __, out: entered.__setitem__(len(blocks), out)))
-            text = model.text_decoder(wide["input_ids"], attention_mask=wide.get("attention_mask"),
-                                      encoder_hidden_states=result.image_embeds, output_attentions=True, use_cache=False)
-            for hook in hooks:
-                hook.remove()
-            tensors.update({f"hidden/text/{i}": h for i, h in entered.items()})
-            for i, (own, cross) in enumerate(zip(text.attentions, text.cross_attentions)):
-                tensors.update({f"text.{i}.self/probs": own, f"text.{i}.cross/probs": cross})
+            with states_of(model.text_decoder.bert.encoder.layer) as states:
+                text = model.text_decoder(wide["input_ids"], attention_mask=wide.get("attention_mask"),
+                                          encoder_hidden_states=result.image_embeds, output_attentions=True, use_cache=False)
+            tensors.update(collect_crossing("text", states, text))
             model.to(torch.float32)
             return tensors
         return run
@@ -328,35 +318,24 @@ def blip(f):
 def blip_questions(f):
     """The reference gives no logits of an answer: they are its decoder's."""
     def reference(model, inputs):
-        def entries(stage, blocks, tensors):
-            hooks = [b.register_forward_pre_hook(lambda _, a, i=i: tensors.__setitem__(f"hidden/{stage}/{i}", a[0]))
-                     for i, b in enumerate(blocks)]
-            hooks.append(blocks[-1].register_forward_hook(
-                lambda _, __, out: tensors.__setitem__(f"hidden/{stage}/{len(blocks)}", out)))
-            return hooks
-
         def run(dtype):
             model.to(dtype)
             wide = floats(inputs, dtype)
             seen = model.vision_model(wide["pixel_values"], output_hidden_states=True, output_attentions=True)
-            tensors = {f"hidden/vision/{i}": h for i, h in enumerate(seen.hidden_states)}
-            tensors.update({f"vision.{i}.self/probs": a for i, a in enumerate(seen.attentions)})
+            tensors = collect("vision", seen.hidden_states, seen.attentions)
             tensors["output/image_embeds"] = tensors["output/last_hidden_state"] = seen.last_hidden_state
             mask = wide.get("attention_mask")
-            hooks = [*entries("text_encoder", model.text_encoder.encoder.layer, tensors),
-                     *entries("text", model.text_decoder.bert.encoder.layer, tensors)]
-            asked = model.text_encoder(wide["input_ids"], attention_mask=mask, encoder_hidden_states=seen.last_hidden_state,
-                                       output_attentions=True)
-            text = model.text_decoder(wide["decoder_input_ids"], attention_mask=wide.get("decoder_attention_mask"),
-                                      encoder_hidden_states=asked.last_hidden_state, encoder_attention_mask=mask,
-                                      output_attentions=True, use_cache=False)
-            for hook in hooks:
-                hook.remove()
+            with states_of(model.text_encoder.encoder.layer) as states:
+                asked = model.text_encoder(wide["input_ids"], attention_mask=mask, output_attentions=True,
+                                           encoder_hidden_states=seen.last_hidden_state)
+            tensors.update(collect_crossing("text_encoder", states, asked))
+            with states_of(model.text_decoder.bert.encoder.layer) as states:
+                text = model.text_decoder(wide["decoder_input_ids"], attention_mask=wide.get("decoder_attention_mask"),
+                                          encoder_hidden_states=asked.last_hidden_state, encoder_attention_mask=mask,
+                                          output_attentions=True, use_cache=False)
+            tensors.update(collect_crossing("text", states, text))
             tensors["output/question_embeds"] = asked.last_hidden_state
             tensors["output/logits"] = text.logits
-            for stage, result in (("text_encoder", asked), ("text", text)):
-                for i, (own, cross) in enumerate(zip(result.attentions, result.cross_attentions)):
-                    tensors.update({f"{stage}.{i}.self/probs": own, f"{stage}.{i}.cross/probs": cross})
             model.to(torch.float32)
             return tensors
         return run
@@ -406,29 +385,17 @@ def mllama(f):
 
         def run(dtype):
             model.to(dtype)
-            entered, left, hooks = {}, {}, []
-            for name, layers in (("vision", encoders), ("text", blocks)):
-                for i, layer in enumerate(layers):
-                    hooks.append(layer.register_forward_pre_hook(
-                        lambda _, a, k, at=(name, i): entered.__setitem__(at, (a or tuple(k.values()))[0]), with_kwargs=True))
-                hooks.append(layers[-1].register_forward_hook(
-                    lambda _, __, out, at=(name, len(layers)): left.__setitem__(at, out[0] if isinstance(out, tuple) else out)))
-            with m.EagerMaps("mllama") as recorded:
+            with m.EagerMaps("mllama") as recorded, states_of(encoders) as seen, states_of(blocks) as read:
                 result = model(**floats(inputs, dtype), use_cache=False)
-            for hook in hooks:
-                hook.remove()
             tensors = {"output/logits": result.logits}
             maps = {id(module): weights for module, weights in recorded.maps}
             attentions = {"vision": [(e.self_attn, "self") for e in encoders],
                           "text": [(b.cross_attn, "cross") if hasattr(b, "cross_attn") else (b.self_attn, "self") for b in blocks]}
-            for (name, i), value in {**entered, **left}.items():
+            for name, states in (("vision", seen), ("text", read)):
                 for j, prefix in enumerate(prefixes if name == "vision" else [""]):
-                    tensors[f"{prefix}hidden/{name}/{i}"] = value[j:j + 1]
-            for name, modules in attentions.items():
-                for i, (module, kind) in enumerate(modules):
-                    for j, prefix in enumerate(prefixes if name == "vision" else [""]):
-                        if id(module) in maps:
-                            tensors[f"{prefix}{name}.{i}.{kind}/probs"] = maps[id(module)][j:j + 1]
+                    tensors.update({f"{prefix}hidden/{name}/{i}": value[j:j + 1] for i, value in states.items()})
+                    tensors.update({f"{prefix}{name}.{i}.{kind}/probs": maps[id(module)][j:j + 1]
+                                    for i, (module, kind) in enumerate(attentions[name]) if id(module) in maps})
             model.to(torch.float32)
             return tensors
         return run
