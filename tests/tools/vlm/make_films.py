@@ -1,36 +1,27 @@
 """Whole model folders with prompts and films, and what transformers' processors and models make of the same frames.
 Usage: make_films.py OUT_FOLDER. Nothing is done when the fixtures are there already."""
-import hashlib
 import json
 import pathlib
-import shutil
 import sys
-from importlib.metadata import version
 
 HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent))
+from fixture_script import begin, folder_to_fill  # noqa: E402
+
 STUB = HERE.parent.parent / "images"
 
 
-def cache_key():
-    text = "".join(p.read_text() for p in [*sorted(HERE.glob("*.py")), HERE.parent / "parity_common.py", STUB / "torchvision_stub.py"])
-    return hashlib.sha256((text + version("torch") + version("transformers")).encode()).hexdigest()
-
-
 def main():
-    root = pathlib.Path(sys.argv[1])
-    key, listing = cache_key(), root / "cases.json"
-    if listing.exists() and json.loads(listing.read_text()).get("key") == key:
-        return
-    sys.path[:0] = [str(HERE), str(STUB)]
+    root, key = folder_to_fill([*HERE.glob("*.py"), STUB / "torchvision_stub.py"])
+    sys.path.insert(0, str(STUB))
     import torchvision_stub
 
     torchvision_stub.install()
+    begin(root)
     import numpy as np
     import torch
-    import transformers
     import transformers.models.smolvlm.processing_smolvlm as smolvlm
     from PIL import Image
-    from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers.models.got_ocr2.image_processing_pil_got_ocr2 import GotOcr2ImageProcessorPil
     from transformers.models.internvl.processing_internvl import InternVLProcessor
     from transformers.models.internvl.video_processing_internvl import InternVLVideoProcessor
@@ -45,47 +36,20 @@ def main():
     from transformers.models.qwen3_vl.video_processing_qwen3_vl import Qwen3VLVideoProcessor
     from transformers.models.smolvlm.image_processing_pil_smolvlm import SmolVLMImageProcessorPil
     from transformers.models.smolvlm.video_processing_smolvlm import SmolVLMVideoProcessor
-    from transformers.processing_utils import ProcessorMixin
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     import vlm_models as m
-    from make_prompts import ppm
-    from parity_common import floats
-    from safetensors.torch import save_file
+    from prompt_folders import ppm, save_folder, save_reference, tokenizer
 
-    ProcessorMixin.check_argument_for_proper_class = lambda *_: None
     smolvlm.SmolVLMProcessor.validate_inputs = lambda *_, **__: None  # counts the frames of a film as films
     smolvlm.num2words = lambda n: {1: "one", 3: "three", 4: "four", 5: "five"}[n]  # the package is only asked for these
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
     random = np.random.default_rng(11)
     cases = []
-
-    def tokenizer(special, named):
-        words = {"<unk>": 0, "<bos>": 1, "</s>": 2} | {f"w{i}": i for i in range(3, 100)}
-        tok = Tokenizer(models.WordLevel(words | special, unk_token="<unk>"))
-        tok.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        fast = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=tok, bos_token="<bos>", eos_token="</s>", unk_token="<unk>", pad_token="<unk>",
-            extra_special_tokens=named)
-        fast.add_special_tokens({"additional_special_tokens": list(special)}, replace_extra_special_tokens=False)
-        return fast
 
     def frames(count, width, height):
         return [random.integers(0, 256, (height, width, 3), dtype=np.uint8) for _ in range(count)]
 
     def case(name, family, model, processor, prompt, clip, fps=24, step=1, images=None):
         folder = root / name
-        (folder / "model").mkdir(parents=True)
-        model.save_pretrained(folder / "model")
-        processor.tokenizer.save_pretrained(folder / "model")
-        processor.image_processor.save_pretrained(folder / "model")
-        processor.video_processor.save_pretrained(folder / "model")
-        fields = {k: v for k, v in processor.to_dict().items() if isinstance(v, (int, float, str, bool)) and k != "chat_template"}
-        (folder / "model" / "processor_config.json").write_text(json.dumps(fields))
+        save_folder(folder / "model", model, processor)
         total = len(clip) * step
         film = {"total_num_frames": total, "fps": fps, "duration": total / fps, "frames_indices": [i * step for i in range(len(clip))]}
         stills = {"images": [Image.fromarray(x) for x in images]} if images else {}
@@ -95,12 +59,7 @@ def main():
             inputs["second_per_grid_ts"] = torch.as_tensor(inputs["second_per_grid_ts"])
         assert (family == "qwen2_5_vl") == ("second_per_grid_ts" in inputs)
         inputs = {k: v for k, v in inputs.items() if isinstance(v, torch.Tensor) and k != "num_crops"}
-        tensors = {"ids": inputs["input_ids"].double()}
-        for label, dtype in (("f32", torch.float32), ("f64", torch.float64)):
-            model.to(dtype)
-            tensors[f"{label}/logits"] = model(**floats(inputs, dtype), use_cache=False).logits[:, -1:].contiguous()
-        model.to(torch.float32)
-        save_file(tensors, folder / "reference.safetensors")
+        save_reference(folder / "reference.safetensors", model, inputs)
         answer = model.generate(**inputs, max_new_tokens=20, do_sample=False, pad_token_id=0)[0, inputs["input_ids"].shape[1]:]
         for i, picture in enumerate(clip):
             ppm(folder / f"frame{i}.ppm", picture)
@@ -110,8 +69,8 @@ def main():
                       "film": film, "answer": answer.tolist()})
 
     qwen = {"<|image_pad|>": 100, "<|video_pad|>": 103, "<|vision_start|>": 104, "<|vision_end|>": 105}
-    tok = tokenizer(qwen, {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>",
-                           "vision_start_token": "<|vision_start|>", "vision_end_token": "<|vision_end|>"})
+    tok = tokenizer(qwen, "<bos>", {"image_token": "<|image_pad|>", "video_token": "<|video_pad|>",
+                                    "vision_start_token": "<|vision_start|>", "vision_end_token": "<|vision_end|>"})
     still, slot = "<|vision_start|><|image_pad|><|vision_end|>", "<|vision_start|><|video_pad|><|vision_end|>"
     sides = dict(patch_size=4, merge_size=2, temporal_patch_size=2)
     for family, make, wrap, films in (("qwen2_vl", m.qwen2_vl, Qwen2VLProcessor, Qwen2VLVideoProcessor),
@@ -124,7 +83,7 @@ def main():
         case(family + "-both", family, make(173), wrap(source, tok, film), f"w9 {slot} w4 {still} w7", frames(4, 50, 40),
              images=frames(1, 40, 52))
     siglip = dict(size={"height": 32, "width": 32}, image_mean=[0.5] * 3, image_std=[0.5] * 3)
-    tok = tokenizer({"<image>": 100, "<video>": 103}, {"image_token": "<image>", "video_token": "<video>"})
+    tok = tokenizer({"<image>": 100, "<video>": 103}, "<bos>", {"image_token": "<image>", "video_token": "<video>"})
     grids = [[32, 32], [32, 64], [64, 32], [64, 64]]
     for name, tower, tokens, clip, more in (("llava_onevision", None, 16, frames(3, 61, 40), {}),
                                             ("llava_onevision-odd", dict(image_size=40), 25, frames(4, 33, 70), {}),
@@ -141,21 +100,21 @@ def main():
         text = "w9 <image> w4 <video> w7" if more else "w9 <video> w7"
         case(name, "llava_onevision", model, processor, text, clip, **more)
     internvl = {"<IMG_CONTEXT>": 100, "<img>": 101, "</img>": 102, "<video>": 103}
-    tok = tokenizer(internvl, {"start_image_token": "<img>", "end_image_token": "</img>", "context_image_token": "<IMG_CONTEXT>",
-                               "video_token": "<video>"})
+    tok = tokenizer(internvl, "<bos>", {"start_image_token": "<img>", "end_image_token": "</img>",
+                                        "context_image_token": "<IMG_CONTEXT>", "video_token": "<video>"})
     source = GotOcr2ImageProcessorPil(size={"height": 32, "width": 32}, crop_to_patches=True, min_patches=1, max_patches=4)
     case("internvl", "internvl", m.internvl(175), InternVLProcessor(source, tok, InternVLVideoProcessor(
         size={"height": 32, "width": 32}), image_seq_length=4), "w9 <video> w7", frames(3, 61, 40))
     rows = {f"<row_{r}_col_{c}>": 112 + 2 * (r - 1) + c - 1 for r in (1, 2) for c in (1, 2)}
     idefics = {"<image>": 100, "<video>": 103, "<fake_token_around_image>": 110, "<global-img>": 111, "<end_of_utterance>": 109} | rows
-    tok = tokenizer(idefics, {"image_token": "<image>", "video_token": "<video>", "fake_image_token": "<fake_token_around_image>",
-                              "global_image_token": "<global-img>"})
+    tok = tokenizer(idefics, "<bos>", {"image_token": "<image>", "video_token": "<video>",
+                                       "fake_image_token": "<fake_token_around_image>", "global_image_token": "<global-img>"})
     for name, longest, clip in (("smolvlm", 64, frames(4, 61, 40)), ("smolvlm-exact", 32, frames(3, 32, 32))):
         shrunk = dict(size={"longest_edge": longest}, max_image_size={"longest_edge": 32})
         case(name, "smolvlm", m.idefics("SmolVLM", 176), smolvlm.SmolVLMProcessor(
             SmolVLMImageProcessorPil(**shrunk), tok, SmolVLMVideoProcessor(**shrunk), image_seq_len=4), "w9 <video> w7", clip,
             fps=2)
-    listing.write_text(json.dumps({"key": key, "cases": cases}, indent=1))
+    (root / "cases.json").write_text(json.dumps({"key": key, "cases": cases}, indent=1))
 
 
 if __name__ == "__main__":

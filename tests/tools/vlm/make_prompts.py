@@ -1,36 +1,20 @@
 """Whole model folders (weights, tokenizer, processor) with prompts and pictures, and what transformers' processors and
 models make of them. Usage: make_prompts.py OUT_FOLDER. Nothing is done when the fixtures are there already."""
-import hashlib
 import json
 import pathlib
-import shutil
 import sys
-from importlib.metadata import version
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def cache_key():
-    text = "".join(p.read_text() for p in [*sorted(HERE.glob("*.py")), HERE.parent / "parity_common.py"])
-    return hashlib.sha256((text + version("torch") + version("transformers")).encode()).hexdigest()
-
-
-def ppm(path, image):
-    height, width, _ = image.shape
-    path.write_bytes(f"P6 {width} {height} 255\n".encode() + image.tobytes())
+sys.path.insert(0, str(HERE.parent))
+from fixture_script import begin, folder_to_fill  # noqa: E402
 
 
 def main():
-    root = pathlib.Path(sys.argv[1])
-    key, listing = cache_key(), root / "cases.json"
-    if listing.exists() and json.loads(listing.read_text()).get("key") == key:
-        return
-    sys.path.insert(0, str(HERE))
+    root, key = folder_to_fill(HERE.glob("*.py"))
+    begin(root)
     import numpy as np
     import torch
-    import transformers
     from PIL import Image
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers.models.blip.image_processing_pil_blip import BlipImageProcessorPil
     from transformers.models.blip.processing_blip import BlipProcessor
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -51,37 +35,11 @@ def main():
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
     from transformers.models.qwen2_vl.processing_qwen2_vl import Qwen2VLProcessor
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
-    from transformers.processing_utils import ProcessorMixin
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     import vlm_models as m
-    from parity_common import floats
-    from safetensors.torch import save_file
+    from prompt_folders import ppm, save_folder, save_reference, tokenizer
 
-    # The processors want a video processor, which needs torchvision; images do not.
-    ProcessorMixin.check_argument_for_proper_class = lambda *_: None
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
     random = np.random.default_rng(7)
     cases = []
-
-    def tokenizer(special, bos="<s>", named=None, end=""):
-        """Words w3 to w99; special tokens at the ids that the models expect."""
-        words = {"<unk>": 0, bos: 1, "</s>": 2} | {f"w{i}": i for i in range(3, 100)}
-        vocabulary = words | special
-        tok = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-        tok.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-        if bos == "<s>":
-            tok.post_processor = processors.TemplateProcessing(single=f"{bos} $A {end}".strip(),
-                                                               special_tokens=[(bos, 1), ("</s>", 2)])
-        fast = transformers.PreTrainedTokenizerFast(
-            tokenizer_object=tok, bos_token=bos, eos_token="</s>", unk_token="<unk>", pad_token="<unk>",
-            extra_special_tokens=named or {})
-        fast.add_special_tokens({"additional_special_tokens": list(special)}, replace_extra_special_tokens=False)
-        return fast
 
     def pictures(*sizes):
         return [random.integers(0, 256, (h, w, 3), dtype=np.uint8) for w, h in sizes]
@@ -89,24 +47,11 @@ def main():
     def case(name, family, model, processor, prompt, images, nested=False, adapt=None, logits=None, **call):
         """`adapt` changes the processor's tensors as the model's generate() does, `logits` is what gives them."""
         folder = root / name
-        (folder / "model").mkdir(parents=True)
-        model.save_pretrained(folder / "model")
-        processor.tokenizer.save_pretrained(folder / "model")
-        processor.image_processor.save_pretrained(folder / "model")
-        fields = {k: v for k, v in processor.to_dict().items() if isinstance(v, (int, float, str, bool)) and k != "chat_template"}
-        (folder / "model" / "processor_config.json").write_text(json.dumps(fields))
+        save_folder(folder / "model", model, processor)
         given = [Image.fromarray(x) for x in images]
         inputs = dict(processor(text=prompt, images=[given] if nested else given, return_tensors="pt", **call))
         inputs = {k: v for k, v in inputs.items() if isinstance(v, torch.Tensor) and k not in ("labels", "num_crops")}
-        inputs = adapt(inputs) if adapt else inputs
-        tensors = {"ids": inputs["input_ids"].double()}
-        for label, dtype in (("f32", torch.float32), ("f64", torch.float64)):
-            model.to(dtype)
-            given = floats(inputs, dtype)
-            values = logits(model, given) if logits else model(**given, use_cache=False).logits
-            tensors[f"{label}/logits"] = values[:, -1:].contiguous()
-        model.to(torch.float32)
-        save_file(tensors, folder / "reference.safetensors")
+        save_reference(folder / "reference.safetensors", model, adapt(inputs) if adapt else inputs, logits)
         for i, image in enumerate(images):
             ppm(folder / f"{i}.ppm", image)
         cases.append({"name": name, "family": family, "prompt": prompt, "images": len(images)})
@@ -185,7 +130,7 @@ def main():
         source = BlipImageProcessorPil(size={"height": 32, "width": 32})
         case(name, "blip", make(80, bos_token_id=5), BlipProcessor(source, tokenizer({}, end="</s>")), words, pictures(size),
              **settings)
-    listing.write_text(json.dumps({"key": key, "cases": cases}, indent=1))
+    (root / "cases.json").write_text(json.dumps({"key": key, "cases": cases}, indent=1))
 
 
 if __name__ == "__main__":

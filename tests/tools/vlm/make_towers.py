@@ -1,38 +1,19 @@
 """Vision towers and projectors alone: features, hidden states and attention maps of tiny models in fp32 and float64.
 Usage: make_towers.py OUT_FOLDER. Nothing is done when OUT_FOLDER already holds the fixtures of these scripts."""
-import hashlib
-import json
 import pathlib
-import shutil
 import sys
-from importlib.metadata import version
 
 HERE = pathlib.Path(__file__).resolve().parent
-
-
-def cache_key():
-    text = "".join(p.read_text() for p in [*sorted(HERE.glob("*.py")), HERE.parent / "parity_common.py"])
-    return hashlib.sha256((text + version("torch") + version("transformers")).encode()).hexdigest()
+sys.path.insert(0, str(HERE.parent))
+from fixture_script import begin, folder_to_fill  # noqa: E402
 
 
 def main():
-    root = pathlib.Path(sys.argv[1])
-    key, listing = cache_key(), root / "cases.json"
-    if listing.exists() and json.loads(listing.read_text()).get("key") == key:
-        return
-    sys.path.insert(0, str(HERE))
+    root, key = folder_to_fill(HERE.glob("*.py"))
+    begin(root)
     import torch
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
     import vlm_models as m
     from parity_common import Fixtures, collect, floats
-
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
     fixtures = Fixtures(root)
 
     def case(name, family, model, inputs, run):
