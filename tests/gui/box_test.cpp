@@ -15,17 +15,7 @@ namespace fovea::gui {
 
 namespace {
 
-/// A window on a model that was asked and answered.
-struct BoxFixture : WindowFixture {
-    BoxFixture() {
-        script->speaks = true;
-        openDemo();
-        window->controller().change("ask", {}, [](Session& s) {
-            s.input.prompt = "What is this?";
-            s.input.maxNewTokens = 8;
-        });
-        settle();
-    }
+struct BoxFixture : AskedFixture {
     /// A pixel of the picture in the view.
     QPoint at(double x, double y) {
         const viz::ImageArea& area = view().picture()->images.at(0);
@@ -48,7 +38,6 @@ struct BoxFixture : WindowFixture {
         return std::abs(a.x - b.x) < 3 && std::abs(a.y - b.y) < 3 && std::abs(a.width - b.width) < 4 &&
                std::abs(a.height - b.height) < 4;
     }
-    AnswerPanel& panel() { return window->answerPanel(); }
     const FlowItem& word(int i) { return panel().flow(Side::A).items().at(static_cast<std::size_t>(i)); }
 };
 

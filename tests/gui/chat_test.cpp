@@ -13,17 +13,7 @@ namespace fovea::gui {
 
 namespace {
 
-struct ChatFixture : WindowFixture {
-    ChatFixture() {
-        script->speaks = true;
-        openDemo();
-        window->controller().change("ask", {}, [](Session& s) {
-            s.input.prompt = "What is this?";
-            s.input.maxNewTokens = 8;
-        });
-        settle();
-    }
-    AnswerPanel& panel() { return window->answerPanel(); }
+struct ChatFixture : AskedFixture {
     void askFurther(const QString& question) {
         panel().further().setFocus();
         QTest::keyClicks(&panel().further(), question);

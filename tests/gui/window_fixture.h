@@ -68,4 +68,18 @@ struct WindowFixture {
     }
 };
 
+/// A window on a model that was asked, and has answered.
+struct AskedFixture : WindowFixture {
+    AskedFixture() {
+        script->speaks = true;
+        openDemo();
+        window->controller().change("ask", {}, [](Session& s) {
+            s.input.prompt = "What is this?";
+            s.input.maxNewTokens = 8;
+        });
+        settle();
+    }
+    AnswerPanel& panel() { return window->answerPanel(); }
+};
+
 }  // namespace fovea::gui
