@@ -1,53 +1,38 @@
-// Runs one kind of work a line: "load", "forward", "capture", "statistics" or "maps"; answers with one JSON line each.
+// The measured half of `packaging/dev bench`: {"do": "load" | "forward" | "capture" | "statistics" | "maps"}.
 // Arguments: FOLDER HEIGHT WIDTH
-#include <chrono>
-#include <fstream>
-#include <iostream>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "fovea/catalog.h"
 #include "fovea/open_model.h"
 #include "fovea/run.h"
-
+#include "server.h"
 
 namespace {
 
 using namespace fovea;
-using Clock = std::chrono::steady_clock;
-
-double milliseconds(Clock::time_point begin) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
-
-std::int64_t peakKibibytes() {
-#if defined(__linux__)
-    // getrusage() would count the peak of the process that started this one.
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);)
-        if (line.starts_with("VmHWM:")) return std::stoll(line.substr(6));
-#endif
-    return 0;
-}
+using bench::Clock;
+using bench::milliseconds;
 
 class Bench {
 public:
-    Bench(std::string folder, int height, int width)
-        : m_catalog(makeCatalog()), m_folder(std::move(folder)), m_picture(width, height) {
+    explicit Bench(const char* const* arguments)
+        : m_catalog(makeCatalog()), m_folder(arguments[0]),
+          m_picture(std::stoi(arguments[2]), std::stoi(arguments[1])) {
         for (std::size_t i = 0; i < m_picture.rgb.size(); ++i)
             m_picture.rgb[i] = static_cast<std::uint8_t>(i * 2654435761U >> 24);
     }
 
-    nlohmann::json answer(const std::string& command) {
+    nlohmann::json reply(const nlohmann::json& asked) {
+        const std::string command = asked.at("do");
         const auto begin = Clock::now();
         if (command == "load") {
             m_model = openModel(m_catalog, m_folder);
-            return {{"ms", milliseconds(begin)}, {"peak_kib", peakKibibytes()}};
+            return {{"ms", milliseconds(begin)}, {"peak", bench::processMemory("VmHWM:")}};
         }
         prepare();
         const auto start = Clock::now();
         const double check = run(command);
-        nlohmann::json reply = {{"ms", milliseconds(start)}, {"peak_kib", peakKibibytes()}, {"check", check}};
+        nlohmann::json reply = {{"ms", milliseconds(start)}, {"peak", bench::processMemory("VmHWM:")}, {"check", check}};
         reply["routes"] = nlohmann::json::array();
         for (const RouteReport& route : m_last.routes) reply["routes"].push_back(route.route);
         return reply;
@@ -83,17 +68,4 @@ private:
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::cerr << "usage: fovea_bench FOLDER HEIGHT WIDTH\n";
-        return 2;
-    }
-    try {
-        Bench bench(argv[1], std::stoi(argv[2]), std::stoi(argv[3]));
-        for (std::string command; std::getline(std::cin, command);) std::cout << bench.answer(command) << std::endl;
-        return 0;
-    } catch (const std::exception& error) {
-        std::cerr << "error: " << error.what() << "\n";
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return bench::serve<Bench>(argc, argv, "fovea_bench FOLDER HEIGHT WIDTH"); }

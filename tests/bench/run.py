@@ -8,11 +8,12 @@ import argparse
 import json
 import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import sys
 import time
+
+from bench_common import Server, cpu_name, quiet_reference
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -35,27 +36,6 @@ def make_folder(folder, size):
         "image_processor_type": "ViTImageProcessor", "do_resize": True, "size": {"height": size, "width": size},
         "resample": 2, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
         "image_mean": [0.5] * 3, "image_std": [0.5] * 3}))
-
-
-class Ours:
-    """The bench server: one process, one command a line."""
-
-    def __init__(self, binary, folder, size, threads):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-        self.process = subprocess.Popen([binary, str(folder), str(size), str(size)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env=environment)
-
-    def ask(self, command):
-        self.process.stdin.write(command + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"fovea_bench stopped at {command!r}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Reference:
@@ -114,7 +94,7 @@ def paired(ours, reference, rounds, our_command, reference_work, warm=1):
 
 def measure(binary, folder, size, rounds, threads):
     reference = Reference(folder, size)
-    ours = Ours(binary, folder, size, threads)
+    ours = Server(binary, folder, size, size, threads=threads)
     rows = []
 
     def add(what, a, b, ratio, must, better):
@@ -132,10 +112,10 @@ def measure(binary, folder, size, rounds, threads):
         1.15 if size == 224 else 1.45, "lower")
     routes = ours.ask("forward")["routes"]
     ours.close()
-    fresh = Ours(binary, folder, size, threads)
+    fresh = Server(binary, folder, size, size, threads=threads)
     fresh.ask("load")
     fresh.ask("maps")
-    peak = fresh.ask("maps")["peak_kib"]
+    peak = fresh.ask("maps")["peak"] / 1024
     fresh.close()
     theirs = peak_of_reference(folder, size)
     rows.append({"size": size, "what": "peak memory with all maps (MiB)", "ours_ms": round(peak / 1024, 1),
@@ -153,14 +133,10 @@ def main():
     parser.add_argument("--output")
     arguments = parser.parse_args()
 
-    import torch
-    import transformers
-    torch.set_num_threads(arguments.threads)
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    versions = quiet_reference(arguments.threads)
     binary = pathlib.Path(arguments.binaries).resolve() / "fovea_bench"
     report = {"date": time.strftime("%Y-%m-%d"), "device": cpu_name(), "threads": arguments.threads,
-              "torch": torch.__version__, "transformers": transformers.__version__, "model": "ViT-B/16, fp32, random weights",
+              **versions, "model": "ViT-B/16, fp32, random weights",
               "rounds": arguments.rounds, "rows": []}
     for size in map(int, arguments.sizes.split(",")):
         folder = pathlib.Path(arguments.binaries).resolve().parent / "bench" / f"vit-b16-{size}"
@@ -177,16 +153,6 @@ def main():
     if arguments.output:
         pathlib.Path(arguments.output).write_text(json.dumps(report, indent=1) + "\n")
     return 0
-
-
-def cpu_name():
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 sys.exit(main())

@@ -12,33 +12,13 @@ import json
 import os
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
+from bench_common import Server, cpu_name, quiet_reference
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 GIB, MIB = 1 << 30, 1 << 20
-
-
-class Ours:
-    """The bench server: one process, one command a line."""
-
-    def __init__(self, binary, folder, device, dtype, threads):
-        environment = dict(os.environ, OMP_NUM_THREADS=str(threads))
-        self.process = subprocess.Popen([binary, str(folder), device, dtype], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        text=True, env=environment)
-
-    def ask(self, do, **fields):
-        self.process.stdin.write(json.dumps({"do": do, **fields}) + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"fovea_vlm_bench stopped at {do!r}")
-        return json.loads(line)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
 
 
 class Report:
@@ -111,14 +91,17 @@ class Shape:
         vlm_folders.write_folder(self.folder, name, self.dtype, arguments.device)
         report.note(f"{name}: folder of {sum(p.stat().st_size for p in self.folder.iterdir()) / GIB:.2f} GiB written in "
                     f"{time.monotonic() - begin:.0f} s")
-        self.ours = Ours(str(pathlib.Path(arguments.binaries).resolve() / "fovea_vlm_bench"), self.folder, arguments.device,
-                         arguments.dtype, arguments.threads)
+        self.ours = self.server()
         first = self.ours.ask("open")
         second = self.ours.ask("open")
         self.reference = Reference(self.folder, name, arguments.device, self.dtype)
         report.detail(shape=name, opened=first, opened_again=second, reference_open_ms=self.reference.open_ms)
         report.row(name, "open the folder" + ("" if arguments.device == "cpu" else " onto the device"), second["ms"],
                    self.reference.open_ms)
+
+    def server(self):
+        return Server(pathlib.Path(self.arguments.binaries).resolve() / "fovea_vlm_bench", self.folder, self.arguments.device,
+                      self.arguments.dtype, threads=self.arguments.threads)
 
     def close(self):
         self.ours.close()
@@ -238,7 +221,7 @@ class Shape:
         from vlm_folders import write_picture
         path = self.folder / "picture.ppm"
         write_picture(path)
-        fresh = Ours(self.ours.process.args[0], self.folder, self.arguments.device, self.arguments.dtype, self.arguments.threads)
+        fresh = self.server()
         opened = fresh.ask("open")
         encoded = fresh.ask("encode", prompt="what is there to see in this picture and where", picture=str(path))
         answer = fresh.ask("answer", forced=[100 + i for i in range(self.arguments.tokens)], record="rows")
@@ -252,24 +235,11 @@ class Shape:
 
 def environment(arguments):
     import torch
-    import transformers
-    torch.set_num_threads(arguments.threads)
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    versions = quiet_reference(arguments.threads)
     device = torch.cuda.get_device_name() if arguments.device == "cuda" else cpu_name()
-    return {"date": time.strftime("%Y-%m-%d"), "device": device, "threads": arguments.threads, "torch": torch.__version__,
-            "cudnn": torch.backends.cudnn.version(), "transformers": transformers.__version__, "dtype": arguments.dtype,
+    return {"date": time.strftime("%Y-%m-%d"), "device": device, "threads": arguments.threads, **versions,
+            "cudnn": torch.backends.cudnn.version(), "dtype": arguments.dtype,
             "tokens": arguments.tokens, "rounds": arguments.rounds}
-
-
-def cpu_name():
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return "CPU"
 
 
 def main():

@@ -8,10 +8,7 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
-#include <chrono>
 #include <fstream>
-#include <iostream>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "fovea/attention_trace.h"
@@ -20,16 +17,14 @@
 #include "fovea/generate.h"
 #include "fovea/open_model.h"
 #include "fovea/ppm.h"
+#include "server.h"
 
 namespace {
 
 using namespace fovea;
+using bench::Clock;
+using bench::milliseconds;
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
-
-double milliseconds(Clock::time_point begin) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
-}
 
 // Memory of the device, or of this process where that is the CPU; the peak since the last reset.
 class Memory {
@@ -44,11 +39,11 @@ public:
     }
     std::int64_t peak() const {
         if (auto* device = allocator()) return device->getDeviceStats(0).allocated_bytes[0].peak;
-        return status("VmHWM:");
+        return bench::processMemory("VmHWM:");
     }
     std::int64_t held() const {
         if (auto* device = allocator()) return device->getDeviceStats(0).allocated_bytes[0].current;
-        return status("VmRSS:");
+        return bench::processMemory("VmRSS:");
     }
     void synchronize() const {
         if (m_cuda) c10::impl::VirtualGuardImpl(c10::kCUDA).synchronizeDevice(0);
@@ -59,12 +54,6 @@ private:
         if (!m_cuda) return nullptr;
         auto* device = c10::getDeviceAllocator(c10::kCUDA);
         return device->initialized() ? device : nullptr;
-    }
-    static std::int64_t status(const std::string& field) {
-        std::ifstream lines("/proc/self/status");
-        for (std::string line; std::getline(lines, line);)
-            if (line.starts_with(field)) return std::stoll(line.substr(field.size())) * 1024;
-        return 0;
     }
 
     bool m_cuda;
@@ -170,17 +159,4 @@ private:
 
 }  // namespace
 
-int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::cerr << "usage: fovea_vlm_bench FOLDER DEVICE DTYPE\n";
-        return 2;
-    }
-    try {
-        Bench bench(argv + 1);
-        for (std::string line; std::getline(std::cin, line);) std::cout << bench.reply(json::parse(line)) << std::endl;
-        return 0;
-    } catch (const std::exception& error) {
-        std::cerr << "error: " << error.what() << "\n";
-        return 1;
-    }
-}
+int main(int argc, char** argv) { return bench::serve<Bench>(argc, argv, "fovea_vlm_bench FOLDER DEVICE DTYPE"); }
