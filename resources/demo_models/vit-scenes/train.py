@@ -151,10 +151,10 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         program = scenes.build(folder)
         print("generator built", flush=True)
-        stream = scenes.Stream(program, args.seed * 10**9, args.scenes, args.threads, device)
+        stream = scenes.stream(program, args.seed * 10**9, args.scenes, args.threads, device)
         model = ViTForImageClassification(config(scenes.class_names(program))).to(device)
         head = torch.nn.Linear(model.config.hidden_size, 1).to(device)
-        while stream.filled < min(args.scenes // scenes.Stream.CHUNK * scenes.Stream.CHUNK, 16 * args.batch):
+        while stream.received < min(stream.slots, 16 * args.batch):
             stream.take(wait=True)
         print(f"{stream.received} scenes ready, {sum(p.numel() for p in model.parameters())} parameters", flush=True)
         facts = train(model, head, stream, args, device)

@@ -1,17 +1,14 @@
 """Scenes with questions from the C++ generator as tensors: builds vlm_dataset.cpp and reads its records."""
 
-import fcntl
 import pathlib
-import queue
-import subprocess
-import threading
-
-import numpy as np
-import torch
+import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-SIDE, GRID, MOST, SLOTS = 224, 14, 9, 18
+sys.path.insert(0, str(HERE.parent))
+import scene_stream  # noqa: E402
+from scene_stream import GRID, SIDE  # noqa: E402
+
+MOST, SLOTS = 9, 18
 CELLS = GRID * GRID
 HEAD = 49 + 5 * SLOTS
 IMAGE = HEAD + MOST * CELLS
@@ -22,21 +19,12 @@ NONE = 255
 
 def build(folder):
     """Compiles the generator into the folder and returns the program's path."""
-    program = pathlib.Path(folder) / "vlm_dataset"
-    sources = [HERE / "vlm_dataset.cpp", HERE / "ask.cpp", *sorted((ROOT / "core" / "scenes").glob("*.cpp"))]
-    flags = "-std=c++20 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -pthread".split()
-    includes = ["-I", ROOT / "core" / "include", "-I", ROOT / "core"]
-    subprocess.run(["g++", *flags, *includes, *sources, "-o", program], check=True)
-    return program
+    return scene_stream.build(folder, HERE / "vlm_dataset.cpp", HERE / "ask.cpp")
 
 
 def load(program, first, count, threads, folder):
     """`count` scenes from seed `first` on, as one uint8 tensor [count, RECORD]."""
-    path = pathlib.Path(folder) / f"scenes-{first}.raw"
-    subprocess.run([program, str(first), str(count), str(SIDE), str(GRID), str(threads), path], check=True)
-    records = torch.from_numpy(np.fromfile(path, dtype=np.uint8).reshape(count, RECORD))
-    path.unlink()
-    return records
+    return scene_stream.load(program, first, count, threads, folder, RECORD)
 
 
 class Batch:
@@ -66,58 +54,6 @@ def pixels(images):
     return images.float() / 127.5 - 1
 
 
-class Stream:
-    """Endless scenes, made by a process of its own while the GPU trains, kept in a pool on the device."""
-
-    CHUNK = 256
-
-    def __init__(self, program, first, slots, threads, device):
-        self.slots = slots // self.CHUNK * self.CHUNK
-        self.pool = torch.empty((self.slots, RECORD), dtype=torch.uint8, device=device)
-        self.received = 0
-        self._device = device
-        self._ready, self._free = queue.Queue(), queue.Queue()
-        for _ in range(8):
-            self._free.put(torch.empty((self.CHUNK, RECORD), dtype=torch.uint8, pin_memory=device.type == "cuda"))
-        self._process = subprocess.Popen(
-            [program, str(first), "0", str(SIDE), str(GRID), str(threads), "-"], stdout=subprocess.PIPE, bufsize=0
-        )
-        if hasattr(fcntl, "F_SETPIPE_SZ"):
-            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
-        threading.Thread(target=self._read, daemon=True).start()
-
-    def _read(self):
-        while True:
-            buffer = self._free.get()
-            if isinstance(buffer, tuple):  # wait until the device has taken the buffer's last contents
-                buffer, event = buffer
-                event.synchronize()
-            view, done = memoryview(buffer.numpy()).cast("B"), 0
-            while done < len(view):
-                got = self._process.stdout.readinto(view[done:])
-                if not got:
-                    return
-                done += got
-            self._ready.put(buffer)
-
-    def take(self, wait=False):
-        """Moves what has arrived into the pool; with `wait`, at least one chunk."""
-        while wait or not self._ready.empty():
-            wait = False
-            buffer = self._ready.get()
-            start = self.received % self.slots
-            self.pool[start : start + self.CHUNK].copy_(buffer, non_blocking=True)
-            self.received += self.CHUNK
-            if self._device.type == "cuda":
-                event = torch.cuda.Event()
-                event.record()
-                buffer = (buffer, event)
-            self._free.put(buffer)
-
-    def sample(self, count):
-        index = torch.randint(min(self.received, self.slots), (count,), device=self._device)
-        return Batch(self.pool[index])
-
-    def close(self):
-        self._process.kill()
-        self._process.wait()
+def stream(program, first, slots, threads, device):
+    """Endless scenes from seed `first` on (scene_stream.Stream), sampled as batches."""
+    return scene_stream.Stream(program, first, slots, threads, device, RECORD, Batch)

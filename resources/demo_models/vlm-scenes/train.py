@@ -173,7 +173,7 @@ def main():
     torch.set_float32_matmul_precision("high")
     with tempfile.TemporaryDirectory() as folder:
         program = scenes.build(folder)
-        stream = scenes.Stream(program, args.seed * 10**9, args.scenes, args.threads, device)
+        stream = scenes.stream(program, args.seed * 10**9, args.scenes, args.threads, device)
         texts, answers = questions.tables(program)
         if args.resume:
             tokenizer = AutoTokenizer.from_pretrained(args.resume)

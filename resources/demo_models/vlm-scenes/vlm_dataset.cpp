@@ -1,39 +1,30 @@
-// Writes scenes with questions into a file or pipe, for the trainer beside it (which compiles it with ask.cpp
-// and core/scenes):
-//   vlm_dataset tables                                    every question "q KIND TEXT", answer "a TEXT", "k
-//   KIND" vlm_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|- scenes; COUNT 0 goes on until the reader
-//   closes the pipe
+// Scenes with questions for the trainer beside it, which compiles it with ask.cpp, scene_records.cpp and core/scenes:
+//   vlm_dataset tables                                    every question "q KIND TEXT", answer "a TEXT", "k KIND"
+//   vlm_dataset FIRST_SEED COUNT SIDE GRID THREADS FILE|- scenes; COUNT 0 goes on until the reader closes the pipe
 // A record, records following the seeds in order (bytes; kNone = 255 where there is nothing):
-//   0  object count, target, least gap and least visible share of the naming (ask.h)
-//   4  [9] class, [9] centre x and [9] centre y in 255ths of the side, [9] patch nearest the centre that
-//   shows it 40 [9] objects from left to right 49 [18] questions: kind, text (2, little endian), answer,
-//   object 139 [9, GRID * GRID] share of each patch that the object covers, in 255ths then the image [SIDE,
-//   SIDE, 3]
-#include <atomic>
+//   0    object count, target, least gap and least visible share of the naming (ask.h)
+//   4    [9] class, [9] centre x and [9] centre y in 255ths of the side, [9] patch nearest the centre that shows it
+//   40   [9] objects from left to right
+//   49   [18] questions: kind, text (2, little endian), answer, object
+//   139  [9, GRID * GRID] share of each patch that the object covers, in 255ths
+//   then the image [SIDE, SIDE, 3]
 #include <cstdio>
 #include <cstring>
-#include <exception>
-#include <future>
-#include <stdexcept>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ask.h"
+#include "scene_records.h"
 
 namespace {
 
 constexpr int kMost = 9;
 constexpr std::size_t kHead = 49 + 5 * ask::kSlots;
 
-struct Job {
-    std::uint64_t firstSeed = 0, count = 0;
-    int side = 224, grid = 14, threads = 1;
-    std::size_t cells() const { return static_cast<std::size_t>(grid) * static_cast<std::size_t>(grid); }
-    std::size_t record() const {
-        return kHead + kMost * cells() + static_cast<std::size_t>(side) * static_cast<std::size_t>(side) * 3;
-    }
-};
+using records::byteOf;
+using records::Job;
+
+std::size_t recordBytes(const Job& job) { return kHead + kMost * job.cells() + job.imageBytes(); }
 
 // Two of three scenes are as the program draws them (4 to 9 objects), one has 2 to 5; half have brackets.
 fovea::SceneOptions optionsOf(std::uint64_t seed, int side) {
@@ -43,10 +34,6 @@ fovea::SceneOptions optionsOf(std::uint64_t seed, int side) {
     if (seed % 3 == 0) options.minObjects = 2, options.maxObjects = 5;
     if (seed % 2 == 0) options.mark = fovea::SceneMark::None;
     return options;
-}
-
-unsigned char byteOf(float share) {
-    return static_cast<unsigned char>(share * 255.0f + 0.5f);
 }
 
 // The patch that the object covers most of, of those nearest its centre.
@@ -98,62 +85,14 @@ void writeRecord(const Job& job, std::uint64_t seed, unsigned char* out) {
     std::memcpy(out + kHead + kMost * job.cells(), scene.image.rgb.data(), scene.image.rgb.size());
 }
 
-void fill(const Job& job, std::uint64_t first, std::uint64_t count, std::vector<unsigned char>& buffer) {
-    buffer.resize(count * job.record());
-    std::atomic<std::uint64_t> next{0};
-    std::vector<std::jthread> workers;
-    for (int t = 0; t < job.threads; ++t) {
-        workers.emplace_back([&] {
-            for (std::uint64_t i = next++; i < count; i = next++)
-                writeRecord(job, first + i, buffer.data() + i * job.record());
-        });
-    }
-}
-
 void writeTables() {
     for (const auto& [kind, text] : ask::questionTexts()) std::printf("q %d %s\n", kind, text.c_str());
     for (const std::string& text : ask::answerTexts()) std::printf("a %s\n", text.c_str());
     for (int k = 0; k < ask::kKinds; ++k) std::printf("k %s\n", ask::kindName(k));
 }
 
-bool writeScenes(const Job& job, std::FILE* file) {
-    constexpr std::uint64_t kBatch = 1024;
-    const bool endless = job.count == 0;
-    std::vector<unsigned char> buffers[2];
-    std::future<bool> written;
-    for (std::uint64_t done = 0, turn = 0; endless || done < job.count; ++turn) {
-        const std::uint64_t count = endless ? kBatch : std::min(kBatch, job.count - done);
-        std::vector<unsigned char>& buffer = buffers[turn % 2];
-        fill(job, job.firstSeed + done, count, buffer);
-        if (written.valid() && !written.get()) return endless;
-        written = std::async(std::launch::async, [&buffer, file] {
-            return std::fwrite(buffer.data(), 1, buffer.size(), file) == buffer.size();
-        });
-        done += count;
-    }
-    return !written.valid() || written.get();
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc == 2 && std::strcmp(argv[1], "tables") == 0) {
-        writeTables();
-        return 0;
-    }
-    if (argc != 7) {
-        std::fprintf(stderr, "usage: vlm_dataset tables | FIRST_SEED COUNT SIDE GRID THREADS FILE|-\n");
-        return 2;
-    }
-    try {
-        const Job job{std::stoull(argv[1]), std::stoull(argv[2]), std::stoi(argv[3]), std::stoi(argv[4]),
-                      std::stoi(argv[5])};
-        std::FILE* file = std::strcmp(argv[6], "-") == 0 ? stdout : std::fopen(argv[6], "wb");
-        if (!file) throw std::runtime_error(std::string("cannot write ") + argv[6]);
-        const bool good = writeScenes(job, file);
-        return std::fclose(file) == 0 && good ? 0 : 1;
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "vlm_dataset: %s\n", e.what());
-        return 1;
-    }
+    return records::run({"vlm_dataset", "tables", writeTables, recordBytes, writeRecord}, argc, argv);
 }
