@@ -311,18 +311,7 @@ ImageProcessor::ImageProcessor(Settings settings, std::vector<std::string> notic
 }
 
 ProcessedImage ImageProcessor::process(const Pixels& picture) const {
-    if (picture.empty()) {
-        throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
-                                picture.height),
-                    "Give a picture that has pixels.");
-    }
-    const std::size_t expected =
-        static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
-    if (picture.rgb.size() != expected) {
-        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width,
-                                picture.height, expected, picture.rgb.size()),
-                    {}, ErrorCode::Internal);
-    }
+    requirePixels(picture);
     const Settings& s = m_settings;
     ProcessedImage out;
     out.transform = transformOf(s, picture);

@@ -341,6 +341,19 @@ Pixels resizeBytes(const Pixels& source, const ResizeRequest& request, Rounding 
 
 }  // namespace
 
+void requirePixels(const Pixels& picture) {
+    const std::string size = std::to_string(picture.width) + " x " + std::to_string(picture.height);
+    if (picture.empty())
+        throw Error("image: expected at least 1 x 1 pixel, found " + size, "Give a picture that has pixels.");
+    const std::size_t expected =
+        static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
+    if (picture.rgb.size() != expected) {
+        throw Error("image of " + size + ": expected " + std::to_string(expected) + " bytes, found " +
+                        std::to_string(picture.rgb.size()),
+                    {}, ErrorCode::Internal);
+    }
+}
+
 Pixels resizePillow(const Pixels& source, const ResizeRequest& unchecked) {
     const ResizeRequest request = checked(source, unchecked);
     if (request.filter == Resample::Nearest) return resizeNearest(source, request);

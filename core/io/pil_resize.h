@@ -25,6 +25,9 @@ struct ResizeRequest {
                     ///< cutting it out
 };
 
+/// Throws Error for a picture without pixels, (Internal) for one whose bytes are not three a pixel.
+void requirePixels(const Pixels& picture);
+
 /// Resizes as Pillow's Image.resize does on 8-bit RGB, bit for bit. Throws Error for sizes below 1.
 Pixels resizePillow(const Pixels& source, const ResizeRequest& request);
 

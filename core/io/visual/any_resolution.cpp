@@ -44,6 +44,10 @@ Size fitInto(const Size& target, double height, double width) {
 
 }  // namespace
 
+std::string AnyResolution::describe() const {
+    return fmt::format("{}; crops of {} on the best of {} grids", pixels.describe(), tile, pinpoints.size());
+}
+
 AnyResolution readAnyResolution(const ProcessorKeys& keys, ImageProcessor::Settings settings,
                                 std::vector<Size> pinpoints) {
     readSize(keys, false, settings);

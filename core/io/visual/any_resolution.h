@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "io/visual/canvas.h"
@@ -17,6 +18,9 @@ struct AnyResolution {
     std::vector<Size> pinpoints;
     Size base;     ///< of the whole picture
     int tile = 0;  ///< side of a crop, before the processor
+
+    /// One line for people.
+    std::string describe() const;
 };
 
 /// Reads size, crop_size and image_grid_pinpoints over the given defaults.

@@ -44,18 +44,7 @@ PixelTransform wholePicture(int fromWidth, int fromHeight, int width, int height
 }  // namespace
 
 Canvas canvasOf(const Pixels& picture) {
-    if (picture.empty()) {
-        throw Error(fmt::format("image: expected at least 1 x 1 pixel, found {} x {}", picture.width,
-                                picture.height),
-                    "Give a picture that has pixels.");
-    }
-    const std::size_t expected =
-        static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3;
-    if (picture.rgb.size() != expected) {
-        throw Error(fmt::format("image of {} x {}: expected {} bytes, found {}", picture.width,
-                                picture.height, expected, picture.rgb.size()),
-                    {}, ErrorCode::Internal);
-    }
+    requirePixels(picture);
     return {picture, wholePicture(picture.width, picture.height, picture.width, picture.height)};
 }
 

@@ -1,6 +1,5 @@
 // LLaVA-NeXT (1.6): the whole picture, then its crops on the grid that fits it best.
 #include <algorithm>
-#include <fmt/format.h>
 
 #include "io/visual/any_resolution.h"
 #include "io/visual/families.h"
@@ -30,10 +29,7 @@ public:
         return out;
     }
 
-    std::string describe() const override {
-        return fmt::format("{}; crops of {} on the best of {} grids", m_rules.pixels.describe(), m_rules.tile,
-                           m_rules.pinpoints.size());
-    }
+    std::string describe() const override { return m_rules.describe(); }
 
 private:
     AnyResolution m_rules;

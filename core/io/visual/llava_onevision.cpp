@@ -54,10 +54,7 @@ public:
         return out;
     }
 
-    std::string describe() const override {
-        return fmt::format("{}; crops of {} on the best of {} grids", m_rules.pixels.describe(), m_rules.tile,
-                           m_rules.pinpoints.size());
-    }
+    std::string describe() const override { return m_rules.describe(); }
 
 private:
     AnyResolution m_rules;
