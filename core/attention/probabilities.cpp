@@ -11,7 +11,8 @@
 
 #include <algorithm>
 #include <numeric>
-#include <unordered_map>
+
+#include "common/site_choice.h"
 
 namespace fovea {
 namespace {
@@ -23,16 +24,6 @@ at::Tensor mask(const std::vector<int>& positions, std::int64_t begin, std::int6
     for (const int position : positions)
         if (position >= begin && position < end) values[static_cast<std::size_t>(position - begin)] = 1.0F;
     return at::tensor(values).to(options);
-}
-
-// Positions of tokens in a sequence that may have lost some; tokens that are gone are left out.
-std::vector<int> positionsOf(const std::vector<int>& tokens, const std::vector<int>& sequence) {
-    std::unordered_map<int, int> where;
-    for (std::size_t i = 0; i < sequence.size(); ++i) where.emplace(sequence[i], static_cast<int>(i));
-    std::vector<int> positions;
-    for (const int token : tokens)
-        if (const auto found = where.find(token); found != where.end()) positions.push_back(found->second);
-    return positions;
 }
 
 // Rows of `selected` multiplied by the factor on the group; the others untouched. All masks broadcast to A.
@@ -80,9 +71,9 @@ SiteEdit resolvePositions(const SiteEdit& edit, const std::vector<int>& queryTok
     resolved.factors.clear();
     for (GroupFactor factor : edit.factors) {
         const bool someQueries = !factor.queries.empty(), someRest = !factor.compensateKeys.empty();
-        factor.queries = positionsOf(factor.queries, queryTokens);
-        factor.keys = positionsOf(factor.keys, keyTokens);
-        factor.compensateKeys = positionsOf(factor.compensateKeys, keyTokens);
+        factor.queries = positionsIn(queryTokens, factor.queries);
+        factor.keys = positionsIn(keyTokens, factor.keys);
+        factor.compensateKeys = positionsIn(keyTokens, factor.compensateKeys);
         if (factor.keys.empty() || (someQueries && factor.queries.empty())) continue;
         if (someRest && factor.compensateKeys.empty()) factor.rowSum = RowSum::Free;
         resolved.factors.push_back(std::move(factor));
