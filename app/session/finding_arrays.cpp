@@ -1,8 +1,11 @@
 #include <algorithm>
+#include <numeric>
 
+#include "common/site_choice.h"
 #include "finding_file.h"
 #include "finding_table.h"
 #include "fovea/error.h"
+#include "io/csv.h"
 
 namespace fovea {
 namespace {
@@ -71,7 +74,69 @@ struct ToArrays {
     }
 };
 
+struct ToLabels {
+    const std::string& name;
+    const TokenMap* map;
+    FindingLabels out = {};
+
+    void operator()(const TokenScores& scores) { addAxis("", scores.stage, scores.values.size()); }
+    void operator()(const PairMatrix& matrix) {
+        addAxis("row_", matrix.rowStage, static_cast<std::size_t>(matrix.source->rows()));
+        addAxis("column_", matrix.columnStage, static_cast<std::size_t>(matrix.source->columns()));
+    }
+    void operator()(const Grid& grid) { out.texts.emplace_back(name + "/planes", grid.planes); }
+    void operator()(const Tree& tree) { addLabels("", tree.stage, tree.tokens); }
+    void operator()(const Path&) {}
+    void operator()(const Series&) {}
+    void operator()(const Table& table) {
+        for (std::size_t column = 0; column < table.columns.size(); ++column) {
+            if (numericColumn(table, column)) continue;
+            std::vector<std::string> cells;
+            for (const auto& row : table.rows) cells.push_back(column < row.size() ? textOf(row[column]) : "");
+            out.texts.emplace_back(name + "/" + table.columns[column].name, std::move(cells));
+        }
+    }
+
+    static std::string textOf(const Table::Cell& cell) {
+        const auto* number = std::get_if<double>(&cell);
+        return number ? csvNumber(*number) : std::get<std::string>(cell);
+    }
+
+    // An axis that has a place for every token of a stage; rows of pooling attention are no tokens.
+    void addAxis(const std::string& axis, const std::string& stage, std::size_t count) {
+        if (stage.empty()) return;
+        std::vector<int> all(count);
+        std::iota(all.begin(), all.end(), 0);
+        out.tokens.emplace_back(name + "/" + axis + "tokens", vectorOf(all));
+        addLabels(axis, stage, all);
+    }
+
+    void addLabels(const std::string& axis, const std::string& stageName, const std::vector<int>& tokens) {
+        if (!map) return;
+        const auto stage = std::find_if(map->stages.begin(), map->stages.end(),
+                                        [&](const StageTokens& known) { return known.stage == stageName; });
+        if (stage == map->stages.end()) return;
+        std::vector<std::string> labels;
+        for (const int token : tokens)
+            labels.push_back(token >= 0 && token < stage->size()
+                                 ? labelOf(stage->tokens[static_cast<std::size_t>(token)])
+                                 : "");
+        out.texts.emplace_back(name + "/" + axis + "labels", std::move(labels));
+    }
+
+    std::string labelOf(const Token& token) const {
+        const bool ofOne = token.image >= 0 && token.text.empty() && map->images.size() > 1;
+        return (ofOne ? "picture " + std::to_string(token.image) + ", " : "") + tokenName(token);
+    }
+};
+
 }  // namespace
+
+FindingLabels labelsOf(const Finding& finding, const TokenMap* tokens) {
+    ToLabels labels{.name = finding.name, .map = tokens};
+    std::visit(labels, finding.data);
+    return std::move(labels.out);
+}
 
 Named arraysOf(const Finding& finding) {
     return std::visit(ToArrays{finding.name}, finding.data);

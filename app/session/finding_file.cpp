@@ -44,39 +44,51 @@ const Finding& findingOf(const ItemFindings& item, const std::string& name) {
                 known.empty() ? "it found nothing" : "its findings: " + known, ErrorCode::Usage);
 }
 
-Named allArrays(const Numbers& numbers) {
+// Everything that a file of arrays holds.
+struct Contents {
     Named arrays;
-    for (const ItemFindings& item : numbers.items)
-        for (const Finding& finding : item.result->findings)
-            for (auto& [name, array] : arraysOf(finding))
-                arrays.emplace_back(
-                    (numbers.items.size() > 1 ? fmt::format("image{}/{}", item.item, name) : name),
-                    std::move(array));
-    return arrays;
+    std::vector<std::pair<std::string, std::vector<std::string>>> texts;
+};
+
+Contents contentsOf(const Numbers& numbers) {
+    Contents all;
+    for (const ItemFindings& item : numbers.items) {
+        const std::string prefix = numbers.items.size() > 1 ? fmt::format("image{}/", item.item) : "";
+        for (const Finding& finding : item.result->findings) {
+            FindingLabels labels = labelsOf(finding, item.tokens.get());
+            for (auto& [name, array] : arraysOf(finding)) all.arrays.emplace_back(prefix + name, std::move(array));
+            for (auto& [name, array] : labels.tokens) all.arrays.emplace_back(prefix + name, std::move(array));
+            for (auto& [name, texts] : labels.texts) all.texts.emplace_back(prefix + name, std::move(texts));
+        }
+    }
+    return all;
 }
 
 std::string jsonText(const nlohmann::ordered_json& json) {
     return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-void writeArchive(const std::filesystem::path& file, const Named& arrays) {
+void writeArchive(const std::filesystem::path& file, const Contents& contents) {
     std::vector<std::pair<std::string, const Array*>> members;
-    for (const auto& [name, array] : arrays) members.emplace_back(name, &array);
-    writeNpz(file, members);
+    for (const auto& [name, array] : contents.arrays) members.emplace_back(name, &array);
+    writeNpz(file, members, contents.texts);
 }
 
-void writeTensors(const std::filesystem::path& file, const Numbers& numbers, const Named& arrays) {
-    std::set<std::string> texts;
+void writeTensors(const std::filesystem::path& file, const Numbers& numbers, const Contents& contents) {
+    std::set<std::string> leftOut;
     for (const ItemFindings& item : numbers.items)
         for (const Finding& finding : item.result->findings)
-            for (const std::string& name : columnsLeftOut(finding)) texts.insert(name);
+            for (const std::string& name : columnsLeftOut(finding)) leftOut.insert(name);
+    nlohmann::ordered_json texts = nlohmann::ordered_json::object();
+    for (const auto& [name, list] : contents.texts) texts[name] = list;
     std::vector<SafetensorsEntry> entries;
-    for (const auto& [name, array] : arrays) entries.push_back(floatEntry(name, array.shape, array.values));
+    for (const auto& [name, array] : contents.arrays) entries.push_back(floatEntry(name, array.shape, array.values));
     writeSafetensors(
         file, std::move(entries),
         {{"fovea.numbers", FOVEA_VERSION},
          {"fovea.session", jsonText(toJson(reduced(numbers)))},
-         {"fovea.columns_left_out", jsonText(nlohmann::ordered_json(texts))}});
+         {"fovea.texts", jsonText(texts)},
+         {"fovea.columns_left_out", jsonText(nlohmann::ordered_json(leftOut))}});
 }
 
 }  // namespace
@@ -142,9 +154,9 @@ void writeNumbers(const std::filesystem::path& file, const Numbers& numbers) {
     } else if (suffix == ".csv") {
         writeFileAtomically(file, numbersCsv(numbers));
     } else if (suffix == ".npz") {
-        writeArchive(file, allArrays(numbers));
+        writeArchive(file, contentsOf(numbers));
     } else if (suffix == ".safetensors") {
-        writeTensors(file, numbers, allArrays(numbers));
+        writeTensors(file, numbers, contentsOf(numbers));
     } else {
         throw Error(file.string() +
                         ": expected a name that ends in .json, .csv, .npz or .safetensors, found \"" +

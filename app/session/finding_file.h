@@ -50,8 +50,21 @@ std::vector<std::pair<std::string, Array>> arraysOf(const Finding& finding);
 /// The columns of texts, which arraysOf() leaves out, under the names that their arrays would have.
 std::vector<std::string> columnsLeftOut(const Finding& finding);
 
-/// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are
-/// under image<N>/. safetensors metadata list the columns of texts as "fovea.columns_left_out". Throws Error (Usage) for another suffix.
+/// What the axes of arraysOf() stand for, and the columns that it leaves out.
+struct FindingLabels {
+    std::vector<std::pair<std::string, Array>> tokens;  ///< indices of tokens in their stage
+    std::vector<std::pair<std::string, std::vector<std::string>>> texts;
+};
+
+/// Under the finding's name: "tokens" and "labels" of scores, "row_tokens", "row_labels", "column_tokens" and
+/// "column_labels" of matrices, "planes" of maps, "labels" of the nodes of trees, and every column of texts of a table.
+/// Labels only where `tokens` (may be null) knows the stage.
+FindingLabels labelsOf(const Finding& finding, const TokenMap* tokens);
+
+/// Writes .json, .csv, .npz or .safetensors by suffix, complete or not at all; arrays of several items are under
+/// image<N>/. Labels go beside them: as arrays of Unicode texts in npz, which so leaves no column out; in the metadata
+/// of safetensors as "fovea.texts" ({name: texts}), which has no tensors of texts and lists the columns of texts as
+/// "fovea.columns_left_out". Throws Error (Usage) for another suffix.
 void writeNumbers(const std::filesystem::path& file, const Numbers& numbers);
 
 }  // namespace fovea

@@ -1,11 +1,13 @@
 #include "io/npz.h"
 
+#include <algorithm>
 #include <array>
 #include <set>
 
 #include "fovea/error.h"
 #include "io/atomic_file.h"
 #include "io/tensor_info.h"
+#include "text/utf8.h"
 
 namespace fovea {
 namespace {
@@ -14,21 +16,61 @@ void append(std::string& out, std::uint64_t value, int bytes) {
     for (int i = 0; i < bytes; ++i) out += static_cast<char>(value >> (8 * i) & 0xFF);
 }
 
-std::string npyHeader(const Array& array, const std::string& source) {
-    if (checkedBytes(array.shape, 4) != static_cast<std::int64_t>(array.values.size() * 4))
-        throw Error(source + ": an array of shape " + shapeText(array.shape) + " holds " +
-                        std::to_string(array.values.size()) + " values",
-                    {}, ErrorCode::Internal);
+constexpr std::size_t kMaxTextBytes = std::size_t{1} << 28;
+
+// `type` as numpy writes it: "<f4".
+std::string npyHeader(const std::string& type, const std::vector<std::int64_t>& sizes) {
     std::string shape;
-    for (std::int64_t size : array.shape) shape += std::to_string(size) + ", ";
-    if (array.shape.size() > 1) shape.resize(shape.size() - 2);
-    if (array.shape.size() == 1) shape.resize(shape.size() - 1);
-    std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
+    for (std::int64_t size : sizes) shape += std::to_string(size) + ", ";
+    if (sizes.size() > 1) shape.resize(shape.size() - 2);
+    if (sizes.size() == 1) shape.resize(shape.size() - 1);
+    std::string text = "{'descr': '" + type + "', 'fortran_order': False, 'shape': (" + shape + "), }";
     text.append(63 - (10 + text.size()) % 64, ' ');
     text += '\n';
     std::string header("\x93NUMPY\x01\x00", 8);
     append(header, text.size(), 2);
     return header + text;
+}
+
+std::string npyHeader(const Array& array, const std::string& source) {
+    if (checkedBytes(array.shape, 4) != static_cast<std::int64_t>(array.values.size() * 4))
+        throw Error(source + ": an array of shape " + shapeText(array.shape) + " holds " +
+                        std::to_string(array.values.size()) + " values",
+                    {}, ErrorCode::Internal);
+    return npyHeader("<f4", array.shape);
+}
+
+std::u32string codePoints(const std::string& bytes) {
+    std::string valid;
+    text::appendLossyUtf8(bytes, valid, text::Utf8Tail::Replace);
+    std::u32string out;
+    for (std::size_t at = 0; at < valid.size();) {
+        const text::Utf8Char next = text::charAt(valid, at);
+        out += next.code;
+        at += next.length;
+    }
+    return out;
+}
+
+// Characters that every text of a list has room for; numpy has no texts of none.
+std::size_t commonWidth(const std::vector<std::string>& texts) {
+    std::size_t longest = 1;
+    for (const std::string& text : texts) longest = std::max(longest, codePoints(text).size());
+    const std::size_t most = kMaxTextBytes / 4 / std::max<std::size_t>(1, texts.size());
+    return std::min(longest, std::max<std::size_t>(1, most));
+}
+
+// Code points of four bytes each, shorter texts filled with zeros.
+std::string fixedWidth(const std::vector<std::string>& texts, std::size_t width) {
+    std::string out;
+    out.reserve(texts.size() * width * 4);
+    for (const std::string& text : texts) {
+        std::u32string codes = codePoints(text);
+        if (codes.size() > width) codes[width - 1] = U'\u2026';
+        codes.resize(width, 0);
+        for (const char32_t code : codes) append(out, code, 4);
+    }
+    return out;
 }
 
 class Crc32 {
@@ -55,10 +97,15 @@ private:
 struct Member {
     std::string name;
     std::string header;
-    const Array* array;
+    const Array* array = nullptr;  ///< the values, or else `owned`
+    std::string owned = {};
     std::uint32_t crc = 0;
     std::uint64_t size = 0;
     std::uint64_t offset = 0;
+
+    std::span<const std::byte> data() const {
+        return array ? std::as_bytes(std::span(array->values)) : std::as_bytes(std::span(owned));
+    }
 };
 
 constexpr std::uint64_t kLimit32 = 0xFFFFFFFF;
@@ -150,6 +197,40 @@ std::string directoryEnd(std::uint64_t count, std::uint64_t offset, std::uint64_
     return out;
 }
 
+// Members of an archive whose names are still to be checked against each other.
+class Members {
+public:
+    explicit Members(std::string source) : m_source(std::move(source)) {}
+
+    void add(Member member) {
+        const std::string& name = member.name;
+        if (name.empty() || name.size() > 1000 || !m_names.insert(name).second)
+            throw Error(m_source + ": array names must be unique and not empty, found \"" + name.substr(0, 80) + "\"",
+                        {}, ErrorCode::Internal);
+        member.name += ".npy";
+        Crc32 crc;
+        crc.update(std::as_bytes(std::span(member.header)));
+        crc.update(member.data());
+        member.crc = crc.value();
+        member.size = member.header.size() + member.data().size();
+        m_all.push_back(std::move(member));
+    }
+    std::vector<Member>& all() { return m_all; }
+
+private:
+    std::string m_source;
+    std::set<std::string> m_names;
+    std::vector<Member> m_all;
+};
+
+Member memberOf(const std::string& name, const std::vector<std::string>& texts) {
+    const std::size_t width = commonWidth(texts);
+    Member member{.name = name,
+                  .header = npyHeader("<U" + std::to_string(width), {static_cast<std::int64_t>(texts.size())})};
+    member.owned = fixedWidth(texts, width);
+    return member;
+}
+
 }  // namespace
 
 void writeNpy(const std::filesystem::path& path, const Array& array) {
@@ -161,22 +242,13 @@ void writeNpy(const std::filesystem::path& path, const Array& array) {
 }
 
 void writeNpz(const std::filesystem::path& path,
-              const std::vector<std::pair<std::string, const Array*>>& arrays) {
-    std::vector<Member> members;
-    std::set<std::string> names;
-    for (const auto& [name, array] : arrays) {
-        if (name.empty() || name.size() > 1000 || !names.insert(name).second)
-            throw Error(path.string() + ": array names must be unique and not empty, found \"" +
-                            name.substr(0, 80) + "\"",
-                        {}, ErrorCode::Internal);
-        Member member{name + ".npy", npyHeader(*array, path.string()), array};
-        Crc32 crc;
-        crc.update(std::as_bytes(std::span(member.header.data(), member.header.size())));
-        crc.update(std::as_bytes(std::span(array->values)));
-        member.crc = crc.value();
-        member.size = member.header.size() + array->values.size() * 4;
-        members.push_back(std::move(member));
-    }
+              const std::vector<std::pair<std::string, const Array*>>& arrays,
+              const std::vector<std::pair<std::string, std::vector<std::string>>>& texts) {
+    Members checked(path.string());
+    for (const auto& [name, array] : arrays)
+        checked.add({.name = name, .header = npyHeader(*array, path.string()), .array = array});
+    for (const auto& [name, list] : texts) checked.add(memberOf(name, list));
+    std::vector<Member>& members = checked.all();
     AtomicFile file(path);
     std::uint64_t offset = 0;
     for (Member& member : members) {
@@ -184,7 +256,7 @@ void writeNpz(const std::filesystem::path& path,
         const std::string local = localHeader(member);
         file.write(local);
         file.write(member.header);
-        file.write(std::as_bytes(std::span(member.array->values)));
+        file.write(member.data());
         offset += local.size() + member.size;
     }
     std::string directory;

@@ -1,4 +1,5 @@
 """What the subcommands give: keys, shapes, numbers that numpy agrees with, equal bytes."""
+import csv
 import json
 import shutil
 import unittest
@@ -333,12 +334,39 @@ class Sinks(CliTest):
         self.assertTrue(np.isnan(arrays["table/row"]).any() and not np.isnan(arrays["table/row"]).all())
         self.assertLessEqual(set(arrays["table/sink"]), {0, 1})
         self.ok(*self.BASE, "-o", "s.safetensors")
-        left = json.loads(read_safetensors(self.folder / "s.safetensors")[1]["fovea.columns_left_out"])
-        self.assertEqual(left, ["table/kind", "table/name"])
+        tensors, metadata = read_safetensors(self.folder / "s.safetensors")
+        self.assertEqual(json.loads(metadata["fovea.columns_left_out"]), ["table/kind", "table/name"])
+        texts = json.loads(metadata["fovea.texts"])
+        listed = list(csv.DictReader((self.folder / "s.csv").open(newline="", encoding="utf-8")))
+        for name in ("kind", "name"):  # texts are arrays of npz, and metadata of safetensors
+            self.assertEqual(arrays["table/" + name].tolist(), [row[name] for row in listed])
+            self.assertEqual(texts["table/" + name], [row[name] for row in listed])
         self.ok("render", *self.BASE[1:], "-o", "s.svg")
         self.assertIn(f"24 of {tokens} rows shown", (self.folder / "s.svg").read_text())
         few = self.ok(*self.BASE, "--param", "rows=5").json()["items"][0]["findings"][0]
         self.assertIn(f"of {tokens} tokens listed", few["note"])
+
+
+class Labels(CliTest):
+    def test_arrays_say_which_tokens_they_are_about(self):
+        base = ("analyse", "demo:vit", "--image", "scene:7", "--analysis", "attention_matrix")
+        tokens = self.ok("tokens", "demo:vit", "--image", "scene:7", "--json").json()["stages"]["vision"]
+        self.ok(*base, "-o", "m.npz")
+        self.ok(*base, "-o", "m.safetensors")
+        arrays = np.load(self.folder / "m.npz")
+        tensors, metadata = read_safetensors(self.folder / "m.safetensors")
+        texts = json.loads(metadata["fovea.texts"])
+        self.assertEqual(json.loads(metadata["fovea.columns_left_out"]), [])
+        self.assertEqual(arrays["matrix"].shape, (len(tokens), len(tokens)))
+        for axis in ("row", "column"):
+            np.testing.assert_array_equal(arrays[f"matrix/{axis}_tokens"], np.arange(len(tokens)))
+            np.testing.assert_array_equal(tensors[f"matrix/{axis}_tokens"], np.arange(len(tokens)))
+            labels = arrays[f"matrix/{axis}_labels"]
+            self.assertEqual(labels.dtype.kind, "U")
+            self.assertEqual(labels.tolist(), texts[f"matrix/{axis}_labels"])
+            for label, token in zip(labels, tokens, strict=True):
+                row, column = token.get("grid", (-1, -1))
+                self.assertEqual(label, token.get("text") or f"patch (row {row}, column {column})")
 
 
 class More(CliTest):

@@ -139,6 +139,40 @@ TEST_CASE("columns with gaps and marks are arrays; columns of texts are named as
     CHECK(bytes.find(R"("fovea.columns_left_out":"[\"table/name\"]")") != std::string::npos);
 }
 
+TEST_CASE("arrays have labels of what their axes stand for") {
+    TokenMap map;
+    map.stages = {{"vision", 1, 2, {{0, TokenKind::Special, "[CLS]", -1, -1, -1, {}}, {1, TokenKind::Image, "", 0, 2, 3, {}}}}};
+    map.images.resize(1);
+    const auto labels = [&](std::size_t finding, const TokenMap* known) { return labelsOf(oneOfEach()[finding], known); };
+    using Texts = std::vector<std::pair<std::string, std::vector<std::string>>>;
+    const FindingLabels scores = labels(0, &map);
+    REQUIRE(scores.tokens.size() == 1);
+    CHECK(scores.tokens[0].first == "scores/tokens");
+    CHECK(scores.tokens[0].second.values == std::vector<float>{0, 1});
+    CHECK((scores.texts == Texts{{"scores/labels", {"[CLS]", "patch (row 2, column 3)"}}}));
+    CHECK(labels(0, nullptr).texts.empty());
+    CHECK(labels(0, nullptr).tokens.size() == 1);
+    const FindingLabels matrix = labels(1, &map);
+    REQUIRE(matrix.tokens.size() == 2);
+    CHECK(matrix.tokens[0].first == "matrix/row_tokens");
+    CHECK(matrix.tokens[1].first == "matrix/column_tokens");
+    CHECK(matrix.tokens[1].second.values == std::vector<float>{0, 1, 2});
+    REQUIRE(matrix.texts.size() == 2);
+    CHECK(matrix.texts[1].first == "matrix/column_labels");
+    CHECK(matrix.texts[1].second.back().empty());  // no such token
+    CHECK((labels(2, &map).texts == Texts{{"map/planes", {"a", "b"}}}));
+    CHECK((labels(3, &map).texts == Texts{{"tree/labels", {"", ""}}}));
+    CHECK(labels(4, &map).texts.empty());
+    CHECK((labels(6, nullptr).texts == Texts{{"table/name", {"a, \"b\""}}}));
+    map.images.resize(2);
+    CHECK(labels(0, &map).texts[0].second[1] == "picture 0, patch (row 2, column 3)");
+
+    const test::TemporaryFolder folder;
+    writeNumbers(folder.path() / "x.safetensors", numbersOf(1));
+    const std::string bytes = test::readBytes(folder.path() / "x.safetensors");
+    CHECK(bytes.find(R"("fovea.texts":"{\"map/planes\":[\"a\",\"b\"],\"table/name\":[)") != std::string::npos);
+}
+
 TEST_CASE("numbers hold the answer that they are about, and tables the names of its tokens") {
     Numbers numbers = numbersOf(1);
     CHECK_FALSE(numbersJson(numbers)["items"][0].contains("answer"));

@@ -132,7 +132,9 @@ TEST_CASE("NPY and NPZ as numpy reads them") {
     CHECK(readBytes(folder / "all.npz") == first);
     const auto members = readZipDirectory(std::as_bytes(std::span(first.data(), first.size())), "all.npz");
     CHECK(members.size() == 4);
+    writeNpz(folder / "texts.npz", {{"vector", &vector}}, {{"words", {"a", "", "caf\xC3\xA9 \xF0\x9F\x98\x80", "\xFF"}}, {"nothing", {}}, {"empty", {""}}});
     CHECK_THROWS_AS(writeNpz(folder / "twice.npz", {{"a", &matrix}, {"a", &vector}}), Error);
+    CHECK_THROWS_AS(writeNpz(folder / "twice.npz", {{"a", &matrix}}, {{"a", {"b"}}}), Error);
     CHECK_FALSE(fs::exists(folder / "twice.npz"));
     python(
         "import numpy as np, zipfile\n"
@@ -147,7 +149,12 @@ TEST_CASE("NPY and NPZ as numpy reads them") {
             "z = np.load(folder + '/all.npz')\n"
             "assert sorted(z.files) == ['matrix', 'none', 'scalar', 'vision.0.self/probs'], z.files\n"
             "assert np.array_equal(z['vision.0.self/probs'], count(5)) and z['scalar'].shape == () and "
-            "z['none'].shape == (2, 0)\n",
+            "z['none'].shape == (2, 0)\n"
+            "assert zipfile.ZipFile(folder + '/texts.npz').testzip() is None\n"
+            "z = np.load(folder + '/texts.npz')\n"
+            "assert z['words'].tolist() == ['a', '', 'caf\\u00e9 \\U0001F600', '\\ufffd'], z['words']\n"
+            "assert z['words'].dtype == '<U6' and z['nothing'].shape == (0,) and z['empty'].tolist() == ['']\n"
+            "assert np.array_equal(z['vector'], count(5))\n",
         folder / "check.py");
 }
 
