@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fovea/model_reference.h"
+#include "io/sha256.h"
 
 namespace fovea::content_key {
 namespace {
@@ -10,6 +13,28 @@ namespace {
 template <typename T>
 std::string listText(const std::vector<T>& values) {
     return fmt::format("[{}]", fmt::join(values, ","));
+}
+
+constexpr std::size_t kMostFrames = std::size_t{1} << 20;
+
+// A folder of frames by those in it: writing into a file leaves the time of its folder as it was.
+std::string ofFrames(const std::filesystem::path& folder) {
+    std::vector<std::string> frames;
+    std::error_code error;
+    for (std::filesystem::directory_iterator it(folder, error), end; !error && it != end && frames.size() < kMostFrames;
+         it.increment(error)) {
+        std::error_code gone;
+        if (it->is_regular_file(gone)) frames.push_back(ofFile(it->path()) + "\n");
+    }
+    std::sort(frames.begin(), frames.end());
+    Sha256 all;
+    for (const std::string& frame : frames) all.update(std::as_bytes(std::span(frame)));
+    return fmt::format("{} {} frames {}", folder.generic_string(), frames.size(), all.hex());
+}
+
+std::string ofVideo(const std::filesystem::path& file) {
+    std::error_code error;
+    return std::filesystem::is_directory(file, error) ? ofFrames(file) : ofFile(file);
 }
 
 std::string ofCapture(const CaptureRequest& c) {
@@ -76,7 +101,7 @@ std::string ofInput(const SessionInput& input) {
     for (const ChatTurn& turn : input.turns)
         out += "\nturn " + turn.role + " " +
                nlohmann::json(turn.text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-    if (!input.video.empty()) out += "\nvideo " + ofFile(input.video);
+    if (!input.video.empty()) out += "\nvideo " + ofVideo(input.video);
     if (!input.tensors.empty()) out += "\ntensors " + ofFile(input.tensors);
     return out;
 }

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <random>
 
@@ -71,6 +72,30 @@ TEST_CASE("turns of a conversation are kept, and refused beside other prompts") 
     CHECK(problemOf(R"({"schema":1,"input":{"turns":[{"text":"x"}]}})").find("/input/turns/0/role") != std::string::npos);
     CHECK(problemOf(R"({"schema":1,"input":{"raw_prompt":true,"turns":[{"role":"user","text":"x"}]}})").find("/input/turns") !=
           std::string::npos);
+}
+
+TEST_CASE("a folder of frames is another input when one of them changes") {
+    const test::TemporaryFolder folder;
+    SessionInput input;
+    input.video = (folder.path() / "frames").string();
+    const std::string absent = content_key::ofInput(input);
+    test::writeBytes(folder.path() / "frames/1.ppm", "first");
+    test::writeBytes(folder.path() / "frames/2.ppm", "second");
+    const auto time = fs::last_write_time(folder.path() / "frames");
+    const std::string before = content_key::ofInput(input);
+    CHECK(before != absent);
+    CHECK(content_key::ofInput(input) == before);
+    test::writeBytes(folder.path() / "frames/2.ppm", "another second");
+    fs::last_write_time(folder.path() / "frames", time);
+    const std::string longer = content_key::ofInput(input);
+    CHECK(longer != before);
+    fs::last_write_time(folder.path() / "frames/1.ppm", time + std::chrono::hours(1));
+    const std::string later = content_key::ofInput(input);
+    CHECK(later != longer);
+    fs::rename(folder.path() / "frames/1.ppm", folder.path() / "frames/3.ppm");
+    CHECK(content_key::ofInput(input) != later);
+    input.video = (folder.path() / "frames/2.ppm").string();
+    CHECK(content_key::ofInput(input).find("2.ppm 14 ") != std::string::npos);
 }
 
 TEST_CASE("a conversation's messages: the pictures with the first question, the prompt last; its file goes") {
