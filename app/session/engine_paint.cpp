@@ -83,10 +83,10 @@ std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& p
     if (const auto* scores = std::get_if<TokenScores>(&finding.data)) return scores->stage;
     if (const auto* tree = std::get_if<Tree>(&finding.data)) return tree->stage;
     if (const auto* matrix = std::get_if<PairMatrix>(&finding.data)) return matrix->columnStage;
-    if (params.contains("stage") && spec.capabilities.generate) return chosenStage(spec, params);
+    if (params.contains("stage") && spec.answers()) return chosenStage(spec, params);
     // Tokens of an analysis over all stages are those of prompt and answer.
     const auto isText = [](const StageSpec& stage) { return stage.id == "text"; };
-    if (spec.capabilities.generate && std::any_of(spec.stages.begin(), spec.stages.end(), isText)) return "text";
+    if (spec.answers() && std::any_of(spec.stages.begin(), spec.stages.end(), isText)) return "text";
     for (const StageSpec& stage : spec.stages)
         if (stage.gridRows > 0) return stage.id;
     return spec.stages.empty() ? "" : spec.stages.front().id;

@@ -43,6 +43,18 @@ const at::Tensor& needed(const at::Tensor& tensor, const char* what, int site, c
     return tensor;
 }
 
+// What else an analysis may be about, where nothing of the wanted stage was recorded.
+std::string otherStages(const AttentionTrace::Impl& trace, const std::string& wanted) {
+    std::string other;
+    for (const auto& [index, record] : trace.records) {
+        const AttentionSite& site = trace.spec.sites[static_cast<std::size_t>(index)];
+        if (site.stage == wanted) return {};
+        if (other.empty() && site.overOwnTokens()) other = site.stage;
+    }
+    return other.empty() ? other
+                         : fmt::format("; those of stage {} were: an analysis takes them with --param stage={}", other, other);
+}
+
 }  // namespace
 
 Array toArray(const at::Tensor& tensor, bool dropBatch) {
@@ -87,10 +99,11 @@ bool SiteRecord::usesStored(Weights weights) const {
 
 const SiteRecord& AttentionTrace::Impl::record(int site) const {
     if (const auto found = records.find(site); found != records.end()) return *found->second;
-    const bool exists = site >= 0 && site < static_cast<int>(spec.sites.size());
-    throw Error(exists ? "site " + spec.sites[static_cast<std::size_t>(site)].address() + " was not recorded"
-                       : "there is no site number " + std::to_string(site),
-                "recorded sites are chosen with --sites", ErrorCode::Usage);
+    if (site < 0 || site >= static_cast<int>(spec.sites.size()))
+        throw Error("there is no site number " + std::to_string(site), {}, ErrorCode::Usage);
+    const AttentionSite& wanted = spec.sites[static_cast<std::size_t>(site)];
+    throw Error("site " + wanted.address() + " was not recorded",
+                "recorded sites are chosen with --sites" + otherStages(*this, wanted.stage), ErrorCode::Usage);
 }
 
 std::int64_t rowsPerBlock(std::int64_t heads, std::int64_t keys) {

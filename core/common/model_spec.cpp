@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "fovea/error.h"
@@ -15,10 +16,12 @@ nlohmann::json toJson(const StageSpec& stage) {
 }
 
 nlohmann::json toJson(const AttentionSite& site) {
-    return {{"address", site.address()},        {"kind", siteKindName(site.kind)},
-            {"heads", site.heads},              {"key_value_heads", site.keyValueHeads},
-            {"head_dim", site.headDim},         {"causal", site.causal},
-            {"module", site.module}};
+    nlohmann::json out = {{"address", site.address()},        {"kind", siteKindName(site.kind)},
+                          {"heads", site.heads},              {"key_value_heads", site.keyValueHeads},
+                          {"head_dim", site.headDim},         {"causal", site.causal},
+                          {"module", site.module}};
+    if (!site.keyStage.empty()) out["key_stage"] = site.keyStage;
+    return out;
 }
 
 nlohmann::json toJson(const WeightReport& report) {
@@ -73,6 +76,19 @@ std::vector<int> ModelSpec::sitesOfStage(const std::string& id) const {
     for (std::size_t i = 0; i < sites.size(); ++i)
         if (sites[i].stage == id) found.push_back(static_cast<int>(i));
     return found;
+}
+
+std::string ModelSpec::usualStage() const {
+    const auto attends = [&](const std::string& id) {
+        return std::any_of(sites.begin(), sites.end(),
+                           [&](const AttentionSite& site) { return site.stage == id && site.overOwnTokens(); });
+    };
+    // A model that answers is asked where its answer looks.
+    if (answers() && attends("text")) return "text";
+    if (attends("vision")) return "vision";
+    for (const StageSpec& candidate : stages)
+        if (attends(candidate.id)) return candidate.id;
+    return {};
 }
 
 nlohmann::json toJson(const ModelSpec& spec) {

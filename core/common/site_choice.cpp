@@ -12,15 +12,10 @@
 namespace fovea {
 namespace {
 
-bool overOwnTokens(const AttentionSite& site) {
-    return (site.kind == SiteKind::Self || site.kind == SiteKind::Joint) &&
-           site.weighting == Weighting::Softmax;
-}
-
 std::vector<int> tokenSites(const ModelSpec& spec, const std::string& stage) {
     std::vector<int> sites;
     for (const int site : spec.sitesOfStage(stage))
-        if (overOwnTokens(spec.sites[static_cast<std::size_t>(site)])) sites.push_back(site);
+        if (spec.sites[static_cast<std::size_t>(site)].overOwnTokens()) sites.push_back(site);
     return sites;
 }
 
@@ -110,17 +105,15 @@ Weights chosenWeights(const nlohmann::json& params) {
 std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params) {
     const std::string wanted = params.value("stage", "");
     if (wanted.empty()) {
-        // A model that answers is asked where its answer looks.
-        if (spec.capabilities.generate && !tokenSites(spec, "text").empty()) return "text";
-        if (!tokenSites(spec, "vision").empty()) return "vision";
-        for (const StageSpec& stage : spec.stages)
-            if (!tokenSites(spec, stage.id).empty()) return stage.id;
+        if (const std::string usual = spec.usualStage(); !usual.empty()) return usual;
         throw Error("this model has no softmax attention over tokens",
                     "Choose an analysis of gradients, or another model.", ErrorCode::Usage);
     }
     for (const StageSpec& stage : spec.stages)
         if (stage.id == wanted) return wanted;
-    throw Error(fmt::format("this model has no stage \"{}\"", wanted), "its stages: " + stagesOf(spec),
+    const std::string usual = spec.usualStage();
+    throw Error(fmt::format("this model has no stage \"{}\"", wanted),
+                "its stages: " + stagesOf(spec) + (usual.empty() ? "" : "; for instance --param stage=" + usual),
                 ErrorCode::Usage);
 }
 
@@ -163,7 +156,7 @@ std::string describeSites(const ModelSpec& spec, const SiteChoice& choice) {
     const AttentionSite& first = spec.sites[static_cast<std::size_t>(choice.sites.front())];
     const AttentionSite& last = spec.sites[static_cast<std::size_t>(choice.sites.back())];
     if (choice.sites.size() == 1)
-        return overOwnTokens(first) ? fmt::format("{} layer {}", choice.stage, first.block) : first.address();
+        return first.overOwnTokens() ? fmt::format("{} layer {}", choice.stage, first.block) : first.address();
     const bool gapless = last.block - first.block + 1 == static_cast<int>(choice.sites.size());
     if (gapless) return fmt::format("{} layers {}-{}", choice.stage, first.block, last.block);
     return fmt::format("{} of the {} layers", choice.sites.size(), choice.stage);

@@ -32,8 +32,7 @@ struct SiteChoice {
     std::vector<int> sites;  ///< indices into ModelSpec::sites
 };
 
-/// The stage that "stage" names; empty means "text" of a model that generates, else "vision" where it has
-/// attention, else the first stage that has.
+/// The stage that "stage" names; empty means ModelSpec::usualStage(). Throws Error (Usage) where there is none.
 std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params);
 
 /// Sites of "stage" and "layers" (self attention over the stage's own tokens), or those that "site" matches.

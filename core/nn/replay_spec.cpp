@@ -81,6 +81,9 @@ void readSites(const json& spec, const std::string& source, SiteTable& out) {
         site.headDim = countOf(value, "head_dim", 1);
         site.causal = value.value("causal", json(false)) == json(true);
         site.module = textOf(value, "module");
+        // Older traces do not say it: their keys are taken for tokens of the stage itself.
+        if (site.kind == SiteKind::Cross) site.keyStage = textOf(value, "key_stage");
+        if (site.keyStage == site.stage) site.keyStage.clear();
         out.add(std::move(site));
     }
 }
@@ -140,6 +143,20 @@ void addFromTensors(const TraceFile& file, SiteTable& table) {
     }
 }
 
+// Whether the model that was recorded generates.
+bool generated(const json& spec) {
+    const auto able = spec.find("capabilities");
+    return able != spec.end() && able->is_object() && able->value("generate", json(false)) == json(true);
+}
+
+// A trace of the vision tower alone is about that, whatever the model does.
+bool holdsText(const TraceFile& file) {
+    const auto& tensors = file.tensors();
+    return std::any_of(tensors.begin(), tensors.end(), [](const TensorInfo& tensor) {
+        return TraceName::parse(tensor.name).path.starts_with("text.");
+    });
+}
+
 }  // namespace
 
 AttentionSite siteFromAddress(const std::string& address, const std::string& source) {
@@ -179,6 +196,7 @@ ModelSpec readRecordedSpec(const TraceFile& file) {
     SiteTable sites{source, out, {}};
     readSites(spec, source, sites);
     addFromTensors(file, sites);
+    out.recordedAnswering = generated(spec) && holdsText(file);
     out.computeDtype = "float32";
     out.device = "cpu";
     out.capabilities = {false, false, false, false, false};

@@ -18,7 +18,11 @@ constexpr const char* kRecordAgain = "Record the trace again: the file is damage
 class SiteReader {
 public:
     SiteReader(const ReplaySource& source, const AttentionSite& site, std::vector<std::string>& notices)
-        : m_source(source), m_site(site), m_address(site.address()), m_notices(notices) {}
+        : m_source(source),
+          m_site(site),
+          m_address(site.address()),
+          m_keyStage(site.keyStage.empty() ? site.stage : site.keyStage),
+          m_notices(notices) {}
 
     // The record of the site, or null when the file holds nothing that probabilities can come from.
     std::shared_ptr<const SiteRecord> read(int index) {
@@ -108,7 +112,7 @@ private:
         if (record.call.segments && !record.storedEdited)
             probs = at::Tensor();  // Q and K give them again
         else
-            probs = spread(probs, index, m_source.map.stage(m_site.stage).size());
+            probs = spread(probs, index, tokensOf(m_keyStage));
     }
 
     void readBias(SiteRecord& record, const at::Tensor& q, const at::Tensor& k) {
@@ -122,8 +126,16 @@ private:
         record.call.bias = bias.unsqueeze(0);
     }
 
-    // Indices that the file gives, checked against `count`; 0..n-1 where it gives none.
-    std::vector<int> indices(const at::Tensor& given, std::int64_t n, std::int64_t count,
+    std::int64_t tokensOf(const std::string& stage) const {
+        for (const StageTokens& tokens : m_source.map.stages)
+            if (tokens.stage == stage) return tokens.size();
+        throw Error(m_source.file->path().string() + ": " + m_address + ": expected tokens of stage \"" + stage +
+                        "\" in the metadata fovea.token_map, found none",
+                    kRecordAgain);
+    }
+
+    // Indices that the file gives, tokens of `stage` below `count`; 0..n-1 where it gives none.
+    std::vector<int> indices(const at::Tensor& given, std::int64_t n, std::int64_t count, const std::string& stage,
                              const char* quantity) const {
         std::vector<int> tokens(static_cast<std::size_t>(n));
         std::iota(tokens.begin(), tokens.end(), 0);
@@ -136,7 +148,7 @@ private:
         for (const int token : tokens)
             if (token < 0 || token >= count)
                 throw Error(m_source.file->path().string() + ": " + m_address + ": expected " + quantity +
-                            " below the " + std::to_string(count) + " tokens of stage " + m_site.stage +
+                            " below the " + std::to_string(count) + " tokens of stage " + stage +
                             ", found " + std::to_string(token),
                             kRecordAgain);
         return tokens;
@@ -154,18 +166,20 @@ private:
         if (heads != m_site.heads)
             fail("probs", std::to_string(m_site.heads) + " heads",
                  stored ? record.storedProbs : record.call.query);
-        const std::int64_t tokens = m_source.map.stage(m_site.stage).size();
+        const std::int64_t tokens = tokensOf(m_site.stage);
         at::Tensor index = tensor("index", 2);
         index = index.defined() && !m_windows ? index[0] : at::Tensor();
-        record.keyTokens = indices(index, keys, tokens, "index");
-        // The queries of cross attention (a pooling head's probe) are no tokens of the stage.
-        const std::int64_t limit = m_site.kind == SiteKind::Self ? tokens : std::max(tokens, queries);
-        record.queryTokens = indices(tensor("query_index", 1), queries, limit, "query_index");
+        record.keyTokens = indices(index, keys, tokensOf(m_keyStage), m_keyStage, "index");
+        // The queries of cross attention to the stage itself (a pooling head's probe) are no tokens of it.
+        const bool asTokens = m_site.kind == SiteKind::Self || !m_site.keyStage.empty();
+        const std::int64_t limit = asTokens ? tokens : std::max(tokens, queries);
+        record.queryTokens = indices(tensor("query_index", 1), queries, limit, m_site.stage, "query_index");
     }
 
     const ReplaySource& m_source;
     const AttentionSite& m_site;
     std::string m_address;
+    std::string m_keyStage;  ///< whose tokens the keys are
     std::vector<std::string>& m_notices;
     bool m_windows = false;
 };

@@ -214,6 +214,36 @@ TEST_CASE("every image token of the decoder has the rectangle of the patches tha
     }
 }
 
+TEST_CASE("cross-attention of a recorded prompt knows the picture's tokens again") {
+    const auto path = std::filesystem::path(FOVEA_PARITY_FOLDER) / "replayed_cross.safetensors";
+    for (const char* name : {"blip", "mllama-wide", "mllama-two"}) {
+        INFO(name);
+        const PromptCase& c = promptNamed(name);
+        const auto model = openCase(c);
+        RunSpec spec;
+        spec.capture.qkv = true;
+        spec.capture.sites = {"text.*.cross"};
+        const auto trace = runModel(*model, *model->encode(c.input()), spec).trace;
+        REQUIRE(!trace->sites().empty());
+        TraceFileOptions options;
+        options.keep = CaptureRequest::parse("probs,qkv");
+        writeTraceFile(path, {trace}, options);
+        const auto recorded = openModel(makeCatalog(), path.string());
+        const auto again = runModel(*recorded, *recorded->encode({}), {}).trace;
+        REQUIRE(again->sites().size() == trace->sites().size());
+        for (const int site : trace->sites()) {
+            const AttentionSite& expected = model->spec().sites[static_cast<std::size_t>(site)];
+            const int index = recorded->spec().siteIndex(expected.address());
+            REQUIRE(index >= 0);
+            CHECK(!expected.keyStage.empty());
+            CHECK(recorded->spec().sites[static_cast<std::size_t>(index)].keyStage == expected.keyStage);
+            CHECK(again->keyTokens(index) == trace->keyTokens(site));
+            CHECK(again->queryTokens(index) == trace->queryTokens(site));
+            CHECK(again->tokens().stage(expected.keyStage).size() == again->keys(index));
+        }
+    }
+}
+
 TEST_CASE("an answer by the cache is the one by whole passes") {
     for (const char* name : {"llava-wide", "paligemma-wide", "qwen2_vl", "qwen2_5_vl-two", "qwen3_vl", "gemma3",
                              "idefics3-square", "llava_next-tall", "internvl-wide", "blip", "mllama-wide", "mllama-two"}) {

@@ -23,11 +23,10 @@ struct FormContext {
         if (answer) return &answer->map;
         return input && item < input->count() ? &input->maps[static_cast<std::size_t>(item)] : nullptr;
     }
-    /// The stage that analyses are about when they name none: the text of a model that answers, else what it sees.
+    /// The stage that analyses are about when they name none.
     const StageSpec* usualStage() const {
         if (!spec || spec->stages.empty()) return nullptr;
-        const std::string wanted = spec->capabilities.generate ? "text" : "vision";
-        const StageSpec* found = stageOf(wanted);
+        const StageSpec* found = stageOf(spec->usualStage());
         return found ? found : &spec->stages.front();
     }
     /// The stage that selections are about.

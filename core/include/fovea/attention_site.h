@@ -29,6 +29,10 @@ struct AttentionSite {
 
     /// "stage.block.kind[.name]", the same text in JSON, on the command line and in the window.
     std::string address() const;
+    /// Softmax attention whose queries and keys are the tokens of its stage.
+    bool overOwnTokens() const {
+        return (kind == SiteKind::Self || kind == SiteKind::Joint) && weighting == Weighting::Softmax;
+    }
     bool operator==(const AttentionSite&) const = default;
 };
 

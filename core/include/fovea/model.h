@@ -63,6 +63,7 @@ struct ModelSpec {
     /// Intermediate values that a run can record besides, "stage.block.what", each [tokens, hidden].
     std::vector<std::string> taps;
     Capabilities capabilities;
+    bool recordedAnswering = false;  ///< a trace of the text of a model that generates
     WeightReport weights;
 
     /// Index into `sites`; -1 when there is no such address.
@@ -70,6 +71,11 @@ struct ModelSpec {
     const StageSpec& stage(const std::string& id) const;
     /// Sites of one stage in order of execution.
     std::vector<int> sitesOfStage(const std::string& id) const;
+    /// Whether people ask what its text looks at: a model that generates, or a trace of one.
+    bool answers() const { return capabilities.generate || recordedAnswering; }
+    /// The stage that analyses are about when none is named, among those with softmax attention over their own tokens:
+    /// "text" of a model that answers(), else "vision", else the first; empty where there is none.
+    std::string usualStage() const;
 };
 
 /// The `info --json` object of PRODUCT.md §4.
