@@ -8,6 +8,7 @@
 #include "io/csv.h"
 #include "io/file_identity.h"
 #include "io/json_file.h"
+#include "session/conversation.h"
 
 namespace fovea::cli {
 namespace {
@@ -122,7 +123,7 @@ BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& 
     const auto run = toolbox.engine().run(item.session, 0, outputs, job);
     const std::vector<Prediction> best = predictions(*run->trace, 1);
     if (!best.empty()) record.prediction = best.front();
-    record.prompt = item.session.input.prompt;
+    record.prompt = lastQuestion(item.session.input);
     record.answer = answerText(toolbox.engine(), item.session, 0, job);
     for (std::size_t i = 0; i < item.session.analyses.size(); ++i) {
         const auto result = toolbox.engine().analyse(item.session, static_cast<int>(i), 0, job);

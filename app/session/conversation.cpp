@@ -9,6 +9,33 @@
 #include "fovea/error.h"
 
 namespace fovea {
+namespace {
+
+// The texts of a message; its pictures have none.
+std::string textsOf(const nlohmann::ordered_json& message) {
+    const auto content = message.find("content");
+    if (content == message.end()) return {};
+    if (content->is_string()) return content->get<std::string>();
+    std::string texts;
+    for (const auto& part : *content)
+        if (part.contains("text") && part["text"].is_string())
+            texts += (texts.empty() ? "" : " ") + part["text"].get<std::string>();
+    return texts;
+}
+
+}  // namespace
+
+std::string lastQuestion(const SessionInput& input) {
+    if (input.chat.empty()) return input.prompt;
+    try {
+        const ChatFile chat = readChatFile(input.chat);
+        for (std::size_t i = chat.messages.size(); i > 0; --i)
+            if (const auto& message = chat.messages[i - 1]; message["role"] == "user") return textsOf(message);
+    } catch (const Error&) {
+        // Only named here: who reads the conversation for the model says what is wrong with it.
+    }
+    return input.prompt;
+}
 
 nlohmann::ordered_json conversationMessages(const SessionInput& input) {
     nlohmann::ordered_json messages = nlohmann::ordered_json::array();

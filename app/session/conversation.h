@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string>
 
 #include "session.h"
 
@@ -10,6 +11,10 @@ namespace fovea {
 /// The messages of a conversation as chat files have them: its turns, then the prompt; the pictures go with the first
 /// message of the user.
 nlohmann::ordered_json conversationMessages(const SessionInput& input);
+
+/// What the model was asked last, for people: the last message of the user in the chat file, or without one (or where it
+/// cannot be read) the prompt.
+std::string lastQuestion(const SessionInput& input);
 
 /// A conversation as a chat file, for as long as the object lives.
 class ConversationFile {

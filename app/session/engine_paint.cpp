@@ -7,6 +7,7 @@
 
 #include "answer_text.h"
 #include "common/site_choice.h"
+#include "conversation.h"
 #include "engine_state.h"
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
@@ -159,6 +160,7 @@ RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::D
     parts.dtype = subject.model->spec().computeDtype;
     parts.item = subject.item;
     parts.items = subject.input->count();
+    parts.prompt = lastQuestion(subject.session.input);
     parts.scaled = isMap(finding);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
     parts.sinks = static_cast<int>(display.sinkTokens.size());

@@ -95,13 +95,15 @@ std::string editsText(const std::vector<Intervention>& edits) {
     return out.empty() ? "no edits" : "edits " + out;
 }
 
-// What the model read; raw tensors come before pictures, which then only lie under the result.
+// What the model read beside words; raw tensors come before pictures, which then only lie under the result.
 std::string inputText(const Session& session, const RecipeParts& parts) {
     const SessionInput& input = session.input;
     const bool shown = parts.item < static_cast<int>(input.images.size());
     std::string image = shown ? imageName(input.images[static_cast<std::size_t>(parts.item)]) : "";
     for (std::size_t i = 1; parts.items == 1 && i < input.images.size(); ++i) image += " + " + imageName(input.images[i]);
     if (shown && input.tensors.empty()) return image;
+    if (input.tensors.empty() && !input.video.empty()) return "video " + imageName(input.video);
+    if (input.tensors.empty() && !(input.prompt.empty() && input.chat.empty())) return "";
     std::string name = input.tensors.empty() ? "recorded input" : "tensors " + imageName(input.tensors);
     if (parts.items > 1) name += fmt::format(" item {}", parts.item);
     return shown ? name + " over " + image : name;
@@ -151,9 +153,11 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
                        const RecipeParts& parts) {
     const AnalysisRequest& request = session.analyses.at(static_cast<std::size_t>(picture.analysis));
     const std::string params = paramsText(analysis, request.params, parts.map);
-    std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype),
-                                      inputText(session, parts)};
-    if (!session.input.prompt.empty()) words.push_back("prompt " + quoted(session.input.prompt));
+    std::vector<std::string> words = {fmt::format("{} ({}, {})", parts.model, parts.device, parts.dtype)};
+    if (std::string input = inputText(session, parts); !input.empty()) words.push_back(std::move(input));
+    if (!session.input.chat.empty()) words.push_back("chat " + imageName(session.input.chat));
+    const std::string& prompt = parts.prompt.empty() ? session.input.prompt : parts.prompt;
+    if (!prompt.empty()) words.push_back("prompt " + quoted(prompt));
     if (!parts.answer.empty()) words.push_back("answer " + quoted(parts.answer));
     words.push_back(analysis.id + (params.empty() ? "" : ": " + params));
     if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));

@@ -26,11 +26,12 @@ struct RecipeParts {
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
     std::vector<std::string> notices;        ///< what the run remarked
+    std::string prompt;                      ///< what was asked last; empty: the session's own
     std::string answer;                      ///< that the result is about; empty without one
     const EntryInfo* map = nullptr;          ///< of the analysis whose map this one goes on from; null without one
 };
 
-/// The line under a picture: model, input, beginning of prompt and answer where there are any, analysis and parameters, layers and heads, scale, sink policy,
+/// The line under a picture: model, input, chat file, beginning of prompt and answer where there are any, analysis and parameters, layers and heads, scale, sink policy,
 /// edits, seed, version.
 std::string recipeLine(const Session& session, const PictureRequest& picture, const EntryInfo& analysis,
                        const RecipeParts& parts);

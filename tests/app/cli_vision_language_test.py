@@ -76,6 +76,20 @@ class VisionLanguage(CliTest):
             self.assertEqual(record["answer"]["text"], fresh["text"])
             self.assertEqual(row["answer"], fresh["text"])
 
+    def test_a_conversation_names_its_last_question(self):
+        (self.folder / "talk.json").write_text(json.dumps([
+            {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "Anything?"}]},
+            {"role": "assistant", "content": "Yes."}, {"role": "user", "content": PROMPT}]))
+        base = ("vlm", "--image", "scene:1", "--chat", "talk.json", "--max-new-tokens", 4)
+        self.ok("render", *base, "--analysis", "attention_from", "-o", "m.png")
+        self.assertIn(f'| scene 1 | chat talk.json | prompt "{PROMPT}" | ', png_text(self.folder / "m.png")["Description"])
+        (self.folder / "in").mkdir()
+        write_ppm(self.folder / "in/p.ppm", 40, 32)
+        path = self.session(model={"reference": "vlm"}, input={"chat": "talk.json", "max_new_tokens": 4})
+        self.ok("run", path, "--images", "in", "-o", "out")
+        with open(self.folder / "out/metrics.csv", newline="") as file:
+            self.assertEqual([row["prompt"] for row in csv.DictReader(file)], [PROMPT])
+
     def test_missing_files_are_said_by_every_run(self):
         said = "warning: the folder has no chat template"
         for name in ("chat_template.jinja", "preprocessor_config.json"):

@@ -283,6 +283,16 @@ TEST_CASE("a recipe begins prompt and answer where there are any") {
     parts.answer = "On the left.";
     CHECK(recipeLine(session, session.pictures[0], info, parts)
               .find(" | prompt \"Where is the star?\" | answer \"On the left.\" | attention_from: ") != std::string::npos);
+    // The chat file's question comes with its name, and nothing is said of pictures that there are none of.
+    session.input.chat = "talks/talk.json";
+    session.input.images.clear();
+    parts.prompt = "And the ring?";
+    CHECK(recipeLine(session, session.pictures[0], info, parts)
+              .find(") | chat talk.json | prompt \"And the ring?\" | answer ") != std::string::npos);
+    session.input.video = "films/a.mp4";
+    CHECK(recipeLine(session, session.pictures[0], info, parts).find(") | video a.mp4 | chat talk.json | ") != std::string::npos);
+    session.input.chat.clear();
+    parts.prompt.clear();
     // Cut between characters, not bytes.
     session.input.prompt.clear();
     std::string cut;

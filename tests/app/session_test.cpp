@@ -119,6 +119,25 @@ TEST_CASE("a conversation's messages: the pictures with the first question, the 
     CHECK_FALSE(fs::exists(path));
 }
 
+TEST_CASE("what was asked last is in the prompt or the chat file") {
+    const test::TemporaryFolder folder;
+    SessionInput input;
+    CHECK(lastQuestion(input).empty());
+    input.prompt = "Why?";
+    CHECK(lastQuestion(input) == "Why?");
+    input.chat = (folder.path() / "talk.json").string();
+    CHECK(lastQuestion(input) == "Why?");  // no such file
+    test::writeBytes(input.chat, R"([{"role": "user", "content": "First?"}, {"role": "assistant", "content": "Yes."},
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is"}, {"type": "text", "text": "it?"}]},
+        {"role": "assistant", "content": "A star."}])");
+    CHECK(lastQuestion(input) == "What is it?");
+    test::writeBytes(input.chat, R"({"messages": [{"role": "system", "content": "Be brief."}]})");
+    CHECK(lastQuestion(input) == "Why?");
+    test::writeBytes(input.chat, "[[");
+    input.prompt.clear();
+    CHECK(lastQuestion(input).empty());
+}
+
 TEST_CASE("a session survives JSON, with equal text, hash and value") {
     const Session session = sample();
     const std::string text = toJson(session).dump(2);
