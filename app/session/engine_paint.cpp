@@ -93,13 +93,10 @@ std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& p
     return spec.stages.empty() ? "" : spec.stages.front().id;
 }
 
-// Tokens that the analysis's own selections name, unless they name most of the sequence: a picture marks
+// Tokens of `stage` that the analysis's own selections name, unless they name most of the sequence: a picture marks
 // them.
-std::vector<int> selectedTokens(const EntryInfo& analysis, const json& params, const TokenMap& map,
-                                const std::string& drawn) {
-    const auto named = params.find("stage");
-    const bool chooses = named != params.end() && named->is_string() && !named->get<std::string>().empty();
-    const std::string stage = chooses ? named->get<std::string>() : drawn;
+std::vector<int> markedTokens(const EntryInfo& analysis, const json& params, const TokenMap& map,
+                              const std::string& stage) {
     std::vector<int> tokens;
     const auto known = std::find_if(map.stages.begin(), map.stages.end(),
                                     [&](const StageTokens& candidate) { return candidate.stage == stage; });
@@ -218,7 +215,7 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const Pixels& image = shown < subject.input->originals.size() ? subject.input->originals[shown] : none;
     const std::string named = params.value("stage", "");
     const std::string asked = named.empty() ? stageOf(finding, subject.model->spec(), params) : named;
-    const std::vector<int> selected = movedTokens(selectedTokens(info, params, map, asked), map, asked,
+    const std::vector<int> selected = movedTokens(markedTokens(info, params, map, asked), map, asked,
                                                   stageDrawn(finding, map, asked));
     const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
     result.finding = finding.name;
