@@ -1,6 +1,7 @@
 #include "common/picture_views.h"
 
 #include <algorithm>
+#include <climits>
 #include <cmath>
 
 #include "common/token_grid.h"
@@ -57,7 +58,53 @@ bool joined(PictureLattice& first, const PictureLattice& more) {
     return true;
 }
 
+// Where a lattice's cells are. A stage with a grid of its own has all of it, also where tokens are missing.
+void setExtent(const StageTokens& stage, bool alone, PictureView& view) {
+    int top = INT_MAX, left = INT_MAX, bottom = INT_MIN, right = INT_MIN;
+    for (const auto& [cell, token] : view.lattice.cells) {
+        top = std::min(top, cell.first), bottom = std::max(bottom, cell.first);
+        left = std::min(left, cell.second), right = std::max(right, cell.second);
+    }
+    const bool own = alone && top >= 0 && left >= 0 && bottom < stage.gridRows && right < stage.gridColumns;
+    view.row = own ? 0 : top, view.column = own ? 0 : left;
+    view.rows = own ? stage.gridRows : bottom - top + 1;
+    view.columns = own ? stage.gridColumns : right - left + 1;
+}
+
+// What tells a view from the others of its picture, which are in order.
+std::string nameOf(const std::vector<PictureLattice>& views, std::size_t place) {
+    if (views.size() == 1) return "";
+    const PictureLattice& first = views.front();
+    const auto coarser = [&](const PictureLattice& view) {
+        return view.width > 1.1 * first.width || view.height > 1.1 * first.height;
+    };
+    if (views.size() == 2 && coarser(views[place])) return "whole picture";
+    if (views.size() == 2 && views[1].width > 1.1 * first.width) return "crops";
+    return "view " + std::to_string(place);
+}
+
 }  // namespace
+
+std::vector<PictureView> pictureViews(const StageTokens& stage) {
+    std::vector<PictureLattice> all = pictureLattices(stage);
+    const bool alone = all.size() == 1;
+    std::map<int, std::vector<PictureLattice>> pictures;
+    for (PictureLattice& lattice : all) pictures[lattice.image].push_back(std::move(lattice));
+    std::vector<PictureView> views;
+    for (auto& [image, list] : pictures) {
+        std::stable_sort(list.begin(), list.end(), [](const PictureLattice& a, const PictureLattice& b) {
+            return a.width * a.height < 0.9 * b.width * b.height;
+        });
+        for (std::size_t place = 0; place < list.size(); ++place) {
+            PictureView view;
+            view.lattice = list[place];
+            view.name = nameOf(list, place);
+            setExtent(stage, alone, view);
+            views.push_back(std::move(view));
+        }
+    }
+    return views;
+}
 
 std::vector<PictureLattice> pictureLattices(const StageTokens& stage) {
     std::vector<Run> runs;

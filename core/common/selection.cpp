@@ -9,6 +9,7 @@
 #include <set>
 #include <string_view>
 
+#include "common/cell_selection.h"
 #include "fovea/error.h"
 #include "fovea/suggestion.h"
 
@@ -72,45 +73,6 @@ void addRange(const std::string& part, int count, const std::string& what, std::
                          : resolved(std::string_view(part).substr(dash + 1), count, part, what);
     if (last < first) reject(part, what, count);
     for (int i = first; i <= last; ++i) out.insert(i);
-}
-
-std::optional<std::pair<int, int>> cell(const std::string& text) {
-    const std::vector<std::string> parts = split(text, ',');
-    if (parts.size() != 2) return {};
-    const std::optional<int> row = integer(parts[0]), column = integer(parts[1]);
-    if (!row || !column) return {};
-    return std::pair{*row, *column};
-}
-
-// Rows and columns of a stage's grid; a text has those of the pictures in it.
-std::pair<int, int> gridOf(const StageTokens& stage) {
-    std::pair<int, int> size{stage.gridRows, stage.gridColumns};
-    if (size.first > 0 && size.second > 0) return size;
-    for (const Token& token : stage.tokens)
-        if (token.row >= 0 && token.column >= 0)
-            size = {std::max(size.first, token.row + 1), std::max(size.second, token.column + 1)};
-    return size;
-}
-
-void addCells(const std::string& part, const StageTokens& stage, std::set<int>& out) {
-    const auto [rows, columns] = gridOf(stage);
-    const std::string body = part.substr(5);
-    const std::size_t dash = body.find('-', 1);
-    const auto from = cell(body.substr(0, dash));
-    const auto to = dash == std::string::npos ? from : cell(body.substr(dash + 1));
-    const bool inside = from && to && from->first >= 0 && from->second >= 0 && to->first < rows &&
-                        to->second < columns && from->first <= to->first &&
-                        from->second <= to->second;
-    if (!inside)
-        throw Error(fmt::format("token selection \"{}\": expected cells of the {} x {} grid (rows x columns)",
-                                part, rows, columns),
-                    fmt::format("write grid:ROW,COLUMN or grid:ROW,COLUMN-ROW,COLUMN: rows 0 to {}, columns 0 to {}",
-                                rows - 1, columns - 1),
-                    ErrorCode::Usage);
-    for (const Token& token : stage.tokens)
-        if (token.row >= from->first && token.row <= to->first && token.column >= from->second &&
-            token.column <= to->second)
-            out.insert(token.index);
 }
 
 // The pixels that tokens read: what xy: may name.
@@ -234,8 +196,9 @@ Named namedIn(const std::string& text, const TokenMap& map, const std::string& s
         if (addNamed(part, stage, out.tokens)) continue;
         if (isWriting(part)) {
             addWritten(part, stage, out.written);
-        } else if (part.starts_with("grid:")) {
-            addCells(part, stage, out.tokens);
+        } else if (namesCells(part)) {
+            const std::vector<int> cells = cellTokens(part, map, stage);
+            out.tokens.insert(cells.begin(), cells.end());
         } else if (part.starts_with("answer:")) {
             addOfAnswer(part, stage, out.tokens);
         } else if (part.starts_with("image:")) {
@@ -255,7 +218,7 @@ Named namedIn(const std::string& text, const TokenMap& map, const std::string& s
 
 std::vector<std::string> tokenWords() {
     return {"all",       "last", "cls",     "registers",       "prefix", "patches",  "auto", "answer", "answer:N", "writing",
-            "writing:N", "text", "image:N", "grid:ROW,COLUMN", "xy:X,Y", "an index", "a range like 0-5"};
+            "writing:N", "text", "image:N", "grid:ROW,COLUMN", "image:N/grid:ROW,COLUMN", "xy:X,Y", "an index", "a range like 0-5"};
 }
 
 std::vector<int> parseIndices(const std::string& text, int count, const std::string& what) {

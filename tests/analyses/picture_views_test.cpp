@@ -7,6 +7,7 @@
 #include "common/picture_maps.h"
 #include "common/token_grid.h"
 #include "fovea/error.h"
+#include "fovea/selection.h"
 
 using namespace fovea;
 
@@ -132,6 +133,63 @@ TEST_CASE("frames of a clip over the same picture are maps of their own, missing
     CHECK(std::isnan(grids[0].filled({""}, {indices(map)}).at(0, 0, 1)));
     CHECK(grids[1].name() == "view 1");
     CHECK(TokenGrid::all(mapOf({}, {}), "text").empty());
+}
+
+namespace {
+
+std::string hintOf(const std::string& selection, const TokenMap& map) {
+    try {
+        parseTokens(selection, map, "text");
+    } catch (const Error& error) {
+        CHECK(error.code() == ErrorCode::Usage);
+        return error.hint();
+    }
+    FAIL("nothing is wrong with " << selection);
+    return {};
+}
+
+}  // namespace
+
+TEST_CASE("cells are counted in one picture; of several it must be said which") {
+    StageTokens stage;
+    addWord(stage);
+    addView(stage, 0, 2, 3, {0, 0, 30, 20});
+    const TokenMap single = mapOf(stage, {{30, 20, 2, 3, {}}});
+    CHECK(parseTokens("grid:1,2", single, "text") == std::vector<int>{7});
+    CHECK(parseTokens("grid: 0, 1 - 1, 2", single, "text") == std::vector<int>{2, 3, 6, 7});
+    CHECK(parseTokens("image:0/grid:1,2", single, "text") == std::vector<int>{7});
+    CHECK(hintOf("grid:2,0", single).find("rows 0 to 1, columns 0 to 2") != std::string::npos);
+    CHECK(hintOf("image:1/grid:0,0", single).find("valid are 0 to 0") != std::string::npos);
+    addWord(stage);
+    addView(stage, 1, 4, 2, {0, 0, 50, 100});
+    const TokenMap both = mapOf(stage, {{30, 20, 2, 3, {}}, {50, 100, 4, 2, {}}});
+    CHECK(parseTokens("image:1/grid:3,1", both, "text") == std::vector<int>{20});
+    CHECK(parseTokens("image:0/grid:1,2; image:1/grid:3,1", both, "text") == std::vector<int>{7, 20});
+    CHECK(parseTokens("image:all/grid:0,0", both, "text") == std::vector<int>{1, 10});
+    CHECK(hintOf("grid:0,0", both) == "write image:0/grid:ROW,COLUMN (2 x 3), image:1/grid:ROW,COLUMN (4 x 2)");
+    CHECK(hintOf("image:0/grid:3,1", both).find("rows 0 to 1") != std::string::npos);
+    for (const char* wrong : {"image:0/cells:0,0", "image:0/", "view:0/", "image:0/grid:", "grid:0", "grid:-1,0", "grid:0,0-x"})
+        CHECK_THROWS_AS(parseTokens(wrong, both, "text"), Error);
+    CHECK_THROWS_AS(parseTokens("grid:0,0", mapOf({}, {}), "text"), Error);
+}
+
+TEST_CASE("cells of crops are counted over the picture, beside those of the whole picture") {
+    StageTokens stage;
+    for (int tile = 0; tile < 6; ++tile) addView(stage, 0, 4, 4, {40.0 * (tile % 3), 30.0 * (tile / 3), 40, 30});
+    const TokenMap crops = mapOf(stage, {{120, 60, 8, 12, {}}});
+    addView(stage, 0, 4, 4, {0, 0, 120, 60});
+    const TokenMap map = mapOf(stage, {{120, 60, 8, 12, {}}});
+    // Each crop has 4 rows of 4 cells and a separator; cell 7, 11 is the last one of the last crop.
+    CHECK(parseTokens("grid:7,11", crops, "text") == std::vector<int>{118});
+    CHECK(hintOf("grid:0,0", map) == "write view:0/grid:ROW,COLUMN (8 x 12, crops), view:1/grid:ROW,COLUMN (4 x 4, whole picture)");
+    CHECK(parseTokens("view:0/grid:7,11", map, "text") == std::vector<int>{118});
+    CHECK(parseTokens("image:0/view:1/grid:3,3", map, "text") == std::vector<int>{138});
+    CHECK(hintOf("view:2/grid:0,0", map).find("valid are 0 to 1") != std::string::npos);
+    // A trace opened again says rows and columns of its tokens as the stage's grid; crops have more.
+    TokenMap reopened = crops;
+    reopened.stages.front().gridRows = reopened.stages.front().gridColumns = 4;
+    CHECK(parseTokens("grid:7,11", reopened, "text") == std::vector<int>{118});
+    CHECK(TokenGrid::all(reopened, "text").front().columns() == 12);
 }
 
 TEST_CASE("a box takes the share of every rectangle that lies in it") {

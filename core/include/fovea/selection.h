@@ -20,9 +20,11 @@ std::string automaticTokens(const StageTokens& stage);
 /// "patches", "auto", "text", "special", "separators", "answer" (generated tokens), "answer:INDICES" (of these,
 /// counted from 0: "answer:3-last"), "writing" (the queries that wrote the generated tokens: of each the token before
 /// it), "writing:INDICES" (those of these answer tokens), "image:N" (the tokens of that
-/// picture), "grid:ROW,COLUMN", "grid:ROW,COLUMN-ROW,COLUMN" (a block of cells), "xy:X,Y" (the token that
+/// picture), "grid:ROW,COLUMN", "grid:ROW,COLUMN-ROW,COLUMN" (a cell, a block of cells: counted as in the maps of a
+/// picture, crops of it together), "image:N/grid:ROW,COLUMN" (of several pictures), "image:N/view:K/grid:ROW,COLUMN" (where
+/// a picture is seen in several ways: the finest is view 0), "xy:X,Y" (the token that
 /// reads that pixel of the original picture); parts are joined by ";". Throws Error (Usage), also of "writing" where
-/// there is no answer.
+/// there is no answer, and of cells of one among several pictures or views that it does not name.
 std::vector<int> parseTokens(const std::string& text, const TokenMap& map, const std::string& stage);
 
 /// A token that a selection speaks of, and the query whose row is about it: the token itself, or of "writing" the one
