@@ -6,6 +6,7 @@
 
 #include "io/unpickler.h"
 #include "io/zip_reader.h"
+#include "text/utf8.h"
 
 namespace fovea {
 namespace {
@@ -22,29 +23,6 @@ struct Extent {
     std::uint64_t bytes = 0;
 };
 using Extents = std::map<std::string, Extent, std::less<>>;
-
-bool validUtf8(std::string_view text) {
-    std::size_t i = 0;
-    while (i < text.size()) {
-        const auto lead = static_cast<std::uint8_t>(text[i]);
-        const int more = lead < 0x80                   ? 0
-                         : lead >= 0xC2 && lead < 0xE0 ? 1
-                         : (lead & 0xF0) == 0xE0       ? 2
-                         : lead >= 0xF0 && lead < 0xF5 ? 3
-                                                       : -1;
-        if (more < 0 || i + static_cast<std::size_t>(more) >= text.size()) return false;
-        std::uint32_t code = more == 0 ? lead : lead & (0x3FU >> more);
-        for (int k = 1; k <= more; ++k) {
-            const auto next = static_cast<std::uint8_t>(text[i + static_cast<std::size_t>(k)]);
-            if ((next & 0xC0) != 0x80) return false;
-            code = code << 6 | (next & 0x3F);
-        }
-        constexpr std::uint32_t smallest[4] = {0, 0x80, 0x800, 0x10000};
-        if (code < smallest[more] || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) return false;
-        i += static_cast<std::size_t>(more) + 1;
-    }
-    return true;
-}
 
 /// Fills in byte range and strides of a tensor, checked against its storage.
 TensorInfo locate(const Unpickler& pickle, const Unpickler::Tensor& tensor, std::string name,
@@ -136,7 +114,7 @@ std::vector<TensorInfo> collect(const Unpickler& pickle, Id root, const Extents&
         const auto& key = pickle.value(items[i]);
         const auto& value = pickle.value(items[i + 1]);
         if (value.kind != Kind::Tensor) continue;
-        if (key.kind != Kind::Text || key.text.size() > kMaxNameBytes || !validUtf8(key.text))
+        if (key.kind != Kind::Text || key.text.size() > kMaxNameBytes || !text::isUtf8(key.text))
             throw Error(source + ": expected tensor names of at most " + std::to_string(kMaxNameBytes) +
                             " bytes of UTF-8, found something else",
                         kDamaged);

@@ -50,6 +50,11 @@ Utf8Char charAt(std::string_view text, std::size_t at) {
     return {(lead & 0x07) << 18 | (byte(at + 1) & 0x3F) << 12 | (byte(at + 2) & 0x3F) << 6 | (byte(at + 3) & 0x3F), 4};
 }
 
+std::optional<Utf8Char> wholeCharAt(std::string_view bytes, std::size_t at) {
+    if (!scanCharacter(bytes, at).valid) return {};
+    return charAt(bytes, at);
+}
+
 Utf8Char charBefore(std::string_view text, std::size_t end) {
     std::size_t at = end - 1;
     while (at > 0 && (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80) --at;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,6 +16,9 @@ struct Utf8Char {
 
 /// The character of a valid UTF-8 text that starts at a byte.
 Utf8Char charAt(std::string_view text, std::size_t at);
+/// The same of any bytes; nothing where those at `at` (below the size) are no whole character: overlong forms, surrogates,
+/// a part of one.
+std::optional<Utf8Char> wholeCharAt(std::string_view bytes, std::size_t at);
 /// The character of a valid UTF-8 text that ends before a byte; end > 0.
 Utf8Char charBefore(std::string_view text, std::size_t end);
 void appendUtf8(std::string& text, char32_t code);

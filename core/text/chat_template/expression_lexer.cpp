@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "text/chat_template/unicode_text.h"
+#include "text/utf8.h"
 
 namespace fovea::jinja {
 namespace {
@@ -91,7 +91,7 @@ LexedToken lexNumber(std::string_view rest, Place place, AfterDot afterDot) {
 }
 
 /// Reads up to count digits of base at the front of rest.
-std::int32_t takeDigits(std::string_view& rest, std::size_t count, int base, bool exact, Place place) {
+char32_t takeDigits(std::string_view& rest, std::size_t count, int base, bool exact, Place place) {
     std::int32_t code = 0;
     const std::size_t available = std::min(count, rest.size());
     const auto [stop, error] = std::from_chars(rest.data(), rest.data() + available, code, base);
@@ -100,7 +100,7 @@ std::int32_t takeDigits(std::string_view& rest, std::size_t count, int base, boo
         error == std::errc() && code >= 0 && code <= 0x10FFFF && !(code >= 0xD800 && code < 0xE000);
     if (!valid || (exact && used != count)) throw Fault(place, "found a text with a broken \\ sequence");
     rest.remove_prefix(used);
-    return code;
+    return static_cast<char32_t>(code);
 }
 
 void appendEscape(std::string& made, std::string_view& rest, Place place) {
@@ -112,11 +112,11 @@ void appendEscape(std::string& made, std::string_view& rest, Place place) {
         rest.remove_prefix(1);
         return;
     }
-    if (mark >= '0' && mark <= '7') return appendCodePoint(made, takeDigits(rest, 3, 8, false, place));
+    if (mark >= '0' && mark <= '7') return text::appendUtf8(made, takeDigits(rest, 3, 8, false, place));
     const std::size_t digits = mark == 'x' ? 2 : mark == 'u' ? 4 : mark == 'U' ? 8 : 0;
     if (digits > 0) {
         rest.remove_prefix(1);
-        return appendCodePoint(made, takeDigits(rest, digits, 16, true, place));
+        return text::appendUtf8(made, takeDigits(rest, digits, 16, true, place));
     }
     if (mark == 'N') throw Fault(place, "\\N{...} in a text is not supported; write the character itself");
     if (mark != '\n') {  // an unknown sequence stays as it is

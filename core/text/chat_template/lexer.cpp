@@ -4,6 +4,7 @@
 
 #include "text/chat_template/expression_lexer.h"
 #include "text/chat_template/unicode_text.h"
+#include "text/utf8.h"
 
 namespace fovea::jinja {
 namespace {
@@ -216,7 +217,7 @@ std::vector<Token> tokenize(std::string_view source, const Limits& limits) {
     if (source.size() > limits.sourceBytes)
         throw Fault({1, 0}, "expected a template of at most " + std::to_string(limits.sourceBytes) +
                                 " bytes, found " + std::to_string(source.size()));
-    if (!isUtf8(source)) throw Fault({1, 0}, "expected text in UTF-8, found other bytes");
+    if (!text::isUtf8(source)) throw Fault({1, 0}, "expected text in UTF-8, found other bytes");
     return Lexer(withPlainLineBreaks(source)).run();
 }
 

@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
+
+#include "text/utf8.h"
 
 namespace fovea::jinja {
 namespace {
@@ -13,13 +16,13 @@ struct Decoded {
     std::size_t length;
 };
 
-Decoded decode(std::string_view text) {
-    utf8proc_int32_t code = -1;
-    const auto length =
-        utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()),
-                         static_cast<utf8proc_ssize_t>(std::min<std::size_t>(text.size(), 4)), &code);
-    if (length <= 0 || code < 0) return {-1, 1};
-    return {code, static_cast<std::size_t>(length)};
+Decoded decode(std::string_view bytes) {
+    const auto one = bytes.empty() ? std::nullopt : text::wholeCharAt(bytes, 0);
+    return one ? Decoded{static_cast<std::int32_t>(one->code), one->length} : Decoded{-1, 1};
+}
+
+void appendCode(std::string& to, std::int32_t code) {
+    text::appendUtf8(to, static_cast<char32_t>(code));
 }
 
 /// Where the last character of a text that is not empty begins.
@@ -106,12 +109,6 @@ std::int32_t codePoint(std::string_view character) {
     return decoded.code < 0 ? 0xFFFD : decoded.code;
 }
 
-void appendCodePoint(std::string& text, std::int32_t code) {
-    utf8proc_uint8_t bytes[4];
-    const auto count = utf8proc_encode_char(code, bytes);
-    text.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(count));
-}
-
 bool isSpace(std::int32_t code) {
     return (code >= 9 && code <= 13) || (code >= 0x1C && code <= 0x20) || code == 0x85 || code == 0xA0 ||
            code == 0x1680 || (code >= 0x2000 && code <= 0x200A) || code == 0x2028 || code == 0x2029 ||
@@ -158,14 +155,14 @@ void appendInCase(std::string& text, std::int32_t code, LetterCase letterCase) {
             text += "i\u0307";
             return;
         }
-        return appendCodePoint(text, utf8proc_tolower(code));
+        return appendCode(text, utf8proc_tolower(code));
     }
     for (const LongCase& one : kLongCases)
         if (one.code == code) {
             text += letterCase == LetterCase::Upper ? one.upper : one.title;
             return;
         }
-    appendCodePoint(text, letterCase == LetterCase::Upper ? utf8proc_toupper(code) : utf8proc_totitle(code));
+    appendCode(text, letterCase == LetterCase::Upper ? utf8proc_toupper(code) : utf8proc_totitle(code));
 }
 
 std::string toUpper(std::string_view text) {
@@ -279,15 +276,6 @@ std::string replaceText(Meter& meter, std::string_view text, std::string_view pa
     }
     append(text.substr(at));
     return made;
-}
-
-bool isUtf8(std::string_view text) {
-    while (!text.empty()) {
-        const Decoded one = decode(text);
-        if (one.code < 0) return false;
-        text.remove_prefix(one.length);
-    }
-    return true;
 }
 
 }  // namespace fovea::jinja

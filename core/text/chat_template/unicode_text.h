@@ -14,7 +14,6 @@ std::vector<std::string_view> characters(std::string_view text);
 std::size_t characterCount(std::string_view text);
 /// The code point of one character of characters(); of a stray byte, U+FFFD.
 std::int32_t codePoint(std::string_view character);
-void appendCodePoint(std::string& text, std::int32_t code);
 
 /// As Python's str.isspace() and the pattern \s see it.
 bool isSpace(std::int32_t code);
@@ -44,8 +43,5 @@ void countSearch(Meter& meter, std::string_view text, std::string_view part);
 /// Replaces up to limit occurrences (all when negative); an empty part is found between all characters.
 std::string replaceText(Meter& meter, std::string_view text, std::string_view part, std::string_view by,
                         std::int64_t limit);
-
-/// Whether the bytes are valid UTF-8.
-bool isUtf8(std::string_view text);
 
 }  // namespace fovea::jinja
