@@ -107,8 +107,9 @@ std::vector<Finding> computeAttentionFlow(AnalysisContext& context, const nlohma
     const std::vector<float> values(flow.begin(), flow.end());
     const std::string title =
         fmt::format("Attention flow {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
-    const std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
-                                            : "columns damped by (j+1)/N, " + ramp;
+    std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
+                                      : "columns damped by (j+1)/N, " + ramp;
+    if (const std::string shares = pictureShares(stage, values); !shares.empty()) note += "; shares of the flow: " + shares;
     std::vector<Finding> findings =
         pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params, {"map", title, "flow", note, {}});
     findings.push_back({"scores", title, "flow", note, TokenScores{choice.stage, values}});

@@ -60,8 +60,8 @@ std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>&
                                       [](const Token& token) { return token.row >= 0; });
     if (placed == 0 || placed == stage.size()) return "";
     const std::string shares = pictureShares(stage, means);
-    return fmt::format("{:.1f} % of the attention is on tokens without a place in {} picture{}", 100 * mass,
-                       shares.empty() ? "the" : "a", shares);
+    if (!shares.empty()) return "Shares of the attention: " + shares;
+    return fmt::format("{:.1f} % of the attention is on tokens without a place in the picture", 100 * mass);
 }
 
 std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohmann::json& params) {

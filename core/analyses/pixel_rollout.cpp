@@ -207,8 +207,10 @@ std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohman
     }
     const Patches patches = gathered(trace, passes, handover.weights);
     const std::string title = fmt::format("Attention rollout down to the picture {}", queries.phrase());
-    const std::string note = fmt::format("{:.1f} % of the rollout through the text reaches image tokens, {:.1f} % ends on patches",
-                                         100 * onPictures, 100 * patches.placed);
+    std::string note = fmt::format("{:.1f} % of the rollout through the text reaches image tokens, {:.1f} % ends on patches",
+                                   100 * onPictures, 100 * patches.placed);
+    if (const std::string shares = pictureShares(text, {onText.begin(), onText.end()}); !shares.empty())
+        note += "; shares of the rollout through the text: " + shares;
     std::vector<Finding> findings = pictureMaps(patches.map, {kVision, {""}, {patches.values}}, params, {"map", title, "share", note, {}});
     Table table{{{"part", ""}, {"share", ""}}, {}};
     table.rows = {{std::string("stays on words"), 1 - onPictures},

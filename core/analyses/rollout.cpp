@@ -55,8 +55,10 @@ std::vector<Finding> computeRollout(AnalysisContext& context, const nlohmann::js
         if (token.row >= 0) inside += weights[static_cast<std::size_t>(token.index)];
         outsiders = outsiders || token.row < 0;
     }
-    const std::string note = fmt::format("{:.1f} % of the rollout stays on tokens without a place in the picture",
-                                         100 * (1 - inside));
+    const std::string shares = pictureShares(stage, values);
+    const std::string note =
+        shares.empty() ? fmt::format("{:.1f} % of the rollout stays on tokens without a place in the picture", 100 * (1 - inside))
+                       : "Shares of the rollout: " + shares;
     std::vector<Finding> findings = pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params,
                                                 {"map", title, "share", outsiders ? note : "", {}});
     findings.push_back({"scores", title, "share", "", TokenScores{choice.stage, std::move(values)}});

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -30,7 +31,7 @@ ParamSpec pictureParam() {
     return {.name = "picture",
             .type = ParamType::Integer,
             .defaultValue = -1,
-            .help = "which picture of the prompt is drawn, counted from 0; -1: all, one after the other",
+            .help = "which picture of the prompt is drawn, counted from 0 (0 is picture 1); -1: all of them",
             .minimum = -1,
             .maximum = 65535};
 }
@@ -54,16 +55,31 @@ std::vector<Finding> pictureMaps(const TokenMap& map, const TokenPlanes& planes,
 
 std::string pictureShares(const StageTokens& stage, const std::vector<float>& values) {
     std::map<int, double> masses;
+    double words = 0, whole = 0;
+    bool elsewhere = false;
     for (const Token& token : stage.tokens) {
-        if (token.row < 0 || token.image < 0) continue;
-        double& mass = masses[token.image];
+        const bool placed = token.row >= 0 && token.image >= 0;
+        double& mass = placed ? masses[token.image] : words;
+        elsewhere = elsewhere || !placed;
         const auto at = static_cast<std::size_t>(token.index);
-        if (at < values.size() && !std::isnan(values[at])) mass += static_cast<double>(values[at]);
+        if (at >= values.size() || !std::isfinite(values[at])) continue;
+        mass += static_cast<double>(values[at]);
+        whole += static_cast<double>(values[at]);
     }
+    if (masses.size() < 2 || !(whole > 0)) return {};
+    const auto percent = [&](double mass) { return fmt::format("{:.1f} %", 100 * mass / whole); };
     std::string text;
-    if (masses.size() < 2 || masses.size() > mostShares) return text;
-    for (const auto& [image, mass] : masses) text += fmt::format(", {:.1f} % on picture {}", 100 * mass, image);
-    return text;
+    if (masses.size() > mostShares) {
+        const auto largest = std::max_element(masses.begin(), masses.end(),
+                                              [](const auto& a, const auto& b) { return a.second < b.second; });
+        text = fmt::format("{} pictures {}, most of it picture {} {}", masses.size(), percent(whole - words),
+                           largest->first + 1, percent(largest->second));
+    } else {
+        for (const auto& [image, mass] : masses)
+            text += fmt::format("{}picture {} {}", text.empty() ? "" : ", ", image + 1, percent(mass));
+    }
+    if (!elsewhere) return text;
+    return text + (stage.stage == "text" ? ", text " : ", other tokens ") + percent(words);
 }
 
 }  // namespace fovea

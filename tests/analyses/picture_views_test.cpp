@@ -79,7 +79,8 @@ TEST_CASE("two pictures of different grids give one map each, over their own are
     REQUIRE(maps.size() == 2);
     CHECK(maps[0].name == "map");
     CHECK(maps[1].name == "map 1");
-    CHECK(maps[1].title == "Map, picture 1");
+    CHECK(maps[0].title == "Map, picture 1");
+    CHECK(maps[1].title == "Map, picture 2");
     for (const Finding& finding : maps) checkPlaces(map, std::get<Grid>(finding.data));
     CHECK(std::get<Grid>(maps[0].data).columns == 3);
     CHECK(std::get<Grid>(maps[1].data).rows == 4);
@@ -205,15 +206,30 @@ TEST_CASE("a box takes the share of every rectangle that lies in it") {
         CHECK_THROWS_AS(parseBox(wrong, 20, 20), Error);
 }
 
-TEST_CASE("the share of every picture is told where a prompt has several") {
+TEST_CASE("the share of every picture and of the text is told where a prompt has several") {
     StageTokens stage;
+    stage.stage = "text";
     addWord(stage);
     addView(stage, 0, 1, 2, {0, 0, 20, 10});
     const StageTokens single = stage;
     addView(stage, 1, 1, 1, {0, 0, 10, 10});
-    // A word, two cells of picture 0 and a separator, the cell of picture 1 and a separator.
+    // A word, two cells of the first picture and a separator, the cell of the second and a separator.
     const std::vector<float> values{0.1F, 0.25F, 0.25F, 0.1F, 0.2F, 0.1F};
-    CHECK(pictureShares(stage, values) == ", 50.0 % on picture 0, 20.0 % on picture 1");
-    CHECK(pictureShares(stage, {0.1F, NAN, 0.25F}) == ", 25.0 % on picture 0, 0.0 % on picture 1");
+    CHECK(pictureShares(stage, values) == "picture 1 50.0 %, picture 2 20.0 %, text 30.0 %");
+    // Shares are of what there is, also where values do not sum to 1.
+    CHECK(pictureShares(stage, {1, NAN, 3}) == "picture 1 75.0 %, picture 2 0.0 %, text 25.0 %");
+    CHECK(pictureShares(stage, {0, 0, 0, 0, 0, 0}).empty());
     CHECK(pictureShares(single, values).empty());
+}
+
+TEST_CASE("of a film's many pictures the sum and the largest are told") {
+    StageTokens stage;
+    stage.stage = "text";
+    addWord(stage);
+    for (int frame = 0; frame < 8; ++frame) addView(stage, frame, 1, 1, {0, 0, 10, 10});
+    std::vector<float> values(stage.tokens.size(), 0.0F);
+    values[0] = 0.5F;
+    for (const Token& token : stage.tokens)
+        if (token.row >= 0) values[static_cast<std::size_t>(token.index)] = token.image == 5 ? 0.15F : 0.05F;
+    CHECK(pictureShares(stage, values) == "8 pictures 50.0 %, most of it picture 6 15.0 %, text 50.0 %");
 }
