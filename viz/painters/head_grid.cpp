@@ -193,6 +193,23 @@ std::shared_ptr<std::vector<std::uint8_t>> thumbnail(const std::vector<float>& v
     return rgba;
 }
 
+/// How much of the maps lies beyond the scale; empty where nothing does.
+std::string beyondText(const ValueScale& scale, const std::vector<float>& values) {
+    if (!scale.cutsAbove() && !scale.cutsBelow()) return {};
+    std::size_t finite = 0, beyond = 0;
+    double largest = 0;
+    for (const float value : values) {
+        if (!std::isfinite(value)) continue;
+        ++finite;
+        if (value >= scale.minimum() && value <= scale.maximum()) continue;
+        ++beyond;
+        if (std::abs(value) > std::abs(largest)) largest = value;
+    }
+    return fmt::format("Beyond the scale, drawn as its end: {} of {} cells ({:.2g} %), the largest {}.", beyond, finite,
+                       100.0 * static_cast<double>(beyond) / static_cast<double>(std::max<std::size_t>(1, finite)),
+                       valueText(largest));
+}
+
 Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     const Grid& grid = std::get<Grid>(in.finding.data);
     checkGrid(grid, in.finding.name);
@@ -201,13 +218,14 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
                                 grid.planeCount(), maximumPlanes),
                     "choose fewer layers or heads", ErrorCode::Usage);
     const bool own = params.value("per_plane", false);
-    const StageTokens* stage = grid.pixels ? nullptr : stageOf(in.tokens, grid);
+    const GridTokens tokens = gridTokens(in.tokens, grid);
+    const StageTokens* stage = grid.pixels ? nullptr : tokens.stage;
     const std::size_t cells = static_cast<std::size_t>(grid.rows) * grid.columns;
     std::vector<std::vector<float>> planes;
     std::vector<float> all;
     for (int p = 0; p < grid.planeCount(); ++p) {
         planes.emplace_back(grid.values.begin() + p * cells, grid.values.begin() + (p + 1) * cells);
-        applySinks(in.display, stage, grid.columns, grid.signedValues, planes.back());
+        applySinks(in.display, tokens.cells, grid.signedValues, planes.back());
         all.insert(all.end(), planes.back().begin(), planes.back().end());
     }
     Scale perPlane = in.display.scale;
@@ -219,8 +237,10 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     const std::string subtitle = fmt::format("{} map{} of {} x {} cells", grid.planeCount(),
                                              grid.planeCount() == 1 ? "" : "s", grid.rows, grid.columns);
     const Figure probe(in, subtitle);
-    const ColorBar bar{map, own ? share : shared, in.finding.unit, in.display.threshold,
-                       own ? "share of each map's own range" : ""};
+    const std::string beyond = own ? "" : beyondText(shared, all);
+    ColorBar bar{map, own ? share : shared, in.finding.unit, in.display.threshold,
+                 own ? "share of each map's own range" : ""};
+    if (!beyond.empty()) bar.scaleName = shared.description() + ", cut";
     const double reserved = colorBarWidth(probe, bar);
     const Layout layout = layoutFor(probe, grid, params.value("columns", 0), reserved);
     Figure figure(in, subtitle, std::max(in.display.width, layout.width() + reserved + 2 * Figure::margin));
@@ -252,7 +272,7 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
         if (best < cells) {
             const int r = static_cast<int>(best) / grid.columns, c = static_cast<int>(best) % grid.columns;
             hit.value = planes[p][best];
-            hit.token = stage ? stage->tokenAt(r, c) : -1;
+            hit.token = best < tokens.cells.size() ? tokens.cells[best] : -1;
             hit.label = fmt::format("{}: maximum {} {} at row {} col {}", name, valueText(hit.value),
                                     in.finding.unit, r, c);
         }
@@ -266,6 +286,7 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
                                       layout.height() - layout.labelTop - layout.captionHeight - layout.gap));
     else
         figure.notice("There are no values to draw.");
+    if (!beyond.empty()) figure.notice(beyond);
     if (!layout.shared.empty()) figure.notice("Full names: " + layout.shared + ".");
     if (missing) {
         const double size = figure.fontSize();
@@ -299,12 +320,24 @@ void add_head_grid(PainterCatalog& catalog) {
                     0,
                     0,
                     {},
+                    ""},
+                   {"cut",
+                    ParamType::Number,
+                    1.0,
+                    "percent of all cells that a linked scale may leave beyond its end where a few outshine the rest more "
+                    "than three times; 0: it spans every value",
+                    0,
+                    50,
+                    {},
                     ""}}};
     entry.kinds = {"Grid"};
     entry.paint = paintHeadGrid;
     entry.prefers = [](const Finding& finding) {
         const Grid* grid = std::get_if<Grid>(&finding.data);
         return grid && grid->planeCount() > 1 && grid->planeCount() <= maximumPlanes;
+    };
+    entry.reduced = [](const Finding& finding, const nlohmann::json& params) {
+        return params.value("per_plane", false) ? finding : cutFinding(finding, params.value("cut", 1.0));
     };
     catalog.add(std::move(entry));
 }

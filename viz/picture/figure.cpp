@@ -70,6 +70,11 @@ void Figure::legend(std::vector<Mark> marks, double width, std::string text, dou
     m_legend.push_back({std::move(marks), width, height, std::move(text)});
 }
 
+void Figure::legendOnce(std::vector<Mark> marks, double width, std::string text) {
+    const bool known = std::any_of(m_legend.begin(), m_legend.end(), [&](const LegendEntry& entry) { return entry.text == text; });
+    if (!known) legend(std::move(marks), width, std::move(text));
+}
+
 void Figure::notice(std::string text) {
     m_notices.push_back(std::move(text));
 }
@@ -176,7 +181,7 @@ void addMissingCell(Figure& figure, std::string_view layer, const Rect& cell) {
 void legendMissing(Figure& figure) {
     const double size = figure.fontSize();
     const Rect cell{0, size * 0.1, size, size};
-    figure.legend({RectMark{cell, {ink::none, 0, ink::missing, false}, 0},
+    figure.legendOnce({RectMark{cell, {ink::none, 0, ink::missing, false}, 0},
                    LineMark{{{cell.x, cell.y + size}, {cell.x + size, cell.y}},
                             {ink::hatch, 0.8, ink::none, false},
                             false,

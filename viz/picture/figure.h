@@ -46,6 +46,8 @@ public:
     /// A legend entry: marks in a box of width x height (0: a line of text, 1.2 font sizes) with the origin
     /// at its top left, then text.
     void legend(std::vector<Mark> marks, double width, std::string text, double height = 0);
+    /// The same unless an entry has that text: pictures side by side explain themselves once.
+    void legendOnce(std::vector<Mark> marks, double width, std::string text);
     /// A sentence under the legend that names what the picture leaves out or changes.
     void notice(std::string text);
 

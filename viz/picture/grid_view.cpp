@@ -11,6 +11,7 @@
 namespace fovea::viz {
 namespace {
 
+constexpr float outshining = 3;  // times the rest
 constexpr float noValue = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<float> fused(const Grid& grid, const std::string& fuse) {
@@ -43,7 +44,9 @@ GridView viewOfGrid(const PaintInput& in, const Grid& grid, int plane, const std
     view.columns = grid.columns;
     view.area = grid.area;
     view.isSigned = grid.signedValues;
-    view.stage = stageOf(in.tokens, grid);
+    GridTokens tokens = gridTokens(in.tokens, grid);
+    view.stage = tokens.stage;
+    view.tokens = std::move(tokens.cells);
     view.onTokenGrid = !grid.pixels;
     const std::size_t cells = static_cast<std::size_t>(grid.rows) * grid.columns;
     const int only = plane >= 0 ? plane : grid.planeCount() == 1 ? 0 : -1;
@@ -69,6 +72,7 @@ GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
     view.columns = view.stage->gridColumns;
     view.onTokenGrid = true;
     view.raw.assign(static_cast<std::size_t>(view.rows) * view.columns, noValue);
+    view.tokens.assign(view.raw.size(), -1);
     double left = 1e300, top = 1e300, right = -1e300, bottom = -1e300;
     std::vector<int> others;
     for (const Token& token : view.stage->tokens) {
@@ -78,6 +82,7 @@ GridView viewOfScores(const PaintInput& in, const TokenScores& scores) {
         }
         if (token.image > 0) continue;
         view.image = std::max(0, token.image);
+        view.tokens[static_cast<std::size_t>(token.row) * view.columns + token.column] = token.index;
         if (static_cast<std::size_t>(token.index) < scores.values.size())
             view.raw[static_cast<std::size_t>(token.row) * view.columns + token.column] =
                 scores.values[token.index];
@@ -124,22 +129,30 @@ Finding fusedFinding(const Finding& finding, const std::string& fuse) {
     return {finding.name + ", " + fuse + " of its planes", finding.title, finding.unit, finding.note, std::move(one)};
 }
 
-const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid) {
-    if (!grid.pixels) return stageWithGrid(tokens, grid.rows, grid.columns);
-    for (const StageTokens& stage : tokens.stages)
-        if (stage.gridRows > 0 && stage.gridColumns > 0) return &stage;
-    return nullptr;
+void applySinks(const Display& display, const std::vector<int>& tokens, bool isSigned, std::vector<float>& values) {
+    std::vector<int> cells;
+    for (std::size_t cell = 0; cell < tokens.size(); ++cell)
+        if (tokens[cell] >= 0 && std::find(display.sinkTokens.begin(), display.sinkTokens.end(), tokens[cell]) != display.sinkTokens.end())
+            cells.push_back(static_cast<int>(cell));
+    applySinkPolicy(values, cells, display.sinks, isSigned);
 }
 
-void applySinks(const Display& display, const StageTokens* stage, int columns, bool isSigned,
-                std::vector<float>& values) {
-    std::vector<int> cells;
-    for (const int token : display.sinkTokens) {
-        if (!stage || token < 0 || token >= stage->size()) continue;
-        const Token& t = stage->tokens[token];
-        if (t.row >= 0 && t.column >= 0) cells.push_back(t.row * columns + t.column);
-    }
-    applySinkPolicy(values, cells, display.sinks, isSigned);
+Finding cutFinding(const Finding& finding, double percent) {
+    const Grid* grid = std::get_if<Grid>(&finding.data);
+    if (!grid || percent <= 0) return finding;
+    Finding cut = finding;
+    cut.name += fmt::format(", {:g} % cut", percent);
+    std::vector<float> sizes;
+    for (const float value : grid->values)
+        if (std::isfinite(value)) sizes.push_back(std::abs(value));
+    if (sizes.empty()) return cut;
+    const auto beyond = static_cast<std::size_t>(std::ceil(percent / 100 * static_cast<double>(sizes.size())));
+    const auto end = sizes.end() - static_cast<std::ptrdiff_t>(std::min(beyond + 1, sizes.size()));
+    std::nth_element(sizes.begin(), end, sizes.end());
+    const float limit = *end, largest = *std::max_element(end, sizes.end());
+    if (!(limit > 0) || largest <= outshining * limit) return cut;
+    for (float& value : std::get<Grid>(cut.data).values) value = std::isnan(value) ? value : std::clamp(value, -limit, limit);
+    return cut;
 }
 
 GridView gridView(const PaintInput& in, int plane, const std::string& fuse) {
@@ -155,7 +168,7 @@ GridView gridView(const PaintInput& in, int plane, const std::string& fuse) {
                                 {0, 0, static_cast<double>(view.columns), static_cast<double>(view.rows)});
     if (view.raw.empty()) view.rows = view.columns = 0;
     view.values = view.raw;
-    if (view.onTokenGrid) applySinks(in.display, view.stage, view.columns, view.isSigned, view.values);
+    if (view.onTokenGrid) applySinks(in.display, view.tokens, view.isSigned, view.values);
     return view;
 }
 
@@ -164,7 +177,8 @@ const ColorMap& colorMapFor(const Display& display, bool isSigned) {
     return isSigned && map.kind != ColorMap::Kind::Diverging ? colorMap("coolwarm") : map;
 }
 
-void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage, Outlined outlines) {
+void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* stage, Outlined outlines,
+                      const std::vector<int>& images) {
     const double size = figure.fontSize();
     const Rect cell{1, size * 0.1 + 1, size - 2, size - 2};
     const char* fate = in.display.sinks == SinkPolicy::Mask           ? "sink, left out"
@@ -173,7 +187,8 @@ void legendSelections(Figure& figure, const PaintInput& in, const StageTokens* s
     std::vector<int> placed, elsewhere;
     for (const int token : in.selectedTokens) {
         const bool known = stage && token >= 0 && token < stage->size();
-        const bool outlined = known && (outlines == Outlined::EveryToken || stage->tokens[token].row >= 0);
+        const bool drawn = images.empty() || (known && std::find(images.begin(), images.end(), std::max(0, stage->tokens[token].image)) != images.end());
+        const bool outlined = known && drawn && (outlines == Outlined::EveryToken || stage->tokens[token].row >= 0);
         (outlined ? placed : elsewhere).push_back(token);
     }
     if (!placed.empty())

@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "picture/grid_tokens.h"
 #include "picture/image_frame.h"
 
 namespace fovea::viz {
@@ -17,9 +18,13 @@ struct GridView {
     bool isSigned = false;
     bool onTokenGrid = false;  ///< cells are image tokens of `stage`
     const StageTokens* stage = nullptr;
+    std::vector<int> tokens;  // [rows, columns], indices into `stage`, -1 where a cell is none; may be empty
     std::string subtitle;
 
-    int tokenAt(int row, int column) const { return stage && onTokenGrid ? stage->tokenAt(row, column) : -1; }
+    int tokenAt(int row, int column) const {
+        const auto at = static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column);
+        return onTokenGrid && at < tokens.size() ? tokens[at] : -1;
+    }
     Rect sourceRect(int row, int column) const;
 };
 
@@ -30,15 +35,15 @@ GridView gridView(const PaintInput& input, int plane, const std::string& fuse);
 /// A finding with several planes as the one map that they fuse to; its name says how. Others as they are.
 Finding fusedFinding(const Finding& finding, const std::string& fuse);
 
-/// The stage that a grid's cells are tokens of, or null.
-const StageTokens* stageOf(const TokenMap& tokens, const Grid& grid);
+/// A map of many planes whose few outlying values are moved to the end of the rest: beyond the `percent` largest magnitudes
+/// where the largest of all is more than three times as large; its name tells it apart. 0: as it is.
+Finding cutFinding(const Finding& finding, double percent);
 
 /// Throws Error (Internal) when planes, rows, columns and values of a grid do not agree.
 void checkGrid(const Grid& grid, const std::string& name);
 
-/// Applies the display's sink policy to one plane of a grid over the tokens of `stage`.
-void applySinks(const Display& display, const StageTokens* stage, int columns, bool isSigned,
-                std::vector<float>& values);
+/// Applies the display's sink policy to one plane of a grid whose cells are `tokens`.
+void applySinks(const Display& display, const std::vector<int>& tokens, bool isSigned, std::vector<float>& values);
 
 /// The chosen colour map, or coolwarm when values are signed and the chosen one has no middle.
 const ColorMap& colorMapFor(const Display& display, bool isSigned);
@@ -46,7 +51,8 @@ const ColorMap& colorMapFor(const Display& display, bool isSigned);
 /// Which tokens a painter outlines: those of the image grid, or every one.
 enum class Outlined { GridTokens, EveryToken };
 
-/// Legend entries and sentences for selected tokens and sinks.
-void legendSelections(Figure& figure, const PaintInput& input, const StageTokens* stage, Outlined outlines);
+/// Legend entries and sentences for selected tokens and sinks; `images`: the pictures that are drawn, empty for all.
+void legendSelections(Figure& figure, const PaintInput& input, const StageTokens* stage, Outlined outlines,
+                      const std::vector<int>& images = {});
 
 }  // namespace fovea::viz

@@ -60,7 +60,18 @@ ImageFrame imageFrame(const Figure& figure, const Rect& extent, const Placement&
 ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
                       const Placement& place) {
     const ImageFrame frame = imageFrame(figure, extent, place);
-    figure.image({std::max(0, image), frame.target, {0, 0, extent.width, extent.height}});
+    drawImage(figure, input, image, frame, place.fade);
+    return frame;
+}
+
+ImageFrame fitted(const Rect& box, const Rect& extent) {
+    const double scale = std::min(box.width / extent.width, box.height / extent.height);
+    const double width = std::max(shortestSide, extent.width * scale), height = std::max(shortestSide, extent.height * scale);
+    return {{box.x + (box.width - width) / 2, box.y, width, height}, extent.width, extent.height};
+}
+
+void drawImage(Figure& figure, const PaintInput& input, int image, const ImageFrame& frame, double fade) {
+    figure.image({std::max(0, image), frame.target, {0, 0, frame.pixelWidth, frame.pixelHeight}});
     if (input.image.empty()) {
         figure.add("image", RectMark{frame.target, {ink::line, 0.8, Color{245, 245, 245, 255}, false}, 0});
     } else {
@@ -72,7 +83,7 @@ ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& exten
         auto rgba = std::make_shared<std::vector<std::uint8_t>>();
         rgba->reserve(base.rgb.size() / 3 * 4);
         const auto faded = [&](std::uint8_t v) {
-            return static_cast<std::uint8_t>(std::lround(v + (255 - v) * place.fade));
+            return static_cast<std::uint8_t>(std::lround(v + (255 - v) * fade));
         };
         for (std::size_t i = 0; i + 2 < base.rgb.size(); i += 3)
             rgba->insert(rgba->end(),
@@ -85,11 +96,10 @@ ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& exten
         for (const Rect& unread : input.tokens.images[image].unread)
             figure.add("image", RectMark{frame.map(unread), {ink::none, 0, veil, false}, 0});
         const double size = figure.fontSize();
-        figure.legend(
+        figure.legendOnce(
             {RectMark{{0, size * 0.1, size, size}, {ink::line, 0.8, Color{235, 235, 235, 255}, false}, 0}},
             size, "not read by the model");
     }
-    return frame;
 }
 
 const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns) {

@@ -37,6 +37,12 @@ ImageFrame imageFrame(const Figure& figure, const Rect& extent, const Placement&
 ImageFrame placeImage(Figure& figure, const PaintInput& input, const Rect& extent, int image,
                       const Placement& place);
 
+/// Where an original of `extent` lies in a box: as large as fits, at its upper edge, in the middle of its width.
+ImageFrame fitted(const Rect& box, const Rect& extent);
+
+/// Draws the original in a frame as placeImage() does.
+void drawImage(Figure& figure, const PaintInput& input, int image, const ImageFrame& frame, double fade);
+
 /// The stage whose image grid has that many rows and columns, or null.
 const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns);
 

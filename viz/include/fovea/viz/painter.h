@@ -49,6 +49,13 @@ struct Display {
     double width = 640;  ///< of the picture, in units of 1/96 inch; painters grow beyond it when they must
 };
 
+/// One of several pictures of a prompt with its map.
+struct PictureCell {
+    const Finding* finding = nullptr;
+    const Pixels* image = nullptr;
+    std::string label;  ///< "picture 2", "frame 1.5 s"
+};
+
 /// Everything a painter may look at.
 struct PaintInput {
     const Finding& finding;
@@ -58,6 +65,10 @@ struct PaintInput {
     std::string recipe;               ///< the recipe line, drawn under the picture unless switched off
     std::vector<int> selectedTokens;  ///< highlighted
     JobContext job;
+    /// Maps to be drawn side by side by painters that draw sheets; fewer than two: `finding` over `image` alone, otherwise
+    /// `finding` has the title, unit and note of the sheet.
+    std::vector<PictureCell> cells = {};
+    std::vector<std::string> remarks = {};  ///< sentences that say what is not drawn
 };
 
 /// One file of viz/painters: turns findings of some kinds into a Picture. Adding a painter is adding
@@ -65,6 +76,7 @@ struct PaintInput {
 struct PainterEntry {
     EntryInfo info;
     std::vector<std::string> kinds;  ///< finding kinds it can draw ("Grid", "Tree", ...)
+    bool sheets = false;             ///< draws maps of several pictures side by side (PaintInput::cells)
     int priority = 0;                ///< the default painter of a kind is the one of highest priority
     std::function<Picture(const PaintInput&, const nlohmann::json& params)> paint;
     /// Whether it draws this finding better than the default painter of its kind does; may be empty.
