@@ -253,6 +253,7 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
             input->originals.push_back(*shown.original);
             input->seen.push_back(tile.seen);
             input->transforms.push_back(tile.transform);
+            input->frames.push_back(shown.name);
             known.push_back(geometry);
         }
     }

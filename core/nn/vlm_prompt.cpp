@@ -71,6 +71,17 @@ std::vector<VisionImage> unitsOf(const VisionImage& film, const LayoutRules& rul
     return frames;
 }
 
+// Frames `first` to `last` of those that the film gave.
+std::string frameName(const VideoTiming& timing, std::size_t first, std::size_t last) {
+    const auto when = [&](std::size_t frame) {
+        const std::int64_t index = frame < timing.indices.size() ? timing.indices[frame] : static_cast<std::int64_t>(frame);
+        return timing.fps > 0 ? fmt::format("{:.1f}", static_cast<double>(index) / timing.fps) : std::to_string(index);
+    };
+    const char* unit = timing.fps > 0 ? " s" : "";
+    if (last <= first) return "frame " + when(first) + unit;
+    return "frames " + when(first) + "\u2013" + when(last) + unit;
+}
+
 // Lists what goes in, in order of the slots.
 void listPictures(const Fillings& fill, const UserInput& user, const LayoutRules& rules, PromptTensors& out) {
     std::vector<bool> order = fill.order;
@@ -88,7 +99,8 @@ void listPictures(const Fillings& fill, const UserInput& user, const LayoutRules
         for (VisionImage& unit : unitsOf(film, rules)) {
             std::vector<ShownPicture> shown;
             for (std::size_t tile = 0; tile < unit.tiles.size(); tile += group, frame += group)
-                shown.push_back({&user.video.frames[frame], tile});
+                shown.push_back({&user.video.frames[frame], tile,
+                                 frameName(user.video.timing, frame, std::min(frame + group, user.video.frames.size()) - 1)});
             out.images.push_back(std::move(unit));
             out.shown.push_back(std::move(shown));
         }

@@ -24,6 +24,7 @@ enum class RawPrompt {
 struct ShownPicture {
     const Pixels* original = nullptr;  ///< of the UserInput
     std::size_t tile = 0;
+    std::string name = {};  ///< of a frame (SeenPictures::frames); empty for a still
 };
 
 /// A prompt with its pictures, ready for the model.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "fovea/rect.h"
@@ -16,6 +17,9 @@ public:
     /// Of each picture the parts within which windowed attention sites look (AttentionSite::layout), in pixels of the
     /// upright original; empty where the vision tower has no windows.
     std::vector<std::vector<Rect>> windows;
+    /// Of each picture of the token map that is a frame of a film its name by when it was taken, "frame 1.5 s", or "frame 3"
+    /// (counted from 0) of a film without a rate; "frames 0.0–0.5 s" of those that are read as one; empty for a still.
+    std::vector<std::string> frames;
 };
 
 }  // namespace fovea
