@@ -54,13 +54,10 @@ Session sessionOf(Toolbox& toolbox, const Options& options) {
 
 // One picture for every map where a prompt has several pictures.
 void addPictures(Toolbox& toolbox, Session& session, const JobContext& job) {
-    if (session.input.images.size() < 2) return;
+    const SessionInput& input = session.input;
+    if (input.images.size() < 2 && input.video.empty() && input.chat.empty()) return;
     const auto result = toolbox.engine().analyse(session, 0, 0, job);
-    const PictureRequest asked = session.pictures.front();
-    const std::vector<std::string> names = findingsDrawn(result->findings, asked, toolbox.engine().painters());
-    if (names.size() < 2) return;
-    session.pictures.assign(names.size(), asked);
-    for (std::size_t i = 0; i < names.size(); ++i) session.pictures[i].finding = names[i];
+    session.pictures = picturesDrawn(input, session.pictures.front(), result->findings, toolbox.engine().painters());
 }
 
 int run(Toolbox& toolbox, const Options& options) {
@@ -93,9 +90,10 @@ int run(Toolbox& toolbox, const Options& options) {
 void addRender(Flags& app, Command& command) {
     Flags sub = app.subcommand("render", "draws an analysis as a picture with its recipe");
     sub.footer(
-        "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ... A linked scale "
-        "spans all\n"
-        "of them; linked:MIN:MAX sets its range.");
+        "With several pictures the output is a numbered sequence: FILE-0.png, FILE-1.png, ...; --finding maps draws "
+        "those of one\n"
+        "prompt side by side in FILE, as frames of a film are. A linked scale spans all of them; linked:MIN:MAX sets its "
+        "range.");
     auto options = std::make_shared<Options>();
     sub.option("MODEL", options->model, "what to open").required();
     sub.option("--analysis", options->analysis, "id of the analysis").typeName("ID").required();

@@ -44,8 +44,29 @@ fs::path numbersName(const Session& session, std::size_t index) {
     return fmt::format("{:02}-{}.json", index + 1, session.analyses[index].id);
 }
 
-fs::path itemName(const fs::path& name, int item, int count) {
-    return count > 1 ? numberedName(name, item) : name;
+// A picture to write: a request with its name, and the item that it is of.
+struct Output {
+    PictureRequest request;
+    fs::path name;
+    int item = 0;
+};
+
+// Every picture of every item: maps of a prompt's pictures one by one, numbered as those of several items.
+std::vector<Output> outputsOf(Engine& engine, const Session& session, int items, const JobContext& job) {
+    std::vector<Output> outputs;
+    for (std::size_t i = 0; i < session.pictures.size(); ++i) {
+        const PictureRequest& picture = session.pictures[i];
+        const fs::path name = pictureName(session, i);
+        std::vector<Output> made;
+        for (int item = 0; item < items; ++item) {
+            const auto result = engine.analyse(session, picture.analysis, item, job);
+            for (PictureRequest& request : picturesDrawn(session.input, picture, result->findings, engine.painters()))
+                made.push_back({std::move(request), name, item});
+        }
+        for (std::size_t n = 0; made.size() > 1 && n < made.size(); ++n) made[n].name = numberedName(name, static_cast<int>(n));
+        outputs.insert(outputs.end(), made.begin(), made.end());
+    }
+    return outputs;
 }
 
 }  // namespace
@@ -76,11 +97,14 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
     Engine& engine = toolbox.engine();
     const int count = engine.input(session, job.part(0, 0.1))->count();
     std::vector<fs::path> written;
-    const auto steps =
-        static_cast<double>(session.pictures.size()) * count + static_cast<double>(session.analyses.size());
+    const std::vector<Output> outputs = outputsOf(engine, session, count, job.part(0.1, 0.5));
+    Session drawn = session;
+    drawn.pictures.clear();
+    for (const Output& output : outputs) drawn.pictures.push_back(output.request);
+    const auto steps = static_cast<double>(outputs.size() + session.analyses.size());
     double step = 0;
     const auto next = [&] {
-        const JobContext part = job.part(0.1 + 0.9 * step / steps, 0.1 + 0.9 * (step + 1) / steps);
+        const JobContext part = job.part(0.5 + 0.5 * step / steps, 0.5 + 0.5 * (step + 1) / steps);
         ++step;
         return part;
     };
@@ -88,20 +112,19 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
     fs::create_directories(plan.folder, error);
     if (error) throw Error(plan.folder.string() + ": the folder cannot be made: " + error.message(),
                            "Check that you may write there, or choose another folder with -o.");
-    for (std::size_t i = 0; i < session.pictures.size(); ++i)
-        for (int item = 0; item < count; ++item) {
-            const auto result = engine.paint(session, static_cast<int>(i), item, next());
-            const fs::path file = plan.folder / itemName(pictureName(session, i), item, count);
-            fs::create_directories(file.parent_path());
-            writePicture(file, result->picture, session.pictures[i].dpi);
-            for (const std::string& notice : result->notices) toolbox.warn(notice);
-            written.push_back(file);
-            for (const std::string& suffix : plan.alsoAs) {
-                if (suffix == suffixOf(file)) continue;
-                written.push_back(fs::path(file).replace_extension(suffix));
-                writePicture(written.back(), result->picture, session.pictures[i].dpi);
-            }
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto result = engine.paint(drawn, static_cast<int>(i), outputs[i].item, next());
+        const fs::path file = plan.folder / outputs[i].name;
+        fs::create_directories(file.parent_path());
+        writePicture(file, result->picture, outputs[i].request.dpi);
+        for (const std::string& notice : result->notices) toolbox.warn(notice);
+        written.push_back(file);
+        for (const std::string& suffix : plan.alsoAs) {
+            if (suffix == suffixOf(file)) continue;
+            written.push_back(fs::path(file).replace_extension(suffix));
+            writePicture(written.back(), result->picture, outputs[i].request.dpi);
         }
+    }
     for (std::size_t i = 0; i < session.analyses.size(); ++i) {
         written.push_back(plan.folder / numbersName(session, i));
         const Numbers numbers = computeNumbers(engine, session, static_cast<int>(i), next());

@@ -97,6 +97,11 @@ private:
 std::vector<std::string> findingsDrawn(const std::vector<Finding>& findings, const PictureRequest& picture,
                                        const viz::PainterCatalog& painters);
 
+/// The pictures that a request becomes in files: one for each picture of the prompt, the frames of a film side by side, or
+/// the request as it is where it names its finding or there is one picture.
+std::vector<PictureRequest> picturesDrawn(const SessionInput& input, const PictureRequest& picture,
+                                          const std::vector<Finding>& findings, const viz::PainterCatalog& painters);
+
 /// b - a, value by value, as a finding on a diverging scale; throws Error (Usage) when kinds or shapes differ
 /// or the kind has no values that could be subtracted.
 Finding difference(const Finding& a, const Finding& b);

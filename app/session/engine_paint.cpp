@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
-#include <set>
 
 #include "answer_text.h"
 #include "common/site_choice.h"
@@ -13,6 +12,7 @@
 #include "fovea/model_reference.h"
 #include "fovea/selection.h"
 #include "fovea/sinks.h"
+#include "picture_sheet.h"
 #include "recipe.h"
 
 namespace fovea {
@@ -38,7 +38,11 @@ const Finding* drawnFinding(const std::vector<Finding>& findings, const PictureR
     for (const Finding& finding : findings)
         if (picture.finding.empty() ? drawn(painters, picture.painter, finding) : finding.name == picture.finding)
             return &finding;
-    return nullptr;
+    if (const auto sheet = sheetOf(findings, picture.finding)) return sheet->maps.front();
+    // A sheet of one picture is its map.
+    if (!namesSheet(picture.finding) || !sheetNames(findings).empty()) return nullptr;
+    const auto map = std::find_if(findings.begin(), findings.end(), [](const Finding& finding) { return finding.name == "map"; });
+    return map == findings.end() ? nullptr : &*map;
 }
 
 const Finding& chosenFinding(const std::vector<Finding>& findings, const PictureRequest& picture,
@@ -47,10 +51,25 @@ const Finding& chosenFinding(const std::vector<Finding>& findings, const Picture
     std::string names;
     for (const Finding& finding : findings)
         names += fmt::format("{}{} ({})", names.empty() ? "" : ", ", finding.name, findingKindName(finding));
+    for (const std::string& sheet : sheetNames(findings)) names += fmt::format(", {} (maps side by side)", sheet);
     throw Error(picture.finding.empty()
                     ? "no finding of the analysis can be drawn by the painter \"" + picture.painter + "\""
                     : "the analysis has no finding called \"" + picture.finding + "\"",
                 names.empty() ? "the analysis found nothing" : "its findings: " + names, ErrorCode::Usage);
+}
+
+// The painter of a picture; a sheet needs one that draws several maps.
+const viz::PainterEntry& painterOf(const viz::PainterCatalog& painters, const std::vector<Finding>& findings,
+                                   const Finding& finding, const PictureRequest& picture) {
+    if (!sheetOf(findings, picture.finding)) return viz::painterFor(painters, finding, picture.painter, picture.params);
+    std::string able;
+    for (const viz::PainterEntry& entry : painters.all()) {
+        if (!entry.sheets) continue;
+        if (picture.painter.empty() || picture.painter == entry.info.id) return entry;
+        able += (able.empty() ? "" : ", ") + entry.info.id;
+    }
+    throw Error(fmt::format("painter {} draws one map, \"{}\" are several side by side", picture.painter, picture.finding),
+                fmt::format("painters that draw them: {}; or name one map", able), ErrorCode::Usage);
 }
 
 // What a picture's colours are of: the finding, or what its painter makes of it first.
@@ -62,22 +81,24 @@ struct Shown {
     bool likens(const Shown& other) const { return name == other.name && kind == other.kind; }
 };
 
-// Maps of the prompt's other pictures are called like the first with a number: "map 1".
-std::string besideName(const std::string& name) {
-    constexpr std::string_view map = "map ";
-    if (!name.starts_with(map)) return name;
-    const std::size_t end = name.find_first_not_of("0123456789", map.size());
-    return end == map.size() ? name : "map" + (end == std::string::npos ? "" : name.substr(end));
-}
-
+// The range of what a painter colours: that of the maps of all pictures of a prompt, whichever of them is drawn.
 std::optional<Shown> shownBy(const PictureRequest& picture, const std::vector<Finding>& findings,
                              const viz::PainterCatalog& painters) {
     const Finding* finding = drawnFinding(findings, picture, painters);
     if (!finding || !drawn(painters, picture.painter, *finding)) return {};
-    const viz::PainterEntry& painter = viz::painterFor(painters, *finding, picture.painter, picture.params);
-    if (!painter.reduced) return Shown{besideName(finding->name), finding->data.index(), viz::valueRange(*finding)};
-    const Finding reduced = painter.reduced(*finding, checkedParams(painter.info, picture.params));
-    return Shown{besideName(reduced.name), reduced.data.index(), viz::valueRange(reduced)};
+    const viz::PainterEntry& painter = painterOf(painters, findings, *finding, picture);
+    const json params = checkedParams(painter.info, picture.params);
+    const auto shown = [&](const Finding& one) {
+        const Finding reduced = painter.reduced ? painter.reduced(one, params) : one;
+        return Shown{besideName(reduced.name), reduced.data.index(), viz::valueRange(reduced)};
+    };
+    Shown whole = shown(*finding);
+    for (const Finding* other : mapsBeside(findings, *finding)) {
+        if (other == finding) continue;
+        const std::pair<double, double> range = shown(*other).range;
+        whole.range = {std::min(whole.range.first, range.first), std::max(whole.range.second, range.second)};
+    }
+    return whole;
 }
 
 std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& params) {
@@ -193,7 +214,6 @@ std::string recipeOf(const Engine& engine, const Subject& subject, RecipeParts p
     return recipeLine(subject.session, picture, info, parts);
 }
 
-// Draws with the recipe and document that `result` already holds.
 // Pictures of one prompt belong to one item: a map says which of them it is about.
 std::size_t shownPicture(const ModelInput& input, std::size_t item, const Finding& finding) {
     const auto* grid = std::get_if<Grid>(&finding.data);
@@ -201,13 +221,31 @@ std::size_t shownPicture(const ModelInput& input, std::size_t item, const Findin
     return grid && together ? static_cast<std::size_t>(std::max(0, grid->image)) : item;
 }
 
-void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Finding& finding,
+// What a picture draws: a finding, or several maps side by side with a caption for all of them.
+struct Drawn {
+    const Finding& finding;
+    std::optional<PictureSheet> sheet = {};
+};
+
+std::vector<viz::PictureCell> cellsOf(const PictureSheet& sheet, const ModelInput& input, const Pixels& none) {
+    std::vector<viz::PictureCell> cells;
+    for (const Finding* map : sheet.maps) {
+        const int image = std::max(0, std::get<Grid>(map->data).image);
+        const auto at = static_cast<std::size_t>(image);
+        cells.push_back({map, at < input.originals.size() ? &input.originals[at] : &none, pictureLabel(input, image)});
+    }
+    return cells;
+}
+
+// Draws with the recipe and document that `result` already holds.
+void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Drawn& drawing,
                viz::Display display, const JobContext& job) {
     const PictureRequest& request = subject.session.pictures[static_cast<std::size_t>(subject.picture)];
     const EntryInfo& info = analysisInfo(engine, subject);
     const json params =
         checkedParams(info, subject.session.analyses[static_cast<std::size_t>(request.analysis)].params);
-    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, request.painter, request.params);
+    const Finding& finding = drawing.finding;
+    const viz::PainterEntry& painter = viz::painterFor(engine.painters(), finding, result.painter, request.params);
     const auto item = static_cast<std::size_t>(subject.item);
     const TokenMap& map = *subject.tokens;
     const Pixels none;
@@ -217,13 +255,31 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const std::string asked = named.empty() ? stageOf(finding, subject.model->spec(), params) : named;
     const std::vector<int> selected = movedTokens(markedTokens(info, params, map, asked), map, asked,
                                                   stageDrawn(finding, map, asked));
-    const viz::PaintInput input{finding, map, image, std::move(display), result.recipe, selected, job};
-    result.finding = finding.name;
+    const Finding caption = drawing.sheet ? sheetCaption(*drawing.sheet) : Finding();
+    viz::PaintInput input{drawing.sheet ? caption : finding, map, image, std::move(display), result.recipe, selected, job};
+    if (drawing.sheet) {
+        input.cells = cellsOf(*drawing.sheet, *subject.input, none);
+        input.remarks = sheetRemarks(*drawing.sheet);
+    }
+    result.finding = drawing.sheet ? request.finding : finding.name;
     result.painter = painter.info.id;
     result.picture = painter.paint(input, checkedParams(painter.info, request.params));
     if (result.picture.title.empty()) result.picture.title = finding.title;
     result.picture.recipe = result.recipe;
     result.picture.document = result.document;
+}
+
+// B - A of all maps of two sheets, kept in `changes`; nothing unless both are sheets of as many pictures.
+std::optional<PictureSheet> differenceSheet(const std::optional<PictureSheet>& a, const std::optional<PictureSheet>& b,
+                                            std::vector<Finding>& changes) {
+    if (!a && !b) return {};
+    if (!a || !b || a->maps.size() != b->maps.size() || a->pictures != b->pictures)
+        throw Error(fmt::format("A has maps of {} pictures, B of {}", a ? a->pictures : 1, b ? b->pictures : 1),
+                    "choose the map of one picture as the result", ErrorCode::Usage);
+    for (std::size_t i = 0; i < a->maps.size(); ++i) changes.push_back(difference(*a->maps[i], *b->maps[i]));
+    PictureSheet sheet = *b;
+    for (std::size_t i = 0; i < changes.size(); ++i) sheet.maps[i] = &changes[i];
+    return sheet;
 }
 
 // One range for all pictures of the session, over all its items, that show the same of the same analysis.
@@ -264,16 +320,24 @@ std::vector<std::string> findingsDrawn(const std::vector<Finding>& findings, con
                                        const viz::PainterCatalog& painters) {
     const Finding* first = drawnFinding(findings, picture, painters);
     if (!first) return {};
-    std::vector<std::string> names{first->name};
-    const auto* map = std::get_if<Grid>(&first->data);
-    if (!map || !picture.finding.empty()) return names;
-    std::set<int> images{map->image};
-    for (const Finding& finding : findings) {
-        const auto* grid = std::get_if<Grid>(&finding.data);
-        const bool beside = grid && besideName(finding.name) == besideName(first->name);
-        if (beside && images.insert(grid->image).second) names.push_back(finding.name);
-    }
+    if (sheetOf(findings, picture.finding)) return {picture.finding};
+    if (!picture.finding.empty()) return {first->name};
+    std::vector<std::string> names;
+    for (const Finding* map : mapsBeside(findings, *first)) names.push_back(map->name);
     return names;
+}
+
+std::vector<PictureRequest> picturesDrawn(const SessionInput& input, const PictureRequest& picture,
+                                          const std::vector<Finding>& findings, const viz::PainterCatalog& painters) {
+    std::vector<std::string> names = findingsDrawn(findings, picture, painters);
+    if (names.size() < 2) return {picture};
+    // A film is one thing to look at: its frames go side by side where the painter can do that.
+    const auto first = std::find_if(findings.begin(), findings.end(), [&](const Finding& finding) { return finding.name == names.front(); });
+    if (!input.video.empty() && viz::painterFor(painters, *first, picture.painter, picture.params).sheets)
+        if (std::vector<std::string> sheets = sheetNames(findings); !sheets.empty()) names = std::move(sheets);
+    std::vector<PictureRequest> requests(names.size(), picture);
+    for (std::size_t i = 0; i < names.size(); ++i) requests[i].finding = names[i];
+    return requests;
 }
 
 std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int picture, int item,
@@ -323,7 +387,8 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     painted->notices = result->notices;
     painted->document =
         toJson(reproducing(session, picture, parts)).dump(-1, ' ', false, json::error_handler_t::replace);
-    paintInto(*painted, *this, subject, finding, std::move(display), job.part(0.95, 1));
+    painted->painter = painterOf(painters(), result->findings, finding, request).info.id;
+    paintInto(*painted, *this, subject, {finding, sheetOf(result->findings, request.finding)}, std::move(display), job.part(0.95, 1));
     return painted;
 }
 
@@ -337,6 +402,9 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     const auto second = analyse(b, request.analysis, item, job.part(0.45, 0.9));
     const Finding change = difference(chosenFinding(first->findings, request, painters()),
                                       chosenFinding(second->findings, request, painters()));
+    std::vector<Finding> changes;
+    const std::optional<PictureSheet> sheet = differenceSheet(sheetOf(first->findings, request.finding),
+                                                              sheetOf(second->findings, request.finding), changes);
     const Subject before{a, picture, item, model(a, job), input(a, job), m_impl->tokens(a, item, job)};
     const Subject after{b, picture, item, model(b, job), input(b, job), m_impl->tokens(b, item, job)};
     viz::Display display = displayOf(request.display);
@@ -351,7 +419,9 @@ std::shared_ptr<const PictureResult> Engine::paintDifference(const Session& a, c
     // No document: one session cannot say what a difference is of.
     painted->recipe = "B - A, scale of this picture | A: " + recipeOf(*this, before, left) +
                       " | B: " + recipeOf(*this, after, right);
-    paintInto(*painted, *this, after, change, std::move(display), job.part(0.9, 1));
+    if (sheet) painted->painter = painterOf(painters(), second->findings, change, request).info.id;
+    if (!sheet) painted->painter = request.painter;
+    paintInto(*painted, *this, after, {change, sheet}, std::move(display), job.part(0.9, 1));
     return painted;
 }
 

@@ -73,7 +73,8 @@ struct DisplayOptions {
 /// One picture to draw of an analysis.
 struct PictureRequest {
     int analysis = 0;     ///< index into Session::analyses
-    std::string finding;  ///< name of the finding; empty means the first that the painter can draw
+    std::string finding;  ///< name of the finding; empty means the first that the painter can draw, "maps" all of a
+                          ///< prompt's pictures side by side
     std::string painter;  ///< id; empty means the default of the finding's kind
     nlohmann::json params = nlohmann::json::object();
     DisplayOptions display;

@@ -138,6 +138,43 @@ class VisionLanguage(CliTest):
         text = "\n".join(png_text(self.folder / "m.png").values())
         self.assertIn(f'| prompt "{PROMPT}" | answer "', text)
 
+    def test_every_picture_of_a_prompt_is_drawn(self):
+        asked = self.asked("render", "--image", "scene:2", "--analysis", "attention_from")
+        self.ok(*asked, "-o", "m.svg")
+        numbered = [(self.folder / f"m-{i}.svg").read_bytes() for i in range(2)]
+        self.assertFalse((self.folder / "m.svg").exists() or (self.folder / "m-2.svg").exists())
+        self.ok(*asked, "--finding", "maps", "-o", "m.svg")
+        sheet = (self.folder / "m.svg").read_text()
+        for label in ("picture 1", "picture 2"):
+            self.assertIn(f">{label}</text>", sheet)
+        self.assertRegex(sheet, r"Shares of the attention: picture 1 [0-9.]+ %, picture 2 [0-9.]+ %, text [0-9.]+ %")
+        # A session without a named result is drawn as render draws it; one that names the sheet is that sheet.
+        session = lambda **picture: self.session(
+            model={"reference": "vlm"}, input={"prompt": PROMPT, "images": ["scene:1", "scene:2"], "max_new_tokens": 4},
+            analyses=[{"id": "attention_from"}], pictures=[{"analysis": 0, "file": "p.svg", **picture}])
+        self.ok("run", session(), "-o", "out")
+        self.assertEqual([(self.folder / f"out/p-{i}.svg").read_bytes() for i in range(2)], numbered)
+        self.assertFalse((self.folder / "out/p.svg").exists())
+        self.ok("run", session(finding="maps"), "-o", "one")
+        self.assertEqual((self.folder / "one/p.svg").read_text(), sheet)
+        # The picture opens again as what it is.
+        self.ok("run", "m.svg", "-o", "again")
+        self.assertEqual((self.folder / "again/01-attention_from.png").exists(), True)
+        # One map of several has the scale of all.
+        self.ok(*asked, "--finding", "map 1", "-o", "second.svg")
+        self.assertEqual((self.folder / "second.svg").read_bytes(), numbered[1])
+        wrong = self.fails(2, *asked, "--finding", "maps", "--painter", "head_grid", "-o", "h.svg").err
+        self.assertIn('painter head_grid draws one map, "maps" are several side by side', wrong)
+        self.assertIn("heat_overlay", wrong)
+        unknown = self.fails(2, *asked, "--finding", "maps 1", "-o", "h.svg").err
+        self.assertIn("maps (maps side by side)", unknown)
+
+    def test_a_sheet_of_one_picture_is_its_map(self):
+        self.ok(*self.asked("render", "--analysis", "attention_from", "--finding", "maps", "-o", "a.svg"))
+        self.ok(*self.asked("render", "--analysis", "attention_from", "--finding", "map", "-o", "b.svg"))
+        marks = lambda name: (self.folder / name).read_text().split("<metadata")[0]
+        self.assertEqual(marks("a.svg"), marks("b.svg"))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -9,6 +9,7 @@
 #include "fovea/run.h"
 #include "session/capture_union.h"
 #include "session/finding_file.h"
+#include "session/picture_sheet.h"
 #include "session/recipe.h"
 
 using namespace fovea;
@@ -270,6 +271,60 @@ TEST_CASE("maps of a prompt's pictures are drawn one by one, each picture once")
     CHECK(findingsDrawn(findings, picture, painters) == Names{"map 1"});
     picture.finding = "nothing";
     CHECK(findingsDrawn(findings, picture, painters).empty());
+    picture.finding = "maps";
+    CHECK(findingsDrawn(findings, picture, painters) == Names{"maps"});
+    const auto names = [&](const SessionInput& input, const std::string& finding, const std::string& painter) {
+        picture.finding = finding, picture.painter = painter;
+        Names made;
+        for (const PictureRequest& request : picturesDrawn(input, picture, findings, painters)) made.push_back(request.finding);
+        return made;
+    };
+    SessionInput film;
+    film.video = "film.mp4";
+    CHECK(names({}, "", "") == Names{"map", "map 2"});
+    CHECK(names({}, "maps", "") == Names{"maps"});
+    CHECK(names({}, "", "token_strip") == Names{""});
+    CHECK(names(film, "", "") == Names{"maps"});
+    CHECK(names(film, "", "head_grid") == Names{"map", "map 2"});
+}
+
+TEST_CASE("a sheet has the finest map of each picture, sixteen a page, and says what it leaves out") {
+    std::vector<Finding> findings;
+    const auto add = [&](int image) {
+        Grid grid;
+        grid.rows = 1, grid.columns = 2, grid.image = image;
+        grid.planes = {""};
+        grid.values = {0, 1};
+        const std::string name = findings.empty() ? "map" : "map " + std::to_string(findings.size());
+        findings.push_back({name, "Attention, picture " + std::to_string(image + 1), "probability", "", grid});
+    };
+    add(0);
+    CHECK(sheetNames(findings).empty());
+    CHECK_FALSE(sheetOf(findings, "maps"));
+    add(0);
+    add(1);
+    using Names = std::vector<std::string>;
+    CHECK(sheetNames(findings) == Names{"maps"});
+    CHECK(sheetTitles(findings) == Names{"All pictures"});
+    const auto small = sheetOf(findings, "maps");
+    REQUIRE(small);
+    CHECK(small->maps == std::vector<const Finding*>{&findings[0], &findings[2]});
+    CHECK(sheetCaption(*small).title == "Attention");
+    REQUIRE(sheetRemarks(*small).size() == 1);
+    CHECK(sheetRemarks(*small)[0].starts_with("Of pictures with several views the finest is drawn"));
+    for (const char* wrong : {"map", "maps 0", "maps 1", "maps x", "maps 1x", "mapss", ""}) CHECK_FALSE(sheetOf(findings, wrong));
+    for (int image = 2; image < 40; ++image) add(image);
+    CHECK(sheetNames(findings) == Names{"maps", "maps 1", "maps 2"});
+    CHECK(sheetTitles(findings)[2] == "Pictures 33 to 40 of 40");
+    const auto last = sheetOf(findings, "maps 2");
+    REQUIRE(last);
+    CHECK(last->maps.size() == 8);
+    CHECK(std::get<Grid>(last->maps[0]->data).image == 32);
+    CHECK(sheetCaption(*last).title == "Attention, pictures 33 to 40 of 40");
+    CHECK(sheetRemarks(*last)[0] ==
+          "Pictures 33 to 40 of 40. The others: 1 to 16 (\"maps\"), 17 to 32 (\"maps 1\"); choose them as the result, or with "
+          "--finding.");
+    CHECK_FALSE(sheetOf(findings, "maps 3"));
 }
 
 TEST_CASE("a recipe begins prompt and answer where there are any") {
