@@ -4,6 +4,7 @@
 
 #include <QApplication>
 #include <QColor>
+#include <QComboBox>
 #include <QDir>
 #include <QElapsedTimer>
 #include <QFile>
@@ -18,6 +19,7 @@
 #include <QTreeView>
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 
 #include "compute/engine_driver.h"
@@ -332,6 +334,75 @@ TEST_CASE_FIXTURE(EngineFixture, "a further question is answered with the conver
     panel.startAgain().click();
     settle();
     CHECK(panel.text(Side::A).toStdString() == first);
+}
+
+TEST_CASE_FIXTURE(EngineFixture, "all pictures of a prompt are shown side by side, each cell with the tokens of its own") {
+    window->opener().openDemo("demo:vlm");
+    settle();
+    window->controller().change("pictures", {}, [](Session& s) { s.input.images = {"scene:1", "scene:2"}; });
+    settle();
+    window->views().showView("overlay");
+    settle();
+    PictureView& view = window->views().currentPage().view(Side::A);
+    REQUIRE(view.picture()->images.size() == 2);
+    const StageTokens& text = window->presenter().context().answer->map.stage("text");
+    std::map<int, int> hits;
+    for (const viz::HitArea& hit : view.picture()->hits) {
+        REQUIRE(hit.token >= 0);
+        const Token& token = text.tokens[static_cast<std::size_t>(hit.token)];
+        CHECK(hit.source == token.rect);
+        const Rect& cell = view.picture()->images[static_cast<std::size_t>(token.image)].target;
+        CHECK(cell.contains(hit.rect.x + hit.rect.width / 2, hit.rect.y + hit.rect.height / 2));
+        ++hits[token.image];
+    }
+    CHECK(hits == std::map<int, int>{{0, 196}, {1, 196}});
+    // A click on a cell of the second picture looks from its token, a box asks about that picture.
+    const viz::HitArea& last = view.picture()->hits.back();
+    const auto at = [&](const viz::ImageArea& area, double x, double y) {
+        return view.transform().map(QPointF(area.target.x + x * area.target.width, area.target.y + y * area.target.height)).toPoint();
+    };
+    QTest::mouseClick(&view, Qt::LeftButton, {}, view.transform().map(QRectF(last.rect.x, last.rect.y, last.rect.width, last.rect.height).center()).toPoint());
+    settle();
+    CHECK(window->controller().analysis()->params.at("queries") == std::to_string(last.token));
+    const viz::ImageArea second = view.picture()->images[1];
+    QTest::mousePress(&view, Qt::LeftButton, {}, at(second, 0.25, 0.25));
+    QMouseEvent move(QEvent::MouseMove, QPointF(at(second, 0.75, 0.75)), view.mapToGlobal(QPointF(at(second, 0.75, 0.75))), Qt::LeftButton,
+                     Qt::LeftButton, {});
+    QApplication::sendEvent(&view, &move);
+    QTest::mouseRelease(&view, Qt::LeftButton, {}, at(second, 0.75, 0.75));
+    settle();
+    const std::optional<BoxQuery> box = boxQuery(window->controller().session());
+    REQUIRE(box);
+    CHECK(box->image == 1);
+    CHECK(std::abs(box->box.x - 56) <= 2);
+    // The result box names what is drawn, and looks at one of them large.
+    auto* result = [&] {
+        for (QComboBox* each : window->analysisPanel().findChildren<QComboBox*>())
+            if (each->findData("maps") >= 0) return each;
+        return static_cast<QComboBox*>(nullptr);
+    }();
+    REQUIRE(result);
+    CHECK(result->currentText() == "All pictures");
+    const QString session = folder.filePath("several.fovea.json"), mine = folder.filePath("mine.svg");
+    window->controller().change("name", {}, [](Session& s) { s.pictures[0].file = "theirs.svg"; });
+    settle();
+    window->controller().setFile(session);
+    REQUIRE(window->opener().save());
+    window->exportTo(mine);
+    settle();
+    QProcess process;
+    process.start(qEnvironmentVariable("FOVEA_TEST_CLI"), {"run", session, "-o", folder.path(), "--quiet"});
+    REQUIRE(process.waitForFinished(120000));
+    REQUIRE_MESSAGE(process.exitCode() == 0, process.readAllStandardError().toStdString());
+    CHECK(bytesOf(mine) == bytesOf(folder.filePath("theirs.svg")));
+    const std::string scale = view.picture()->recipe.substr(view.picture()->recipe.find("linked scale"));
+    result->setCurrentIndex(result->findData("map 1"));
+    Q_EMIT result->activated(result->currentIndex());
+    settle();
+    REQUIRE(view.picture()->images.size() == 1);
+    CHECK(view.picture()->images[0].image == 1);
+    CHECK(view.picture()->recipe.substr(view.picture()->recipe.find("linked scale")) == scale);
+    CHECK(result->currentData() == "map 1");
 }
 
 TEST_CASE_FIXTURE(EngineFixture, "numbers are exported by suffix") {

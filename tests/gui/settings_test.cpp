@@ -58,17 +58,19 @@ TEST_CASE_FIXTURE(WindowFixture, "Escape leaves presenting before it stops a run
 
 TEST_CASE_FIXTURE(WindowFixture, "maps of a prompt's pictures are told apart where one is chosen") {
     openDemo();
-    window->analysisPanel().setFindings({{"map", "Attention from token 3, picture 0", "Grid", 0},
-                                         {"map 1", "Attention from token 3, picture 1", "Grid", 0},
+    window->analysisPanel().setFindings({{"maps", "All pictures", "Sheet", 0},
+                                         {"map", "Attention from token 3, picture 1", "Grid", 0},
+                                         {"map 1", "Attention from token 3, picture 2", "Grid", 0},
                                          {"scores", "Attention from token 3", "TokenScores", 0}});
     QStringList labels;
     for (const QComboBox* box : window->analysisPanel().findChildren<QComboBox*>())
         if (box->findData("map 1") >= 0)
             for (int i = 0; i < box->count(); ++i) labels << box->itemText(i);
-    REQUIRE(labels.size() == 3);
-    CHECK(labels[0].endsWith("(picture 0)"));
-    CHECK(labels[1].endsWith("(picture 1)"));
-    CHECK_FALSE(labels[2].contains("picture"));
+    REQUIRE(labels.size() == 4);
+    CHECK(labels[0] == "All pictures");
+    CHECK(labels[1] == "Picture 1 (Map)");
+    CHECK(labels[2] == "Picture 2 (Map 1)");
+    CHECK_FALSE(labels[3].contains("icture"));
 }
 
 TEST_CASE("without a display only screenshots can be made") {

@@ -37,6 +37,13 @@ std::string painterForWish(const Offer& offer, const ViewWish& wish,
     return {};
 }
 
+/// All pictures of a prompt side by side where the painter can do that; else empty.
+std::string sheetFor(const PainterOffer& painter, const std::vector<FindingOffer>& findings) {
+    if (std::find(painter.kinds.begin(), painter.kinds.end(), sheetKind) == painter.kinds.end()) return {};
+    const auto sheet = std::find_if(findings.begin(), findings.end(), [](const FindingOffer& f) { return f.kind == sheetKind; });
+    return sheet == findings.end() ? std::string() : sheet->name;
+}
+
 /// Parameters that the painter declares: those of a document's painter mean nothing to the painters of other
 /// views.
 nlohmann::json declaredParams(const EntryInfo& painter, const nlohmann::json& params) {
@@ -190,6 +197,7 @@ void ComputeService::view(const ComputeRequest& request, const ViewWish& wish, s
     }
     const EntryInfo& painter = m_driver->offer().painter(drawn.painter)->info;
     drawn.params = declaredParams(painter, drawn.params);
+    if (drawn.finding.empty()) drawn.finding = sheetFor(*m_driver->offer().painter(drawn.painter), findings);
     const auto show = [&](Side side, std::shared_ptr<const PictureResult> result) {
         const PictureDelivery delivery{wish.view, side, std::move(result)};
         post(generation, [this, delivery] { Q_EMIT pictureReady(delivery); });

@@ -16,6 +16,9 @@
 
 namespace fovea::gui {
 
+/// The kind of a result that is no finding of its own: maps of several pictures side by side.
+inline constexpr const char* sheetKind = "Sheet";
+
 /// What an analysis offers to draw.
 struct FindingOffer {
     std::string name, title, kind;

@@ -11,6 +11,7 @@
 #include "fovea/viz/image_file.h"
 #include "fovea/viz/video_file.h"
 #include "session/finding_file.h"
+#include "session/picture_sheet.h"
 
 namespace fovea::gui {
 
@@ -54,7 +55,10 @@ Offer makeOffer(const Catalog& catalog, const viz::PainterCatalog& painters) {
     for (const AnalysisEntry& entry : catalog.analyses.all()) offer.analyses.push_back(entry.info);
     for (const InterventionEntry& entry : catalog.interventions.all())
         offer.interventions.push_back(entry.info);
-    for (const viz::PainterEntry& entry : painters.all()) offer.painters.push_back({entry.info, entry.kinds});
+    for (const viz::PainterEntry& entry : painters.all()) {
+        offer.painters.push_back({entry.info, entry.kinds});
+        if (entry.sheets) offer.painters.back().kinds.emplace_back(sheetKind);
+    }
     for (const viz::ColorMap& map : viz::colorMaps()) {
         ColormapOffer made{map.name, {}, {}};
         for (int i = 0; i < colormapSamples; ++i) made.samples.push_back(map.at(i / (colormapSamples - 1.0)));
@@ -90,7 +94,10 @@ MemoryOutlook EngineDriver::outlook(const Session& session, const JobContext& jo
 std::vector<FindingOffer> EngineDriver::findings(const Session& session, int analysis, int item,
                                                  const JobContext& job) {
     std::vector<FindingOffer> offers;
-    for (const Finding& finding : m_engine.analyse(session, analysis, item, job)->findings) {
+    const auto result = m_engine.analyse(session, analysis, item, job);
+    const std::vector<std::string> sheets = sheetNames(result->findings), titles = sheetTitles(result->findings);
+    for (std::size_t i = 0; i < sheets.size(); ++i) offers.push_back({sheets[i], titles[i], sheetKind, 0});
+    for (const Finding& finding : result->findings) {
         const auto* path = std::get_if<Path>(&finding.data);
         offers.push_back({finding.name, finding.title, findingKindName(finding),
                           path ? static_cast<int>(path->fixations.size()) : 0});

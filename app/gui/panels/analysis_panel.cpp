@@ -63,9 +63,9 @@ AnalysisPanel::AnalysisPanel(SessionController& controller, const Offer& offer, 
     connect(m_pictures, &QComboBox::activated, this,
             [this](int row) { m_controller.show([row](Session& s) { s.views["picture"] = row; }); });
     connect(m_finding, &QComboBox::activated, this, [this] {
+        m_drawn = m_finding->currentData().toString().toStdString();
         m_controller.change(tr("choose result"), {}, [&](Session& s) {
-            s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())].finding =
-                m_finding->currentData().toString().toStdString();
+            s.pictures[static_cast<std::size_t>(m_controller.pictureIndex())].finding = m_drawn;
         });
     });
     connect(m_form, &ParamForm::edited, this, [this](const QString& param) {
@@ -103,6 +103,11 @@ void AnalysisPanel::setFindings(const std::vector<FindingOffer>& findings) {
     showFindings();
 }
 
+void AnalysisPanel::setDrawn(const std::string& finding) {
+    m_drawn = finding;
+    showFindings();
+}
+
 void AnalysisPanel::showFindings() {
     const QSignalBlocker quiet(m_finding);
     m_finding->clear();
@@ -110,16 +115,17 @@ void AnalysisPanel::showFindings() {
         // "map 1" alone does not say which picture of the prompt it is of; the title does, where there are several.
         const QString title = QString::fromStdString(finding.title);
         const auto place = title.lastIndexOf(", picture ");
-        const QString label = labelOf(finding.name);
-        m_finding->addItem(place < 0 ? label : QString("%1 (%2)").arg(label, title.mid(place + 2)),
-                           QString::fromStdString(finding.name));
+        QString label = labelOf(finding.name);
+        if (finding.kind == sheetKind) label = title;
+        if (place >= 0) label = QString("P%1 (%2)").arg(title.mid(place + 3), label);
+        m_finding->addItem(label, QString::fromStdString(finding.name));
         m_finding->setItemData(m_finding->count() - 1, title, Qt::ToolTipRole);
     }
     m_result->setVisible(m_findings.size() > 1);
     const PictureRequest* picture = m_controller.picture();
-    const int row = picture && !picture->finding.empty()
-                        ? m_finding->findData(QString::fromStdString(picture->finding))
-                        : 0;
+    // What the visible view draws; before it has, what the document asks for.
+    const std::string& shown = m_drawn.empty() && picture ? picture->finding : m_drawn;
+    const int row = shown.empty() ? 0 : m_finding->findData(QString::fromStdString(shown));
     m_finding->setCurrentIndex(std::max(0, row));
 }
 

@@ -22,6 +22,8 @@ public:
     AnalysisPanel(SessionController& controller, const Offer& offer, QWidget* parent = nullptr);
     void setContext(const FormContext& context);
     void setFindings(const std::vector<FindingOffer>& findings);
+    /// Which of them the visible view draws; empty: not known.
+    void setDrawn(const std::string& finding);
     /// The parameters that a request is drawn with: its own and what the visible view adds. The form shows
     /// these.
     std::function<nlohmann::json(const AnalysisRequest&)> asDrawn = [](const AnalysisRequest& request) {
@@ -40,6 +42,7 @@ private:
     SessionController& m_controller;
     const Offer& m_offer;
     std::vector<FindingOffer> m_findings;
+    std::string m_drawn;
     FormContext m_context;
     QComboBox* m_pictures;
     QComboBox* m_analysis;

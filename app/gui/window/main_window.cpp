@@ -194,6 +194,7 @@ void MainWindow::connectResults() {
     });
     connect(m_presenter, &Presenter::shown, this, [this](const std::shared_ptr<const viz::Picture>& picture) {
         m_legend->setPicture(picture);
+        m_analysisPanel->setDrawn(m_presenter->drawnFinding());
         const auto [steps, step] = m_presenter->steps();
         m_fixations->setSteps(steps, step);
         double low = INFINITY, high = -INFINITY;

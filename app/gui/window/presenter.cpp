@@ -200,6 +200,11 @@ bool Presenter::settled() const {
            (beside == m_views.pages().end() || beside->second->settled());
 }
 
+std::string Presenter::drawnFinding() const {
+    const auto drawn = m_drawn.find(m_views.currentView());
+    return drawn == m_drawn.end() ? std::string() : drawn->second.result->finding;
+}
+
 Session Presenter::document() const {
     Session session = asDrawn(m_controller.session());
     const auto index = static_cast<std::size_t>(m_controller.pictureIndex());

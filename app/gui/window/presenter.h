@@ -49,6 +49,8 @@ public:
     Session document() const;
     /// The document as it is to be saved: A as it is drawn and, while comparing, B beside it.
     Session wholeDocument() const;
+    /// The name of the result that the visible view draws; empty while it has no picture.
+    std::string drawnFinding() const;
     const FormContext& context() const { return m_context; }
 
 Q_SIGNALS:
