@@ -43,7 +43,7 @@ int pagesOf(std::size_t pictures) {
 }
 
 std::string pageRange(int page, int pictures) {
-    return fmt::format("{} to {}", page * pageCells + 1, std::min(pictures, (page + 1) * pageCells));
+    return fmt::format("{} to {}", page * pageCells, std::min(pictures, (page + 1) * pageCells) - 1);
 }
 
 }  // namespace
@@ -134,7 +134,7 @@ std::string pictureLabel(const ModelInput& input, int image) {
     const auto* seen = dynamic_cast<const SeenPictures*>(&input);
     const auto at = static_cast<std::size_t>(std::max(0, image));
     if (seen && at < seen->frames.size() && !seen->frames[at].empty()) return seen->frames[at];
-    return fmt::format("picture {}", image + 1);
+    return fmt::format("picture {}", image);
 }
 
 }  // namespace fovea

@@ -33,7 +33,7 @@ bool namesSheet(const std::string& name);
 Finding sheetCaption(const PictureSheet& sheet);
 /// What the sheet leaves out, as sentences.
 std::vector<std::string> sheetRemarks(const PictureSheet& sheet);
-/// What people call a picture of a prompt: "picture 2", "frame 1.5 s".
+/// What people call a picture of a prompt: "picture 1", "frame 1.5 s".
 std::string pictureLabel(const ModelInput& input, int image);
 
 /// "map 2" is called "map", as the first of the maps that it belongs to.

@@ -130,7 +130,7 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     const double area = box.width * box.height / (whole.width * whole.height);
     const std::string title =
         fmt::format("Readers of {:g},{:g} {:g} x {:g} in {}, {}", box.x, box.y, box.width, box.height,
-                    trace.tokens().images.size() > 1 ? fmt::format("picture {}", image + 1) : "the picture",
+                    trace.tokens().images.size() > 1 ? fmt::format("picture {}", image) : "the picture",
                     describeSites(trace.spec(), choice));
     const std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
                                                  : "a token's row is its own as a query, which chooses the token after it") +

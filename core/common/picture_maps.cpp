@@ -31,7 +31,7 @@ ParamSpec pictureParam() {
     return {.name = "picture",
             .type = ParamType::Integer,
             .defaultValue = -1,
-            .help = "which picture of the prompt is drawn, counted from 0 (0 is picture 1); -1: all of them",
+            .help = "which picture of the prompt is drawn, counted from 0; -1: all of them",
             .minimum = -1,
             .maximum = 65535};
 }
@@ -76,7 +76,7 @@ std::string pictureShares(const StageTokens& stage, const std::vector<float>& va
                            largest->first + 1, percent(largest->second));
     } else {
         for (const auto& [image, mass] : masses)
-            text += fmt::format("{}picture {} {}", text.empty() ? "" : ", ", image + 1, percent(mass));
+            text += fmt::format("{}picture {} {}", text.empty() ? "" : ", ", image, percent(mass));
     }
     if (!elsewhere) return text;
     return text + (stage.stage == "text" ? ", text " : ", other tokens ") + percent(words);

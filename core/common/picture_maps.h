@@ -27,7 +27,7 @@ std::vector<Finding> pictureMaps(const TokenMap& map, const TokenPlanes& planes,
                                  const Finding& like);
 
 /// What each picture of a prompt has of `values`, one a token of the stage, and all tokens without a place in one:
-/// "picture 1 61.0 %, picture 2 12.5 %, text 26.5 %"; of more than six (a film) their sum and the largest. Empty for a single
+/// "picture 0 61.0 %, picture 1 12.5 %, text 26.5 %"; of more than six (a film) their sum and the largest. Empty for a single
 /// picture and for values that sum to nothing.
 std::string pictureShares(const StageTokens& stage, const std::vector<float>& values);
 

@@ -79,8 +79,8 @@ TEST_CASE("two pictures of different grids give one map each, over their own are
     REQUIRE(maps.size() == 2);
     CHECK(maps[0].name == "map");
     CHECK(maps[1].name == "map 1");
-    CHECK(maps[0].title == "Map, picture 1");
-    CHECK(maps[1].title == "Map, picture 2");
+    CHECK(maps[0].title == "Map, picture 0");
+    CHECK(maps[1].title == "Map, picture 1");
     for (const Finding& finding : maps) checkPlaces(map, std::get<Grid>(finding.data));
     CHECK(std::get<Grid>(maps[0].data).columns == 3);
     CHECK(std::get<Grid>(maps[1].data).rows == 4);
@@ -215,9 +215,9 @@ TEST_CASE("the share of every picture and of the text is told where a prompt has
     addView(stage, 1, 1, 1, {0, 0, 10, 10});
     // A word, two cells of the first picture and a separator, the cell of the second and a separator.
     const std::vector<float> values{0.1F, 0.25F, 0.25F, 0.1F, 0.2F, 0.1F};
-    CHECK(pictureShares(stage, values) == "picture 1 50.0 %, picture 2 20.0 %, text 30.0 %");
+    CHECK(pictureShares(stage, values) == "picture 0 50.0 %, picture 1 20.0 %, text 30.0 %");
     // Shares are of what there is, also where values do not sum to 1.
-    CHECK(pictureShares(stage, {1, NAN, 3}) == "picture 1 75.0 %, picture 2 0.0 %, text 25.0 %");
+    CHECK(pictureShares(stage, {1, NAN, 3}) == "picture 0 75.0 %, picture 1 0.0 %, text 25.0 %");
     CHECK(pictureShares(stage, {0, 0, 0, 0, 0, 0}).empty());
     CHECK(pictureShares(single, values).empty());
 }

@@ -145,9 +145,9 @@ class VisionLanguage(CliTest):
         self.assertFalse((self.folder / "m.svg").exists() or (self.folder / "m-2.svg").exists())
         self.ok(*asked, "--finding", "maps", "-o", "m.svg")
         sheet = (self.folder / "m.svg").read_text()
-        for label in ("picture 1", "picture 2"):
+        for label in ("picture 0", "picture 1"):
             self.assertIn(f">{label}</text>", sheet)
-        self.assertRegex(sheet, r"Shares of the attention: picture 1 [0-9.]+ %, picture 2 [0-9.]+ %, text [0-9.]+ %")
+        self.assertRegex(sheet, r"Shares of the attention: picture 0 [0-9.]+ %, picture 1 [0-9.]+ %, text [0-9.]+ %")
         # A session without a named result is drawn as render draws it; one that names the sheet is that sheet.
         session = lambda **picture: self.session(
             model={"reference": "vlm"}, input={"prompt": PROMPT, "images": ["scene:1", "scene:2"], "max_new_tokens": 4},

@@ -315,14 +315,14 @@ TEST_CASE("a sheet has the finest map of each picture, sixteen a page, and says 
     for (const char* wrong : {"map", "maps 0", "maps 1", "maps x", "maps 1x", "mapss", ""}) CHECK_FALSE(sheetOf(findings, wrong));
     for (int image = 2; image < 40; ++image) add(image);
     CHECK(sheetNames(findings) == Names{"maps", "maps 1", "maps 2"});
-    CHECK(sheetTitles(findings)[2] == "Pictures 33 to 40 of 40");
+    CHECK(sheetTitles(findings)[2] == "Pictures 32 to 39 of 40");
     const auto last = sheetOf(findings, "maps 2");
     REQUIRE(last);
     CHECK(last->maps.size() == 8);
     CHECK(std::get<Grid>(last->maps[0]->data).image == 32);
-    CHECK(sheetCaption(*last).title == "Attention, pictures 33 to 40 of 40");
+    CHECK(sheetCaption(*last).title == "Attention, pictures 32 to 39 of 40");
     CHECK(sheetRemarks(*last)[0] ==
-          "Pictures 33 to 40 of 40. The others: 1 to 16 (\"maps\"), 17 to 32 (\"maps 1\"); choose them as the result, or with "
+          "Pictures 32 to 39 of 40. The others: 0 to 15 (\"maps\"), 16 to 31 (\"maps 1\"); choose them as the result, or with "
           "--finding.");
     CHECK_FALSE(sheetOf(findings, "maps 3"));
 }

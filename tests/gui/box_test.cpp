@@ -140,7 +140,7 @@ TEST_CASE("a box reads back from what a person wrote, and nonsense is no box") {
     Session session;
     session.analyses.push_back({"box_readers", {{"box", " 1, 2,3 ,4"}, {"picture", 2}}});
     CHECK(boxQuery(session) == BoxQuery{2, {1, 2, 3, 4}});
-    CHECK(boxText(*boxQuery(session), true) == "3 x 4 px at 1,2 of picture 3");
+    CHECK(boxText(*boxQuery(session), true) == "3 x 4 px at 1,2 of picture 2");
     for (const char* text : {"", "1,2,3", "a,b,c,d", "1,2,0,4"}) {
         session.analyses[0].params["box"] = text;
         CHECK_FALSE(boxQuery(session));

@@ -59,8 +59,8 @@ TEST_CASE_FIXTURE(WindowFixture, "Escape leaves presenting before it stops a run
 TEST_CASE_FIXTURE(WindowFixture, "maps of a prompt's pictures are told apart where one is chosen") {
     openDemo();
     window->analysisPanel().setFindings({{"maps", "All pictures", "Sheet", 0},
-                                         {"map", "Attention from token 3, picture 1", "Grid", 0},
-                                         {"map 1", "Attention from token 3, picture 2", "Grid", 0},
+                                         {"map", "Attention from token 3, picture 0", "Grid", 0},
+                                         {"map 1", "Attention from token 3, picture 1", "Grid", 0},
                                          {"scores", "Attention from token 3", "TokenScores", 0}});
     QStringList labels;
     for (const QComboBox* box : window->analysisPanel().findChildren<QComboBox*>())

@@ -30,7 +30,7 @@ std::vector<TokenRun> tokenRuns(const StageTokens& stage) {
 }
 
 std::string runName(const TokenRun& run, bool several) {
-    const std::string which = several ? fmt::format(" {}", run.image + 1) : "";
+    const std::string which = several ? fmt::format(" {}", run.image) : "";
     if (run.rows == 0 || run.columns == 0) return fmt::format("[image{}, {} tokens]", which, run.end - run.begin);
     return fmt::format("[image{}{} {}x{}]", which, several ? ":" : "", run.rows, run.columns);
 }

@@ -71,7 +71,7 @@ void setBoxQuery(Session& session, const std::optional<BoxQuery>& query) {
 std::string boxText(const BoxQuery& query, bool several) {
     const Rect& box = query.box;
     const std::string place = fmt::format("{:.0f} x {:.0f} px at {:.0f},{:.0f}", box.width, box.height, box.x, box.y);
-    return several ? fmt::format("{} of picture {}", place, query.image + 1) : place;
+    return several ? fmt::format("{} of picture {}", place, query.image) : place;
 }
 
 }  // namespace fovea::gui

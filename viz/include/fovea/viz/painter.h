@@ -53,7 +53,7 @@ struct Display {
 struct PictureCell {
     const Finding* finding = nullptr;
     const Pixels* image = nullptr;
-    std::string label;  ///< "picture 2", "frame 1.5 s"
+    std::string label;  ///< "picture 1", "frame 1.5 s"
 };
 
 /// Everything a painter may look at.
