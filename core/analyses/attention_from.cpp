@@ -37,11 +37,7 @@ std::vector<int> rowsOf(const AttentionTrace& trace, int site, const std::vector
         std::iota(all.begin(), all.end(), 0);
         return all;
     }
-    const std::vector<int> rows = positionsIn(trace.queryTokens(site), tokens);
-    if (rows.empty())
-        throw Error(fmt::format("queries: none of them is left at {} after pruning", where.address()),
-                    "choose an earlier layer or another query", ErrorCode::Usage);
-    return rows;
+    return rowsOfQueries(trace, site, tokens);
 }
 
 std::string prefixNote(const StageTokens& stage, const std::vector<TokenValues>& values) {

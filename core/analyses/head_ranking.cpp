@@ -7,7 +7,6 @@
 
 #include "common/attention_maps.h"
 #include "fovea/catalog.h"
-#include "fovea/error.h"
 
 namespace fovea {
 namespace {
@@ -40,10 +39,7 @@ std::vector<RankedHead> rankedHeads(const AttentionTrace& trace, const SiteChoic
         job.progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()), "head_ranking");
         const int index = choice.sites[i];
         const AttentionSite& site = trace.spec().sites[static_cast<std::size_t>(index)];
-        const std::vector<int> rows = positionsIn(trace.queryTokens(index), queries);
-        if (rows.empty())
-            throw Error(fmt::format("queries: none of them was recorded at {}", site.address()),
-                        "choose answer tokens, or record the whole prompt", ErrorCode::Usage);
+        const std::vector<int> rows = rowsOfQueries(trace, index, queries);
         std::vector<int> all(static_cast<std::size_t>(site.heads));
         std::iota(all.begin(), all.end(), 0);
         const TokenValues values =

@@ -7,7 +7,6 @@
 #include "common/attention_maps.h"
 #include "common/segments.h"
 #include "fovea/catalog.h"
-#include "fovea/error.h"
 
 namespace fovea {
 namespace {
@@ -32,10 +31,7 @@ std::vector<double> massOf(const std::vector<float>& row, const std::vector<Segm
 std::vector<HeadMass> massesAt(const AttentionTrace& trace, int index, const std::vector<int>& queries,
                                const std::vector<Segment>& segments, const nlohmann::json& params) {
     const AttentionSite& site = trace.spec().sites[static_cast<std::size_t>(index)];
-    const std::vector<int> rows = positionsIn(trace.queryTokens(index), queries);
-    if (rows.empty())
-        throw Error(fmt::format("queries: none of them was recorded at {}", site.address()),
-                    "choose answer tokens, or record the whole prompt", ErrorCode::Usage);
+    const std::vector<int> rows = rowsOfQueries(trace, index, queries);
     const std::vector<int> heads = chosenHeads(site, params.at("heads").get<std::string>());
     const TokenValues values = lookedAtFrom(trace, index, {rows, heads, HeadFusion::Mean, chosenWeights(params)},
                                             trace.tokens().stage(site.stage).size());

@@ -122,6 +122,19 @@ std::vector<float> meanOf(const std::vector<const std::vector<float>*>& lists) {
     return mean;
 }
 
+std::vector<int> rowsOfQueries(const AttentionTrace& trace, int site, const std::vector<int>& queries) {
+    std::vector<int> rows = positionsIn(trace.queryTokens(site), queries);
+    if (!rows.empty()) return rows;
+    const AttentionSite& where = trace.spec().sites[static_cast<std::size_t>(site)];
+    // A token that is still a key was not pruned.
+    const bool pruned = where.keyStage.empty() && positionsIn(trace.keyTokens(site), queries).empty();
+    if (pruned)
+        throw Error(fmt::format("queries: none of them is left at {} after pruning", where.address()),
+                    "choose an earlier layer or another query", ErrorCode::Usage);
+    throw Error(fmt::format("queries: none of them was recorded at {}", where.address()),
+                "choose answer tokens, or record the whole prompt", ErrorCode::Usage);
+}
+
 TokenValues lookedAtFrom(const AttentionTrace& trace, int site, const MapRequest& request, int tokens) {
     const int heads = trace.spec().sites[static_cast<std::size_t>(site)].heads, keys = trace.keys(site);
     Sums sums(request.heads.size(), keys);

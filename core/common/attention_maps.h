@@ -24,6 +24,9 @@ struct MapRequest {
     Weights weights = Weights::Effective;
 };
 
+/// Positions of the queries among a site's rows. Throws Error (Usage) where there is none: pruned before it, or not recorded.
+std::vector<int> rowsOfQueries(const AttentionTrace& trace, int site, const std::vector<int>& queries);
+
 /// Where the queries at `positions` look: mean over them of their rows, for every key token.
 TokenValues lookedAtFrom(const AttentionTrace& trace, int site, const MapRequest& request, int tokens);
 

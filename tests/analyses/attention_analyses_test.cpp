@@ -347,7 +347,9 @@ TEST_CASE("pruned tokens have no value, and the others keep their place") {
     double sum = 0;
     for (const float value : scores(rolled)) sum += static_cast<double>(value);
     CHECK(sum == doctest::Approx(1));
-    CHECK_THROWS_AS(toy.run("attention_from", {{"layers", "2"}, {"queries", "3"}}, edits), Error);
+    for (const char* analysis : {"attention_from", "segment_mass", "head_ranking"})
+        CHECK_THROWS_WITH_AS(toy.run(analysis, {{"layers", "2"}, {"queries", "3"}}, edits),
+                             "queries: none of them is left at vision.2.self after pruning", Error);
     const auto matrix = toy.run("attention_matrix", {}, edits);
     const auto source = std::get<PairMatrix>(named(matrix, "matrix").data).source;
     const Array tile = source->tile(0, 13, 0, 13);

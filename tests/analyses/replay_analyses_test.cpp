@@ -120,6 +120,26 @@ TEST_CASE("a trace of a model that answers is asked about its text, where the fi
     CHECK(opened(File("fovea_stage_silent.safetensors").path, {"text.0.self"}, silent).model->spec().usualStage() == "vision");
 }
 
+TEST_CASE("queries whose rows were not recorded are refused alike") {
+    const File file("fovea_stage_rows.safetensors");
+    const Array row({1, 1, 4}, 0.25F);
+    const std::vector<std::int32_t> query{3};
+    writeSafetensors(file.path,
+                     {SafetensorsEntry::fromBytes("text.0.self/probs", Dtype::F32, row.shape, std::as_bytes(std::span(row.values))),
+                      SafetensorsEntry::fromBytes("text.0.self/query_index", Dtype::I32, {1}, std::as_bytes(std::span(query)))},
+                     {{"fovea.version", "1"}, {"fovea.token_map", recordedMap().dump()}, {"fovea.spec", recordedSpec().dump()}});
+    const auto model = openModel(makeCatalog(), file.path.string());
+    const auto input = model->encode({});
+    for (const char* analysis : {"attention_from", "segment_mass", "head_ranking"}) {
+        CAPTURE(analysis);
+        json params = {{"layers", "0"}, {"queries", "1"}};
+        if (std::string(analysis) == "head_ranking") params["targets"] = "0";
+        CHECK_THROWS_WITH_AS(analyse(analysis, model, input, params), "queries: none of them was recorded at text.0.self", Error);
+        params["queries"] = "3";
+        CHECK_NOTHROW(analyse(analysis, model, input, params));
+    }
+}
+
 TEST_CASE("what was not recorded names the stage that was") {
     const Opened text = opened(File("fovea_stage_text.safetensors").path, {"text.0.self"}, recordedSpec());
     const auto ask = [&](const Opened& trace, const json& params) {
