@@ -52,10 +52,12 @@ ParamSpec stageParam() {
 }
 
 ParamSpec layersParam(const std::string& defaultValue, const std::string& what) {
+    // One rule for every model and program: what the default says is what an analysis takes, and the help says it first.
+    const std::string other = defaultValue == "last" ? "all" : "last";
     return {.name = "layers",
             .type = ParamType::Layers,
             .defaultValue = defaultValue,
-            .help = what + ": all, last, 3, 0-5,9"};
+            .help = fmt::format("{}: {} (unless named), {}, 3, 0-5,9", what, defaultValue, other)};
 }
 
 ParamSpec headsParam(const std::string& what) {

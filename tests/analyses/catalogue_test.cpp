@@ -416,6 +416,21 @@ TEST_CASE(
     }
 }
 
+TEST_CASE("every entry that chooses layers says first which it takes when none are named") {
+    const auto check = [](const EntryInfo& info) {
+        for (const ParamSpec& spec : info.params) {
+            if (spec.type != ParamType::Layers || spec.name != "layers") continue;
+            CAPTURE(info.id);
+            CHECK(spec.help.find(": " + spec.defaultValue.get<std::string>() + " (unless named), ") != std::string::npos);
+        }
+    };
+    for (const AnalysisEntry& entry : catalog().analyses.all()) check(entry.info);
+    for (const InterventionEntry& entry : catalog().interventions.all()) check(entry.info);
+    for (const char* id : {"attention_from", "attention_to", "attention_matrix"})
+        for (const ParamSpec& spec : catalog().analyses.get(id).info.params)
+            if (spec.type == ParamType::Layers) CHECK(spec.defaultValue == "last");
+}
+
 TEST_CASE("the neutral value of every intervention leaves the plan empty") {
     for (const InterventionEntry& entry : catalog().interventions.all())
         for (const ParamSpec& spec : entry.info.params) {

@@ -106,6 +106,14 @@ class VisionLanguage(CliTest):
         raw = self.ok("tokens", "vlm", "--image", "scene:1", "--prompt", "<image>" + PROMPT, "--raw-prompt")
         self.assertNotIn("chat template", raw.err)
 
+    def test_the_last_layer_is_shown_unless_another_is_named(self):
+        shown = lambda *more: self.ok(*self.asked("analyse", "--analysis", "attention_from", *more)).json()["items"][0]["findings"]
+        self.assertEqual(shown(), shown("--param", "layers=last"))
+        self.assertEqual(shown(), shown("--param", "layers=1"))
+        self.assertNotEqual(shown(), shown("--param", "layers=0"))
+        self.ok(*self.asked("render", "--analysis", "attention_from", "-o", "m.png"))
+        self.assertIn("attention_from: layers last, heads all", png_text(self.folder / "m.png")["Description"])
+
     def test_cells_of_the_pictures_grid_name_tokens_of_the_text(self):
         keys = [t["i"] for t in self.ok(*self.asked("tokens", "--json")).json()["stages"]["text"]
                 if t["kind"] == "image" and 1 <= t["grid"][0] <= 2 and t["grid"][1] == 3]
