@@ -27,11 +27,11 @@ std::shared_ptr<const RunResult> runOf(const Generation& answer, const ModelInpu
 std::shared_ptr<const GenerationState> Engine::Impl::earlierAnswer(const std::string& question, const Model& model,
                                                                    const ModelInput& input, GenerateSpec spec) const {
     std::shared_ptr<const GenerationState> best;
-    int most = -2;
+    ResumePoint most;
     for (const auto& known : latestAnswers) {
         if (known->question != question || !known->answer->state) continue;
         spec.resume = known->answer->state;
-        if (const int kept = resumesAt(model, input, spec); kept > most) {
+        if (const ResumePoint kept = resumesAt(model, input, spec); !best || kept > most) {
             most = kept;
             best = spec.resume;
         }

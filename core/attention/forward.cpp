@@ -22,7 +22,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "attention/generation_state.h"
 #include "attention/kernel_forward.h"
 #include "attention/kv_cache.h"
 #include "attention/probabilities.h"
@@ -73,7 +72,7 @@ at::Tensor perturbed(const at::Tensor& x, const Perturbation& change) {
 Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec,
                  std::shared_ptr<const AttentionOperator> dense, const JobContext& job)
     : m_model(model), m_input(input), m_spec(spec), m_job(job), m_dense(std::move(dense)),
-      m_routes(std::make_unique<RouteTable>(spec.route)) {
+      m_routes(std::make_unique<RouteTable>(spec.route)), m_compared(spec.edits) {
     const std::string prefix = input.count() > 1 ? fmt::format("image{}/", spec.item) : "";
     m_recorder = std::make_unique<Recorder>(model, spec, input.maps.at(static_cast<std::size_t>(spec.item)),
                                             prefix, m_dense);
@@ -164,7 +163,7 @@ std::vector<int> Forward::keyTokensOf(const AttentionSite& site, std::int64_t co
 }
 
 double Forward::done() const {
-    if (m_blocksTotal == 0) return 0;
+    if (m_blocksTotal <= 0) return 0;
     return std::min(1.0, static_cast<double>(m_blocksRun - m_blocksBefore) / m_blocksTotal);
 }
 
@@ -222,10 +221,11 @@ void Forward::dropPass() {
     m_cache->truncate(m_cache->length());
 }
 
-void Forward::continueFrom(const GenerationState& earlier, int passes, KvCache& cache) {
+void Forward::continueFrom(int passes, KvCache& cache) {
+    const RunState& earlier = *m_spec.resume;
     m_cache = &cache;
     m_outputs = earlier.trace->outputs;
-    m_features = earlier.features;
+    m_results = earlier.results;
     m_attended = earlier.attended;
     m_sums = earlier.sums;
     // Those of a later pass than the last one kept.
@@ -233,32 +233,48 @@ void Forward::continueFrom(const GenerationState& earlier, int passes, KvCache& 
     m_recorder->adoptPasses(earlier, passes);
 }
 
-void Forward::keepFeatures(const GenerationState* earlier) {
-    m_keepsFeatures = true;
-    m_earlier = earlier;
-}
-
-std::vector<at::Tensor> Forward::kept(const std::string& name,
+std::vector<at::Tensor> Forward::kept(const std::string& stage, const std::vector<std::string>& reads,
                                       const std::function<std::vector<at::Tensor>()>& make) {
-    if (!m_keepsFeatures) return make();
-    if (!m_earlier || m_earlier->features.count(name) == 0) return m_features[name] = make();
-    m_tookFeatures = true;
-    m_recorder->adoptOthers(*m_earlier);
-    for (std::size_t i = 0; i < m_earlier->attended.size(); ++i)
-        if (m_model.sites[static_cast<std::size_t>(m_earlier->attended[i])].stage != "text") {
-            m_attended.push_back(m_earlier->attended[i]);
-            m_sums.push_back(m_earlier->sums[i]);
+    const bool keeps = m_spec.checkpoints.everyBlocks > 0;
+    if (sameAsBefore(reads) && sameAsBefore({stage}) &&
+        recordedStage(*m_spec.resume, m_spec.capture, m_model, stage)) {
+        const auto found = m_spec.resume->results.find(stage);
+        if (found != m_spec.resume->results.end()) {
+            m_tookResults = true;
+            takeOver(stage, m_model.stage(stage).layers + 1);
+            for (const auto& [name, value] : found->second.outputs) m_outputs[name] = value;
+            if (keeps) m_results[stage] = found->second;
+            return found->second.tensors;
         }
-    for (const auto& [output, value] : m_earlier->trace->outputs)
-        if (output != "logits") m_outputs[output] = value;
-    return m_features[name] = m_earlier->features.at(name);
+    }
+    const std::map<std::string, at::Tensor> before = m_outputs;
+    const std::vector<at::Tensor> made = make();
+    if (!keeps) return made;
+    StageResult result;
+    for (const at::Tensor& tensor : made) result.tensors.push_back(tensor.defined() ? tensor.detach() : tensor);
+    for (const auto& [name, value] : m_outputs)
+        if (before.count(name) == 0) result.outputs[name] = value.detach();
+    m_results[stage] = std::move(result);
+    return made;
 }
 
-void Forward::leave(GenerationState& state) const {
-    state.passes = m_recorder->passes();
-    state.features = m_features;
+void Forward::leave(RunState& state, const AttentionTrace& trace) const {
+    state.edits = m_compared;
+    state.capture = m_spec.capture;
+    state.route = m_spec.route;
+    state.adapterStrengths = m_spec.adapterStrengths;
+    for (const auto& [name, tensor] : m_inputs) state.inputs[name] = tensor.requires_grad() ? tensor.detach() : tensor;
+    state.trace = trace.impl();
+    state.results = m_results;
+    for (const auto& [stage, result] : m_results)
+        for (const at::Tensor& tensor : result.tensors)
+            if (tensor.defined()) state.bytes += static_cast<std::uint64_t>(tensor.nbytes());
     state.attended = m_attended;
     state.sums = m_sums;
+    m_recorder->leave(state);
+    if (!m_cache) return;
+    state.cache = *m_cache;
+    state.bytes += m_cache->bytes();
 }
 
 at::Tensor Forward::recordedOutput(const std::string& name) const {
@@ -341,26 +357,45 @@ at::Tensor Forward::input(const std::string& name) const {
     return found == m_inputs.end() ? at::Tensor() : found->second;
 }
 
-std::optional<Residual> Forward::resume(const std::string& stage) {
-    if (!m_spec.resume || m_spec.gradients.any() || m_recorder->inPart()) return {};
-    const auto stored = m_spec.resume->checkpoints.find(stage);
-    if (stored == m_spec.resume->checkpoints.end()) return {};
-    const int blocks = m_model.stage(stage).layers;
-    const int limit = firstDifference(*m_spec.resume, m_spec.edits, m_spec.capture, m_model, stage, blocks);
-    const Checkpoint* best = nullptr;
-    for (const Checkpoint& checkpoint : stored->second)
-        if (checkpoint.residual.block <= limit) best = &checkpoint;
-    if (!best || best->residual.block == 0) return {};
+std::optional<Residual> Forward::resume(const std::string& stage, const std::vector<std::string>& reads) {
+    // Tokens of an answer are run one by one.
+    if (past() > 0 || m_recorder->inPart()) return {};
+    m_resumable.insert(stage);
+    if (!sameAsBefore(reads)) return {};
+    const Checkpoint* best = latestCheckpoint(*m_spec.resume, m_compared, m_spec.capture, m_model, stage);
+    if (!best) return {};
     if (best->keptTokens.defined()) m_kept[stage] = best->keptTokens;
-    m_recorder->adopt(*m_spec.resume, stage, best->residual.block);
-    m_blocksResumed += best->residual.block;
-    m_blocksTotal -= best->residual.block;
+    takeOver(stage, best->residual.block);
     return best->residual;
 }
 
-bool Forward::sameAsBefore(const std::string& stage) const {
+// Whether there is a run before, and nothing in these stages differs from it.
+bool Forward::sameAsBefore(const std::vector<std::string>& stages) const {
     if (!m_spec.resume || m_spec.gradients.any()) return false;
-    return sameEdits(*m_spec.resume, m_spec.edits, m_model, stage);
+    return std::all_of(stages.begin(), stages.end(), [&](const std::string& stage) {
+        return sameEdits(*m_spec.resume, m_compared, m_model, stage);
+    });
+}
+
+// What the run before has left of the blocks of a stage before `block`.
+void Forward::takeOver(const std::string& stage, int block) {
+    const RunState& earlier = *m_spec.resume;
+    const auto before = [&](int site) {
+        const AttentionSite& where = m_model.sites[static_cast<std::size_t>(site)];
+        return where.stage == stage && where.block < block;
+    };
+    m_recorder->adopt(earlier, stage, block);
+    for (std::size_t i = 0; i < earlier.attended.size(); ++i)
+        if (before(earlier.attended[i])) {
+            m_attended.push_back(earlier.attended[i]);
+            m_sums.push_back(earlier.sums[i]);
+        }
+    if (m_cache)
+        for (std::size_t i = 0; i < m_model.sites.size(); ++i)
+            if (before(static_cast<int>(i))) m_cache->adopt(earlier.cache, static_cast<int>(i), earlier.prompt);
+    const int blocks = std::min(block, m_model.stage(stage).layers);
+    m_blocksResumed += blocks;
+    m_blocksTotal -= blocks;
 }
 
 at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Tensor& x) {
@@ -368,7 +403,8 @@ at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Te
     const auto kept = m_kept.find(stage);
     // Checkpoints hold the stream before this block's own pruning, so that a run that prunes otherwise can
     // use them.
-    m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
+    if (past() == 0 && m_resumable.count(stage) > 0)
+        m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
     const at::Tensor stream = pruned(stage, block, x);
     m_recorder->hidden(stage, block, stream);
     // The backward pass has no other place to stop at. It may run on a thread of the device: nothing is
@@ -435,7 +471,11 @@ RunResult Forward::finish() {
         if (main.grad().defined()) result.inputGradient = toArray(main.grad(), true);
     }
     result.trace = m_recorder->finish(m_outputs, m_inputs);
-    result.state = m_recorder->state(result.trace, m_inputs);
+    if (m_spec.checkpoints.everyBlocks > 0) {
+        const auto state = std::make_shared<RunState>();
+        leave(*state, *result.trace);
+        result.state = state;
+    }
     addCounts(result);
     return result;
 }

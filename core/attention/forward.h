@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,6 @@
 namespace fovea {
 
 class AdapterSet;
-class GenerationState;
 struct Linear;
 class KvCache;
 class Recorder;
@@ -30,7 +30,14 @@ class TensorInput : public ModelInput {
 public:
     std::vector<std::map<std::string, at::Tensor>> items;
     std::string mainTensor = "pixel_values";  ///< the one that perturbations and input gradients are about
-    bool allLogits = false;  ///< a language model's logits of every position are wanted, not of the last alone
+    /// A run gives a language model's logits of every position, not of the last alone; an answer never needs them.
+    bool allLogits = false;
+};
+
+/// What a stage gave to later ones, and the outputs of the model that it left on the way.
+struct StageResult {
+    std::vector<at::Tensor> tensors;
+    std::map<std::string, at::Tensor> outputs;
 };
 
 /// A residual stream at a block boundary, with the tokens that are still in it.
@@ -95,12 +102,16 @@ public:
     bool wantsAllLogits() const { return !m_cache && (m_input.allLogits || m_spec.capture.allLogits); }
 
     /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the
-    /// model computes its embeddings and begins at block 0.
-    std::optional<Residual> resume(const std::string& stage);
+    /// model computes its embeddings and begins at block 0. `reads` are the stages that this one gets its input from.
+    /// Checkpoints are kept of the stages that were asked for.
+    std::optional<Residual> resume(const std::string& stage, const std::vector<std::string>& reads = {});
 
-    /// Whether the run continues an earlier one and nothing in this stage differs from it: stages that read it may
-    /// resume.
-    bool sameAsBefore(const std::string& stage) const;
+    /// What a stage gives to later ones: `make`'s tensors, or, where neither it nor the stages that it `reads` differ
+    /// from the run before, those of that run, with what was recorded on the way.
+    std::vector<at::Tensor> kept(const std::string& stage, const std::vector<std::string>& reads,
+                                 const std::function<std::vector<at::Tensor>()>& make);
+    /// Whether kept() has found tensors of the run before.
+    bool tookResults() const { return m_tookResults; }
 
     /// Called at the input of every block: records the residual stream, keeps checkpoints, drops pruned
     /// tokens. The returned stream is what the block works on.
@@ -127,18 +138,14 @@ public:
     void beginPass(KvCache& cache, int firstToken, int blocks, const JobContext& job);
     void endPass(std::int64_t tokens);
     void dropPass();
-    /// Begins a generation behind the first passes of an earlier one; `cache` holds what they have seen.
-    void continueFrom(const GenerationState& earlier, int passes, KvCache& cache);
-    /// From here on kept() keeps what it is given for later generations; `earlier`, which must outlive the run and may
-    /// be null, is one whose stages other than the text did what they would do now.
-    void keepFeatures(const GenerationState* earlier);
-    /// What a stage before the text gives to it: `make`'s tensors, or those of an earlier generation, with what was
-    /// recorded on the way.
-    std::vector<at::Tensor> kept(const std::string& name, const std::function<std::vector<at::Tensor>()>& make);
-    /// Whether kept() has found tensors of an earlier generation.
-    bool tookFeatures() const { return m_tookFeatures; }
-    /// Puts what later generations need into a state: records of the passes and kept tensors.
-    void leave(GenerationState& state) const;
+    /// The edits that resume() and kept() compare with those of the run before; of a generation: as its prompt sees
+    /// them. Those of the run unless this was called.
+    void compareBy(EditPlan edits) { m_compared = std::move(edits); }
+    /// Begins a generation behind the first passes of the one that the run names to resume from; `cache` holds what
+    /// they have seen.
+    void continueFrom(int passes, KvCache& cache);
+    /// Puts what later runs need into the state of a run that recorded `trace`.
+    void leave(RunState& state, const AttentionTrace& trace) const;
     /// An output recorded so far; undefined when there is none of the name.
     at::Tensor recordedOutput(const std::string& name) const;
     /// Closes a generation; `tokens` are those of prompt and answer.
@@ -152,6 +159,8 @@ private:
     at::Tensor explicitHeads(const AttentionCall& call, const SiteEdit& edit,
                              const std::vector<std::int64_t>& heads) const;
     at::Tensor pruned(const std::string& stage, int block, const at::Tensor& x);
+    bool sameAsBefore(const std::vector<std::string>& stages) const;
+    void takeOver(const std::string& stage, int block);
     at::Tensor resolveObjective(RunResult& result);
     std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;
     std::vector<int> keyTokensOf(const AttentionSite& site, std::int64_t count) const;
@@ -177,9 +186,10 @@ private:
     int m_blocksTotal = 0;
     int m_blocksBefore = 0;  ///< run by earlier passes
     KvCache* m_cache = nullptr;
-    const GenerationState* m_earlier = nullptr;
-    bool m_keepsFeatures = false, m_tookFeatures = false;
-    std::map<std::string, std::vector<at::Tensor>> m_features;
+    EditPlan m_compared;
+    std::set<std::string> m_resumable;  // stages
+    bool m_tookResults = false;
+    std::map<std::string, StageResult> m_results;
     std::vector<std::string> m_partStages;
     const AdapterSet* m_adapters = nullptr;
     std::vector<double> m_adapterStrengths;

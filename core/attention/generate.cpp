@@ -35,13 +35,9 @@ const TensorInput& tensorsOf(const Model& model, const ModelInput& input, const 
     return *tensors;
 }
 
-std::int64_t lengthOf(const ModelInput& input, int item, const std::string& stage) {
-    for (const StageTokens& tokens : input.maps[static_cast<std::size_t>(item)].stages)
-        if (tokens.stage == stage) return tokens.size();
-    return 0;
+std::int64_t promptLength(const ModelInput& input, int item) {
+    return static_cast<std::int64_t>(tokensOf(input, item, kStage));
 }
-
-std::int64_t promptLength(const ModelInput& input, int item) { return lengthOf(input, item, kStage); }
 
 int longestAnswer(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
     const std::int64_t limit = model.longestSequence();
@@ -49,11 +45,6 @@ int longestAnswer(const Model& model, const ModelInput& input, const GenerateSpe
     // The last token of an answer need not be run.
     const std::int64_t room = limit - promptLength(input, spec.item) + 1;
     return static_cast<int>(std::clamp<std::int64_t>(room, 1, spec.maxNewTokens));
-}
-
-std::uint64_t elementBytes(const ModelSpec& spec) {
-    if (spec.computeDtype == "float64") return 8;
-    return spec.computeDtype == "float16" || spec.computeDtype == "bfloat16" ? 2 : 4;
 }
 
 std::vector<int> promptIds(const TensorInput& input, int item) {
@@ -101,9 +92,8 @@ public:
         const std::vector<int> own = model.endTokens();
         m_ends.insert(own.begin(), own.end());
         m_ends.insert(spec.stopIds.begin(), spec.stopIds.end());
+        m_forward.compareBy(inPrompt(run.edits, model.spec(), m_prompt));
     }
-
-    void keepFeatures(const GenerationState* earlier) { m_forward.keepFeatures(earlier); }
 
     /// See Forward; of a vision tower: the text's keys and values are the cache's.
     void limitRecording(std::uint64_t bytes) { m_forward.limitRecording(bytes); }
@@ -140,20 +130,13 @@ public:
         state->asked = m_spec;
         state->asked.resume.reset();
         state->asked.edits.dropIdentities();
-        state->inputs = m_input.items[static_cast<std::size_t>(m_spec.item)];
         state->prompt = m_prompt;
-        state->cache = m_cache;
-        state->trace = out.trace->impl();
         state->steps = out.steps;
-        m_forward.leave(*state);
-        state->bytes = m_cache.bytes();
-        for (const auto& [name, tensors] : state->features)
-            for (const at::Tensor& tensor : tensors)
-                if (tensor.defined()) state->bytes += static_cast<std::uint64_t>(tensor.nbytes());
+        m_forward.leave(*state, *out.trace);
         return state;
     }
 
-    bool keptPictures() const { return m_forward.tookFeatures(); }
+    bool keptPictures() const { return m_forward.tookResults(); }
 
     RunResult finish(const Generation& out) {
         if (!m_logits.empty()) m_forward.output("logits", at::cat(m_logits, 1));
@@ -186,7 +169,7 @@ private:
         m_sampler.skip(static_cast<std::size_t>(kept));
         m_run = static_cast<std::size_t>(kept) - 1;
         m_cache = earlier.cache.forked(m_prompt + kept - 1);
-        m_forward.continueFrom(earlier, kept, m_cache);
+        m_forward.continueFrom(kept, m_cache);
         if (m_spec.capture.allLogits) m_logits.push_back(earlier.trace->outputs.at("logits").narrow(1, 0, kept));
         out.resumedAt = kept - 1;
     }
@@ -281,7 +264,7 @@ std::uint64_t cacheBytes(const Model& model, const ModelInput& input, const Gene
         if (site.stage != kStage) continue;
         // Room is made for 256 tokens of an answer at first, later for half as many again.
         std::uint64_t room = answer <= 256 ? tokens : tokens + tokens / 2;
-        if (!site.keyStage.empty()) room = static_cast<std::uint64_t>(lengthOf(input, spec.item, site.keyStage));
+        if (!site.keyStage.empty()) room = tokensOf(input, spec.item, site.keyStage);
         values += 2 * static_cast<std::uint64_t>(site.keyValueHeads) * static_cast<std::uint64_t>(site.headDim) * room;
     }
     return values * elementBytes(model.spec());
@@ -289,6 +272,17 @@ std::uint64_t cacheBytes(const Model& model, const ModelInput& input, const Gene
 
 bool fits(const GenerateSpec& spec, const MemoryEstimate& estimate, std::uint64_t besides) {
     return spec.budget == 0 || estimate.run() + besides <= spec.budget;
+}
+
+// Where others can resume the prompt: as of any run, and so that the next answer has room for its own.
+CheckpointPolicy checkpointsOf(const Model& model, const ModelInput& input, const GenerateSpec& spec,
+                               const MemoryEstimate& estimate) {
+    CheckpointPolicy policy{1, 0};
+    if (spec.budget == 0) return policy;
+    const std::uint64_t kept = std::max(cacheBytes(model, input, spec), spec.resume ? spec.resume->bytes : 0);
+    const std::uint64_t left = fits(spec, estimate, kept) ? (spec.budget - estimate.run() - kept) / 2 : 0;
+    policy.maxBytes = std::max<std::uint64_t>(1, std::min(spec.budget / 8, left));  // 0 would mean no limit
+    return thinned(policy, model.spec(), input, spec.item);
 }
 
 KeptAnswer keptBy(const Model& model, const TensorInput& input, const GenerateSpec& spec,
@@ -323,9 +317,9 @@ MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, c
     return estimate;
 }
 
-int resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
+ResumePoint resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec) {
     const TensorInput& tensors = tensorsOf(model, input, spec);
-    return keptBy(model, tensors, spec, estimateGeneration(model, input, spec)).tokens - 1;
+    return keptBy(model, tensors, spec, estimateGeneration(model, input, spec)).point;
 }
 
 Generation generate(const Model& model, const ModelInput& input, const GenerateSpec& spec,
@@ -351,9 +345,10 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     run.adapterStrengths = spec.adapterStrengths;
     const at::AutoGradMode gradients(false);
     const KeptAnswer kept = keptBy(model, tensors, spec, out.estimate);
-    Answer answer(model, tensors, spec, run, job);
+    if (kept.serves) run.resume = spec.resume;
     const bool keeps = spec.keepState && fits(spec, out.estimate, cacheBytes(model, input, spec));
-    if (keeps) answer.keepFeatures(kept.others ? spec.resume.get() : nullptr);
+    if (keeps) run.checkpoints = checkpointsOf(model, input, spec, out.estimate);
+    Answer answer(model, tensors, spec, run, job);
     if (beyond) answer.limitRecording(spec.budget - (out.estimate.run() - spilled));
     answer.run(out, kept.tokens, onToken);
     RunResult result = answer.finish(out);
@@ -361,8 +356,11 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     out.routes = std::move(result.routes);
     out.notices = std::move(result.notices);
     out.keptPictures = answer.keptPictures();
+    out.blocksRun = result.blocksRun;
+    out.blocksResumed = result.blocksResumed;
     if (!keeps || out.stop == StopReason::Cancelled) return out;
     const auto state = answer.state(out);
+    if (!fits(spec, out.estimate, state->bytes)) state->dropCheckpoints();
     if (fits(spec, out.estimate, state->bytes)) out.state = state;
     return out;
 }

@@ -6,8 +6,6 @@
 #include <optional>
 #include <set>
 
-#include "attention/run_state.h"
-
 namespace fovea {
 namespace {
 
@@ -75,13 +73,34 @@ bool sameButForEdits(const GenerationState& state, const ModelSpec& model, const
            then.adapterStrengths == asked.adapterStrengths && sameInputs(state.inputs, inputs);
 }
 
-bool samePrunes(const EditPlan& a, const EditPlan& b, bool ofText) {
+bool samePrunes(const EditPlan& a, const EditPlan& b) {
     std::vector<TokenPrune> left, right;
     for (const TokenPrune& prune : a.prunes)
-        if ((prune.stage == kAnswered) == ofText) left.push_back(prune);
+        if (prune.stage == kAnswered) left.push_back(prune);
     for (const TokenPrune& prune : b.prunes)
-        if ((prune.stage == kAnswered) == ofText) right.push_back(prune);
+        if (prune.stage == kAnswered) right.push_back(prune);
     return left == right;
+}
+
+// Tokens of an earlier answer whose passes do what they would do now; stages before the text are the same.
+int sameTokens(const GenerationState& state, const ModelSpec& model, const EditPlan& now) {
+    const EditPlan& then = state.asked.edits;
+    if (!samePrunes(then, now)) return 0;
+    const auto prompt = static_cast<int>(state.prompt);
+    const auto alike = [&](int pass) {
+        PassTokens tokens{pass == 0 ? 0 : prompt + pass - 1, prompt + pass, {}};
+        for (std::size_t i = 0; i < model.sites.size(); ++i) {
+            const auto site = static_cast<int>(i);
+            if (sameEdit(then, now, site)) continue;
+            tokens.keyEnd = model.sites[i].keyStage.empty() ? std::optional<int>(tokens.queryEnd) : std::nullopt;
+            if (seenBy(editOf(then, site), tokens) != seenBy(editOf(now, site), tokens)) return false;
+        }
+        return true;
+    };
+    // Pass 0 is the prompt's; the one of answer token i is i + 1 and must be run again where it differs.
+    int tokens = 0;
+    while (tokens < static_cast<int>(state.steps.size()) && alike(tokens)) ++tokens;
+    return tokens;
 }
 
 }  // namespace
@@ -89,30 +108,32 @@ bool samePrunes(const EditPlan& a, const EditPlan& b, bool ofText) {
 KeptAnswer keptOf(const GenerationState& state, const ModelSpec& model, const InputTensors& inputs,
                   const GenerateSpec& asked) {
     KeptAnswer kept;
-    const EditPlan &then = state.asked.edits, &now = asked.edits;
-    if (!sameButForEdits(state, model, inputs, asked) || !samePrunes(then, now, false)) return kept;
-    std::vector<int> different;
-    for (std::size_t i = 0; i < model.sites.size(); ++i) {
-        const auto site = static_cast<int>(i);
-        if (sameEdit(then, now, site)) continue;
-        if (model.sites[i].stage != kAnswered) return kept;
-        different.push_back(site);
-    }
-    // What taps of other stages saw is not told from what those of the text saw.
-    kept.others = asked.capture.taps.empty();
-    if (!samePrunes(then, now, true)) return kept;
-    const auto prompt = static_cast<int>(state.prompt);
-    const auto alike = [&](int pass) {
-        PassTokens tokens{pass == 0 ? 0 : prompt + pass - 1, prompt + pass, {}};
-        return std::all_of(different.begin(), different.end(), [&](int site) {
-            const bool own = model.sites[static_cast<std::size_t>(site)].keyStage.empty();
-            tokens.keyEnd = own ? std::optional<int>(tokens.queryEnd) : std::nullopt;
-            return seenBy(editOf(then, site), tokens) == seenBy(editOf(now, site), tokens);
-        });
-    };
-    // Pass 0 is the prompt's; the one of answer token i is i + 1 and must be run again where it differs.
-    while (kept.tokens < static_cast<int>(state.steps.size()) && alike(kept.tokens)) ++kept.tokens;
+    kept.serves = sameButForEdits(state, model, inputs, asked);
+    if (!kept.serves) return kept;
+    const EditPlan edits = inPrompt(asked.edits, model, state.prompt);
+    const bool same = std::all_of(model.stages.begin(), model.stages.end(), [&](const StageSpec& stage) {
+        return stage.id == kAnswered || sameEdits(state, edits, model, stage.id);
+    });
+    if (!same) return kept;
+    kept.tokens = sameTokens(state, model, asked.edits);
+    kept.point.token = kept.tokens - 1;
+    kept.point.pictures = asked.capture.taps.empty();
+    const Checkpoint* checkpoint = latestCheckpoint(state, edits, asked.capture, model, kAnswered);
+    if (checkpoint && kept.tokens == 0) kept.point.block = checkpoint->residual.block;
     return kept;
+}
+
+EditPlan inPrompt(const EditPlan& edits, const ModelSpec& model, std::int64_t prompt) {
+    EditPlan seen;
+    seen.prunes = edits.prunes;
+    for (const SiteEdit& edit : edits.sites) {
+        const AttentionSite& site = model.sites.at(static_cast<std::size_t>(edit.site));
+        PassTokens tokens{0, static_cast<int>(prompt), static_cast<int>(prompt)};
+        if (!site.keyStage.empty()) tokens.keyEnd = {};
+        const std::optional<SiteEdit> own = site.stage == kAnswered ? seenBy(&edit, tokens) : edit;
+        if (own) seen.sites.push_back(*own);
+    }
+    return seen;
 }
 
 }  // namespace fovea

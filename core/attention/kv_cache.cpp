@@ -49,10 +49,22 @@ KvCache::View KvCache::view(int site) const {
     return {held.key.narrow(2, 0, used), held.value.narrow(2, 0, used)};
 }
 
+void KvCache::cut(Site& site, std::int64_t length) {
+    while (!site.fixed && !site.tokens.empty() && site.tokens.back() >= length) site.tokens.pop_back();
+}
+
 void KvCache::truncate(std::int64_t length) {
-    for (auto& [site, held] : m_sites)
-        while (!held.fixed && !held.tokens.empty() && held.tokens.back() >= length) held.tokens.pop_back();
+    for (auto& [site, held] : m_sites) cut(held, length);
     m_length = std::min(m_length, length);
+}
+
+void KvCache::adopt(const KvCache& other, int site, std::int64_t length) {
+    const auto found = other.m_sites.find(site);
+    if (found == other.m_sites.end()) return;
+    Site held = found->second;
+    cut(held, length);
+    held.shared = true;
+    m_sites[site] = std::move(held);
 }
 
 KvCache KvCache::forked(std::int64_t length) const {

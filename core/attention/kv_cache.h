@@ -38,6 +38,8 @@ public:
     /// The same without tokens from place `length` on, to be gone on with: it shares what is there and copies it before
     /// it adds anything, so that this one and all views of it stay as they are.
     KvCache forked(std::int64_t length) const;
+    /// Takes over what another cache holds of a site, without tokens from place `length` on; shared as by forked().
+    void adopt(const KvCache& other, int site, std::int64_t length);
     std::uint64_t bytes() const;
 
 private:
@@ -47,6 +49,7 @@ private:
         bool fixed = false;
         bool shared = false;  ///< with another cache, which must not see what is added
     };
+    static void cut(Site& site, std::int64_t length);
     at::Tensor grown(const Site& site, const at::Tensor& held, const at::Tensor& added) const;
 
     std::int64_t m_expected = 0;

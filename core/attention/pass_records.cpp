@@ -71,9 +71,16 @@ PassRecords PassRecords::firstOf(int passes) const {
     return first;
 }
 
-void PassRecords::adoptOthers(const PassRecords& earlier, const std::string& stage) {
-    for (const auto& [key, pieces] : earlier.m_hidden)
-        if (key.first != stage) m_hidden[key] = pieces;
+void PassRecords::adopt(const PassRecords& earlier, const ModelSpec& model, const std::string& stage, int block) {
+    const PassRecords prompt = earlier.firstOf(1);
+    for (const int site : prompt.m_order) {
+        const AttentionSite& where = model.sites[static_cast<std::size_t>(site)];
+        if (where.stage != stage || where.block >= block) continue;
+        m_order.push_back(site);
+        m_sites[site] = prompt.m_sites.at(site);
+    }
+    for (const auto& [key, pieces] : prompt.m_hidden)
+        if (key.first == stage && key.second < block) m_hidden[key] = pieces;
 }
 
 void PassRecords::site(const AttentionCall& call, const at::Tensor& lse, const std::vector<int>& queryTokens) {

@@ -23,8 +23,8 @@ public:
     void drop();
     /// What the first passes have recorded, to be gone on with.
     PassRecords firstOf(int passes) const;
-    /// Takes over what the first pass of an earlier generation has recorded of stages other than `stage`, sites aside.
-    void adoptOthers(const PassRecords& earlier, const std::string& stage);
+    /// Takes over what the first pass of an earlier generation has recorded of a stage before `block`.
+    void adopt(const PassRecords& earlier, const ModelSpec& model, const std::string& stage, int block);
     bool active() const { return m_pass >= 0; }
     int passes() const { return m_pass + 1; }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "attention/generation_state.h"
 #include "attention/kv_cache.h"
 #include "attention/spill.h"
 
@@ -135,7 +134,8 @@ void Recorder::hidden(const std::string& stage, int i, const at::Tensor& x) {
 
 void Recorder::checkpoint(const std::string& stage, int block, const at::Tensor& x, const at::Tensor& kept) {
     const CheckpointPolicy& policy = m_run.checkpoints;
-    if (m_part || policy.everyBlocks <= 0 || block % policy.everyBlocks != 0) return;
+    // A run that would begin at block 0 begins with the embeddings.
+    if (m_part || policy.everyBlocks <= 0 || block == 0 || block % policy.everyBlocks != 0) return;
     const auto bytes = static_cast<std::uint64_t>(x.nbytes());
     if (policy.maxBytes > 0 && m_checkpointBytes + bytes > policy.maxBytes) return;
     m_checkpointBytes += bytes;
@@ -145,12 +145,30 @@ void Recorder::checkpoint(const std::string& stage, int block, const at::Tensor&
 void Recorder::adopt(const RunState& state, const std::string& stage, int block) {
     for (const int site : state.trace->order) {
         const AttentionSite& where = m_spec.sites[static_cast<std::size_t>(site)];
-        if (where.stage != stage || where.block >= block) continue;
-        m_main.impl->order.push_back(site);
-        m_main.impl->records[site] = state.trace->records.at(site);
+        if (where.stage == stage && where.block < block) adoptRecord(*state.trace, site);
     }
-    for (const auto& [key, tensor] : state.trace->hidden)
-        if (key.first == stage && key.second < block) m_main.impl->hidden[key] = tensor;
+    for (const auto& part : state.trace->parts) {
+        const std::vector<StageTokens>& own = part->tokens().stages;
+        if (std::any_of(own.begin(), own.end(), [&](const StageTokens& tokens) { return tokens.stage == stage; }))
+            m_main.impl->parts.push_back(part);
+    }
+    if (m_passes.active())
+        m_passes.adopt(state.passes, m_spec, stage, block);
+    else
+        for (const auto& [key, tensor] : state.trace->hidden)
+            if (key.first == stage && key.second < block) m_main.impl->hidden[key] = tensor;
+    adoptCheckpoints(state, stage, block);
+}
+
+// Sites whose keys are those of a cache belong to the passes of a generation.
+void Recorder::adoptRecord(const AttentionTrace::Impl& trace, int site) {
+    const std::shared_ptr<const SiteRecord>& record = trace.records.at(site);
+    if (record->call.cached) return;
+    m_main.impl->order.push_back(site);
+    m_main.impl->records[site] = record;
+}
+
+void Recorder::adoptCheckpoints(const RunState& state, const std::string& stage, int block) {
     if (m_run.checkpoints.everyBlocks <= 0) return;
     const auto found = state.checkpoints.find(stage);
     if (found == state.checkpoints.end()) return;
@@ -161,25 +179,11 @@ void Recorder::adopt(const RunState& state, const std::string& stage, int block)
         }
 }
 
-void Recorder::adoptPasses(const GenerationState& earlier, int passes) {
-    adoptUncached(*earlier.trace);
+void Recorder::adoptPasses(const RunState& earlier, int passes) {
+    for (const int site : earlier.trace->order) adoptRecord(*earlier.trace, site);
+    m_main.impl->parts = earlier.trace->parts;
     m_passes = earlier.passes.firstOf(passes);
-}
-
-void Recorder::adoptOthers(const GenerationState& earlier) {
-    adoptUncached(*earlier.trace);
-    m_passes.adoptOthers(earlier.passes, "text");
-}
-
-// Sites whose keys are not those of a cache ran once, with the prompt.
-void Recorder::adoptUncached(const AttentionTrace::Impl& trace) {
-    for (const int site : trace.order) {
-        const std::shared_ptr<const SiteRecord>& record = trace.records.at(site);
-        if (record->call.cached) continue;
-        m_main.impl->order.push_back(site);
-        m_main.impl->records[site] = record;
-    }
-    m_main.impl->parts = trace.parts;
+    for (const StageSpec& stage : m_spec.stages) adoptCheckpoints(earlier, stage.id, stage.layers);
 }
 
 std::shared_ptr<const AttentionTrace> Recorder::finish(std::map<std::string, at::Tensor> outputs,
@@ -205,19 +209,10 @@ std::shared_ptr<const AttentionTrace> Recorder::finishGeneration(std::map<std::s
     return finish(std::move(outputs), inputs);
 }
 
-std::shared_ptr<const RunState> Recorder::state(const std::shared_ptr<const AttentionTrace>& trace,
-                                                const std::map<std::string, at::Tensor>& inputs) const {
-    if (m_run.checkpoints.everyBlocks <= 0) return nullptr;
-    auto state = std::make_shared<RunState>();
-    state->edits = m_run.edits;
-    state->capture = m_run.capture;
-    state->route = m_run.route;
-    state->adapterStrengths = m_run.adapterStrengths;
-    for (const auto& [name, tensor] : inputs) state->inputs[name] = tensor.detach();
-    state->checkpoints = m_checkpoints;
-    state->trace = trace->impl();
-    state->bytes = m_checkpointBytes;
-    return state;
+void Recorder::leave(RunState& state) const {
+    state.checkpoints = m_checkpoints;
+    state.passes = m_passes;
+    state.bytes += m_checkpointBytes;
 }
 
 }  // namespace fovea

@@ -12,7 +12,6 @@
 
 namespace fovea {
 
-class GenerationState;
 class KvCache;
 
 /// Collects what one run records. Keeps references to tensors, copies nothing but rows that a generation cuts out of
@@ -39,7 +38,7 @@ public:
     void tap(std::string_view name, const at::Tensor& value);
     void hidden(const std::string& stage, int i, const at::Tensor& x);
     void checkpoint(const std::string& stage, int block, const at::Tensor& x, const at::Tensor& kept);
-    /// Takes over what an earlier run recorded before `block` of a stage.
+    /// Takes over what an earlier run, or the prompt of an earlier generation, recorded before `block` of a stage.
     void adopt(const RunState& state, const std::string& stage, int block);
 
     /// From here to endPart everything goes into a trace of its own.
@@ -53,10 +52,7 @@ public:
     /// Forgets what the latest pass has recorded.
     void dropPass() { m_passes.drop(); }
     /// Takes over what the first passes of an earlier generation have recorded.
-    void adoptPasses(const GenerationState& earlier, int passes);
-    /// Takes over what an earlier generation has recorded of stages other than the text.
-    void adoptOthers(const GenerationState& earlier);
-    const PassRecords& passes() const { return m_passes; }
+    void adoptPasses(const RunState& earlier, int passes);
 
     /// Closes the recording; gradients are read from the watched outputs. With a cache, the keys and values of its
     /// sites are those of the cache; `tokens` then are those of prompt and answer.
@@ -65,9 +61,8 @@ public:
     std::shared_ptr<const AttentionTrace> finishGeneration(std::map<std::string, at::Tensor> outputs,
                                                            const std::map<std::string, at::Tensor>& inputs,
                                                            const KvCache& cache, TokenMap tokens);
-    /// The checkpoints with the finished trace; null when none were asked for.
-    std::shared_ptr<const RunState> state(const std::shared_ptr<const AttentionTrace>& trace,
-                                          const std::map<std::string, at::Tensor>& inputs) const;
+    /// Puts checkpoints and records into the state of a finished run.
+    void leave(RunState& state) const;
 
 private:
     /// One trace in the making.
@@ -81,7 +76,8 @@ private:
     Book& book() { return m_part ? *m_part : m_main; }
     SiteRecord* openRecord(int site);
     Book newBook(std::string prefix, TokenMap tokens) const;
-    void adoptUncached(const AttentionTrace::Impl& trace);
+    void adoptRecord(const AttentionTrace::Impl& trace, int site);
+    void adoptCheckpoints(const RunState& state, const std::string& stage, int block);
     void spillBeyondLimit(SiteRecord& record);
     std::shared_ptr<const AttentionSegments> besideFile(const std::shared_ptr<const AttentionSegments>& segments);
 

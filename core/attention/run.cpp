@@ -49,17 +49,6 @@ RunResult replayed(const RecordedInput& input, RunSpec spec) {
     return result;
 }
 
-std::uint64_t elementBytes(const ModelSpec& spec) {
-    if (spec.computeDtype == "float64") return 8;
-    return spec.computeDtype == "float16" || spec.computeDtype == "bfloat16" ? 2 : 4;
-}
-
-std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& stage) {
-    for (const StageTokens& tokens : input.maps[static_cast<std::size_t>(item)].stages)
-        if (tokens.stage == stage) return static_cast<std::uint64_t>(tokens.size());
-    return 0;
-}
-
 // Heads that are edited are computed a second time from their probabilities, in fp32; the backward pass keeps
 // these maps: the softmax, what multiplies the values, and one to three per factor. The explicit route keeps
 // two.
@@ -91,11 +80,17 @@ void addMaps(const ModelSpec& model, const ModelInput& input, const RunSpec& spe
     estimate.activations += working;
 }
 
+bool givesAllLogits(const ModelInput& input) {
+    const auto* tensors = dynamic_cast<const TensorInput*>(&input);
+    return tensors && tensors->allLogits;
+}
+
 // What a run takes beside what its model knows of: edits, gradients at the attention, and, where they fit
 // into what is left of the budget, checkpoints (`run` is changed accordingly).
 MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& run) {
     CaptureRequest capture = run.capture;
     capture.qkv = capture.qkv || run.gradients.attention;
+    capture.allLogits = capture.allLogits || givesAllLogits(input);
     MemoryEstimate estimate = model.estimate(input, capture, run.gradients.any());
     const ModelSpec& spec = model.spec();
     const std::uint64_t element = elementBytes(spec);
@@ -113,13 +108,12 @@ MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& 
         run.checkpoints.maxBytes = most > 0 ? std::min(most, left) : left;
         if (left == 0) run.checkpoints.everyBlocks = 0;
     }
+    run.checkpoints = thinned(run.checkpoints, spec, input, run.item);
     if (run.checkpoints.everyBlocks <= 0 || run.capture.hidden)
         return estimate;  // hidden states are the same tensors
-    std::uint64_t kept = 0;
-    for (const StageSpec& stage : spec.stages)
-        kept += (static_cast<std::uint64_t>(stage.layers + run.checkpoints.everyBlocks - 1) /
-                 static_cast<std::uint64_t>(run.checkpoints.everyBlocks)) *
-                tokensOf(input, run.item, stage.id) * static_cast<std::uint64_t>(stage.hidden) * element;
+    std::uint64_t kept = checkpointBytes(spec, input, run.item, run.checkpoints.everyBlocks);
+    for (const StageSpec& stage : spec.stages)  // and what it gives to later ones
+        kept += tokensOf(input, run.item, stage.id) * static_cast<std::uint64_t>(stage.hidden) * element;
     estimate.capture += run.checkpoints.maxBytes > 0 ? std::min(kept, run.checkpoints.maxBytes) : kept;
     return estimate;
 }

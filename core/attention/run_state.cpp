@@ -35,15 +35,52 @@ int firstPruneDifference(const EditPlan& a, const EditPlan& b, const std::string
     return first;
 }
 
-bool recorded(const RunState& state, const CaptureRequest& wanted, int site, const std::string& address) {
-    if (!wanted.wants(address)) return true;
-    const auto found = state.trace->records.find(site);
-    if (found == state.trace->records.end()) return false;
+bool recorded(const AttentionTrace::Impl& trace, const CaptureRequest& wanted, int site) {
+    const auto found = trace.records.find(site);
+    if (found == trace.records.end()) return false;
     return (!wanted.attentionOutput || found->second->attentionOutput.defined()) &&
            (!wanted.headOutput || found->second->headOutput.defined());
 }
 
+bool recorded(const RunState& state, const CaptureRequest& wanted, int site, const std::string& address) {
+    return !wanted.wants(address) || recorded(*state.trace, wanted, site);
+}
+
 }  // namespace
+
+std::uint64_t tokensOf(const ModelInput& input, int item, const std::string& stage) {
+    for (const StageTokens& tokens : input.maps[static_cast<std::size_t>(item)].stages)
+        if (tokens.stage == stage) return static_cast<std::uint64_t>(tokens.size());
+    return 0;
+}
+
+std::uint64_t elementBytes(const ModelSpec& spec) {
+    if (spec.computeDtype == "float64") return 8;
+    return spec.computeDtype == "float16" || spec.computeDtype == "bfloat16" ? 2 : 4;
+}
+
+void RunState::dropCheckpoints() {
+    for (const auto& [stage, list] : checkpoints)
+        for (const Checkpoint& checkpoint : list) bytes -= static_cast<std::uint64_t>(checkpoint.residual.x.nbytes());
+    checkpoints.clear();
+}
+
+std::uint64_t checkpointBytes(const ModelSpec& spec, const ModelInput& input, int item, int everyBlocks) {
+    std::uint64_t bytes = 0;
+    for (const StageSpec& stage : spec.stages)
+        bytes += static_cast<std::uint64_t>(std::max(0, stage.layers - 1) / everyBlocks) *
+                 tokensOf(input, item, stage.id) * static_cast<std::uint64_t>(stage.hidden) * elementBytes(spec);
+    return bytes;
+}
+
+CheckpointPolicy thinned(CheckpointPolicy policy, const ModelSpec& spec, const ModelInput& input, int item) {
+    if (policy.everyBlocks <= 0 || policy.maxBytes == 0) return policy;
+    int most = 0;
+    for (const StageSpec& stage : spec.stages) most = std::max(most, stage.layers);
+    while (policy.everyBlocks < most && checkpointBytes(spec, input, item, policy.everyBlocks) > policy.maxBytes)
+        ++policy.everyBlocks;
+    return policy;
+}
 
 void requireSameRun(const RunState& state, const ModelSpec& spec,
                     const std::map<std::string, at::Tensor>& inputs, const RunSpec& run) {
@@ -61,7 +98,7 @@ void requireSameRun(const RunState& state, const ModelSpec& spec,
         inputs.begin(), inputs.end(), state.inputs.begin(), state.inputs.end(),
         [](const auto& now, const auto& then) {
             const at::Tensor &a = now.second, &b = then.second;
-            return now.first == then.first && a.scalar_type() == b.scalar_type() && at::equal(a, b);
+            return now.first == then.first && a.scalar_type() == b.scalar_type() && (a.is_same(b) || at::equal(a, b));
         });
     if (!same) fail("input");
 }
@@ -71,6 +108,24 @@ bool sameEdits(const RunState& state, const EditPlan& edits, const ModelSpec& sp
     if (firstPruneDifference(state.edits, edits, stage, blocks) < blocks) return false;
     for (std::size_t i = 0; i < spec.sites.size(); ++i)
         if (spec.sites[i].stage == stage && !sameEdit(state.edits, edits, static_cast<int>(i))) return false;
+    return true;
+}
+
+bool recordedStage(const RunState& state, const CaptureRequest& capture, const ModelSpec& spec,
+                   const std::string& stage) {
+    if (!capture.taps.empty()) return false;  // what they saw is not told by stage
+    std::vector<const AttentionTrace::Impl*> traces = {state.trace.get()};
+    for (const auto& part : state.trace->parts) traces.push_back(part->impl().get());
+    const auto some = [&](auto&& has) { return std::any_of(traces.begin(), traces.end(), has); };
+    for (std::size_t i = 0; i < spec.sites.size(); ++i) {
+        const AttentionSite& site = spec.sites[i];
+        if (site.stage == stage && capture.wants(site.address()) &&
+            !some([&](const auto* trace) { return recorded(*trace, capture, static_cast<int>(i)); }))
+            return false;
+    }
+    const int blocks = spec.stage(stage).layers;
+    for (int block = 0; capture.hidden && block <= blocks; ++block)
+        if (!some([&](const auto* trace) { return trace->hidden.count({stage, block}) > 0; })) return false;
     return true;
 }
 
@@ -89,6 +144,17 @@ int firstDifference(const RunState& state, const EditPlan& edits, const CaptureR
         for (int block = 0; block < first; ++block)
             if (!state.trace->hidden.count({stage, block})) first = block;
     return first;
+}
+
+const Checkpoint* latestCheckpoint(const RunState& state, const EditPlan& edits, const CaptureRequest& capture,
+                                   const ModelSpec& spec, const std::string& stage) {
+    const auto stored = state.checkpoints.find(stage);
+    if (stored == state.checkpoints.end()) return nullptr;
+    const int limit = firstDifference(state, edits, capture, spec, stage, spec.stage(stage).layers);
+    const Checkpoint* best = nullptr;
+    for (const Checkpoint& checkpoint : stored->second)
+        if (checkpoint.residual.block <= limit) best = &checkpoint;
+    return best;
 }
 
 }  // namespace fovea

@@ -52,18 +52,26 @@ void BlipModel::visit(WeightVisitor& weights) {
 at::Tensor BlipModel::see(Forward& forward) const {
     VisionPass pass;
     pass.pixels = forward.input("pixel_values");
-    pass.resumable = false;
     const at::Tensor picture = m_finalNorm(m_tower.run(std::move(pass), forward).hidden);
     forward.output("image_embeds", picture);
     forward.output("last_hidden_state", picture);
     return picture;
 }
 
+// The question as its stack has read it with the picture.
+at::Tensor BlipModel::read(const at::Tensor& picture, Forward& forward) const {
+    const BlipTextPass asked{forward.input("input_ids").to(at::kLong), forward.input("attention_mask"), picture,
+                             {m_parts.tower.blocks.stage}};
+    const at::Tensor question = m_question->run(asked, forward);
+    forward.output("question_embeds", question);
+    return question;
+}
+
 // The decoder's own tokens and mask; what it attends to is left to the caller.
 BlipTextPass BlipModel::decoderPass(Forward& forward) const {
     const char* ids = m_question ? "decoder_input_ids" : "input_ids";
     const char* mask = m_question ? "decoder_attention_mask" : "attention_mask";
-    return {forward.input(ids).to(at::kLong), forward.input(mask), {}};
+    return {forward.input(ids).to(at::kLong), forward.input(mask), {}, {}};
 }
 
 void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
@@ -75,13 +83,14 @@ void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
 }
 
 void BlipModel::runItem(Forward& forward) const {
-    const at::Tensor picture = see(forward);
+    using Tensors = std::vector<at::Tensor>;
     BlipTextPass pass = decoderPass(forward);
-    pass.source = picture;
+    pass.reads = {m_parts.tower.blocks.stage};
+    pass.source = forward.kept(pass.reads.front(), {}, [&]() -> Tensors { return {see(forward)}; }).front();
     if (m_question) {
-        const BlipTextPass asked{forward.input("input_ids").to(at::kLong), forward.input("attention_mask"), picture};
-        pass.source = m_question->run(asked, forward);
-        forward.output("question_embeds", pass.source);
+        const auto ask = [&]() -> Tensors { return {read(pass.source, forward)}; };
+        pass.source = forward.kept(m_question->spec().stage, pass.reads, ask).front();
+        pass.reads.push_back(m_question->spec().stage);
     }
     outputLogits(m_decoder.run(pass, forward), forward);
 }

@@ -47,6 +47,7 @@ protected:
 private:
     std::vector<InputTensor> accepted() const;
     at::Tensor see(Forward& forward) const;
+    at::Tensor read(const at::Tensor& picture, Forward& forward) const;
     BlipTextPass decoderPass(Forward& forward) const;
     void outputLogits(const at::Tensor& x, Forward& forward) const;
     std::shared_ptr<const ModelInput> fromTensors(const UserInput& user) const;

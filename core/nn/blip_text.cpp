@@ -144,12 +144,16 @@ at::Tensor BlipText::finish(const Attention& weights, AttentionCall& call, const
     return weights.norm(at::add(out, x));
 }
 
-at::Tensor BlipText::run(const BlipTextPass& pass, Forward& forward) const {
+at::Tensor BlipText::embed(const BlipTextPass& pass, const Forward& forward) const {
     const std::int64_t past = m_spec.causal ? forward.past() : 0;
-    at::Tensor x = at::add(at::embedding(m_words, pass.ids),
-                           m_positions.narrow(0, past, pass.ids.size(1)).unsqueeze(0));
-    x = m_embeddingNorm(x);
-    for (int i = 0; i < m_spec.layers; ++i) {
+    const at::Tensor places = m_positions.narrow(0, past, pass.ids.size(1)).unsqueeze(0);
+    return m_embeddingNorm(at::add(at::embedding(m_words, pass.ids), places));
+}
+
+at::Tensor BlipText::run(const BlipTextPass& pass, Forward& forward) const {
+    const auto resumed = forward.resume(m_spec.stage, pass.reads);
+    at::Tensor x = resumed ? resumed->x : embed(pass, forward);
+    for (int i = resumed ? resumed->block : 0; i < m_spec.layers; ++i) {
         const Block& block = m_blocks[static_cast<std::size_t>(i)];
         x = forward.enterBlock(m_spec.stage, i, x);
         if (forward.keptTokens(m_spec.stage).defined())

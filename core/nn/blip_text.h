@@ -28,6 +28,7 @@ struct BlipTextPass {
     /// [1, keys, width], what the blocks attend to: all of it, as in the reference, padding of a question included;
     /// undefined where the cache holds it.
     at::Tensor source;
+    std::vector<std::string> reads;  ///< stages that the source comes from
 };
 
 /// A BERT whose blocks attend to a picture, or to the question read with it (Li et al. 2022). Sites "stage.N.self" and
@@ -56,6 +57,7 @@ private:
         Norm norm;
     };
     void visitAttention(WeightVisitor& weights, Attention& attention, const std::string& path, std::int64_t keys) const;
+    at::Tensor embed(const BlipTextPass& pass, const Forward& forward) const;
     at::Tensor heads(const Linear& weight, const at::Tensor& x, Forward& forward) const;
     void maskSelf(AttentionCall& call, const BlipTextPass& pass, const Forward& forward) const;
     at::Tensor selfAttention(int block, const at::Tensor& x, const BlipTextPass& pass, Forward& forward) const;

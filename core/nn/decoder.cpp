@@ -206,7 +206,7 @@ at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
         if (m_positions.defined()) x = at::add(x, at::embedding(m_positions, pass.positions.unsqueeze(0)));
         return x;
     };
-    const auto resumed = pass.resumable ? forward.resume(m_spec.stage) : std::nullopt;
+    const auto resumed = forward.resume(m_spec.stage, pass.reads);
     at::Tensor x = resumed ? resumed->x : embedded();
     for (int i = resumed ? resumed->block : 0; i < layers(); ++i) {
         const Block& block = m_blocks[static_cast<std::size_t>(i)];

@@ -27,8 +27,7 @@ struct DecoderPass {
     /// Added to the residual stream before block i (DeepStack); may be empty.
     /// Called with i = layers, too, before the final norm.
     std::function<at::Tensor(int block, const at::Tensor& x)> beforeBlock;
-    /// Whether the pass may begin at a checkpoint; not where an edit of another stage could have changed its input.
-    bool resumable = true;
+    std::vector<std::string> reads;  ///< stages that the pass gets its input from
 };
 
 /// A stack of causal blocks between a token embedding and a head over the vocabulary: the text side of language and

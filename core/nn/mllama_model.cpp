@@ -114,9 +114,17 @@ std::vector<StageCost> MllamaModel::costs() const {
     text.attentionWidth = static_cast<std::int64_t>(spec.heads) * spec.headDim;
     text.mlpWidth = 2 * spec.intermediate;
     text.layers = static_cast<std::int64_t>(m_blocks.size());
+    text.vocabulary = spec.vocabulary;
     StageCost vision = costOf(m_parts.tower.local, 1);
     vision.layers += m_parts.tower.global.layers;
     return {vision, text};
+}
+
+MemoryEstimate MllamaModel::estimate(const ModelInput& given, const CaptureRequest& capture, bool gradients) const {
+    const auto* input = dynamic_cast<const MllamaInput*>(&given);
+    // The tokens of a lone picture are in the map of the whole.
+    const bool several = input && input->pictureTokens.size() > 1;
+    return estimateWithParts(given, several ? input->pictureTokens : std::vector<TokenMap>(), capture, gradients);
 }
 
 void MllamaModel::addCrossMask(Picture& picture, const at::Tensor& mask) const {
@@ -130,10 +138,8 @@ void MllamaModel::addCrossMask(Picture& picture, const at::Tensor& mask) const {
     picture.rows = some.to(dtype).unsqueeze(0);
 }
 
-MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward) const {
-    Picture picture;
+at::Tensor MllamaModel::towerStates(const ModelInput& input, Forward& forward) const {
     const at::Tensor pixels = forward.input("pixel_values");
-    if (!pixels.defined()) return picture;
     const auto* own = dynamic_cast<const MllamaInput*>(&input);
     if (!own) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
     const at::Tensor ratios = forward.input("aspect_ratio_ids").to(at::kCPU, at::kLong);
@@ -145,8 +151,15 @@ MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward)
         states.push_back(m_tower.run(pixels[0][i], ratios[0][i].item<std::int64_t>(), tiles[0][i], forward));
         if (!alone) forward.endPart();
     }
-    picture.states = forward.linear(m_projector, at::cat(states, 0).unsqueeze(0));
-    picture.seen = true;
+    return forward.linear(m_projector, at::cat(states, 0).unsqueeze(0));
+}
+
+MllamaModel::Picture MllamaModel::see(const ModelInput& input, Forward& forward) const {
+    Picture picture;
+    picture.seen = forward.input("pixel_values").defined();
+    if (!picture.seen) return picture;
+    const auto make = [&]() -> std::vector<at::Tensor> { return {towerStates(input, forward)}; };
+    picture.states = forward.kept(m_parts.tower.local.stage, {}, make).front();
     const at::Tensor mask = forward.input("cross_attention_mask");
     if (!mask.defined()) return picture;
     const std::int64_t keys = mask.size(2) * mask.size(3) * m_parts.tower.tokensPerTile();
@@ -209,9 +222,12 @@ at::Tensor MllamaModel::crossAttention(int index, const at::Tensor& x, const Pic
 
 void MllamaModel::runText(const Pass& pass, Forward& forward) const {
     const DecoderSpec& text = m_parts.decoder;
-    at::Tensor x = at::embedding(m_embedding, pass.ids);
+    std::vector<std::string> reads;
+    if (pass.picture.seen) reads.push_back(m_parts.tower.local.stage);
+    const auto resumed = forward.resume(text.stage, reads);
+    at::Tensor x = resumed ? resumed->x : at::embedding(m_embedding, pass.ids);
     const RotaryTable rope = ropeTable(text.ropes.front(), pass.positions, x.scalar_type());
-    for (std::size_t i = 0; i < m_blocks.size(); ++i) {
+    for (std::size_t i = resumed ? static_cast<std::size_t>(resumed->block) : 0; i < m_blocks.size(); ++i) {
         const Block& block = m_blocks[i];
         const auto index = static_cast<int>(i);
         x = forward.enterBlock(text.stage, index, x);

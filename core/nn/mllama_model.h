@@ -35,6 +35,7 @@ public:
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void run(const ModelInput& input, int item, Forward& forward) const override;
+    MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
     std::vector<int> endTokens() const override { return m_parts.endTokens; }
     std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
@@ -73,6 +74,8 @@ private:
     TokenMap pictureMap(const at::Tensor& mask, const VisionImage* image) const;
     void describePictures(MllamaInput& input, const TensorItem& item, const std::vector<VisionImage>& images) const;
     DecoderSpec textLimits() const;
+    /// What the tower makes of all pictures, [1, keys, hidden].
+    at::Tensor towerStates(const ModelInput& input, Forward& forward) const;
     Picture see(const ModelInput& input, Forward& forward) const;
     void addCrossMask(Picture& picture, const at::Tensor& mask) const;
     void runText(const Pass& pass, Forward& forward) const;

@@ -111,8 +111,6 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
     MemoryEstimate estimate;
     estimate.weights = m_spec.weightBytes;
     std::uint64_t inputs = 0;
-    bool allLogits = false;
-    if (const auto* tensors = dynamic_cast<const TensorInput*>(&input)) allLogits = tensors->allLogits;
     if (const auto* tensors = dynamic_cast<const TensorInput*>(&input); tensors && !tensors->items.empty())
         for (const auto& [name, tensor] : tensors->items.front())
             inputs += static_cast<std::uint64_t>(tensor.nbytes());
@@ -129,8 +127,7 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
         if (stage.keyValueWidth > 0) attention = decoderAttention(stage, tokens, element);
         if (stage.vocabulary > 0) {
             // The logits, and their capped copy or cast.
-            const bool all = capture.allLogits || allLogits;
-            const std::uint64_t logits = bytesOf((all ? tokens : std::min<std::int64_t>(tokens, 1)) * stage.vocabulary, element);
+            const std::uint64_t logits = bytesOf((capture.allLogits ? tokens : std::min<std::int64_t>(tokens, 1)) * stage.vocabulary, element);
             estimate.activations = std::max(estimate.activations, vectors(2 * stage.hidden) + 2 * logits);
         }
         // The bias, its padded copy, and the table rows it is gathered by.
@@ -180,6 +177,21 @@ MemoryEstimate TransformerModel::estimate(const ModelInput& input, const Capture
     const std::uint64_t later = estimate.capture + estimate.gradients;
     estimate.activations = std::max(estimate.activations, embedding > later ? embedding - later : 0);
     return estimate;
+}
+
+MemoryEstimate TransformerModel::estimateWithParts(const ModelInput& input, const std::vector<TokenMap>& parts,
+                                                   const CaptureRequest& capture, bool gradients) const {
+    MemoryEstimate whole = TransformerModel::estimate(input, capture, gradients);
+    // Parts run one after the other; what they record stays.
+    for (const TokenMap& map : parts) {
+        ModelInput part;
+        part.maps = {map};
+        const MemoryEstimate more = TransformerModel::estimate(part, capture, gradients);
+        whole.activations = std::max(whole.activations, more.activations);
+        whole.capture += more.capture;
+        whole.gradients += more.gradients;
+    }
+    return whole;
 }
 
 }  // namespace fovea

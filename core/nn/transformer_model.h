@@ -55,6 +55,9 @@ protected:
 
     /// Moves an item's tensors to the device of the run.
     TensorItem placed(TensorItem item) const;
+    /// estimate() of an input parts of whose tower's work have token maps of their own.
+    MemoryEstimate estimateWithParts(const ModelInput& input, const std::vector<TokenMap>& parts,
+                                     const CaptureRequest& capture, bool gradients) const;
     /// Every run begins with this: lets the adapters take part; throws Error (Input) where tensors are missing or
     /// misshaped.
     void begin(Forward& forward) const;

@@ -20,6 +20,8 @@
 namespace fovea {
 namespace {
 
+constexpr const char* kTower = "vision";
+
 // Values [image tokens, hidden] at their places in a stream [1, n, hidden] of which `kept` (or all) are left.
 at::Tensor addedAt(const at::Tensor& x, const at::Tensor& places, const at::Tensor& values, const at::Tensor& kept,
                    std::int64_t length) {
@@ -89,19 +91,10 @@ std::vector<StageCost> VlmModel::costs() const {
 }
 
 MemoryEstimate VlmModel::estimate(const ModelInput& given, const CaptureRequest& capture, bool gradients) const {
-    MemoryEstimate whole = TransformerModel::estimate(given, capture, gradients);
     const auto* input = dynamic_cast<const VlmInput*>(&given);
-    if (!input || input->partTokens.size() < 2) return whole;
-    // Parts run one after the other; what they record stays.
-    for (const TokenMap& map : input->partTokens) {
-        ModelInput part;
-        part.maps = {map};
-        const MemoryEstimate more = TransformerModel::estimate(part, capture, gradients);
-        whole.activations = std::max(whole.activations, more.activations);
-        whole.capture += more.capture;
-        whole.gradients += more.gradients;
-    }
-    return whole;
+    // The tokens of a lone pass are in the map of the whole.
+    const bool several = input && input->partTokens.size() > 1;
+    return estimateWithParts(given, several ? input->partTokens : std::vector<TokenMap>(), capture, gradients);
 }
 
 VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
@@ -141,7 +134,7 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
 
 VlmModel::Vision VlmModel::seen(const VlmInput& input, Forward& forward) const {
     if (input.cells.empty()) return {};
-    std::vector<at::Tensor> kept = forward.kept("vision", [&] {
+    std::vector<at::Tensor> kept = forward.kept(kTower, {}, [&] {
         Vision vision = see(input, forward);
         vision.deep.insert(vision.deep.begin(), vision.tokens);
         return vision.deep;
@@ -165,8 +158,7 @@ void VlmModel::run(const ModelInput& given, int, Forward& forward) const {
     };
     pass.positions = input.positions;
     pass.mask = input.mask;
-    // Checkpoints of the decoder hold what the tower gave it then.
-    pass.resumable = !vision.tokens.defined() || forward.sameAsBefore("vision");
+    if (vision.tokens.defined()) pass.reads = {kTower};
     if (!vision.deep.empty())
         pass.beforeBlock = [&](int block, const at::Tensor& x) {
             const auto level = static_cast<std::size_t>(block) - 1;
@@ -190,7 +182,6 @@ void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids
     if (input.positions.dim() == 2)
         pass.positions = pass.positions.unsqueeze(0).expand({input.positions.size(0), next.size(1)});
     pass.mask = continued(input.mask, forward.past() + next.size(1));
-    pass.resumable = false;
     outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
 }
 

@@ -1,6 +1,7 @@
 // Answers that go on from earlier ones with other edits: from the right token on, with the bits of a full run.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "fovea/generate.h"
@@ -12,7 +13,8 @@ using namespace fovea::test;
 namespace {
 
 const char* const kModels[] = {"llama-gqa-2", "llama-yarn", "mistral-window", "gemma2-0", "gpt2-0", "llava-one-gqa-2",
-                               "qwen2_5_vl-two", "paligemma-prefix", "blip", "mllama-one"};
+                               "qwen2_5_vl-two", "qwen3_vl-one", "paligemma-prefix", "blip", "blip-question", "mllama-one",
+                               "mllama-two"};
 
 struct Asked {
     std::shared_ptr<const Model> model;
@@ -21,6 +23,14 @@ struct Asked {
     explicit Asked(const char* name) : model(open(caseNamed(name))), input(inputsOf(caseNamed(name), *model)) {}
     int prompt() const { return input->maps[0].stage("text").size(); }
     Generation answer(const GenerateSpec& spec) const { return generate(*model, *input, spec); }
+    /// The first site of a block.
+    int siteOf(const std::string& stage, int block) const {
+        const auto& sites = model->spec().sites;
+        const auto found = std::find_if(sites.begin(), sites.end(), [&](const AttentionSite& site) {
+            return site.stage == stage && site.block == block;
+        });
+        return static_cast<int>(found - sites.begin());
+    }
 };
 
 GenerateSpec recordAnswer(int tokens) {
@@ -46,6 +56,17 @@ EditPlan everywhere(const Model& model, const GroupFactor& factor, const std::st
     EditPlan plan;
     for (std::size_t site = 0; site < model.spec().sites.size(); ++site)
         if (model.spec().sites[site].stage == stage) plan.at(static_cast<int>(site)).factors = {factor};
+    return plan;
+}
+
+/// The same factor at the sites of some blocks of the text.
+EditPlan inBlocks(const Model& model, const GroupFactor& factor, const std::vector<int>& blocks) {
+    EditPlan plan;
+    for (std::size_t site = 0; site < model.spec().sites.size(); ++site) {
+        const AttentionSite& where = model.spec().sites[site];
+        if (where.stage == "text" && std::find(blocks.begin(), blocks.end(), where.block) != blocks.end())
+            plan.at(static_cast<int>(site)).factors = {factor};
+    }
     return plan;
 }
 
@@ -107,7 +128,7 @@ Generation checkResumed(const Asked& asked, GenerateSpec spec, const Generation&
     CHECK(full.resumedAt == -1);
     spec.resume = earlier.state;
     REQUIRE(spec.resume);
-    CHECK(resumesAt(*asked.model, *asked.input, spec) == at);
+    CHECK(resumesAt(*asked.model, *asked.input, spec).token == at);
     Generation resumed = asked.answer(spec);
     CHECK(resumed.resumedAt == at);
     checkSame(full, resumed);
@@ -165,9 +186,7 @@ TEST_CASE("an edit that acts in the prompt runs it again, but not what is seen o
         GenerateSpec spec = plain;
         spec.edits = everywhere(*asked.model, factorOf({}, {0, 2}));
         const Generation edited = checkResumed(asked, spec, first, -1);
-        // Of a picture that is attended to across, keys and values would be computed again.
-        const std::string& family = asked.model->spec().family;
-        const bool vlm = asked.model->spec().stages.size() > 1 && family != "blip" && family != "mllama";
+        const bool vlm = asked.model->spec().stages.size() > 1;
         CHECK(edited.keptPictures == vlm);
         checkResumed(asked, plain, edited, -1);
         if (!vlm) continue;
@@ -183,6 +202,99 @@ TEST_CASE("an edit that acts in the prompt runs it again, but not what is seen o
     }
 }
 
+TEST_CASE("an edit that acts in the prompt from a block on runs the blocks from there on, bit for bit") {
+    for (const char* name : kModels) {
+        INFO(std::string(name));
+        const Asked asked(name);
+        const int layers = asked.model->spec().stage("text").layers;
+        GenerateSpec plain = recordAnswer(3);
+        plain.rows = asked.model->spec().stages.size() % 2 == 0 ? RecordedRows::All : RecordedRows::Answer;
+        const GroupFactor factor = factorOf({}, {0, 2, asked.prompt() - 1});
+        const Generation first = asked.answer(plain), untouched = asked.answer(plain);
+        const int all = first.blocksRun, tower = all - layers * (1 + static_cast<int>(first.ids.size()));
+        for (const int block : {0, layers / 2, layers - 1}) {
+            INFO(block);
+            GenerateSpec spec = plain;
+            spec.edits = inBlocks(*asked.model, factor, {block});
+            const Generation edited = checkResumed(asked, spec, first, -1);
+            CHECK(edited.trace->output("logits") != first.trace->output("logits"));
+            CHECK(edited.blocksRun == all - tower - block);
+            // Moved, from the state of an answer that was itself resumed.
+            const int moved = block == 0 ? layers - 1 : block - 1;
+            spec.edits = inBlocks(*asked.model, factor, {moved});
+            CHECK(checkResumed(asked, spec, edited, -1).blocksRun == all - tower - std::min(block, moved));
+        }
+        checkSame(first, untouched);
+    }
+}
+
+TEST_CASE("where a prompt is resumed does not depend on what acts on words of the answer") {
+    for (const char* name : {"llama-gqa-2", "llava-one-gqa-2", "mllama-one"}) {
+        INFO(std::string(name));
+        const Asked asked(name);
+        const int layers = asked.model->spec().stage("text").layers;
+        const GenerateSpec plain = recordAnswer(4);
+        const Generation first = asked.answer(plain);
+        const int all = first.blocksRun, tower = all - layers * (1 + static_cast<int>(first.ids.size()));
+        GenerateSpec spec = plain;
+        spec.edits = inBlocks(*asked.model, factorOf({}, {0, 2}), {layers - 1});
+        spec.edits.at(asked.siteOf("text", 0)).factors = {factorOf({asked.prompt() + 1}, {0})};
+        CHECK(checkResumed(asked, spec, first, -1).blocksRun == all - tower - (layers - 1));
+        // An answer that went on at a token hands on where its prompt can be resumed.
+        spec.edits = inBlocks(*asked.model, factorOf({asked.prompt() + 1}, {0}), {0});
+        const Generation later = checkResumed(asked, spec, first, 1);
+        spec.edits = inBlocks(*asked.model, factorOf({}, {0, 2}), {layers - 1});
+        CHECK(checkResumed(asked, spec, later, -1).blocksRun == all - tower - (layers - 1));
+    }
+}
+
+TEST_CASE("an edit in a tower's block runs the tower from there on where it can, and the text from its beginning") {
+    for (const char* name : {"llava-one-gqa-2", "qwen2_5_vl-one", "blip", "blip-question", "mllama-one", "llava-two"}) {
+        INFO(std::string(name));
+        const Asked asked(name);
+        const GenerateSpec plain = recordAnswer(3);
+        const Generation first = asked.answer(plain);
+        for (const StageSpec& stage : asked.model->spec().stages) {
+            if (stage.id == "text") continue;
+            INFO(stage.id);
+            GenerateSpec spec = plain;
+            const int last = stage.layers - (stage.readAfter.empty() ? 1 : 2);
+            spec.edits.at(asked.siteOf(stage.id, last)).factors = {factorOf({}, {0})};
+            const Generation edited = checkResumed(asked, spec, first, -1);
+            CHECK(edited.trace->output("logits") != first.trace->output("logits"));
+            // A question is read with a picture that nothing acts on.
+            CHECK(edited.keptPictures == (stage.id != "vision"));
+            if (stage.id != "vision") CHECK(edited.blocksRun == first.blocksRun - asked.model->spec().stage("vision").layers - last);
+            const bool resumes = std::string(name) == "qwen2_5_vl-one" || std::string(name).starts_with("blip");
+            if (stage.id == "vision") CHECK(edited.blocksRun == first.blocksRun - (resumes ? last : 0));
+            checkResumed(asked, plain, edited, -1);
+        }
+    }
+}
+
+TEST_CASE("where little memory is left fewer blocks of a prompt can be begun at, and every answer is the same") {
+    const Asked asked("llama-gqa-2");
+    const int layers = asked.model->spec().stage("text").layers;
+    GenerateSpec plain = recordAnswer(4);
+    const Generation first = asked.answer(plain);
+    GenerateSpec spec = plain;
+    spec.edits = inBlocks(*asked.model, factorOf({}, {0, 2}), {layers - 1});
+    const int all = first.blocksRun;
+    int most = 0, least = layers;
+    for (std::uint64_t budget = first.estimate.run(); budget < 4 * first.estimate.run(); budget += budget / 16) {
+        plain.budget = spec.budget = budget;
+        const Generation before = asked.answer(plain);
+        checkSame(before, first);
+        if (!before.state) continue;
+        const Generation resumed = checkResumed(asked, spec, before, -1);
+        const int left = all - resumed.blocksRun;
+        CHECK(resumed.blocksResumed == left);
+        most = std::max(most, left), least = std::min(least, left);
+    }
+    CHECK(least == 0);
+    CHECK(most == layers - 1);
+}
+
 TEST_CASE("pruned prompts, forced words, draws and penalties go on as they were") {
     const Asked asked("llama-gqa-2");
     GenerateSpec plain = recordAnswer(9);
@@ -195,7 +307,13 @@ TEST_CASE("pruned prompts, forced words, draws and penalties go on as they were"
         spec.edits.sites.push_back(edit);
     checkResumed(asked, spec, first, 4);
     spec.edits.prunes.clear();
-    checkResumed(asked, spec, first, -1);
+    CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 1);
+    // And later in the pruned text.
+    spec.edits = inBlocks(*asked.model, factorOf({}, {0, 3}), {2});
+    spec.edits.prunes = plain.edits.prunes;
+    CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 2);
+    spec.edits.prunes.push_back({"text", 2, {7}});
+    CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 2);
 }
 
 TEST_CASE("nothing but edits may differ from the answer that another goes on from") {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -45,10 +46,12 @@ struct GenerateSpec {
     RouteChoice route = RouteChoice::Auto;
     std::vector<double> adapterStrengths;  ///< as in RunSpec
     std::uint64_t budget = 0;  ///< bytes for cache, activations and capture; 0 means no limit
-    /// Whether Generation::state is wanted; there is none where a second cache would not fit into the budget.
+    /// Whether Generation::state is wanted; there is none where a second cache would not fit into the budget. Residual
+    /// streams of the prompt are kept at every block, or at as few as an eighth of the budget and what is left hold.
     bool keepState = false;
-    /// Of another answer: where only the edits differ, the model runs again from the first token on that they concern,
-    /// to the same result bit for bit. Ignored where more differs, or where both do not fit into the budget.
+    /// Of another answer: where only the edits differ, the model runs again from the first token on that they concern
+    /// and, where that is one of the prompt, from the first block on that they concern and that a residual stream was
+    /// kept for; to the same result bit for bit. Ignored where more differs, or where both do not fit into the budget.
     std::shared_ptr<const GenerationState> resume;
 };
 
@@ -82,6 +85,8 @@ struct Generation {
     /// the prompt was run.
     int resumedAt = -1;
     bool keptPictures = false;  ///< the prompt was run, but what a vision tower makes of its pictures was taken over
+    int blocksRun = 0;          ///< of all stages, by the prompt and by tokens of the answer
+    int blocksResumed = 0;      ///< of the prompt, taken over from GenerateSpec::resume
 };
 
 /// Called with every token as it comes.
@@ -90,8 +95,16 @@ using TokenCallback = std::function<void(const GeneratedToken&)>;
 /// What a generation will take at its longest, before it starts.
 MemoryEstimate estimateGeneration(const Model& model, const ModelInput& input, const GenerateSpec& spec);
 
-/// Generation::resumedAt of an answer to this spec, before it starts.
-int resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec);
+/// Where an answer goes on from GenerateSpec::resume; a larger one leaves less to be run.
+struct ResumePoint {
+    int token = -1;         ///< Generation::resumedAt
+    bool pictures = false;  ///< what a vision tower makes of the pictures stays
+    int block = 0;          ///< of the text, that the prompt is run from; 0: from its embeddings
+    auto operator<=>(const ResumePoint&) const = default;
+};
+
+/// Where an answer to this spec would go on, before it starts.
+ResumePoint resumesAt(const Model& model, const ModelInput& input, const GenerateSpec& spec);
 
 /// Answers a prompt. A job that is stopped ends it after the last complete token, with the answer so far; stopped
 /// before the first token it throws Cancelled. What a vision tower records goes to a temporary file where the budget is
