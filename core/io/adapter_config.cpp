@@ -1,12 +1,13 @@
 #include "io/adapter_config.h"
 
 #include <fmt/format.h>
-#include <oniguruma.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <cmath>
-#include <memory>
+#include <limits>
 
 #include "fovea/adapter.h"
 #include "fovea/error.h"
@@ -31,8 +32,8 @@ void refuseOtherKinds(const ConfigView& config) {
             "LoRA, rsLoRA and DoRA adapters can be added; merge others into a checkpoint of their own.");
     const auto& json = config.json();
     for (const char* key :
-         {"alora_invocation_tokens", "layer_replication", "trainable_token_indices", "arrow_config",
-          "use_qalora", "use_bdlora", "corda_config", "loftq_config", "lora_ga_config"}) {
+         {"alora_invocation_tokens", "layer_replication", "arrow_config", "use_qalora", "use_bdlora", "kasa_config",
+          "monteclora_config", "corda_config", "loftq_config", "lora_ga_config"}) {
         const auto found = json.find(key);
         const bool isUnset = found == json.end() || found->is_null() || *found == false || found->empty();
         if (!isUnset)
@@ -75,10 +76,6 @@ std::vector<std::pair<std::string, Value>> patterns(const ConfigView& config,
     return made;
 }
 
-struct Freed {
-    void operator()(regex_t* regex) const { onig_free(regex); }
-};
-
 template <typename Value>
 Value chosen(const std::vector<std::pair<std::string, Value>>& patterns, const std::string& module,
              const std::string& source, Value other) {
@@ -87,33 +84,44 @@ Value chosen(const std::vector<std::pair<std::string, Value>>& patterns, const s
     return other;
 }
 
-}  // namespace
-
-bool matchesModule(const std::string& pattern, const std::string& module, const std::string& source) {
-    const std::string whole = "(?:.*\\.)?(?:" + pattern + ")$";
-    const auto* begin = reinterpret_cast<const OnigUChar*>(whole.data());
-    regex_t* made = nullptr;
-    OnigErrorInfo info{};
-    const int failed = onig_new(&made, begin, begin + whole.size(), ONIG_OPTION_NONE, ONIG_ENCODING_UTF8,
-                                ONIG_SYNTAX_PERL_NG, &info);
-    if (failed != ONIG_NORMAL)
-        throw Error(fmt::format("{}: expected a regular expression, found \"{:.80}\"", source, pattern),
-                    "Correct the pattern in the adapter's configuration.");
-    const std::unique_ptr<regex_t, Freed> regex(made);
-    const std::unique_ptr<OnigMatchParam, void (*)(OnigMatchParam*)> bounds(onig_new_match_param(),
-                                                                            onig_free_match_param);
-    onig_initialize_match_param(bounds.get());
-    onig_set_retry_limit_in_match_of_match_param(bounds.get(), 100'000);
-    onig_set_match_stack_limit_size_of_match_param(bounds.get(), 100'000);
-    const auto* text = reinterpret_cast<const OnigUChar*>(module.data());
-    const auto* end = text + module.size();
-    const auto result =
-        onig_match_with_param(regex.get(), text, end, text, nullptr, ONIG_OPTION_NONE, bounds.get());
-    if (result < ONIG_MISMATCH)
-        throw Error(fmt::format("{}: the pattern \"{:.80}\" takes too long to match", source, pattern),
-                    "Write the pattern without nested repetition.");
-    return result >= 0;
+/// trainable_token_indices: a list for the table of the input, or one list for each table.
+std::map<std::string, std::vector<std::int64_t>> tokensFrom(const ConfigView& config) {
+    static constexpr const char* kKey = "trainable_token_indices";
+    constexpr IntegerRange range{0, std::numeric_limits<std::int32_t>::max()};
+    if (!config.has(kKey)) return {};
+    const auto& value = config.json().at(kKey);
+    std::map<std::string, std::vector<std::int64_t>> tokens;
+    if (!value.is_object()) {
+        if (auto ids = config.integers(kKey, {}, range); !ids.empty()) tokens.emplace("", std::move(ids));
+        return tokens;
+    }
+    for (const auto& [name, ids] : value.items()) {
+        if (name.empty() || !ids.is_array()) config.fail(kKey, "lists of ids by name", describeJson(ids));
+        std::vector<std::int64_t> read;
+        for (const auto& id : ids) {
+            if (!id.is_number_integer() || id.get<double>() < 0 || id.get<double>() > static_cast<double>(range.max))
+                config.fail(kKey, "ids of tokens", describeJson(id));
+            read.push_back(id.get<std::int64_t>());
+        }
+        tokens.emplace(name, std::move(read));
+    }
+    return tokens;
 }
+
+/// The last part of a path or of org/name, in small letters; of a folder of the Hugging Face cache the model's.
+std::string lastPart(std::string path) {
+    std::replace(path.begin(), path.end(), '\\', '/');
+    if (const std::size_t cached = path.rfind("models--"); cached != std::string::npos) {
+        path = path.substr(cached, path.find('/', cached) - cached);
+        path.erase(0, path.rfind("--") + 2);
+    }
+    while (!path.empty() && path.back() == '/') path.pop_back();
+    path.erase(0, path.rfind('/') + 1);
+    std::transform(path.begin(), path.end(), path.begin(), [](unsigned char c) { return std::tolower(c); });
+    return path;
+}
+
+}  // namespace
 
 AdapterConfig AdapterConfig::read(const fs::path& file) {
     const ConfigView view = ConfigView::read(file);
@@ -136,7 +144,27 @@ AdapterConfig AdapterConfig::read(const fs::path& file) {
         patterns<std::int64_t>(view, ordered, "rank_pattern", [](const nlohmann::ordered_json& value) {
             return value.is_number_integer() && value.get<double>() >= 1 && value.get<double>() <= kMaxRank;
         });
+    config.upBias = view.boolean("lora_bias", false);
+    config.targets = AdapterTargets(view);
+    config.saved = view.texts("modules_to_save", {});
+    config.base = view.text("base_model_name_or_path", "");
+    config.tokens = tokensFrom(view);
     return config;
+}
+
+const std::vector<std::int64_t>& AdapterConfig::tokensOf(const std::string& module) const {
+    const auto list = tokens.find("");
+    if (list != tokens.end()) return list->second;
+    for (const auto& [name, ids] : tokens)
+        if (module == name || module.ends_with("." + name)) return ids;
+    throw Error(fmt::format("{}: trainable_token_indices: expected the tokens of {:.200}, found none", source, module),
+                "Correct trainable_token_indices, or save the adapter again.");
+}
+
+bool AdapterConfig::isOfAnother(const std::vector<std::string>& names) const {
+    const std::string wanted = lastPart(base);
+    return !wanted.empty() && !names.empty() &&
+           std::none_of(names.begin(), names.end(), [&](const auto& name) { return lastPart(name) == wanted; });
 }
 
 std::int64_t AdapterConfig::rankOf(const std::string& module) const {
@@ -149,6 +177,22 @@ double AdapterConfig::scaling(const std::string& module, std::int64_t itsRank) c
            (rankStabilised ? std::sqrt(static_cast<double>(itsRank)) : static_cast<double>(itsRank));
 }
 
+namespace {
+
+/// peft saves adapters that have a name into folders of that name.
+std::string adapterHint(const fs::path& folder) {
+    constexpr int kMostLooked = 1000;
+    std::error_code failed;
+    int looked = 0;
+    for (fs::directory_iterator entry(folder, failed), end; !failed && entry != end && looked < kMostLooked;
+         entry.increment(failed), ++looked)
+        if (fs::is_regular_file(entry->path() / "adapter_config.json", failed))
+            return fmt::format("Give the folder of one adapter: {}.", entry->path().string());
+    return "Give the folder that peft saved the adapter to.";
+}
+
+}  // namespace
+
 AdapterFiles findAdapter(const fs::path& folder) {
     std::error_code failed;
     AdapterFiles files;
@@ -156,7 +200,7 @@ AdapterFiles findAdapter(const fs::path& folder) {
     if (!fs::is_regular_file(files.config, failed))
         throw Error(
             fmt::format("{}: expected a folder with adapter_config.json, found none", folder.string()),
-            "Give the folder that peft saved the adapter to.");
+            adapterHint(folder));
     files.weights.reference = files.weights.displayName = folder.string();
     files.weights.folder = folder;
     files.weights.format = ModelFormat::LoneWeights;

@@ -2,11 +2,13 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "fovea/model_reference.h"
+#include "io/adapter_targets.h"
 
 namespace fovea {
 
@@ -17,6 +19,12 @@ struct AdapterConfig {
     std::int64_t rank = 8;
     bool rankStabilised = false;  ///< rsLoRA: alpha / sqrt(rank) instead of alpha / rank
     bool decomposed = false;      ///< DoRA
+    bool upBias = false;          ///< lora_bias: B has a bias
+    AdapterTargets targets;
+    std::vector<std::string> saved;  ///< modules_to_save
+    std::string base;                ///< the model that it was trained on; may be empty
+    /// Ids of tokens whose rows were trained, by the name of their table ("": that of the input).
+    std::map<std::string, std::vector<std::int64_t>> tokens;
     /// Patterns of module names (regular expressions that match to the name's end, from its start or a dot).
     std::vector<std::pair<std::string, double>> alphas;
     std::vector<std::pair<std::string, std::int64_t>> ranks;
@@ -28,6 +36,10 @@ struct AdapterConfig {
     std::int64_t rankOf(const std::string& module) const;
     /// What B A is multiplied by.
     double scaling(const std::string& module, std::int64_t rank) const;
+    /// The tokens whose rows were trained in a table; throws Error (Input) where it has none.
+    const std::vector<std::int64_t>& tokensOf(const std::string& module) const;
+    /// Whether the adapter names a base model that none of these names means (the last parts of paths count).
+    bool isOfAnother(const std::vector<std::string>& names) const;
 };
 
 /// The files of an adapter folder; throws Error (Input) that names what is missing.
@@ -36,9 +48,5 @@ struct AdapterFiles {
     ResolvedModel weights;
 };
 AdapterFiles findAdapter(const std::filesystem::path& folder);
-
-/// Whether a module name matches a pattern as PEFT matches it; throws Error (Input) for a broken or runaway
-/// pattern.
-bool matchesModule(const std::string& pattern, const std::string& module, const std::string& source);
 
 }  // namespace fovea

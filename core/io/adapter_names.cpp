@@ -122,16 +122,19 @@ std::optional<std::pair<std::string, AdapterPart>> split(std::string name) {
             name.erase(0, std::string_view(prefix).size());
             break;
         }
-    static constexpr std::array<std::pair<std::string_view, AdapterPart>, 11> kEndings{
+    static constexpr std::array<std::pair<std::string_view, AdapterPart>, 14> kEndings{
         {{".lora_A.weight", AdapterPart::Down},
          {".lora_A.default.weight", AdapterPart::Down},
          {".lora_B.weight", AdapterPart::Up},
          {".lora_B.default.weight", AdapterPart::Up},
+         {".lora_B.bias", AdapterPart::UpBias},
+         {".lora_B.default.bias", AdapterPart::UpBias},
          {".lora_embedding_A", AdapterPart::EmbeddingDown},
          {".lora_embedding_B", AdapterPart::EmbeddingUp},
          {".lora_magnitude_vector", AdapterPart::Magnitude},
          {".lora_magnitude_vector.weight", AdapterPart::Magnitude},
          {".lora_magnitude_vector.default.weight", AdapterPart::Magnitude},
+         {".token_adapter.trainable_tokens_delta", AdapterPart::TokenRows},
          {".weight", AdapterPart::Weight},
          {".bias", AdapterPart::Bias}}};
     for (const auto& [ending, part] : kEndings) {

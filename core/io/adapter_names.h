@@ -8,7 +8,7 @@
 namespace fovea {
 
 /// What a tensor of an adapter file is to its module.
-enum class AdapterPart { Down, Up, Magnitude, Weight, Bias, EmbeddingDown, EmbeddingUp };
+enum class AdapterPart { Down, Up, UpBias, Magnitude, Weight, Bias, EmbeddingDown, EmbeddingUp, TokenRows };
 
 /// The tensors of one adapted module: indices into the list of names.
 struct AdapterModule {

@@ -55,7 +55,7 @@ StageCost BertEncoder::cost() const {
 void BertEncoder::visit(WeightVisitor& weights) {
     const std::int64_t hidden = m_spec.hidden;
     const std::string embeddings = m_spec.prefix + "embeddings.";
-    weights.tensor(m_words, embeddings + "word_embeddings.weight", {m_spec.vocabulary, hidden});
+    weights.linear(m_words, embeddings + "word_embeddings", m_spec.vocabulary, hidden, Bias::None);
     weights.tensor(m_places, embeddings + "position_embeddings.weight", {m_spec.positions, hidden});
     weights.tensor(m_types, embeddings + "token_type_embeddings.weight", {m_spec.types, hidden});
     weights.norm(m_norm, embeddings + "LayerNorm", hidden);
@@ -79,7 +79,7 @@ void BertEncoder::visit(WeightVisitor& weights) {
 at::Tensor BertEncoder::embed(Forward& forward) const {
     const at::Tensor ids = forward.input("input_ids"), given = forward.input("inputs_embeds");
     const at::Tensor types = forward.input("token_type_ids"), places = forward.input("position_ids");
-    const at::Tensor words = ids.defined() ? at::embedding(m_words, ids.to(at::kLong)) : given.to(dtype());
+    const at::Tensor words = ids.defined() ? forward.embedding(m_words, ids.to(at::kLong)) : given.to(dtype());
     const at::Tensor type = types.defined() ? at::embedding(m_types, types.to(at::kLong)) : m_types.narrow(0, 0, 1).unsqueeze(0);
     const at::Tensor place = places.defined() ? at::embedding(m_places, places.to(at::kLong))
                                               : m_places.narrow(0, 0, words.size(1)).unsqueeze(0);

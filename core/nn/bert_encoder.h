@@ -37,7 +37,7 @@ public:
     /// From input_ids or inputs_embeds, token_type_ids, position_ids and attention_mask: [1, n, hidden].
     at::Tensor run(Forward& forward) const;
     /// The matrix of token embeddings [vocabulary, hidden], which masked language models read out with.
-    const at::Tensor& wordEmbeddings() const { return m_words; }
+    const at::Tensor& wordEmbeddings() const { return m_words.weight; }
     at::ScalarType dtype() const { return m_norm.weight.scalar_type(); }
 
 private:
@@ -50,7 +50,8 @@ private:
 
     BertSpec m_spec;
     int m_firstSite = 0;
-    at::Tensor m_words, m_places, m_types;
+    Linear m_words;
+    at::Tensor m_places, m_types;
     LayerNorm m_norm;
     std::vector<Block> m_blocks;
 };

@@ -80,6 +80,7 @@ void BertModel::visit(WeightVisitor& weights) {
             weights.tensor(m_words.weight, head + "decoder.weight", {spec.vocabulary, spec.hidden});
         weights.tensor(m_words.bias, head + "bias", {spec.vocabulary});
         m_words.name = head + "decoder";
+        weights.matrix({m_words.name, {{m_words, 0}}});
     } else if (m_parts.head != BertHead::None) {
         weights.linear(m_classifier, "classifier", static_cast<std::int64_t>(m_parts.labels.size()), spec.hidden);
     }

@@ -76,7 +76,7 @@ void Decoder::visit(WeightVisitor& weights) {
     const DecoderNames& names = m_spec.names;
     weights.linear(m_embedding, names.embedding, m_spec.vocabulary, m_spec.hidden, Bias::None);
     if (!names.positionEmbedding.empty())
-        weights.tensor(m_positions, names.positionEmbedding + ".weight", {m_spec.positions, m_spec.hidden});
+        weights.linear(m_positions, names.positionEmbedding, m_spec.positions, m_spec.hidden, Bias::None);
     m_blocks.resize(m_spec.layers.size());
     for (int i = 0; i < layers(); ++i) visitBlock(weights, i);
     m_finalNorm.visit(weights, names.finalNorm, m_spec.hidden, m_spec.norm, m_spec.eps);
@@ -203,7 +203,7 @@ at::Tensor Decoder::run(const DecoderPass& pass, Forward& forward) const {
     }
     const auto embedded = [&] {
         at::Tensor x = pass.embed();
-        if (m_positions.defined()) x = at::add(x, at::embedding(m_positions, pass.positions.unsqueeze(0)));
+        if (m_positions.weight.defined()) x = at::add(x, forward.embedding(m_positions, pass.positions.unsqueeze(0)));
         return x;
     };
     const auto resumed = forward.resume(m_spec.stage, pass.reads);

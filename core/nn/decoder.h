@@ -73,7 +73,7 @@ private:
     int m_firstSite = 0;
     std::vector<Block> m_blocks;
     Linear m_embedding;  // a table: its rows are looked up
-    at::Tensor m_positions;
+    Linear m_positions;
     Norm m_finalNorm;
     Linear m_head;
 };

@@ -76,7 +76,7 @@ void MllamaModel::visit(WeightVisitor& weights) {
     const std::int64_t shared = static_cast<std::int64_t>(text.keyValueHeads) * text.headDim;
     m_tower.visit(weights);
     weights.linear(m_projector, m_parts.projector, text.hidden, m_parts.tower.output());
-    weights.tensor(m_embedding, names.embedding + ".weight", {text.vocabulary + extraRows, text.hidden});
+    weights.linear(m_embedding, names.embedding, text.vocabulary + extraRows, text.hidden, Bias::None);
     for (std::size_t i = 0; i < m_blocks.size(); ++i) {
         Block& block = m_blocks[i];
         const auto path = [&](const std::string& pattern) {
@@ -131,8 +131,8 @@ void MllamaModel::addCrossMask(Picture& picture, const at::Tensor& mask) const {
     const std::int64_t length = mask.size(1);
     const at::Tensor seen = mask.to(at::kBool).reshape({length, -1}).repeat_interleave(m_parts.tower.tokensPerTile(), 1);
     const at::Tensor some = seen.any(1, true);
-    const at::ScalarType dtype = m_embedding.scalar_type();
-    const at::Tensor zero = at::zeros({}, m_embedding.options());
+    const at::ScalarType dtype = m_embedding.weight.scalar_type();
+    const at::Tensor zero = at::zeros({}, m_embedding.weight.options());
     // A token that sees no picture attends to all of it, and its feed-forward part is left out, as in the reference.
     picture.bias = at::where(seen.logical_or(some.logical_not()), zero, zero + lowestValue(dtype)).unsqueeze(0).unsqueeze(0);
     picture.rows = some.to(dtype).unsqueeze(0);
@@ -225,7 +225,7 @@ void MllamaModel::runText(const Pass& pass, Forward& forward) const {
     std::vector<std::string> reads;
     if (pass.picture.seen) reads.push_back(m_parts.tower.local.stage);
     const auto resumed = forward.resume(text.stage, reads);
-    at::Tensor x = resumed ? resumed->x : at::embedding(m_embedding, pass.ids);
+    at::Tensor x = resumed ? resumed->x : forward.embedding(m_embedding, pass.ids);
     const RotaryTable rope = ropeTable(text.ropes.front(), pass.positions, x.scalar_type());
     for (std::size_t i = resumed ? static_cast<std::size_t>(resumed->block) : 0; i < m_blocks.size(); ++i) {
         const Block& block = m_blocks[i];

@@ -88,7 +88,7 @@ private:
     Parts m_parts;
     MllamaTower m_tower;
     std::vector<Block> m_blocks;
-    at::Tensor m_embedding;
+    Linear m_embedding;
     Linear m_projector, m_head;
     Norm m_finalNorm;
     int m_firstSite = 0;

@@ -10,13 +10,8 @@ void PatchEmbedding::visit(WeightVisitor& weights) {
         weights.linear(m_projection, m_spec.path, m_spec.hidden, values, m_spec.bias);
         return;
     }
-    m_projection.name = m_spec.path;
-    at::Tensor kernel;
-    weights.tensor(kernel, m_spec.path + ".weight",
-                   {m_spec.hidden, m_spec.channels, m_spec.height, m_spec.width});
-    if (m_spec.bias == Bias::Required)
-        weights.tensor(m_projection.bias, m_spec.path + ".bias", {m_spec.hidden});
-    if (kernel.defined()) m_projection.weight = kernel.reshape({m_spec.hidden, values});
+    weights.kernel(m_projection, m_spec.path, {m_spec.hidden, m_spec.channels, m_spec.height, m_spec.width},
+                   m_spec.bias);
 }
 
 GridSize PatchEmbedding::grid(const at::Tensor& pixels) const {

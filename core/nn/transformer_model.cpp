@@ -82,7 +82,11 @@ void TransformerModel::load(const std::string& family, const ModelSource& source
     visit(filler);
     m_spec.weightBytes = filler.bytes();
     if (!options.adapters.empty()) {
-        m_adapters = AdapterSet::load(options.adapters, filler.matrices());
+        const ResolvedModel& files = source.files();
+        std::vector<std::string> names{files.displayName, files.reference, files.folder.string()};
+        if (const auto& json = source.config().json(); json.contains("_name_or_path") && json["_name_or_path"].is_string())
+            names.push_back(json["_name_or_path"].get<std::string>());
+        m_adapters = AdapterSet::load(options.adapters, filler.matrices(), names);
         m_spec.weightBytes += m_adapters->bytes();
         m_spec.weights.notices.insert(m_spec.weights.notices.end(), m_adapters->notices().begin(),
                                       m_adapters->notices().end());

@@ -19,7 +19,16 @@ void WeightVisitor::transposedLinear(Linear& slot, const std::string& path, std:
     tensor(stored, path + ".weight", {in, out});
     if (stored.defined()) slot.weight = stored.t();
     if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {out});
-    matrix({path, {{slot, 0}}});
+    matrix({path, {{slot, 0}}, StoredMatrix::Layout::Columns});
+}
+
+void WeightVisitor::kernel(Linear& slot, const std::string& path, const std::vector<std::int64_t>& shape, Bias bias) {
+    slot.name = path;
+    at::Tensor stored;
+    tensor(stored, path + ".weight", shape);
+    if (bias == Bias::Required) tensor(slot.bias, path + ".bias", {shape.front()});
+    if (stored.defined()) slot.weight = stored.reshape({shape.front(), -1});
+    matrix({path, {{slot, 0}}, StoredMatrix::Layout::Rows, shape});
 }
 
 void WeightVisitor::matrix(const StoredMatrix&) {}
@@ -61,7 +70,7 @@ void WeightVisitor::transposedQkv(Linear& query, Linear& key, Linear& value, con
     tensor(stored, names.weight, {in, 3 * out});
     tensor(biases, names.bias, {3 * out});
     splitRows({&query, &key, &value}, names.path, stored.defined() ? stored.t() : stored, biases, out);
-    matrix({names.path, {{query, 0}, {key, out}, {value, 2 * out}}});
+    matrix({names.path, {{query, 0}, {key, out}, {value, 2 * out}}, StoredMatrix::Layout::Columns});
 }
 
 void WeightCollector::tensor(at::Tensor&, const std::string& name, std::vector<std::int64_t> shape,

@@ -33,8 +33,8 @@ public:
     /// One tensor under its name in the files (-1 in shape: any size).
     virtual void tensor(at::Tensor& slot, const std::string& name, std::vector<std::int64_t> shape,
                         Need need = Need::Required) = 0;
-    /// Told of every matrix that Forward::linear() is given parts of, once its tensors are visited. linear() and
-    /// fusedQkv() tell; a layer that fills a Linear by tensor() does so itself.
+    /// Told of every matrix that Forward::linear() is given parts of, once its tensors are visited. linear(),
+    /// kernel() and fusedQkv() tell; a layer that fills a Linear by tensor() does so itself.
     virtual void matrix(const StoredMatrix& stored);
 
     /// `path`.weight [out, in] and `path`.bias [out].
@@ -43,6 +43,8 @@ public:
     /// The same stored as [in, out] (GPT-2).
     void transposedLinear(Linear& slot, const std::string& path, std::int64_t out, std::int64_t in,
                           Bias bias = Bias::Required);
+    /// A convolution whose kernels do not overlap, of this shape [out, channels, ...]: as a matrix of patches.
+    void kernel(Linear& slot, const std::string& path, const std::vector<std::int64_t>& shape, Bias bias);
     void norm(LayerNorm& slot, const std::string& path, std::int64_t size);
     /// Query, key and value stored as one matrix of 3 * out rows; the parts are views of it.
     void fusedQkv(Linear& query, Linear& key, Linear& value, const FusedNames& names, std::int64_t out,

@@ -104,6 +104,12 @@ TEST_CASE("configurations that cannot be added are refused by key") {
     CHECK(refusal(R"({"layer_replication":[[0,2]]})").find("layer_replication") != std::string::npos);
     CHECK(refusal(R"({"alora_invocation_tokens":[1]})").find("alora_invocation_tokens") != std::string::npos);
     CHECK(refusal(R"({"loftq_config":{},"corda_config":null,"init_lora_weights":"gaussian"})").empty());
+    CHECK(refusal(R"({"kasa_config":{"beta":1}})").find("kasa_config") != std::string::npos);
+    CHECK(refusal(R"({"init_lora_weights":"olora"})").find("olora") != std::string::npos);
+    CHECK(refusal(R"({"init_lora_weights":"loftq","loftq_config":{}})").find("loftq") != std::string::npos);
+    CHECK(refusal(R"({"modules_to_save":[1]})").find("modules_to_save") != std::string::npos);
+    for (const char* harmless : {"eva", "mica", "orthogonal"})
+        CHECK(refusal(std::string(R"({"init_lora_weights":")") + harmless + "\"}").empty());
     CHECK(refusal("[]").find("object") != std::string::npos);
     CHECK_THROWS_AS(matchesModule("(", "x", "s"), Error);
     CHECK_THROWS_WITH_AS(matchesModule("(a*)*b", std::string(60, 'a'), "s"), doctest::Contains("too long"),

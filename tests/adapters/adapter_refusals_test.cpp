@@ -9,7 +9,10 @@
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/randn.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -63,9 +66,15 @@ std::vector<StoredMatrix> matrices() {
     return {fused, {"head", {{linearOf("head", 5, 6), 0}}}};
 }
 
-std::string refusal(const std::string& config, const Tensors& tensors) {
+/// patch, a convolution of 6 kernels of 3 x 4 x 4.
+std::vector<StoredMatrix> kernels() {
+    return {{"patch", {{linearOf("patch", 6, 48), 0}}, StoredMatrix::Layout::Rows, {6, 3, 4, 4}}};
+}
+
+std::string refusal(const std::string& config, const Tensors& tensors,
+                    const std::vector<StoredMatrix>& stored = matrices()) {
     try {
-        AdapterSet::load({{adapterFolder(config, tensors).string(), 1}}, matrices());
+        AdapterSet::load({{adapterFolder(config, tensors).string(), 1}}, stored);
     } catch (const Error& e) {
         CHECK(e.code() == ErrorCode::Input);
         return e.what();
@@ -139,10 +148,6 @@ TEST_CASE("adapters of another size, half a pair, or against their configuration
     wide[kQkv + "lora_A.weight"] = at::randn({2, 7});
     CHECK(refusal(kRank2, wide).find("expected a matrix of 12 x 6, found one of 12 x 7") !=
           std::string::npos);
-    Tensors kernel = qkvPair();
-    kernel["base_model.model.patch.lora_A.weight"] = at::randn({2, 3, 4, 4});
-    kernel["base_model.model.patch.lora_B.weight"] = at::randn({6, 2, 1, 1});
-    CHECK(refusal(kRank2, kernel).find("found one of a convolution, [2, 3, 4, 4]") != std::string::npos);
     Tensors magnitude = qkvPair();
     magnitude[kQkv + "lora_magnitude_vector"] = at::ones({12});
     CHECK(refusal(kRank2, magnitude).find("expected no lora_magnitude_vector") != std::string::npos);
@@ -157,12 +162,152 @@ TEST_CASE("adapters of another size, half a pair, or against their configuration
     CHECK(refusal("{", qkvPair()).find("JSON") != std::string::npos);
 }
 
+TEST_CASE("adapters of kernels have the shape of the kernels") {
+    const std::string patch = "base_model.model.patch.";
+    const auto pair = [&](std::vector<std::int64_t> down, std::vector<std::int64_t> up) {
+        return Tensors{{patch + "lora_A.weight", at::randn(down)}, {patch + "lora_B.weight", at::randn(up)}};
+    };
+    CHECK(refusal(kRank2, pair({2, 3, 4, 4}, {6, 2, 1, 1}), kernels()).empty());
+    CHECK(refusal(kRank2, pair({2, 3, 2, 8}, {6, 2, 1, 1}), kernels())
+              .find("lora_A of patch: expected [2, 3, 4, 4], found [2, 3, 2, 8]") != std::string::npos);
+    CHECK(refusal(kRank2, pair({2, 48}, {6, 2}), kernels()).find("expected [2, 3, 4, 4], found [2, 48]") !=
+          std::string::npos);
+    CHECK(refusal(kRank2, pair({2, 3, 4, 4}, {6, 2, 2, 2}), kernels()).find("lora_B of patch") != std::string::npos);
+    CHECK(refusal(kRank2, pair({2, 3, 5, 5}, {6, 2, 1, 1}), kernels())
+              .find("expected a matrix of 6 x 48, found one of 6 x 75") != std::string::npos);
+    CHECK(refusal(kRank2, {{kQkv + "lora_A.weight", at::randn({2, 3, 2})}, {kQkv + "lora_B.weight", at::randn({12, 2, 1})}})
+              .find("expected [2, 6], found [2, 3, 2]") != std::string::npos);
+    CHECK(refusal(kRank2, {{patch + "weight", at::randn({6, 48})}}, kernels())
+              .find("weight of patch: expected [6, 3, 4, 4], found [6, 48]") != std::string::npos);
+}
+
+TEST_CASE("damaged numbers and ranks beyond measure are refused") {
+    for (const double value : {std::nan(""), HUGE_VAL}) {
+        Tensors tensors = qkvPair();
+        tensors[kQkv + "lora_B.weight"].view(-1)[3] = value;
+        CHECK(refusal(kRank2, tensors).find("qkv.lora_B.weight: expected numbers, found NaN or infinity") !=
+              std::string::npos);
+    }
+    CHECK(refusal(R"({"r":2000000000})", qkvPair()).find("r: expected") != std::string::npos);
+    CHECK(refusal(R"({"r":65536})", qkvPair()).find("lora_A of") != std::string::npos);
+    CHECK(refusal(R"({"r":2,"lora_alpha":1e300})", qkvPair()).find("lora_alpha") != std::string::npos);
+    // More than the matrix has is a waste, but adds what it says.
+    CHECK(refusal(R"({"r":9})", qkvPair(9)).empty());
+}
+
+TEST_CASE("a bias of lora_B is there when lora_bias says so") {
+    Tensors biased = qkvPair();
+    biased[kQkv + "lora_B.bias"] = at::randn({12});
+    CHECK(refusal(R"({"r":2,"lora_bias":true})", biased).empty());
+    CHECK(refusal(R"({"r":2,"lora_bias":true})", qkvPair()).find("expected lora_B.bias as lora_bias says") !=
+          std::string::npos);
+    CHECK(refusal(kRank2, biased).find("expected no lora_B.bias as lora_bias says") != std::string::npos);
+    biased[kQkv + "lora_B.bias"] = at::randn({11});
+    CHECK(refusal(R"({"r":2,"lora_bias":true})", biased).find("lora_B.bias of") != std::string::npos);
+    biased[kQkv + "lora_B.bias"] = at::randn({12});
+    biased[kQkv + "lora_magnitude_vector"] = at::ones({12});
+    CHECK(refusal(R"({"r":2,"lora_bias":true,"use_dora":true})", biased).find("beside use_dora") != std::string::npos);
+    CHECK(refusal(R"({"r":2,"use_dora":true})", {{kQkv + "lora_magnitude_vector", at::ones({12})}})
+              .find("expected lora_A and lora_B, found neither") != std::string::npos);
+}
+
+TEST_CASE("tables of another vocabulary and half an adapter of one are refused") {
+    const std::string head = "base_model.model.head.";
+    const at::Tensor down = at::randn({2, 5}), up = at::randn({6, 2});
+    CHECK(refusal(kRank2, {{head + "lora_embedding_A", down}, {head + "lora_embedding_B", up}}).empty());
+    CHECK(refusal(kRank2, {{head + "lora_embedding_A", at::randn({2, 9})}, {head + "lora_embedding_B", up}})
+              .find("expected a matrix of 5 x 6, found one of 9 x 6") != std::string::npos);
+    CHECK(refusal(kRank2, {{head + "lora_embedding_A", down}}).find("found one of them") != std::string::npos);
+    CHECK(refusal(kRank2, {{head + "lora_embedding_A", down}, {head + "lora_embedding_B", at::randn({6, 3})}})
+              .find("lora_embedding_B of head") != std::string::npos);
+    const std::string dora = R"({"r":2,"use_dora":true})";
+    Tensors magnitude{{head + "lora_embedding_A", down}, {head + "lora_embedding_B", up}};
+    CHECK(refusal(dora, magnitude).find("expected lora_magnitude_vector as use_dora says") != std::string::npos);
+    magnitude[head + "lora_magnitude_vector"] = at::ones({5});
+    CHECK(refusal(dora, magnitude).find("lora_magnitude_vector of head: expected [6], found [5]") != std::string::npos);
+}
+
+TEST_CASE("trained tokens are those of trainable_token_indices") {
+    const auto told = [](const std::string& indices, std::int64_t rows) {
+        return refusal(R"({"r":2,"trainable_token_indices":)" + indices + "}",
+                       {{"base_model.model.head.token_adapter.trainable_tokens_delta", at::randn({rows, 6})}});
+    };
+    CHECK(told("[3, 0]", 2).empty());
+    CHECK(told(R"({"head": [3, 0]})", 2).empty());
+    CHECK(told("[3, 0]", 3).find("trainable_tokens_delta of head: expected [2, 6], found [3, 6]") != std::string::npos);
+    CHECK(told("[3, 5]", 2).find("expected different tokens below 5") != std::string::npos);
+    CHECK(told("[3, 3]", 2).find("expected different tokens below 5") != std::string::npos);
+    CHECK(told(R"({"other": [3]})", 1).find("expected the tokens of head") != std::string::npos);
+    CHECK(told("null", 1).find("trainable_token_indices") != std::string::npos);
+    CHECK(told("[-1]", 1).find("trainable_token_indices") != std::string::npos);
+    CHECK(told(R"({"head": ["a"]})", 1).find("trainable_token_indices") != std::string::npos);
+    CHECK(refusal(R"({"r":2,"trainable_token_indices":[1]})",
+                  {{"base_model.model.head.token_adapter.trainable_tokens_delta", at::randn({1, 6})},
+                   {"base_model.model.head.weight", at::randn({5, 6})}})
+              .find("found other changes of the same table") != std::string::npos);
+}
+
+TEST_CASE("modules that the configuration leaves out are refused, not added") {
+    const auto told = [](const std::string& entries) {
+        return refusal(R"({"r":2,)" + entries + "}", qkvPair());
+    };
+    CHECK(told(R"("target_modules":["qkv","other"])").empty());
+    CHECK(told(R"("target_modules":["kv"])")
+              .find("target_modules: expected to include model.layers.0.qkv") != std::string::npos);
+    CHECK(told(R"("target_modules":["qkv"],"exclude_modules":"model\..*")").find("exclude_modules") != std::string::npos);
+    CHECK(told(R"("target_modules":["qkv"],"layers_to_transform":[1,2])").find("layers_to_transform") !=
+          std::string::npos);
+    CHECK(told(R"("target_modules":5)").find("target_modules") != std::string::npos);
+}
+
+TEST_CASE("another base, missing modules_to_save and patterns that cannot be matched are noticed") {
+    const auto notices = [](const std::string& entries) {
+        const auto folder = adapterFolder(R"({"r":2,"base_model_name_or_path":"maker/Tiny-VLM",)" + entries + "}", qkvPair());
+        const auto set = AdapterSet::load({{folder.string(), 1}}, matrices(), {"shown", "models--x--Tiny-Vlm/snapshots/1"});
+        const auto other = AdapterSet::load({{folder.string(), 1}}, matrices(), {"maker/big-vlm"});
+        CHECK(other->notices().front().find("trained on maker/Tiny-VLM, added to maker/big-vlm") != std::string::npos);
+        return fmt::format("{}", fmt::join(set->notices(), "; "));
+    };
+    const std::string plain = notices(R"("modules_to_save":["score","classifier"])");
+    CHECK(plain.find("trained on") == std::string::npos);
+    CHECK(plain.find("modules_to_save") == std::string::npos);
+    CHECK(notices(R"("modules_to_save":["head"])").find("modules_to_save names head") != std::string::npos);
+    CHECK(notices(R"("target_modules":"(")").find("not compared with target_modules") != std::string::npos);
+}
+
+TEST_CASE("what an adapter adds grows with its strength") {
+    const auto stored = matrices();
+    Tensors tensors = qkvPair();
+    tensors["base_model.model.head.token_adapter.trainable_tokens_delta"] = at::randn({2, 6});
+    const auto set = AdapterSet::load(
+        {{adapterFolder(R"({"r":2,"lora_alpha":6,"trainable_token_indices":[4,1]})", tensors).string(), 1}}, stored);
+    const at::Tensor x = at::randn({1, 3, 6});
+    for (const StoredMatrix& matrix : stored) {
+        const Linear& weight = matrix.uses.front().linear;
+        const at::Tensor plain = set->linear(weight, x, {0}), whole = set->linear(weight, x, {1}) - plain;
+        CHECK(whole.abs().max().item<double>() > 1e-2);
+        for (const double strength : {0.25, -2.0, 10.0})
+            CHECK(at::allclose(set->linear(weight, x, {strength}) - plain, whole * strength, 1e-4, 1e-4));
+    }
+    const Linear& head = stored[1].uses.front().linear;
+    const at::Tensor moved = set->linear(head, x, {1}).eq(set->linear(head, x, {0})).all(1).flatten();
+    CHECK(moved.equal(at::tensor({true, false, true, true, false}, at::kBool)));
+}
+
 TEST_CASE("folders without an adapter say what is missing") {
     const fs::path folder = adapterFolder(kRank2, qkvPair());
     fs::remove(folder / "adapter_model.safetensors");
     const auto load = [&] { AdapterSet::load({{folder.string(), 1}}, matrices()); };
     CHECK_THROWS_WITH_AS(load(), doctest::Contains("adapter_model.safetensors or adapter_model.bin"), Error);
-    fs::remove(folder / "adapter_config.json");
+    fs::create_directories(folder / "second");
+    fs::rename(folder / "adapter_config.json", folder / "second/adapter_config.json");
+    try {
+        load();
+        FAIL("a folder of folders was opened");
+    } catch (const Error& e) {
+        CHECK(e.hint().find("second") != std::string::npos);
+    }
+    fs::remove_all(folder / "second");
     CHECK_THROWS_WITH_AS(load(), doctest::Contains("adapter_config.json"), Error);
     fs::remove_all(folder);
     CHECK_THROWS_AS(load(), Error);

@@ -97,11 +97,12 @@ TEST_CASE("models with adapters compute what peft computes, at every strength") 
             compare(result.hidden, reference[1], 2 * largestDifference(single[1], reference[1]));
         }
     }
-    CHECK(index.at("cases").size() >= 13);
+    CHECK(index.at("cases").size() >= 22);
 }
 
 TEST_CASE("strength 0 is the base model bit for bit, and a strength needs no loading") {
-    for (const char* name : {"lora-all", "dora", "saved-classifier", "bias-lora-only"}) {
+    for (const char* name : {"lora-all", "dora", "saved-classifier", "bias-lora-only", "patches", "patches-dora", "saved-patches",
+                             "lora-bias"}) {
         INFO(name);
         const Result plain = run(open(name, {}));
         const Opened opened = open(name, {adapterOf(name, 0.25)});

@@ -96,11 +96,39 @@ def half(folder):
     save_file({n: t.to(torch.float64) for n, t in tensors.items()}, folder / "adapter_model.safetensors")
 
 
+def renamed(pairs):
+    """The adapter as another version of transformers would have saved it, which has other names for its modules."""
+    def other(name):
+        for old, new in pairs:
+            name = name.replace(old, new)
+        return name
+
+    def change(folder):
+        from safetensors.torch import load_file
+        tensors = load_file(folder / "adapter_model.safetensors")
+        made = {other(name): tensor for name, tensor in tensors.items()}
+        assert len(made) == len(tensors) and set(made) != set(tensors)
+        save_file(made, folder / "adapter_model.safetensors")
+        config = json.loads((folder / "adapter_config.json").read_text())
+        config["target_modules"] = [other(name) for name in config["target_modules"]]
+        (folder / "adapter_config.json").write_text(json.dumps(config))
+    return change
+
+
+def configured(**entries):
+    """Other entries in the configuration, which must not change what is computed."""
+    def change(folder):
+        file = folder / "adapter_config.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | entries))
+    return change
+
+
 def main():
     root = pathlib.Path(sys.argv[1])
     save_file({"pixel_values": PIXELS}, root / "input.safetensors")
     layer = dict(target_modules="layer")
     every = dict(target_modules="all-linear")
+    names = linears(classes("vit"))[1]
     made = [
         save(root, "lora", "vit", dict(r=4, lora_alpha=8, **layer)),
         save(root, "lora-all", "vit", dict(r=3, lora_alpha=5, **every)),
@@ -114,6 +142,20 @@ def main():
         save(root, "layers", "vit", dict(r=4, lora_alpha=8, layers_to_transform=[1], **layer)),
         save(root, "float64", "vit", dict(r=4, lora_alpha=8, **layer), after=half),
         save(root, "regex", "vit", dict(r=4, lora_alpha=8, target_modules=r".*\.(0|1)\..*(query|value|q_proj|v_proj)")),
+        save(root, "patches", "vit", dict(r=4, lora_alpha=6, target_modules=["projection", "classifier"])),
+        save(root, "patches-dora", "vit", dict(r=3, lora_alpha=6, use_dora=True, target_modules=["projection"])),
+        save(root, "patches-rslora", "dinov2", dict(r=3, lora_alpha=2, use_rslora=True, rank_pattern={"projection": 5}, target_modules=["projection", *names])),
+        save(root, "patches-bias", "vit", dict(r=4, lora_alpha=6, bias="lora_only", target_modules=["projection"])),
+        save(root, "saved-patches", "vit", dict(r=4, lora_alpha=8, modules_to_save=["projection"], **layer)),
+        save(root, "lora-bias", "vit", dict(r=4, lora_alpha=6, lora_bias=True, use_rslora=True, target_modules=["projection", "classifier", *names])),
+        save(root, "excluded", "vit", dict(r=4, lora_alpha=8, target_modules=names, exclude_modules=r".*\.1\..*")),
+        save(root, "eva", "vit", dict(r=4, lora_alpha=8, target_modules=names),
+             after=configured(init_lora_weights="eva", eva_config={"rho": 2.0, "tau": 0.99}, auto_mapping=None, inference_mode=True,
+                              task_type="IMAGE_CLASSIFICATION", revision=None, peft_version="0.21.2", lora_dropout=0.1, megatron_core="megatron.core")),
+        save(root, "older-names", "vit", dict(r=4, lora_alpha=8, target_modules="all-linear"),
+             after=renamed([("vit.layers.", "vit.encoder.layer."), ("attention.q_proj", "attention.attention.query"),
+                            ("attention.k_proj", "attention.attention.key"), ("attention.v_proj", "attention.attention.value"),
+                            ("attention.o_proj", "attention.output.dense"), ("mlp.fc1", "intermediate.dense"), ("mlp.fc2", "output.dense")])),
     ]
     pickled = save(root, "bin", "vit", dict(r=4, lora_alpha=8, **layer))
     from safetensors.torch import load_file

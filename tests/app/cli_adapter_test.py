@@ -43,6 +43,11 @@ class Adapter(CliTest):
         self.assertIn("LoRA on", json.dumps(self.ok("info", "demo:vit", "--adapter", name, "--json").json()))
         self.ok("verify", "demo:vit", "--adapter", name)
 
+    def test_another_base(self):
+        config = {"peft_type": "LORA", "r": 2, "lora_alpha": 4, "base_model_name_or_path": "maker/another"}
+        name = self.adapter(config=config)
+        self.assertIn("trained on maker/another", json.dumps(self.ok("info", "demo:vit", "--adapter", name, "--json").json()))
+
     def test_session(self):
         self.adapter()
         model = {"reference": "demo:vit", "adapters": [{"folder": "lora", "strength": 0.5}]}
@@ -64,6 +69,12 @@ class Adapter(CliTest):
                  "base_model.model.nowhere.lora_B.weight": np.zeros((3, 2), "float32")}
         strange = self.adapter("strange", extra=stray)
         self.assertIn("nowhere.lora_A.weight", self.fails(3, *base, strange).json()["error"]["what"])
+        broken = {"base_model.model.classifier.weight": np.full((2, 2), np.nan, "float32")}
+        self.assertIn("NaN", self.fails(3, *base, self.adapter("broken", extra=broken)).json()["error"]["what"])
+        narrow = self.adapter("narrow", config={"peft_type": "LORA", "r": 2, "lora_alpha": 4, "target_modules": ["k_proj"]})
+        error = self.fails(3, *base, narrow).json()["error"]
+        self.assertIn("target_modules: expected to include", error["what"])
+        self.assertIn("Correct target_modules", error["hint"])
         large = self.adapter("large", config={"peft_type": "LORA", "r": 4, "lora_alpha": 4})
         self.assertIn("lora_A", self.fails(3, *base, large).json()["error"]["what"])
 

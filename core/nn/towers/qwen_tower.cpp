@@ -108,13 +108,8 @@ void QwenTower::visitMerger(WeightVisitor& weights, Merger& merger, const Merger
 
 void QwenTower::visit(WeightVisitor& weights) {
     const std::int64_t hidden = m_spec.blocks.hidden;
-    m_patches.name = m_spec.patchPath;
-    at::Tensor kernel;
-    weights.tensor(kernel, m_spec.patchPath + ".weight",
-                   {hidden, m_spec.channels, m_spec.temporalPatch, m_spec.patch, m_spec.patch});
-    if (kernel.defined()) m_patches.weight = kernel.reshape({hidden, -1});
-    if (m_spec.patchBias == Bias::Required)
-        weights.tensor(m_patches.bias, m_spec.patchPath + ".bias", {hidden});
+    weights.kernel(m_patches, m_spec.patchPath,
+                   {hidden, m_spec.channels, m_spec.temporalPatch, m_spec.patch, m_spec.patch}, m_spec.patchBias);
     if (!m_spec.positions.empty())
         weights.tensor(m_positions, m_spec.positions, {m_spec.positionSide * m_spec.positionSide, hidden});
     m_blocks.visit(weights);
