@@ -166,6 +166,29 @@ TEST_CASE("pictures of a prompt lie side by side, each with its label, tokens an
     }
 }
 
+TEST_CASE("no text of a sheet is cut, whatever the font size and the pictures' shapes") {
+    for (const double size : {8.0, 12.0, 24.0})
+        for (const int count : {2, 7, 16}) {
+            Sheet sheet(count);
+            sheet.display.fontSize = size;
+            sheet.tokens.images[0] = {400, 30, 0, 0, {}};
+            sheet.tokens.images[1] = {30, 400, 0, 0, {{0, 0, 30, 10}}};
+            const Picture picture = sheet.paint();
+            CAPTURE(size);
+            CAPTURE(count);
+            for (const Layer& layer : picture.layers)
+                for (const Mark& mark : layer.marks) {
+                    const auto* text = std::get_if<TextMark>(&mark);
+                    if (!text || text->rotation != 0) continue;
+                    const double width = textWidth(text->text, text->size, text->bold ? Face::Bold : Face::Regular);
+                    const double left = text->position.x - (text->anchor == Anchor::Start ? 0 : text->anchor == Anchor::Middle ? width / 2 : width);
+                    CHECK_MESSAGE(left >= -1, text->text);
+                    CHECK_MESSAGE(left + width <= picture.width + 1, text->text);
+                    CHECK(text->position.y <= picture.height);
+                }
+        }
+}
+
 TEST_CASE("one scale for all: equal values of different pictures have equal colours") {
     Sheet sheet(2);
     const Picture picture = sheet.paint();

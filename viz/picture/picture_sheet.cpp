@@ -14,7 +14,6 @@ constexpr double sheetGap = 12;           // units between pictures
 constexpr double narrowestPicture = 150;  // of a picture's place, units
 constexpr double tallestPicture = 1.1;    // of that width
 constexpr double tallestBar = 420;
-constexpr double sheetColumnsToRows = 1.2;  // of square pictures
 
 /// One map of the sheet, ready to draw.
 struct SheetCell {
@@ -40,7 +39,7 @@ int sheetColumns(const std::vector<SheetCell>& cells) {
     for (const SheetCell& cell : cells) width += cell.extent.width / std::max(cell.extent.width, cell.extent.height);
     for (const SheetCell& cell : cells) height += cell.extent.height / std::max(cell.extent.width, cell.extent.height);
     const auto count = static_cast<double>(cells.size());
-    const double columns = std::round(std::sqrt(count * sheetColumnsToRows * height / std::max(0.01 * height, width)));
+    const double columns = std::ceil(std::sqrt(count * height / std::max(0.01 * height, width)) - 0.01);
     return static_cast<int>(std::clamp(columns, 1.0, count));
 }
 
