@@ -14,6 +14,7 @@
 #include "fovea/error.h"
 #include "fovea/generate.h"
 #include "fovea/ppm.h"
+#include "fovea/seen_pictures.h"
 #include "parity/errors.h"
 #include "parity/fixtures.h"
 
@@ -112,6 +113,30 @@ void invert(Pixels& pixels, const Rect& box) {
 }
 
 }  // namespace
+
+TEST_CASE("pictures of a film are called by when they were taken, stills by nothing") {
+    for (const FilmCase& c : filmCases()) {
+        CAPTURE(c.name);
+        UserInput user = c.input;
+        for (const double fps : {user.video.timing.fps, 0.0}) {
+            user.video.timing.fps = fps;
+            const auto input = openCase(c)->encode(user);
+            const auto* seen = dynamic_cast<const SeenPictures*>(input.get());
+            REQUIRE(seen);
+            REQUIRE(seen->frames.size() == input->maps.front().images.size());
+            std::size_t named = 0;
+            for (const std::string& name : seen->frames) {
+                if (name.empty()) continue;
+                const auto& indices = user.video.timing.indices;
+                if (named++ == 0 && fps <= 0)
+                    CHECK(name.substr(name.find(' ')).starts_with(" " + std::to_string(indices.empty() ? 0 : indices.front())));
+                CHECK(name.starts_with("frame"));
+                CHECK(name.ends_with(" s") == (fps > 0));
+            }
+            CHECK(named == seen->frames.size() - user.images.size());
+        }
+    }
+}
 
 TEST_CASE("prompts with films give the reference's ids, logits and answers") {
     REQUIRE(filmCases().size() >= 15);
