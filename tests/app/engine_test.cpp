@@ -109,6 +109,16 @@ TEST_CASE("an answer whose edit begins with one of its words keeps those before"
     const auto prompt = e.answer(session, 0, {}, job);
     CHECK(prompt->resumedAt == -1);
     CHECK(prompt->keptPictures);
+    CHECK(prompt->blocksResumed == e.model(session, job)->spec().stage("vision").layers);
+    // Of a prompt that an edit first concerns in a late block the blocks before it stay.
+    const int layers = e.model(session, job)->spec().stage("text").layers;
+    session.edits = {{"mute_heads", {{"layers", std::to_string(layers - 1)}, {"heads", "0"}}, true}};
+    const auto late = e.answer(session, 0, {}, job);
+    CHECK(late->blocksResumed == prompt->blocksResumed + layers - 1);
+    const auto whole = engine().answer(session, 0, {}, job);
+    CHECK(whole->blocksResumed == 0);
+    CHECK(whole->ids == late->ids);
+    for (const int site : whole->trace->sites()) CHECK(whole->trace->probabilities(site) == late->trace->probabilities(site));
     // After memory ran out nothing is kept.
     e.saveMemory();
     CHECK_FALSE(e.answer(session, 0, {}, job)->state);

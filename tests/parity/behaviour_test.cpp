@@ -232,6 +232,47 @@ TEST_CASE("an edit of a decoder's block leaves the blocks before it, pictures or
     }
 }
 
+TEST_CASE("an edit of a text that attends to its picture leaves the tower, its parts too, and the blocks before it") {
+    for (const char* name : {"blip", "blip-question", "mllama-one", "mllama-two", "llava-two"}) {
+        INFO(name);
+        const auto model = open(caseNamed(name));
+        const auto input = inputsOf(caseNamed(name), *model);
+        RunSpec first = recordAll();
+        first.checkpoints.everyBlocks = 1;
+        const RunResult before = runModel(*model, *input, first);
+        const int layers = model->spec().stage("text").layers;
+        for (int block = 0; block < layers; ++block) {
+            RunSpec spec = recordAll();
+            for (const int site : model->spec().sitesOfStage("text"))
+                if (const AttentionSite& where = model->spec().sites[static_cast<std::size_t>(site)]; where.block == block)
+                    spec.edits.at(site).headGain.assign(static_cast<std::size_t>(where.heads), 0.5);
+            const RunResult full = runModel(*model, *input, spec);
+            spec.resume = before.state;
+            const RunResult resumed = runModel(*model, *input, spec);
+            CHECK(resumed.blocksRun == layers - block);
+            REQUIRE(full.trace->outputNames() == resumed.trace->outputNames());
+            for (const std::string& output : full.trace->outputNames())
+                checkSame(full.trace->output(output), resumed.trace->output(output));
+            CHECK(full.trace->output("logits").values != before.trace->output("logits").values);
+            REQUIRE(full.trace->sites() == resumed.trace->sites());
+            for (const int site : full.trace->sites()) checkSame(full.trace->probabilities(site), resumed.trace->probabilities(site));
+            for (int i = 0; i <= layers; ++i) checkSame(full.trace->hidden("text", i), resumed.trace->hidden("text", i));
+            REQUIRE(full.trace->parts().size() == resumed.trace->parts().size());
+            for (std::size_t i = 0; i < full.trace->parts().size(); ++i) {
+                const AttentionTrace &a = *full.trace->parts()[i], &b = *resumed.trace->parts()[i];
+                REQUIRE(a.sites() == b.sites());
+                CHECK(a.prefix() == b.prefix());
+                for (const int site : a.sites()) checkSame(a.probabilities(site), b.probabilities(site));
+            }
+            // What was not recorded then is not taken over.
+            spec.capture.attentionOutput = true;
+            const RunResult more = runModel(*model, *input, spec);
+            CHECK(more.blocksRun == full.blocksRun);
+            checkSame(more.trace->output("logits"), full.trace->output("logits"));
+        }
+    }
+}
+
 TEST_CASE("pruned tokens leave the sequence and the rest keep their positions") {
     for (const char* name : observed()) {
         INFO(name);

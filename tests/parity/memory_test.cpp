@@ -12,6 +12,7 @@
 
 #include "attention/forward.h"
 #include "fovea/generate.h"
+#include "fovea/run_estimate.h"
 #include "io/safetensors.h"
 #include "parity/fixtures.h"
 
@@ -99,6 +100,40 @@ TEST_CASE("estimates of texts and answers are near the measured peak" * doctest:
             CHECK(ratio < 1.5);
         }
     }
+}
+
+TEST_CASE("an answer to tensors is counted with the logits of one position, a run with those of all") {
+    const Case& c = caseNamed("llama-prompts");
+    const auto model = open(c);
+    const auto input = longText(*model, c, 1500);
+    auto one = std::make_shared<TensorInput>(dynamic_cast<const TensorInput&>(*input));
+    one->allLogits = false;
+    CHECK(estimateGeneration(*model, *input, {}).run() == estimateGeneration(*model, *one, {}).run());
+    CHECK(estimateRun(*model, *input, {}).run() > estimateRun(*model, *one, {}).run());
+    CHECK(runModel(*model, *input, {}).trace->output("logits").size(0) == 1500);
+}
+
+TEST_CASE("estimates count the tower of a model that attends to several pictures" * doctest::skip(testDevice() != "cpu")) {
+    std::vector<std::uint64_t> recorded;
+    for (const char* name : {"mllama-one", "mllama-two"}) {
+        const auto model = open(caseNamed(name));
+        const auto input = inputsOf(caseNamed(name), *model);
+        RunSpec keeps;
+        keeps.capture = CaptureRequest::parse("qkv,lse,hidden");
+        keeps.capture.sites = {"vision.*"};
+        GenerateSpec answer;
+        answer.maxNewTokens = 3;
+        answer.capture = keeps.capture;
+        recorded.push_back(estimateRun(*model, *input, keeps).capture);
+        const std::string what = name;
+        for (const double ratio :
+             {measured(what + ", recording the tower", [&] { return runModel(*model, *input, keeps).estimate; }),
+              measured(what + ", answer, recording the tower", [&] { return generate(*model, *input, answer).estimate; })}) {
+            CHECK(ratio > 0.9);
+            CHECK(ratio < 2.2);  // of a picture as small as this what comes before its blocks is a large part
+        }
+    }
+    CHECK(recorded[1] >= 2 * recorded[0] * 9 / 10);
 }
 
 TEST_CASE("memory estimates are within a quarter of the measured peak" *
