@@ -146,7 +146,8 @@ void AdapterSet::Loader::addTokens(const Parts& parts, const StoredMatrix& matri
         failShape(parts, "trainable_tokens_delta", fmt::format("[{}, {}]", count, matrix.inputs()), rows);
     std::vector<std::int64_t> order(tokens.size());
     std::iota(order.begin(), order.end(), 0);
-    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return tokens[static_cast<std::size_t>(a)] < tokens[static_cast<std::size_t>(b)]; });
+    const auto token = [&](std::int64_t place) { return tokens[static_cast<std::size_t>(place)]; };
+    std::sort(order.begin(), order.end(), [&](auto a, auto b) { return token(a) < token(b); });
     std::sort(tokens.begin(), tokens.end());
     if (tokens.back() >= matrix.outputs() || std::adjacent_find(tokens.begin(), tokens.end()) != tokens.end())
         fail(parts, fmt::format("expected different tokens below {} in trainable_token_indices, found others", matrix.outputs()),

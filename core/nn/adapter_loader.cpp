@@ -175,6 +175,7 @@ const StoredMatrix* AdapterSet::Loader::matrixOf(const Parts& parts) {
 
 const StoredMatrix* AdapterSet::Loader::tableOf(const Parts& parts) {
     const at::Tensor down = parts.get(AdapterPart::EmbeddingDown), up = parts.get(AdapterPart::EmbeddingUp);
+    if (m_table.find(parts.path(), -1, -1, m_source) < 0) return nullptr;
     if (!down.defined() || !up.defined())
         fail(parts, "expected lora_embedding_A and lora_embedding_B, found one of them",
              "The file is damaged: fetch the adapter again.");
