@@ -254,7 +254,7 @@ TEST_CASE("modules that the configuration leaves out are refused, not added") {
     CHECK(told(R"("target_modules":["qkv","other"])").empty());
     CHECK(told(R"("target_modules":["kv"])")
               .find("target_modules: expected to include model.layers.0.qkv") != std::string::npos);
-    CHECK(told(R"("target_modules":["qkv"],"exclude_modules":"model\..*")").find("exclude_modules") != std::string::npos);
+    CHECK(told(R"("target_modules":["qkv"],"exclude_modules":"model\\..*")").find("exclude_modules") != std::string::npos);
     CHECK(told(R"("target_modules":["qkv"],"layers_to_transform":[1,2])").find("layers_to_transform") !=
           std::string::npos);
     CHECK(told(R"("target_modules":5)").find("target_modules") != std::string::npos);
