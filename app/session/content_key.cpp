@@ -59,6 +59,13 @@ std::string ofPlan(const EditPlan& plan) {
     return out;
 }
 
+std::string ofObjective(const Objective& objective) {
+    std::string out = fmt::format(" objective {} {} {} {}", static_cast<int>(objective.kind), objective.output,
+                                  objective.classIndex, objective.otherClass);
+    for (const ObjectiveToken& token : objective.tokens) out += fmt::format(" ({} {} {})", token.row, token.id, token.other);
+    return out;
+}
+
 }  // namespace
 
 std::string ofFile(const std::filesystem::path& file) {
@@ -125,8 +132,8 @@ std::string ofEdits(const std::vector<Intervention>& edits) {
 std::string ofRun(const RunSpec& spec) {
     std::string out = fmt::format("run {} {} {}", spec.item, ofPlan(spec.edits), ofCapture(spec.capture));
     if (spec.objective)
-        out += fmt::format(" objective {} {} {} {}", static_cast<int>(spec.objective->kind),
-                           spec.objective->output, spec.objective->classIndex, spec.objective->otherClass);
+        out += ofObjective(*spec.objective);
+    if (!spec.answer.empty()) out += " answer " + listText(spec.answer);
     const Perturbation& p = spec.perturbation;
     out += fmt::format(" gradients {:d}{:d} perturbation {} {} {} {} {}", spec.gradients.input,
                        spec.gradients.attention, p.scale, p.baseline, listText(p.channelBaseline), p.noise,

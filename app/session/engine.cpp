@@ -306,7 +306,17 @@ MemoryEstimate Engine::estimate(const Session& session, const JobContext& job) {
         spec.maxNewTokens = session.input.maxNewTokens;
         spec.capture = needs.capture;
         spec.rows = RecordedRows::All;
-        return estimateGeneration(*opened, *encoded, spec);
+        const MemoryEstimate answer = estimateGeneration(*opened, *encoded, spec);
+        if (!needs.gradientRuns || !opened->spec().capabilities.gradient) return answer;
+        // Gradients of an answer take it with its prompt as one sequence, at its longest here.
+        const std::int64_t prompt = encoded->maps.at(0).stage("text").size(), limit = opened->longestSequence();
+        const std::int64_t room = limit > 0 ? std::max<std::int64_t>(1, limit - prompt) : session.input.maxNewTokens;
+        RunSpec again;
+        again.gradients.input = again.gradients.attention = again.capture.qkv = true;
+        again.answer.resize(static_cast<std::size_t>(std::min<std::int64_t>(room, session.input.maxNewTokens)));
+        if (limit > 0 && prompt >= limit) again.answer.clear();
+        const MemoryEstimate gradients = estimateRun(*opened, *encoded, again);
+        return gradients.run() > answer.run() ? gradients : answer;
     }
     const bool edited = std::any_of(session.edits.begin(), session.edits.end(),
                                     [](const Intervention& edit) { return edit.enabled; });

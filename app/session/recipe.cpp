@@ -69,12 +69,14 @@ std::string paramsText(const EntryInfo& analysis, const json& given, const Entry
     for (const ParamSpec& spec : analysis.params) {
         const json& value = all.at(spec.name);
         if (value == spec.defaultValue && (!selectsData(spec) || value == "")) continue;
-        if (map && spec.name == "map_params") continue;
+        if (map && (spec.name == "map_params" || spec.name == "queries")) continue;
         std::string& text = spec.type == ParamType::Layers || spec.type == ParamType::Heads ? first : rest;
         text += fmt::format("{}{} {}", text.empty() ? "" : ", ", spec.name, valueText(value));
         if (!map || spec.name != "map") continue;
-        const std::string own = all.value("map_params", "");
-        text += " (" + paramsText(*map, own.empty() ? json::object() : json::parse(own, nullptr, false)) + ")";
+        const std::string own = all.value("map_params", ""), queries = all.value("queries", "");
+        json inner = own.empty() ? json::object() : json::parse(own, nullptr, false);
+        if (!queries.empty()) inner["queries"] = queries;
+        text += " (" + paramsText(*map, inner) + ")";
     }
     return first + (first.empty() || rest.empty() ? "" : ", ") + rest;
 }

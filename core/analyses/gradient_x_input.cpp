@@ -12,7 +12,7 @@ std::vector<Finding> computeGradientXInput(AnalysisContext& context, const nlohm
     context.job().progress(0, "gradient x input");
     const TargetChoice target = chosenTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
-    const RunResult result = gradientRun(context, target.objective, {});
+    const RunResult result = gradientRun(context, target, {});
     const std::vector<double> baseline = baselineValues(start, result.inputTensor.shape);
     Array attribution = result.inputGradient;
     double sum = 0;
@@ -25,7 +25,7 @@ std::vector<Finding> computeGradientXInput(AnalysisContext& context, const nlohm
     return gradientFindings(
         context, attribution, params,
         {"Gradient x input, " + target.name, "objective",
-         fmt::format("sum of the attributions {:.4g}, objective {:.4g}", sum, result.objective)});
+         target.noted(fmt::format("sum of the attributions {:.4g}, objective {:.4g}", sum, result.objective))});
 }
 
 }  // namespace

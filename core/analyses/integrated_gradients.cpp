@@ -19,7 +19,7 @@ Quadrature chosenQuadrature(const nlohmann::json& params) {
 }
 
 // Weighted mean of the gradients on the straight line from the baseline to the input.
-std::vector<double> meanGradient(AnalysisContext& context, const Objective& objective, Perturbation step,
+std::vector<double> meanGradient(AnalysisContext& context, const TargetChoice& target, Perturbation step,
                                  const Quadrature& rule, std::size_t size) {
     std::vector<double> mean(size, 0.0);
     const std::size_t count = rule.nodes.size();
@@ -27,16 +27,16 @@ std::vector<double> meanGradient(AnalysisContext& context, const Objective& obje
         context.job().progress(static_cast<double>(i) / static_cast<double>(count),
                                fmt::format("integrated gradients {} / {}", i + 1, count));
         step.scale = rule.nodes[i];
-        const RunResult result = gradientRun(context, objective, step);
+        const RunResult result = gradientRun(context, target, step);
         for (std::size_t k = 0; k < size; ++k)
             mean[k] += rule.weights[i] * static_cast<double>(result.inputGradient.values[k]);
     }
     return mean;
 }
 
-double objectiveAtBaseline(AnalysisContext& context, const Objective& objective, Perturbation step) {
+double objectiveAtBaseline(AnalysisContext& context, const TargetChoice& target, Perturbation step) {
     RunSpec spec = context.baseSpec();
-    spec.objective = objective;
+    target.aim(spec);
     spec.perturbation = std::move(step);
     spec.perturbation.scale = 0;
     return context.run(spec).objective;
@@ -45,10 +45,10 @@ double objectiveAtBaseline(AnalysisContext& context, const Objective& objective,
 std::vector<Finding> computeIntegratedGradients(AnalysisContext& context, const nlohmann::json& params) {
     const TargetChoice target = chosenTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
-    const RunResult plain = gradientRun(context, target.objective, {});
+    const RunResult plain = gradientRun(context, target, {});
     const std::vector<double> baseline = baselineValues(start, plain.inputTensor.shape);
     const std::vector<double> mean =
-        meanGradient(context, target.objective, start, chosenQuadrature(params), baseline.size());
+        meanGradient(context, target, start, chosenQuadrature(params), baseline.size());
     Array attribution(plain.inputTensor.shape);
     double sum = 0;
     for (std::size_t i = 0; i < mean.size(); ++i) {
@@ -56,14 +56,14 @@ std::vector<Finding> computeIntegratedGradients(AnalysisContext& context, const 
         attribution.values[i] = static_cast<float>(value);
         sum += value;
     }
-    const double difference = plain.objective - objectiveAtBaseline(context, target.objective, start);
+    const double difference = plain.objective - objectiveAtBaseline(context, target, start);
     return gradientFindings(
         context, attribution, params,
         {"Integrated gradients, " + target.name, "objective",
-         fmt::format(
+         target.noted(fmt::format(
              "completeness: attributions sum to {:.5g}, objective at the input less that at the baseline is "
              "{:.5g} (delta {:.2g})",
-             sum, difference, sum - difference)});
+             sum, difference, sum - difference))});
 }
 
 }  // namespace

@@ -37,13 +37,20 @@ MapSource sourceOf(const nlohmann::json& params) {
         throw Error(
             fmt::format("map_params: expected a JSON object with parameters of {}, found {}", id, text),
             "for example {\"layers\": \"last\"}", ErrorCode::Usage);
+    if (const auto queries = params.at("queries").get<std::string>(); !queries.empty()) {
+        const std::vector<ParamSpec>& known = source.entry.info.params;
+        if (std::none_of(known.begin(), known.end(), [](const ParamSpec& one) { return one.name == "queries"; }))
+            throw Error(fmt::format("queries {}: the map of {} is about no chosen tokens", queries, id),
+                        "leave queries empty, or walk over the map of another analysis (map=rollout)", ErrorCode::Usage);
+        given["queries"] = queries;
+    }
     source.params = checkedParams(source.entry.info, given);
     return source;
 }
 
-Grid gridOf(const std::vector<Finding>& findings, const std::string& id) {
+Finding mapOf(const std::vector<Finding>& findings, const std::string& id) {
     for (const Finding& finding : findings)
-        if (const Grid* grid = std::get_if<Grid>(&finding.data)) return *grid;
+        if (std::holds_alternative<Grid>(finding.data)) return finding;
     throw Error(fmt::format("map: {} makes no map of this model", id), "try rollout or attention_from",
                 ErrorCode::Usage);
 }
@@ -132,7 +139,8 @@ Table tableOf(const Path& path) {
 
 std::vector<Finding> computeScanpath(AnalysisContext& context, const nlohmann::json& params) {
     const MapSource source = sourceOf(params);
-    const Grid grid = gridOf(source.entry.compute(context, source.params), source.entry.info.id);
+    const Finding walked = mapOf(source.entry.compute(context, source.params), source.entry.info.id);
+    const Grid& grid = std::get<Grid>(walked.data);
     const std::string stageName = chosenStage(context.model().spec(), source.params);
     const StageTokens& stage = context.tokens().stage(stageName);
     SalienceMap map = salienceOf(grid, stage, params.at("plane").get<int>());
@@ -149,7 +157,8 @@ std::vector<Finding> computeScanpath(AnalysisContext& context, const nlohmann::j
         path.fixations.push_back({grid.area.x + (f.column + 0.5) * grid.area.width / fine.columns,
                                   grid.area.y + (f.row + 0.5) * grid.area.height / fine.rows, f.onset,
                                   f.duration, f.mass});
-    const std::string title = fmt::format("Scanpath from {}", source.entry.info.title);
+    const bool chosen = !params.at("queries").get<std::string>().empty();
+    const std::string title = fmt::format("Scanpath from {}", chosen ? walked.title : source.entry.info.title);
     const std::string note = "a diagnostic of the model's map, not human gaze";
     return {{"path", title, "px", note, path}, {"table", title, "", note, tableOf(path)}};
 }
@@ -190,6 +199,10 @@ std::vector<ParamSpec> scanpathParams() {
          .type = ParamType::Text,
          .defaultValue = "",
          .help = "its parameters as a JSON object; empty means its defaults"},
+        {.name = "queries",
+         .type = ParamType::Tokens,
+         .defaultValue = "",
+         .help = "tokens that the map is about, such as writing:2 (the answer's third); empty: what map_params say"},
         integer("plane", -1, -1, 1e6, "plane of the map; -1 means the mean of all"),
         {.name = "mask",
          .type = ParamType::Tokens,

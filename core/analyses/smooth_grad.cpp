@@ -36,7 +36,7 @@ private:
 
 std::vector<Finding> computeSmoothGrad(AnalysisContext& context, const nlohmann::json& params) {
     const TargetChoice target = chosenTarget(context, params);
-    const RunResult plain = gradientRun(context, target.objective, {});
+    const RunResult plain = gradientRun(context, target, {});
     const auto [low, high] =
         std::minmax_element(plain.inputTensor.values.begin(), plain.inputTensor.values.end());
     const int samples = params.at("samples").get<int>();
@@ -50,15 +50,15 @@ std::vector<Finding> computeSmoothGrad(AnalysisContext& context, const nlohmann:
         context.job().progress(static_cast<double>(i) / samples,
                                fmt::format("SmoothGrad {} / {}", i + 1, samples));
         noisy.seed = firstSeed + static_cast<std::uint64_t>(i);
-        moments.add(gradientRun(context, target.objective, noisy).inputGradient.values);
+        moments.add(gradientRun(context, target, noisy).inputGradient.values);
     }
     Array attribution(plain.inputTensor.shape);
     for (std::size_t i = 0; i < attribution.values.size(); ++i)
         attribution.values[i] = static_cast<float>(moments.get(i, which));
     return gradientFindings(context, attribution, params,
                             {"SmoothGrad, " + target.name, "per normalised unit",
-                             fmt::format("{} of {} gradients with noise of standard deviation {:.3g}", which,
-                                         samples, noisy.noise)});
+                             target.noted(fmt::format("{} of {} gradients with noise of standard deviation {:.3g}", which,
+                                         samples, noisy.noise))});
 }
 
 }  // namespace

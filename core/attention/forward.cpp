@@ -67,6 +67,22 @@ at::Tensor perturbed(const at::Tensor& x, const Perturbation& change) {
     return y;
 }
 
+// What an objective says of the logits at one place; `chosen` becomes the class that it is about.
+at::Tensor scoreOf(Objective::Kind kind, const at::Tensor& logits, int classIndex, int otherClass, int& chosen) {
+    const std::int64_t count = logits.size(0);
+    const auto index = [&](int given, std::int64_t rank) {
+        if (given >= count)
+            throw Error(fmt::format("class {} of an output with {} entries", given, count),
+                        "Choose a class of the model, counted from 0.",
+                        ErrorCode::Usage);
+        if (given >= 0) return static_cast<std::int64_t>(given);
+        return std::get<1>(at::topk(logits.detach(), std::min(rank + 1, count)))[std::min(rank, count - 1)].item<std::int64_t>();
+    };
+    chosen = static_cast<int>(index(classIndex, 0));
+    const at::Tensor score = (kind == Objective::Kind::LogProbability ? at::log_softmax(logits, 0) : logits)[chosen];
+    return kind == Objective::Kind::LogitDifference ? score - logits[index(otherClass, 1)] : score;
+}
+
 }  // namespace
 
 Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec& spec,
@@ -80,12 +96,13 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
     for (const StageSpec& stage : model.stages) m_blocksTotal += stage.layers;
     if (const auto main = m_inputs.find(input.mainTensor); main != m_inputs.end()) {
         const bool differentiable = main->second.is_floating_point();
-        if (!differentiable && (spec.gradients.any() || !(spec.perturbation == Perturbation{})))
+        if (!differentiable && (spec.gradients.input || !(spec.perturbation == Perturbation{})))
             throw Error(fmt::format("{} holds whole numbers: it has no gradient and cannot be perturbed",
                                     input.mainTensor),
                         "give a picture, or choose an analysis without gradients", ErrorCode::Usage);
         main->second = perturbed(main->second, spec.perturbation);
-        if (spec.gradients.any()) main->second = main->second.detach().clone().requires_grad_(true);
+        m_rootsEmbedding = !differentiable && spec.gradients.any();
+        if (spec.gradients.any() && differentiable) main->second = main->second.detach().clone().requires_grad_(true);
     }
     if (spec.resume && !spec.gradients.any()) requireSameRun(*spec.resume, model, m_inputs, spec);
 }
@@ -344,7 +361,8 @@ at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
 }
 
 at::Tensor Forward::embedding(const Linear& table, const at::Tensor& ids) const {
-    return m_adapters ? m_adapters->embedding(table, ids, m_adapterStrengths) : at::embedding(table.weight, ids);
+    const at::Tensor x = m_adapters ? m_adapters->embedding(table, ids, m_adapterStrengths) : at::embedding(table.weight, ids);
+    return m_rootsEmbedding ? x.detach().requires_grad_(true) : x;
 }
 
 at::Tensor Forward::tap(std::string_view name, const at::Tensor& value) {
@@ -461,14 +479,16 @@ RunResult Forward::finish() {
         if (!objective.defined())
             throw Error("gradients need an objective", "choose a class or an output", ErrorCode::Usage);
         const auto found = m_inputs.find(m_input.mainTensor);
-        if (found == m_inputs.end() || !found->second.requires_grad())
+        const bool leaf = found != m_inputs.end() && found->second.requires_grad();
+        if (!objective.requires_grad() || (m_spec.gradients.input && !leaf))
             throw Error(
                 "gradients need the tensor " + m_input.mainTensor + ", which this input does not hold",
                 "give a picture", ErrorCode::Usage);
         objective.backward();
-        const at::Tensor& main = found->second;
-        result.inputTensor = toArray(main, true);
-        if (main.grad().defined()) result.inputGradient = toArray(main.grad(), true);
+        if (leaf) {
+            result.inputTensor = toArray(found->second, true);
+            if (found->second.grad().defined()) result.inputGradient = toArray(found->second.grad(), true);
+        }
     }
     result.trace = m_recorder->finish(m_outputs, m_inputs);
     if (m_spec.checkpoints.everyBlocks > 0) {
@@ -499,6 +519,31 @@ void Forward::addCounts(RunResult& result) const {
     result.blocksResumed = m_blocksResumed;
 }
 
+// The last row at or before a token: where the prompt's end was pruned, the answer follows on what is left of it.
+std::int64_t Forward::rowOf(const std::string& stage, int token, std::int64_t rows) const {
+    const at::Tensor kept = keptTokens(stage);
+    const std::int64_t row = kept.defined() ? kept.le(token).sum().item<std::int64_t>() - 1 : token;
+    if (token >= 0 && row >= 0 && row < rows) return row;
+    throw Error(fmt::format("an objective about what token {} of stage {} is followed by: expected one of the {} tokens of "
+                            "the last layer",
+                            token, stage, rows),
+                "choose a later token, or prune less", ErrorCode::Usage);
+}
+
+at::Tensor Forward::toReadOut(const std::string& stage, const at::Tensor& x) {
+    const bool all = !m_cache && (m_input.allLogits || m_spec.capture.allLogits);
+    m_read.clear();
+    if (m_spec.objective)
+        for (const ObjectiveToken& token : m_spec.objective->tokens) m_read.push_back(rowOf(stage, token.row, x.size(1)));
+    if (all) return x;
+    if (m_read.empty()) return x.narrow(1, x.size(1) - 1, 1);
+    std::vector<std::int64_t> rows = m_read;
+    std::sort(rows.begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
+    for (std::int64_t& row : m_read) row = std::lower_bound(rows.begin(), rows.end(), row) - rows.begin();
+    return x.index_select(1, at::tensor(rows, at::kLong).to(x.device()));
+}
+
 at::Tensor Forward::resolveObjective(RunResult& result) {
     if (!m_spec.objective) return {};
     const Objective& wanted = *m_spec.objective;
@@ -508,32 +553,25 @@ at::Tensor Forward::resolveObjective(RunResult& result) {
             fmt::format("the model has no output \"{}\" that an objective could be about", wanted.output),
             "a bare model has no classes: choose another objective or a model with a classifier",
             ErrorCode::Usage);
+    const at::Tensor output = found->second.to(found->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
     // Of a text the next token is what an objective is about.
-    const at::Tensor& output = found->second;
     const bool text = wanted.output == "logits" && output.dim() == 3;
-    const at::Tensor values = (text ? output.select(1, output.size(1) - 1) : output).reshape({-1}).to(
-        found->second.scalar_type() == at::kDouble ? at::kDouble : at::kFloat);
+    const at::Tensor values = (text ? output.select(1, output.size(1) - 1) : output).reshape({-1});
     at::Tensor scalar;
     if (wanted.kind == Objective::Kind::OutputNorm) {
         scalar = (values * values).sum();
+    } else if (wanted.tokens.empty()) {
+        scalar = scoreOf(wanted.kind, values, wanted.classIndex, wanted.otherClass, result.objectiveClass);
     } else {
-        const std::int64_t count = values.size(0);
-        const auto index = [&](int given, std::int64_t rank) {
-            if (given >= count)
-                throw Error(fmt::format("class {} of an output with {} entries", given, count),
-                            "Choose a class of the model, counted from 0.",
-                            ErrorCode::Usage);
-            if (given >= 0) return static_cast<std::int64_t>(given);
-            return std::get<1>(
-                       at::topk(values.detach(), std::min(rank + 1, count)))[std::min(rank, count - 1)]
-                .item<std::int64_t>();
-        };
-        result.objectiveClass = static_cast<int>(index(wanted.classIndex, 0));
-        const at::Tensor scores =
-            wanted.kind == Objective::Kind::LogProbability ? at::log_softmax(values, 0) : values;
-        scalar = scores[result.objectiveClass];
-        if (wanted.kind == Objective::Kind::LogitDifference)
-            scalar = scalar - scores[index(wanted.otherClass, 1)];
+        if (output.dim() != 3 || m_read.size() != wanted.tokens.size())
+            throw Error(fmt::format("output \"{}\": an objective about tokens needs a text's logits", wanted.output),
+                        "choose the output logits", ErrorCode::Usage);
+        for (std::size_t i = 0; i < wanted.tokens.size(); ++i) {
+            const ObjectiveToken& token = wanted.tokens[i];
+            const at::Tensor score =
+                scoreOf(wanted.kind, output[0][m_read[i]], token.id, token.other, result.objectiveClass);
+            scalar = scalar.defined() ? scalar + score : score;
+        }
     }
     result.objective = scalar.item<double>();
     return scalar;

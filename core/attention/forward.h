@@ -98,8 +98,9 @@ public:
     /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.
     at::Tensor input(const std::string& name) const;
 
-    /// Whether a language model's logits of every position are wanted, not of the last alone.
-    bool wantsAllLogits() const { return !m_cache && (m_input.allLogits || m_spec.capture.allLogits); }
+    /// Rows of a text's last stream [1, n, hidden] that its head reads: all where the run wants logits of every position,
+    /// those that its objective names, else the last.
+    at::Tensor toReadOut(const std::string& stage, const at::Tensor& x);
 
     /// Where to enter a stage: the residual stream of a checkpoint when one serves, else nothing, and the
     /// model computes its embeddings and begins at block 0. `reads` are the stages that this one gets its input from.
@@ -162,6 +163,7 @@ private:
     bool sameAsBefore(const std::vector<std::string>& stages) const;
     void takeOver(const std::string& stage, int block);
     at::Tensor resolveObjective(RunResult& result);
+    std::int64_t rowOf(const std::string& stage, int token, std::int64_t rows) const;
     std::vector<int> tokensOf(const std::string& stage, std::int64_t count) const;
     std::vector<int> keyTokensOf(const AttentionSite& site, std::int64_t count) const;
     void addCounts(RunResult& result) const;
@@ -190,7 +192,9 @@ private:
     std::set<std::string> m_resumable;  // stages
     bool m_tookResults = false;
     std::map<std::string, StageResult> m_results;
+    bool m_rootsEmbedding = false;  ///< a text's gradients reach back to its embeddings: ids have none
     std::vector<std::string> m_partStages;
+    std::vector<std::int64_t> m_read;  // row of the logits of each token of the objective
     const AdapterSet* m_adapters = nullptr;
     std::vector<double> m_adapterStrengths;
 };

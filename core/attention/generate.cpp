@@ -10,12 +10,12 @@
 #include <algorithm>
 #include <set>
 
+#include "attention/answer_input.h"
 #include "attention/forward.h"
 #include "attention/generation_state.h"
 #include "attention/kv_cache.h"
 #include "attention/sampling.h"
 #include "fovea/error.h"
-#include "fovea/tokenizer.h"
 
 namespace fovea {
 namespace {
@@ -53,31 +53,6 @@ std::vector<int> promptIds(const TensorInput& input, int item) {
     if (found == tensors.end()) return {};
     const at::Tensor plain = found->second.to(at::kCPU, at::kLong).contiguous();
     return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
-}
-
-std::shared_ptr<const Tokenizer> tokenizerOf(const Model& model) {
-    try {
-        return model.tokenizer();
-    } catch (const Error&) {
-        return nullptr;  // ids that came as tensors need none
-    }
-}
-
-// Ends and other special tokens are no words of the answer: what looks from the answer leaves them out.
-TokenMap withAnswer(TokenMap map, const Model& model, const std::set<int>& ends, const std::vector<int>& ids,
-                    std::size_t run) {
-    const std::shared_ptr<const Tokenizer> tokenizer = tokenizerOf(model);
-    for (StageTokens& stage : map.stages)
-        if (stage.stage == kStage)
-            for (std::size_t i = 0; i < run; ++i) {
-                Token token;
-                token.index = stage.size();
-                const bool special = ends.count(ids[i]) > 0 || (tokenizer && tokenizer->isSpecial(ids[i]));
-                token.kind = special ? TokenKind::Special : TokenKind::Generated;
-                token.text = model.tokenText(ids[i]);
-                stage.tokens.push_back(std::move(token));
-            }
-    return map;
 }
 
 // The passes of one generation.
@@ -140,8 +115,9 @@ public:
 
     RunResult finish(const Generation& out) {
         if (!m_logits.empty()) m_forward.output("logits", at::cat(m_logits, 1));
-        return m_forward.finishGeneration(
-            withAnswer(m_input.maps[static_cast<std::size_t>(m_spec.item)], m_model, m_ends, out.ids, m_run));
+        TokenMap map = m_input.maps[static_cast<std::size_t>(m_spec.item)];
+        addAnswer(map, m_model, m_ends, out.ids, m_run);
+        return m_forward.finishGeneration(std::move(map));
     }
 
 private:

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "attention/answer_input.h"
 #include "attention/forward.h"
 #include "attention/probabilities.h"
 #include "attention/recorded_input.h"
@@ -39,6 +40,7 @@ RunResult replayed(const RecordedInput& input, RunSpec spec) {
     const char* wanted = !spec.edits.empty()                          ? "an edit"
                          : spec.gradients.any() || spec.objective     ? "a gradient"
                          : !(spec.perturbation == Perturbation{})     ? "a changed input"
+                         : !spec.answer.empty()                       ? "an answer"
                                                                       : nullptr;
     if (wanted)
         throw Error(fmt::format("{} needs a forward pass, and a trace file holds none", wanted),
@@ -85,6 +87,19 @@ bool givesAllLogits(const ModelInput& input) {
     return tensors && tensors->allLogits;
 }
 
+// The head's rows that an objective about several tokens reads: the logits, their cast, and what the backward pass keeps
+// of each.
+void addRows(const Model& model, const ModelInput& input, const RunSpec& run, MemoryEstimate& estimate) {
+    CaptureRequest all = run.capture;
+    all.allLogits = true;
+    const std::uint64_t tokens = tokensOf(input, run.item, "text"), rows = run.objective->tokens.size();
+    const std::uint64_t one = model.estimate(input, run.capture, false).activations,
+                        every = model.estimate(input, all, false).activations;
+    if (tokens == 0 || every <= one) return;
+    constexpr std::uint64_t copies = 3;
+    estimate.activations += copies * std::min(rows, tokens) * ((every - one) / tokens + 1);
+}
+
 // What a run takes beside what its model knows of: edits, gradients at the attention, and, where they fit
 // into what is left of the budget, checkpoints (`run` is changed accordingly).
 MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& run) {
@@ -95,6 +110,7 @@ MemoryEstimate estimateOf(const Model& model, const ModelInput& input, RunSpec& 
     const ModelSpec& spec = model.spec();
     const std::uint64_t element = elementBytes(spec);
     addMaps(spec, input, run, estimate);
+    if (run.objective && !run.objective->tokens.empty()) addRows(model, input, run, estimate);
     if (run.gradients.attention)
         for (const AttentionSite& site : spec.sites)
             if (capture.wants(site.address()))
@@ -157,15 +173,18 @@ MemoryEstimate estimateRun(const Model& model, const ModelInput& input, const Ru
     if (dynamic_cast<const RecordedInput*>(&input)) return model.estimate(input, spec.capture, spec.gradients.any());
     RunSpec run = spec;
     run.edits.dropIdentities();
-    return estimateOf(model, input, run);
+    std::shared_ptr<const ModelInput> longer;
+    return estimateOf(model, inputOf(model, input, run, longer), run);
 }
 
 void requireBudget(const Model& model, const ModelInput& input, const RunSpec& spec) {
     if (dynamic_cast<const RecordedInput*>(&input)) return;
     RunSpec run = spec;
     run.edits.dropIdentities();
-    const MemoryEstimate estimate = estimateOf(model, input, run);
-    refuseOver(spec.budget, estimate, spillable(model, input, run, estimate));
+    std::shared_ptr<const ModelInput> longer;
+    const ModelInput& whole = inputOf(model, input, run, longer);
+    const MemoryEstimate estimate = estimateOf(model, whole, run);
+    refuseOver(spec.budget, estimate, spillable(model, whole, run, estimate));
 }
 
 RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& spec, const JobContext& job) {
@@ -175,15 +194,18 @@ RunResult runModel(const Model& model, const ModelInput& input, const RunSpec& s
     if (const auto* recorded = dynamic_cast<const RecordedInput*>(&input)) return replayed(*recorded, spec);
     requireTaps(model.spec(), spec.capture);
     RunSpec run = spec;
+    keepAnswer(input, run);
     run.edits.dropIdentities();
-    const MemoryEstimate estimate = estimateOf(model, input, run);
-    const std::uint64_t spilled = spillable(model, input, run, estimate);
+    std::shared_ptr<const ModelInput> longer;
+    const ModelInput& whole = inputOf(model, input, run, longer);
+    const MemoryEstimate estimate = estimateOf(model, whole, run);
+    const std::uint64_t spilled = spillable(model, whole, run, estimate);
     refuseOver(spec.budget, estimate, spilled);
     const at::AutoGradMode gradients(spec.gradients.any());
-    Forward forward(model.spec(), tensorsOf(input), run, makeDenseOperator(), job);
+    Forward forward(model.spec(), tensorsOf(whole), run, makeDenseOperator(), job);
     if (spec.budget > 0 && estimate.run() > spec.budget)
         forward.limitRecording(spec.budget - (estimate.run() - spilled));
-    model.run(input, spec.item, forward);
+    model.run(whole, spec.item, forward);
     RunResult result = forward.finish();
     result.estimate = estimate;
     return result;

@@ -104,4 +104,10 @@ std::vector<double> relevanceThrough(const AttentionTrace& trace, int site, Rele
     return out;
 }
 
+std::vector<double> relevanceAcross(const AttentionTrace& trace, int site, RelevancePart part,
+                                    const std::vector<int>& heads, const std::vector<double>& weights) {
+    const Array product = collectRelevance(trace, site, part, column(weights), heads);
+    return {product.values.begin(), product.values.end()};
+}
+
 }  // namespace fovea

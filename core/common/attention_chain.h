@@ -26,6 +26,10 @@ std::vector<double> rolloutThrough(const AttentionTrace& trace, int site, const 
 std::vector<double> relevanceThrough(const AttentionTrace& trace, int site, RelevancePart part,
                                      const std::vector<int>& heads, const std::vector<double>& weights);
 
+/// What such a layer of cross attention hands to its keys: weights^T E, [keys of the site].
+std::vector<double> relevanceAcross(const AttentionTrace& trace, int site, RelevancePart part,
+                                    const std::vector<int>& heads, const std::vector<double>& weights);
+
 /// Where a chain starts: equal shares on the chosen tokens that the last site still holds, [tokens of the stage].
 /// Throws Error (Usage) when none is left.
 std::vector<double> chainStart(const AttentionTrace& trace, int lastSite, const QueryChoice& queries, int tokens);

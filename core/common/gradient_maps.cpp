@@ -138,10 +138,9 @@ Array asPicture(const Array& tensor, const StageTokens& stage) {
     return picture;
 }
 
-RunResult gradientRun(AnalysisContext& context, const Objective& objective,
-                      const Perturbation& perturbation) {
+RunResult gradientRun(AnalysisContext& context, const TargetChoice& target, const Perturbation& perturbation) {
     RunSpec spec = context.baseSpec();
-    spec.objective = objective;
+    target.aim(spec);
     spec.gradients.input = true;
     spec.perturbation = perturbation;
     RunResult result = context.run(spec);

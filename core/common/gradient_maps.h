@@ -16,9 +16,9 @@ std::vector<ParamSpec> gradientMapParams(const std::string& channels);
 /// is, NaFlex patches [patches, side * side * 3] put back in their places on the stage's grid.
 Array asPicture(const Array& tensor, const StageTokens& stage);
 
-/// Runs the model with the gradient of `objective` at its input; throws Error (Usage) where the input has
+/// Runs the model with the gradient of a target at its input; throws Error (Usage) where the input has
 /// none.
-RunResult gradientRun(AnalysisContext& context, const Objective& objective, const Perturbation& perturbation);
+RunResult gradientRun(AnalysisContext& context, const TargetChoice& target, const Perturbation& perturbation);
 
 /// What findings of one value per input element are called.
 struct GradientCaption {

@@ -45,9 +45,19 @@ Array Model::readOut(const Array&) const {
     throw Error("this model has no head over a vocabulary", "choose a language or vision-language model", ErrorCode::Usage);
 }
 
-void Model::runNext(const ModelInput&, int, const std::vector<int>&, Forward&) const {
-    throw Error(spec().source + ": " + spec().architecture + " does not generate text",
+namespace {
+
+[[noreturn]] void rejectWriting(const ModelSpec& spec) {
+    throw Error(spec.source + ": " + spec.architecture + " does not generate text",
                 "choose a model with a text side: fovea-cli families lists them", ErrorCode::Usage);
+}
+
+}  // namespace
+
+void Model::runNext(const ModelInput&, int, const std::vector<int>&, Forward&) const { rejectWriting(spec()); }
+
+std::shared_ptr<ModelInput> Model::withAnswer(const ModelInput&, int, const std::vector<int>&) const {
+    rejectWriting(spec());
 }
 
 std::vector<std::int64_t> Model::sampleFrames(const VideoTiming&) const {

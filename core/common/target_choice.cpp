@@ -6,8 +6,10 @@
 #include <cctype>
 #include <charconv>
 
+#include "common/site_choice.h"
 #include "fovea/error.h"
 #include "fovea/generate.h"
+#include "fovea/selection.h"
 
 namespace fovea {
 namespace {
@@ -63,12 +65,86 @@ std::string className(int index, const std::vector<std::string>& labels) {
     return std::to_string(index);
 }
 
-// The likeliest other token at the answer's first step; -1 where none was kept.
-int runnerUp(const Generation& answer, int except) {
-    if (!answer.steps.empty())
-        for (const Candidate& candidate : answer.steps.front().candidates)
-            if (candidate.id != except) return candidate.id;
+constexpr const char* kWordStage = "text";
+
+// The likeliest other token at a step of an answer; -1 where none was kept.
+int runnerUp(const GeneratedToken& step, int except) {
+    for (const Candidate& candidate : step.candidates)
+        if (candidate.id != except) return candidate.id;
     return -1;
+}
+
+int promptLength(AnalysisContext& context) {
+    return context.input().maps.at(static_cast<std::size_t>(context.item())).stage(kWordStage).size();
+}
+
+// Places of the answer's tokens that the rows of a selection wrote: of "writing" what it names, of a token the next one.
+std::vector<int> writtenBy(AnalysisContext& context, const nlohmann::json& params, int prompt) {
+    const StageTokens& stage = context.tokens().stage(kWordStage);
+    const auto given = params.value("queries", std::string("auto"));
+    const bool elsewhere = chosenStage(context.model().spec(), params.contains("stage") ? params : nlohmann::json{{"stage", kWordStage}}) != kWordStage;
+    std::vector<int> places;
+    for (const SelectedToken& one : selectedTokens(elsewhere && !speaksOfAnswer(given) ? "auto" : given, context.tokens(), kWordStage))
+        if (one.query >= prompt - 1 && one.query + 1 < stage.size()) places.push_back(one.query + 1 - prompt);
+    if (!places.empty()) return places;
+    for (int token = prompt; token < stage.size(); ++token)
+        if (stage.tokens[static_cast<std::size_t>(token)].kind == TokenKind::Generated) places.push_back(token - prompt);
+    for (int token = prompt; places.empty() && token < stage.size(); ++token) places.push_back(token - prompt);
+    return places;
+}
+
+const char* nameOf(Objective::Kind kind) {
+    return kind == Objective::Kind::LogProbability ? "log probability" : kind == Objective::Kind::Logit ? "logit" : "lead";
+}
+
+std::string nameOf(AnalysisContext& context, const Objective& objective, const std::vector<int>& places, int prompt) {
+    const char* what = nameOf(objective.kind);
+    if (places.size() > 1) return fmt::format("{} of {} answer tokens, summed", what, places.size());
+    const Token& written = context.tokens().stage(kWordStage).tokens[static_cast<std::size_t>(prompt + places.front())];
+    const ObjectiveToken& token = objective.tokens.front();
+    const std::string there = quotedName(written), text = fmt::format("\"{}\"", context.model().tokenText(token.id));
+    const bool own = context.answer()->ids[static_cast<std::size_t>(places.front())] == token.id;
+    std::string name = fmt::format("{} of {}", what, own ? there : text + " in the place of " + there);
+    if (objective.kind == Objective::Kind::LogitDifference && token.other >= 0)
+        name += fmt::format(" over \"{}\"", context.model().tokenText(token.other));
+    return name;
+}
+
+// What several words of an answer are asked about: the answer is read as it was given, nothing is sampled.
+TargetChoice answerTarget(AnalysisContext& context, const nlohmann::json& params, Objective::Kind kind, int classes) {
+    const Generation& answer = *context.answer();
+    const int prompt = promptLength(context), run = context.tokens().stage(kWordStage).size() - prompt;
+    const int asked = resolveClass(params.at("target").get<std::string>(), context.model().spec().labels, classes);
+    TargetChoice choice;
+    choice.objective.kind = kind;
+    choice.answer.assign(answer.ids.begin(), answer.ids.begin() + run);
+    const std::vector<int> places = writtenBy(context, params, prompt);
+    for (const int place : places) {
+        const GeneratedToken& step = answer.steps[static_cast<std::size_t>(place)];
+        const int id = asked >= 0 ? asked : step.id;
+        choice.objective.tokens.push_back({prompt + place - 1, id, runnerUp(step, id)});
+    }
+    choice.name = nameOf(context, choice.objective, places, prompt);
+    if (places.size() > 1)
+        choice.note = fmt::format("about the sum of the {} of {} tokens of the answer",
+                                  kind == Objective::Kind::LogProbability ? "log probabilities"
+                                  : kind == Objective::Kind::Logit        ? "logits"
+                                                                          : "leads over the likeliest other token",
+                                  places.size());
+    return choice;
+}
+
+bool hasAnswer(AnalysisContext& context) {
+    const StageTokens* text = nullptr;
+    for (const StageTokens& stage : context.tokens().stages)
+        if (stage.stage == kWordStage) text = &stage;
+    return context.answer() && text && text->size() > promptLength(context);
+}
+
+Objective::Kind scoreKind(const std::string& word) {
+    return word == "log_probability"    ? Objective::Kind::LogProbability
+           : word == "logit_difference" ? Objective::Kind::LogitDifference
+                                        : Objective::Kind::Logit;
 }
 
 }  // namespace
@@ -100,23 +176,30 @@ int resolveClass(const std::string& text, const std::vector<std::string>& labels
     return found;
 }
 
-std::vector<ParamSpec> targetParams() {
+std::vector<ParamSpec> targetParams(const std::string& queriesHelp) {
     return {
         {.name = "target",
          .type = ParamType::Class,
          .defaultValue = "top",
-         .help = "class that the gradients are about: an index, a label, or top for the predicted one"},
+         .help = "class that the gradients are about: an index, a label, or top for the predicted one; of an answer: the "
+                 "token there, or the id of another"},
         {.name = "objective",
          .type = ParamType::Choice,
          .defaultValue = "auto",
          .help =
              "the scalar: the class logit, its log probability, its lead over the next class, or the squared "
-             "norm of an output; auto: logit where the model has classes, else output_norm",
+             "norm of an output; auto: logit where the model has classes, log_probability of an answer's words, else "
+             "output_norm",
          .choices = {"auto", "logit", "log_probability", "logit_difference", "output_norm"}},
         {.name = "output",
          .type = ParamType::Text,
          .defaultValue = "",
-         .help = "name of the model's output; empty means logits, or for output_norm the pooled output"}};
+         .help = "name of the model's output; empty means logits, or for output_norm the pooled output"},
+        queriesParam(queriesHelp)};
+}
+
+bool speaksOfAnswer(const std::string& selection) {
+    return selection == "auto" || selection.find("writing") != std::string::npos || selection.find("answer") != std::string::npos;
 }
 
 TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params) {
@@ -124,7 +207,8 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     const ModelSpec& spec = context.model().spec();
     auto kind = params.at("objective").get<std::string>();
     auto output = params.at("output").get<std::string>();
-    if (kind == "auto") kind = output.empty() && hasOutput(trace, "logits") ? "logit" : "output_norm";
+    const bool answered = hasAnswer(context) && (output.empty() || output == "logits");
+    if (kind == "auto") kind = answered ? "log_probability" : output.empty() && hasOutput(trace, "logits") ? "logit" : "output_norm";
     TargetChoice choice;
     if (kind == "output_norm") {
         choice.objective.kind = Objective::Kind::OutputNorm;
@@ -139,11 +223,15 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
             fmt::format("the model has no output \"{}\": it knows no classes", choice.objective.output),
             "choose objective=output_norm", ErrorCode::Usage);
     const Array logits = lastPosition(trace.output(choice.objective.output));
-    int target = resolveClass(params.at("target").get<std::string>(), spec.labels,
-                              static_cast<int>(logits.values.size()));
+    const auto classes = static_cast<int>(logits.values.size());
+    if (const auto words = params.value("queries", std::string("auto"));
+        !answered && spec.capabilities.generate && words != "auto" && speaksOfAnswer(words))
+        selectedTokens(words, context.tokens(), kWordStage);  // says that there is no such word
+    if (answered) return answerTarget(context, params, scoreKind(kind), classes);
+    int target = resolveClass(params.at("target").get<std::string>(), spec.labels, classes);
     const std::vector<std::string>& labels = spec.labels;
     const Generation* answer = context.answer();
-    // Gradients are those of the prompt: what it makes most likely is the answer's first token, not its last.
+    // No row of the answer exists: what the prompt makes most likely is the answer's first token.
     const bool first = target < 0 && answer && !answer->ids.empty();
     if (target < 0) target = first ? answer->ids.front() : largestExcept(logits, -1);
     choice.objective.classIndex = target;
@@ -157,7 +245,7 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
         choice.name = "log probability of " + named(target);
     } else if (kind == "logit_difference") {
         choice.objective.kind = Objective::Kind::LogitDifference;
-        choice.objective.otherClass = first ? runnerUp(*answer, target) : largestExcept(logits, target);
+        choice.objective.otherClass = first ? runnerUp(answer->steps.front(), target) : largestExcept(logits, target);
         if (choice.objective.otherClass < 0)
             throw Error("objective logit_difference: the model has one class only", "choose logit",
                         ErrorCode::Usage);
@@ -169,11 +257,16 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     return choice;
 }
 
-Needs needsOfTarget(const ModelSpec&, const nlohmann::json& params) {
+Needs needsOfTarget(const ModelSpec& spec, const nlohmann::json& params) {
     Needs needs;
     const auto kind = params.at("objective").get<std::string>();
-    needs.classifier = kind != "auto" && kind != "output_norm";
+    needs.classifier = kind != "auto" && kind != "output_norm" && !spec.capabilities.generate;
     needs.gradientRuns = true;
+    // An answer's last token is run only where something is recorded of it.
+    if (const std::vector<int> sites = spec.sitesOfStage(kWordStage); spec.capabilities.generate && !sites.empty()) {
+        needs.capture.qkv = true;
+        needs.capture.sites = addressesOf(spec, {sites.back()});
+    }
     return needs;
 }
 

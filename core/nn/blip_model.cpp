@@ -75,8 +75,8 @@ BlipTextPass BlipModel::decoderPass(Forward& forward) const {
 }
 
 void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
-    const at::Tensor last = forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1);
-    const at::Tensor y = m_headNorm(activate(m_parts.decoder.activation, forward.linear(m_headDense, last)));
+    const at::Tensor read = forward.toReadOut(m_parts.decoder.stage, x);
+    const at::Tensor y = m_headNorm(activate(m_parts.decoder.activation, forward.linear(m_headDense, read)));
     const Linear head{m_headWeight.defined() ? m_headWeight : m_decoder.words(),
                       m_headBias.defined() ? m_headBias : m_otherBias, m_parts.head + "decoder"};
     forward.output("logits", forward.linear(head, y));
@@ -100,6 +100,15 @@ void BlipModel::runNext(const ModelInput&, int, const std::vector<int>& ids, For
     BlipTextPass pass = decoderPass(forward);
     pass.ids = nextTokens(ids, pass.ids.device());
     outputLogits(m_decoder.run(pass, forward), forward);
+}
+
+std::shared_ptr<ModelInput> BlipModel::withAnswer(const ModelInput& given, int item, const std::vector<int>& ids) const {
+    const auto* tensors = dynamic_cast<const TensorInput*>(&given);
+    if (!tensors) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
+    auto longer = std::make_shared<TensorInput>(*tensors);
+    at::Tensor& own = longer->items.at(static_cast<std::size_t>(item)).at(m_question ? "decoder_input_ids" : "input_ids");
+    own = followedBy(own, ids);
+    return longer;
 }
 
 std::vector<StageCost> BlipModel::costs() const {

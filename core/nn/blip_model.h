@@ -32,6 +32,7 @@ public:
     /// A prompt is how a caption begins, or a question.
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item, const std::vector<int>& ids) const override;
     std::vector<int> endTokens() const override { return {m_parts.endToken}; }
     std::int64_t longestSequence() const override { return m_parts.decoder.positions; }
     std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }

@@ -18,6 +18,8 @@
 namespace fovea {
 namespace {
 
+constexpr const char* kAnswer = "answer_ids";  // of an answer that is read behind the prompt
+
 const at::Tensor* find(const TensorItem& item, const char* name) {
     const auto found = item.find(name);
     return found == item.end() ? nullptr : &found->second;
@@ -96,14 +98,23 @@ DecoderMask continued(const DecoderMask& mask, std::int64_t length) {
     return longer;
 }
 
+at::Tensor continuedPositions(const at::Tensor& positions, std::int64_t length) {
+    const std::int64_t more = length - positions.size(0);
+    if (more <= 0) return positions;
+    return at::cat({positions, at::arange(more, positions.options()) + (positions.max() + 1)});
+}
+
+at::Tensor followedBy(const at::Tensor& ids, const std::vector<int>& others) {
+    return at::cat({ids, nextTokens(others, ids.device()).to(ids.scalar_type())}, 1);
+}
+
 at::Tensor nextTokens(const std::vector<int>& ids, at::Device device) {
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
     return at::tensor(wide, at::kLong).unsqueeze(0).to(device);
 }
 
 void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward) {
-    const bool all = forward.wantsAllLogits();
-    forward.output("logits", decoder.logits(all ? hidden : hidden.narrow(1, hidden.size(1) - 1, 1), forward));
+    forward.output("logits", decoder.logits(forward.toReadOut(decoder.spec().stage, hidden), forward));
 }
 
 LanguageModel::LanguageModel(LanguageParts parts)
@@ -134,15 +145,18 @@ void LanguageModel::describe(ModelSpec& spec) {
 void LanguageModel::runItem(Forward& forward) const {
     const at::Tensor ids = forward.input("input_ids"), embeds = forward.input("inputs_embeds");
     const at::Tensor given = forward.input("position_ids"), types = forward.input("token_type_ids");
+    const at::Tensor answer = forward.input(kAnswer);
     const at::Tensor& main = ids.defined() ? ids : embeds;
+    const std::int64_t length = main.size(1) + (answer.defined() ? answer.size(1) : 0);
     DecoderPass pass;
     pass.embed = [&] {
-        const at::Tensor x = ids.defined() ? m_decoder.embedTokens(ids.to(at::kLong), forward) : m_decoder.cast(embeds);
-        return types.defined() ? at::add(x, m_decoder.embedTokens(types.to(at::kLong), forward)) : x;
+        at::Tensor x = ids.defined() ? m_decoder.embedTokens(ids.to(at::kLong), forward) : m_decoder.cast(embeds);
+        if (types.defined()) x = at::add(x, m_decoder.embedTokens(types.to(at::kLong), forward));
+        return answer.defined() ? at::cat({x, m_decoder.embedTokens(answer, forward)}, 1) : x;
     };
-    pass.positions = given.defined() ? given[0].to(at::kLong)
-                                     : at::arange(main.size(1), main.options().dtype(at::kLong));
-    pass.mask = textMask(forward.input("attention_mask"), given);
+    pass.positions = given.defined() ? continuedPositions(given[0].to(at::kLong), length)
+                                     : at::arange(length, main.options().dtype(at::kLong));
+    pass.mask = continued(textMask(forward.input("attention_mask"), given), length);
     const at::Tensor hidden = m_decoder.run(pass, forward);
     if (m_decoder.hasHead())
         outputLogits(m_decoder, hidden, forward);
@@ -163,6 +177,15 @@ void LanguageModel::runNext(const ModelInput&, int, const std::vector<int>& ids,
     pass.mask = textMask(forward.input("attention_mask"), given);
     pass.mask = continued(pass.mask, forward.past() + next.size(1));
     outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
+}
+
+std::shared_ptr<ModelInput> LanguageModel::withAnswer(const ModelInput& given, int item, const std::vector<int>& ids) const {
+    const auto* tensors = dynamic_cast<const TensorInput*>(&given);
+    if (!tensors) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
+    auto longer = std::make_shared<TensorInput>(*tensors);
+    TensorItem& own = longer->items.at(static_cast<std::size_t>(item));
+    own[kAnswer] = nextTokens(ids, own.at(longer->mainTensor).device());
+    return longer;
 }
 
 std::int64_t LanguageModel::longestSequence() const {

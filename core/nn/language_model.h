@@ -27,6 +27,7 @@ public:
 
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item, const std::vector<int>& ids) const override;
     std::int64_t longestSequence() const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
     std::string tokenText(int id) const override;
@@ -62,10 +63,16 @@ DecoderMask textMask(const at::Tensor& attentionMask, const at::Tensor& position
 /// The mask of a sequence that has grown to `length` tokens: those of the answer are text that is seen.
 DecoderMask continued(const DecoderMask& mask, std::int64_t length);
 
+/// Positions [n] of a sequence that has grown to `length` tokens: those of the answer go on behind the largest one.
+at::Tensor continuedPositions(const at::Tensor& positions, std::int64_t length);
+
 /// Token ids as int64 [1, n].
 at::Tensor nextTokens(const std::vector<int>& ids, at::Device device);
 
-/// Records `logits` of all positions, or of the last alone where a run does not ask for more.
+/// `ids` [1, n] followed by others, of the same type.
+at::Tensor followedBy(const at::Tensor& ids, const std::vector<int>& others);
+
+/// Records `logits` of the positions that a run asks for (Forward::toReadOut).
 void outputLogits(const Decoder& decoder, const at::Tensor& hidden, Forward& forward);
 
 /// Builds and loads a language model of the Llama line or GPT-2 whose files are those of `modelType`.

@@ -243,7 +243,7 @@ void MllamaModel::runText(const Pass& pass, Forward& forward) const {
     }
     forward.leaveStage(text.stage, static_cast<int>(m_blocks.size()), x);
     x = m_finalNorm(x);
-    forward.output("logits", forward.linear(m_head, forward.wantsAllLogits() ? x : x.narrow(1, x.size(1) - 1, 1)));
+    forward.output("logits", forward.linear(m_head, forward.toReadOut(text.stage, x)));
 }
 
 void MllamaModel::run(const ModelInput& input, int, Forward& forward) const {
@@ -252,9 +252,24 @@ void MllamaModel::run(const ModelInput& input, int, Forward& forward) const {
     Pass pass;
     pass.picture = see(input, forward);
     pass.ids = forward.input("input_ids").to(at::kLong);
-    pass.positions = given.defined() ? given[0].to(at::kLong) : at::arange(pass.ids.size(1), pass.ids.options());
-    pass.mask = textMask(forward.input("attention_mask"), given);
+    const std::int64_t length = pass.ids.size(1);
+    pass.positions = given.defined() ? continuedPositions(given[0].to(at::kLong), length) : at::arange(length, pass.ids.options());
+    pass.mask = continued(textMask(forward.input("attention_mask"), given), length);
     runText(pass, forward);
+}
+
+std::shared_ptr<ModelInput> MllamaModel::withAnswer(const ModelInput& given, int item, const std::vector<int>& ids) const {
+    const auto* own = dynamic_cast<const MllamaInput*>(&given);
+    if (!own) throw Error("the input was not encoded by this model", {}, ErrorCode::Internal);
+    auto longer = std::make_shared<MllamaInput>(*own);
+    TensorItem& tensors = longer->items.at(static_cast<std::size_t>(item));
+    tensors["input_ids"] = followedBy(tensors.at("input_ids"), ids);
+    // An answer sees what the last token of the prompt has seen.
+    if (const auto mask = tensors.find("cross_attention_mask"); mask != tensors.end())
+        mask->second = at::cat({mask->second, mask->second.narrow(1, mask->second.size(1) - 1, 1)
+                                                  .expand({-1, static_cast<std::int64_t>(ids.size()), -1, -1})},
+                               1);
+    return longer;
 }
 
 void MllamaModel::runNext(const ModelInput&, int, const std::vector<int>& ids, Forward& forward) const {

@@ -37,6 +37,7 @@ public:
     void run(const ModelInput& input, int item, Forward& forward) const override;
     MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item, const std::vector<int>& ids) const override;
     std::vector<int> endTokens() const override { return m_parts.endTokens; }
     std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
     std::shared_ptr<const Tokenizer> tokenizer() const override { return m_parts.prompts->reader().sharedTokenizer(); }

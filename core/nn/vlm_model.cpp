@@ -185,6 +185,18 @@ void VlmModel::runNext(const ModelInput& given, int, const std::vector<int>& ids
     outputLogits(m_decoder, m_decoder.run(pass, forward), forward);
 }
 
+// The item's own input_ids stay those of the prompt: an answer shows no picture, whatever its ids.
+std::shared_ptr<ModelInput> VlmModel::withAnswer(const ModelInput& given, int, const std::vector<int>& ids) const {
+    auto longer = std::make_shared<VlmInput>(vlmInput(given));
+    const std::int64_t prompt = longer->tokens.size(1), length = prompt + static_cast<std::int64_t>(ids.size());
+    longer->tokens = followedBy(longer->tokens, ids);
+    at::Tensor next = at::arange(prompt, length, longer->positions.options()) + longer->ahead;
+    if (longer->positions.dim() == 2) next = next.unsqueeze(0).expand({longer->positions.size(0), -1});
+    longer->positions = at::cat({longer->positions, next}, -1);
+    longer->mask = continued(longer->mask, length);
+    return longer;
+}
+
 std::string VlmModel::tokenText(int id) const { return m_prompts->reader().shown(id); }
 
 std::shared_ptr<const ModelInput> VlmModel::encode(const UserInput& input) const {

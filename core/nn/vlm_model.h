@@ -46,6 +46,7 @@ public:
     std::shared_ptr<const ModelInput> encode(const UserInput& input) const override;
     void run(const ModelInput& input, int item, Forward& forward) const override;
     void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const override;
+    std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item, const std::vector<int>& ids) const override;
     MemoryEstimate estimate(const ModelInput& input, const CaptureRequest& capture, bool gradients) const override;
     std::vector<int> endTokens() const override { return m_endTokens; }
     std::vector<std::int64_t> sampleFrames(const VideoTiming& film) const override { return m_prompts->sampleFrames(film); }

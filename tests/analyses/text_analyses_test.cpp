@@ -1,6 +1,7 @@
 // Analyses of language and vision-language models: next token, logit lens, readers of a box, sinks, rollout to pixels.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "analyses/test_context.h"
@@ -9,6 +10,7 @@
 #include "common/sink_dimensions.h"
 #include "common/token_distribution.h"
 #include "fovea/error.h"
+#include "fovea/run_estimate.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -230,6 +232,151 @@ TEST_CASE("what wrote an answer's token is the row of the token before it, and a
     CHECK(title("auto").starts_with("Attention while writing the 3 answer tokens, text layer 2"));
     CHECK(title("answer").starts_with("Attention from the 3 answer tokens, text layer 2"));
     CHECK_THROWS_AS(analyse("attention_from", model, input, {{"queries", "writing"}}), Error);
+}
+
+TEST_CASE("gradients of an answer's word are about its log probability, read with what was written before it") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    GenerateSpec asked;
+    asked.maxNewTokens = 3;
+    for (const bool pruned : {false, true}) {
+        CAPTURE(pruned);
+        EditPlan edits;
+        // The prompt's last token goes, and one that only an answer has, which stays.
+        if (pruned) edits.prunes = {{"text", 1, {4, 14, 16}}};
+        asked.edits = edits;
+        const Generation answer = generate(*model, *input, asked);
+        RunSpec spec;
+        spec.edits = edits;
+        spec.answer = answer.ids;
+        spec.objective = Objective{.kind = Objective::Kind::LogProbability};
+        for (int word = 0; word < 3; ++word) {
+            const GeneratedToken& step = answer.steps[static_cast<std::size_t>(word)];
+            spec.objective->tokens = {{14 + word, step.id}};
+            CHECK(runModel(*model, *input, spec).objective == doctest::Approx(step.logProbability).epsilon(1e-5));
+        }
+        spec.objective->tokens = {{16, answer.ids[2]}, {14, answer.ids[0]}, {16, answer.ids[2]}};
+        CHECK(runModel(*model, *input, spec).objective ==
+              doctest::Approx(2 * answer.steps[2].logProbability + answer.steps[0].logProbability).epsilon(1e-5));
+        CHECK(runModel(*model, *input, spec).trace->tokens().stage("text").size() == 18);
+        spec.objective->tokens = {{18, 1}};
+        CHECK_THROWS_AS(runModel(*model, *input, spec), Error);
+    }
+}
+
+TEST_CASE("relevance of an answer's word: titles, sums, other words in its place, and places that do not exist") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    GenerateSpec asked;
+    asked.maxNewTokens = 3;
+    const Generation answer = generate(*model, *input, asked);
+    const auto explained = [&](const nlohmann::json& params) { return analyseAnswer("relevance", model, input, 3, params); };
+    const auto scores = [&](const std::vector<Finding>& found) { return std::get<TokenScores>(named(found, "scores").data).values; };
+    const auto second = explained({{"queries", "writing:1"}});
+    const std::string written = "\"" + model->tokenText(answer.ids[1]) + "\"";
+    CHECK(named(second, "map").title == "Gradient relevance while writing " + written + ", log probability of " + written);
+    CHECK(named(second, "map").note.find("sum of") == std::string::npos);
+    const std::vector<float> values = scores(second);
+    REQUIRE(values.size() == 18);
+    // Nothing that came later took part.
+    CHECK((values[16] == 0 && values[17] == 0));
+    CHECK(*std::max_element(values.begin(), values.end()) > 0);
+    const Grid& grid = std::get<Grid>(named(second, "map").data);
+    for (int cell = 0; cell < 9; ++cell) CHECK(grid.at(0, cell / 3, cell % 3) == values[static_cast<std::size_t>(2 + cell)]);
+    // The row that writes a word says the same by its own number.
+    CHECK(scores(explained({{"queries", "15"}})) == values);
+    const auto all = explained({});
+    CHECK(named(all, "scores").note.starts_with("about the sum of the log probabilities of 3 tokens of the answer"));
+    CHECK(named(all, "scores").title.starts_with("Gradient relevance while writing the 3 answer tokens"));
+    CHECK(scores(all) != values);
+    CHECK(scores(explained({{"queries", "writing:0-2"}})) == scores(all));
+    // A word of the prompt is where the walk starts; what is explained is the answer.
+    CHECK(named(explained({{"queries", "13"}}), "scores").title.find("of 3 answer tokens, summed") != std::string::npos);
+    const auto other = explained({{"queries", "writing:1"}, {"target", answer.ids[1] == 7 ? "8" : "7"}});
+    CHECK(named(other, "map").title.find("in the place of " + written) != std::string::npos);
+    CHECK(scores(other) != values);
+    const auto lead = explained({{"queries", "writing:1"}, {"objective", "logit_difference"}});
+    const int runnerUp = answer.steps[1].candidates[answer.steps[1].candidates[0].id == answer.ids[1] ? 1 : 0].id;
+    CHECK(named(lead, "map").title.find("over \"" + model->tokenText(runnerUp) + "\"") != std::string::npos);
+    // The tower has no such row: its own usual ones are where the walk starts.
+    const auto tower = explained({{"queries", "writing:1"}, {"stage", "vision"}});
+    CHECK(std::get<TokenScores>(named(tower, "scores").data).stage == "vision");
+    CHECK(named(tower, "map").title.find("log probability of " + written) != std::string::npos);
+    CHECK(scores(tower) != scores(explained({{"queries", "writing:0"}, {"stage", "vision"}})));
+    for (const char* wrong : {"writing:3", "writing:-4", "writing:x", "answer:3"}) {
+        CAPTURE(wrong);
+        CHECK_THROWS_WITH_AS(explained({{"queries", wrong}}), doctest::Contains("answer tokens in token selection"), Error);
+    }
+    for (const char* id : {"relevance", "input_gradient", "smooth_grad"})
+        CHECK_THROWS_WITH_AS(analyse(id, model, input, {{"queries", "writing:1"}}), doctest::Contains("has no answer"), Error);
+    CHECK(named(analyse("relevance", model, input), "map").title.find("logit of ") != std::string::npos);
+}
+
+TEST_CASE("pixel gradients of several words are the sum of theirs, and attributions of a word are complete") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    const auto gradient = [&](const char* queries) {
+        const auto found = analyseAnswer("input_gradient", model, input, 3, {{"queries", queries}, {"channels", "signed"}});
+        return std::get<Grid>(named(found, "map").data).values;
+    };
+    const std::vector<float> first = gradient("writing:0"), third = gradient("writing:2"), both = gradient("writing:0,2");
+    float largest = 0;
+    for (const float value : both) largest = std::max(largest, std::abs(value));
+    CHECK(largest > 0);
+    for (std::size_t i = 0; i < both.size(); ++i) CHECK(std::abs(both[i] - first[i] - third[i]) < 1e-5F * largest);
+    CHECK(first != third);
+    const auto integrated = analyseAnswer("integrated_gradients", model, input, 3, {{"queries", "writing:1"}, {"steps", 40}});
+    const std::string note = named(integrated, "map").note;
+    double sum = 0;
+    for (const float value : std::get<Grid>(named(integrated, "map").data).values) sum += static_cast<double>(value);
+    const std::size_t at = note.find("baseline is ");
+    REQUIRE(at != std::string::npos);
+    CHECK(sum == doctest::Approx(std::stod(note.substr(at + 12))).epsilon(1e-3));
+    for (const char* id : {"gradient_x_input", "smooth_grad"}) {
+        const auto found = analyseAnswer(id, model, input, 3, {{"queries", "writing:0-1"}});
+        CHECK(named(found, "map").note.starts_with("about the sum of the log probabilities of 2 tokens of the answer; "));
+    }
+}
+
+TEST_CASE("relevance of a text alone reaches its words, with and without an answer") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    const auto values = std::get<TokenScores>(named(analyseAnswer("relevance", model, input, 2, {{"queries", "writing:1"}}), "scores").data).values;
+    REQUIRE(values.size() == 12);
+    CHECK(values[10] >= 0);
+    CHECK(values[11] == 0);
+    CHECK(*std::max_element(values.begin(), values.end()) > 0);
+    CHECK(std::get<TokenScores>(named(analyse("relevance", model, input), "scores").data).values.size() == 10);
+    CHECK_THROWS_AS(analyse("input_gradient", model, input), Error);
+}
+
+TEST_CASE("a scanpath walks over the map of the word that is asked about") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    const auto walked = [&](const char* map, const char* queries) {
+        return analyseAnswer("scanpath", model, input, 3, {{"map", map}, {"queries", queries}, {"percentile", 0}});
+    };
+    for (const char* map : {"relevance", "attention_from"}) {
+        const std::string title = named(walked(map, "writing:1"), "path").title;
+        CHECK_MESSAGE(title.find("while writing \"" + model->tokenText(generate(*model, *input, {.maxNewTokens = 3}).ids[1])) != std::string::npos, title);
+    }
+    CHECK(named(walked("rollout", ""), "path").title == "Scanpath from Attention rollout");
+    CHECK_THROWS_WITH_AS(walked("attention_to", "writing:1"), doctest::Contains("about no chosen tokens"), Error);
+}
+
+TEST_CASE("the estimate of a gradient counts the answer behind the prompt") {
+    const auto model = loadTinyLlava();
+    const auto input = llavaInput(*model);
+    RunSpec spec;
+    spec.gradients.attention = spec.capture.qkv = true;
+    const std::uint64_t prompt15 = estimateRun(*model, *input, spec).run();
+    spec.answer.assign(85, 3);
+    const std::uint64_t both = estimateRun(*model, *input, spec).run();
+    CHECK(both > 3 * prompt15);
+    spec.budget = (prompt15 + both) / 2;
+    spec.objective = Objective{.kind = Objective::Kind::LogProbability, .tokens = {{14, 3}}};
+    CHECK_THROWS_WITH_AS(runModel(*model, *input, spec), doctest::Contains("the budget is"), Error);
+    CHECK_THROWS_AS(requireBudget(*model, *input, spec), Error);
 }
 
 TEST_CASE("phi: the reference's number, its bound, and scaling") {

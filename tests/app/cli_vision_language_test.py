@@ -90,6 +90,24 @@ class VisionLanguage(CliTest):
         with open(self.folder / "out/metrics.csv", newline="") as file:
             self.assertEqual([row["prompt"] for row in csv.DictReader(file)], [PROMPT])
 
+    def test_relevance_says_why_a_word_was_written(self):
+        steps = self.ok(*self.asked("generate", "--json")).json()["steps"]
+        def asked(*params):
+            more = [word for p in params for word in ("--param", p)]
+            return self.asked("analyse", "--analysis", "relevance", "--json", *more)
+        finding = lambda run: run.json()["items"][0]["findings"][0]  # noqa: E731
+        second = finding(self.ok(*asked("queries=writing:1")))
+        self.assertIn("Gradient relevance while writing", second["title"])
+        self.assertIn("log probability of", second["title"])
+        said = float(second["note"].split("objective ")[1].split(";")[0])
+        self.assertAlmostEqual(said, steps[1]["log_probability"], delta=1e-3 * abs(steps[1]["log_probability"]))
+        whole = finding(self.ok(*asked()))
+        self.assertIn("sum of the log probabilities of", whole["note"])
+        error = self.fails(2, *asked("queries=writing:9"))
+        self.assertIn("answer tokens in token selection", error.err)
+        self.ok(*self.asked("render", "--analysis", "relevance", "--param", "queries=writing:2", "-o", "why.png"))
+        self.assertGreater((self.folder / "why.png").stat().st_size, 500)
+
     def test_missing_files_are_said_by_every_run(self):
         said = "warning: the folder has no chat template"
         for name in ("chat_template.jinja", "preprocessor_config.json"):

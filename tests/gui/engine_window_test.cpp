@@ -202,12 +202,22 @@ TEST_CASE_FIXTURE(EngineFixture, "the demo of a model that answers names a scene
 TEST_CASE_FIXTURE(EngineFixture, "pictures of an answer say whose words they are about") {
     window->opener().openDemo("demo:vlm");
     settle();
-    const std::string word = window->answerPanel().flow(Side::A).items().front().text.toStdString();
+    AnswerPanel& answer = window->answerPanel();
+    const auto title = [&] { return window->views().currentPage().view(Side::A).picture()->title; };
     window->analysisPanel().choose("relevance");
     settle();
-    const std::string title = window->views().currentPage().view(Side::A).picture()->title;
-    CHECK_MESSAGE(title.find(word) != std::string::npos, title);
-    CHECK_MESSAGE(title.find("first token") != std::string::npos, title);
+    CHECK_MESSAGE(title().find("answer tokens, summed") != std::string::npos, title());
+    // Why a word: a click asks about it.
+    for (const char* id : {"relevance", "input_gradient"}) {
+        window->analysisPanel().choose(id);
+        settle();
+        Q_EMIT answer.tokenChosen(answer.answer(Side::A)[1].index);
+        settle();
+        CHECK(window->controller().analysis()->params.at("queries") == "writing:1");
+        const std::string word = answer.flow(Side::A).items()[1].text.toStdString();
+        const std::string asked = "log probability of \"" + word.substr(word.find_first_not_of(' ')) + "\"";
+        CHECK_MESSAGE(title().find(asked) != std::string::npos, title() << " / " << asked);
+    }
     window->analysisPanel().choose("pixel_rollout");
     settle();
     for (const viz::Layer& layer : window->views().currentPage().view(Side::A).picture()->layers)

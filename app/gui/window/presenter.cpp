@@ -361,25 +361,28 @@ void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) 
     const AnalysisRequest* request = m_controller.analysis();
     const ParamSpec* spec = tokensParam(request ? m_service.offer().analysis(request->id) : nullptr);
     if (!spec || tokens.empty()) return;
+    const std::vector<ParamSpec>& params = m_service.offer().analysis(request->id)->params;
+    const bool hasStage = std::any_of(params.begin(), params.end(), [](const ParamSpec& one) { return one.name == "stage"; });
     const std::string id = request->id;
     const int picture = m_controller.pictureIndex();
     m_controller.changeSides(tr("choose tokens"), "tokens", [&](Session& session, int side) {
         AnalysisRequest* drawn = drawnAnalysis(session, picture, id);
         if (!drawn || !has(side, stage.toStdString(), tokens)) return;
-        auto& params = drawn->params;
-        std::set<int> queries = inAnalysedStage(params, stage.toStdString(), tokens);
+        auto& chosen = drawn->params;
+        std::set<int> queries = inAnalysedStage(chosen, stage.toStdString(), tokens);
         // Words have no place in a picture: the analysis goes to them.
         const bool moves = queries.empty();
+        if (moves && !hasStage) return;
         if (moves) queries = tokens;
-        FormContext context = contextFor(m_context, params);
+        FormContext context = contextFor(m_context, chosen);
         if (moves) context.chosenStage = stage.toStdString();
         const QString text = tokensText(queries, context.stageTokens(), looksFrom(*spec));
         if (text.isEmpty()) return;
-        params[spec->name] = text.toStdString();
+        chosen[spec->name] = text.toStdString();
         if (!moves) return;
         const StageSpec* usual = m_context.usualStage();
-        params.erase("stage");
-        if (!usual || usual->id != stage.toStdString()) params["stage"] = stage.toStdString();
+        chosen.erase("stage");
+        if (!usual || usual->id != stage.toStdString()) chosen["stage"] = stage.toStdString();
     });
 }
 

@@ -135,6 +135,10 @@ public:
     /// Runs tokens that follow on the prompt and on what the forward's cache holds of the answer; only of models whose
     /// capabilities say `generate`, others throw Error (Usage).
     virtual void runNext(const ModelInput& input, int item, const std::vector<int>& ids, Forward& forward) const;
+    /// The input with ids behind the prompt of an item, as one sequence that run() takes whole; token maps are left as they are.
+    /// Only of models whose capabilities say `generate`, others throw Error (Usage).
+    virtual std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item,
+                                                   const std::vector<int>& ids) const;
     /// Tokens after which an answer ends (generation_config.json, else config.json).
     virtual std::vector<int> endTokens() const { return {}; }
     /// The most tokens a sequence may have; 0: no limit.

@@ -50,6 +50,8 @@ class RunState;  // checkpoints of a finished run; opaque, tensors inside
 /// One run of a model.
 struct RunSpec {
     int item = 0;  ///< which item of the ModelInput
+    /// Ids that stand behind the prompt as one sequence, as if they had been generated; only of models that generate.
+    std::vector<int> answer;
     EditPlan edits;
     CaptureRequest capture;
     std::optional<Objective> objective;
