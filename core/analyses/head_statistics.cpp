@@ -14,7 +14,7 @@
 namespace fovea {
 namespace {
 
-constexpr double none = std::numeric_limits<double>::quiet_NaN();
+constexpr double unmeasured = std::numeric_limits<double>::quiet_NaN();
 
 // One measured quantity of a (layer, head).
 struct Measure {
@@ -117,9 +117,9 @@ std::vector<HeadRow> measureSite(const AttentionTrace& trace, int index, const n
         if (hasClass)
             row.values.emplace_back(
                 classMeasure,
-                classRow.empty() ? none : static_cast<double>(statistics.entropy.at(head, classRow.front())));
+                classRow.empty() ? unmeasured : static_cast<double>(statistics.entropy.at(head, classRow.front())));
         if (stage.gridRows > 0)
-            row.values.emplace_back(distanceMeasure, sum.placed ? sum.distance / sum.placed : none);
+            row.values.emplace_back(distanceMeasure, sum.placed ? sum.distance / sum.placed : unmeasured);
         if (stage.prefixTokens() > 0) {
             double mass = 0;
             for (std::size_t key = 0; key < keys.size(); ++key)
@@ -127,7 +127,7 @@ std::vector<HeadRow> measureSite(const AttentionTrace& trace, int index, const n
                     mass += static_cast<double>(statistics.colsum.at(head, static_cast<std::int64_t>(key)));
             row.values.emplace_back(prefixMeasure, mass / trace.queries(index));
         }
-        row.values.emplace_back(diagonalMeasure, sum.onDiagonal ? sum.diagonal / sum.onDiagonal : none);
+        row.values.emplace_back(diagonalMeasure, sum.onDiagonal ? sum.diagonal / sum.onDiagonal : unmeasured);
         row.values.emplace_back(maximumMeasure, meanOfRow(statistics.rowmax, head));
         if (!ranks.empty()) row.values.emplace_back(rankMeasure, ranks[static_cast<std::size_t>(head)]);
         rows.push_back(std::move(row));

@@ -110,14 +110,22 @@ std::string nameOf(AnalysisContext& context, const Objective& objective, const s
     return name;
 }
 
+// The answer's tokens that the main run has rows of; none where it was of the input alone.
+std::vector<int> answerRead(AnalysisContext& context) {
+    if (!context.answer()) return {};
+    const int run = context.tokens().stage(kWordStage).size() - promptLength(context);
+    const std::vector<int>& ids = context.answer()->ids;
+    return {ids.begin(), ids.begin() + run};
+}
+
 // What several words of an answer are asked about: the answer is read as it was given, nothing is sampled.
 TargetChoice answerTarget(AnalysisContext& context, const nlohmann::json& params, Objective::Kind kind, int classes) {
     const Generation& answer = *context.answer();
-    const int prompt = promptLength(context), run = context.tokens().stage(kWordStage).size() - prompt;
+    const int prompt = promptLength(context);
     const int asked = resolveClass(params.at("target").get<std::string>(), context.model().spec().labels, classes);
     TargetChoice choice;
     choice.objective.kind = kind;
-    choice.answer.assign(answer.ids.begin(), answer.ids.begin() + run);
+    choice.answer = answerRead(context);
     const std::vector<int> places = writtenBy(context, params, prompt);
     for (const int place : places) {
         const GeneratedToken& step = answer.steps[static_cast<std::size_t>(place)];
@@ -132,13 +140,6 @@ TargetChoice answerTarget(AnalysisContext& context, const nlohmann::json& params
                                                                           : "leads over the likeliest other token",
                                   places.size());
     return choice;
-}
-
-bool hasAnswer(AnalysisContext& context) {
-    const StageTokens* text = nullptr;
-    for (const StageTokens& stage : context.tokens().stages)
-        if (stage.stage == kWordStage) text = &stage;
-    return context.answer() && text && text->size() > promptLength(context);
 }
 
 Objective::Kind scoreKind(const std::string& word) {
@@ -207,9 +208,11 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     const ModelSpec& spec = context.model().spec();
     auto kind = params.at("objective").get<std::string>();
     auto output = params.at("output").get<std::string>();
-    const bool answered = hasAnswer(context) && (output.empty() || output == "logits");
+    const std::vector<int> read = answerRead(context);
+    const bool answered = !read.empty() && (output.empty() || output == "logits");
     if (kind == "auto") kind = answered ? "log_probability" : output.empty() && hasOutput(trace, "logits") ? "logit" : "output_norm";
     TargetChoice choice;
+    choice.answer = read;
     if (kind == "output_norm") {
         choice.objective.kind = Objective::Kind::OutputNorm;
         choice.objective.output = output.empty() ? wholeOutput(trace) : output;
@@ -232,7 +235,7 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     const std::vector<std::string>& labels = spec.labels;
     const Generation* answer = context.answer();
     // No row of the answer exists: what the prompt makes most likely is the answer's first token.
-    const bool first = target < 0 && answer && !answer->ids.empty();
+    const bool first = target < 0 && answer && !answer->ids.empty() && choice.objective.output == "logits";
     if (target < 0) target = first ? answer->ids.front() : largestExcept(logits, -1);
     choice.objective.classIndex = target;
     const auto named = [&](int index) {
