@@ -90,11 +90,11 @@ TEST_CASE("models with adapters compute what peft computes, at every strength") 
             compare(wide.logits, reference[0], 0);
             compare(wide.hidden, reference[1], 0);
             if (!one.at("single").contains(strength)) continue;
-            // In float32 twice the error of peft in float32.
+            // In float32 twice the largest error of peft in float32 over several pictures.
             const auto& single = one.at("single").at(strength);
             const Result result = run(opened, {std::stod(strength)});
-            compare(result.logits, reference[0], 2 * largestDifference(single[0], reference[0]));
-            compare(result.hidden, reference[1], 2 * largestDifference(single[1], reference[1]));
+            compare(result.logits, reference[0], 2 * single[0].get<double>());
+            compare(result.hidden, reference[1], 2 * single[1].get<double>());
         }
     }
     CHECK(index.at("cases").size() >= 22);
