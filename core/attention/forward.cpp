@@ -101,7 +101,6 @@ Forward::Forward(const ModelSpec& model, const TensorInput& input, const RunSpec
                                     input.mainTensor),
                         "give a picture, or choose an analysis without gradients", ErrorCode::Usage);
         main->second = perturbed(main->second, spec.perturbation);
-        m_rootsEmbedding = !differentiable && spec.gradients.any();
         if (spec.gradients.any() && differentiable) main->second = main->second.detach().clone().requires_grad_(true);
     }
     if (spec.resume && !spec.gradients.any()) requireSameRun(*spec.resume, model, m_inputs, spec);
@@ -361,8 +360,7 @@ at::Tensor Forward::linear(const Linear& weight, const at::Tensor& x) {
 }
 
 at::Tensor Forward::embedding(const Linear& table, const at::Tensor& ids) const {
-    const at::Tensor x = m_adapters ? m_adapters->embedding(table, ids, m_adapterStrengths) : at::embedding(table.weight, ids);
-    return m_rootsEmbedding ? x.detach().requires_grad_(true) : x;
+    return m_adapters ? m_adapters->embedding(table, ids, m_adapterStrengths) : at::embedding(table.weight, ids);
 }
 
 at::Tensor Forward::tap(std::string_view name, const at::Tensor& value) {
@@ -423,7 +421,9 @@ at::Tensor Forward::enterBlock(const std::string& stage, int block, const at::Te
     // use them.
     if (past() == 0 && m_resumable.count(stage) > 0)
         m_recorder->checkpoint(stage, block, x, kept == m_kept.end() ? at::Tensor() : kept->second);
-    const at::Tensor stream = pruned(stage, block, x);
+    at::Tensor stream = pruned(stage, block, x);
+    // A text's gradients reach back to its embeddings: its ids have none, and a picture may come in only later.
+    if (m_spec.gradients.attention && block == 0 && !stream.requires_grad()) stream = stream.detach().requires_grad_(true);
     m_recorder->hidden(stage, block, stream);
     // The backward pass has no other place to stop at. It may run on a thread of the device: nothing is
     // reported.
@@ -523,10 +523,11 @@ void Forward::addCounts(RunResult& result) const {
 std::int64_t Forward::rowOf(const std::string& stage, int token, std::int64_t rows) const {
     const at::Tensor kept = keptTokens(stage);
     const std::int64_t row = kept.defined() ? kept.le(token).sum().item<std::int64_t>() - 1 : token;
-    if (token >= 0 && row >= 0 && row < rows) return row;
-    throw Error(fmt::format("an objective about what token {} of stage {} is followed by: expected one of the {} tokens of "
-                            "the last layer",
-                            token, stage, rows),
+    const StageTokens& tokens = m_input.maps.at(static_cast<std::size_t>(m_spec.item)).stage(stage);
+    if (token >= 0 && token < tokens.size() && row >= 0 && row < rows) return row;
+    throw Error(fmt::format("an objective about what token {} of stage {} is followed by: expected one of {} tokens, of "
+                            "which {} are left in the last layer",
+                            token, stage, tokens.size(), rows),
                 "choose a later token, or prune less", ErrorCode::Usage);
 }
 

@@ -192,7 +192,6 @@ private:
     std::set<std::string> m_resumable;  // stages
     bool m_tookResults = false;
     std::map<std::string, StageResult> m_results;
-    bool m_rootsEmbedding = false;  ///< a text's gradients reach back to its embeddings: ids have none
     std::vector<std::string> m_partStages;
     std::vector<std::int64_t> m_read;  // row of the logits of each token of the objective
     const AdapterSet* m_adapters = nullptr;
