@@ -28,7 +28,7 @@ void compareAll(const char* script, std::size_t atLeast) {
         checkGeometry(*processor, input.images, pictures);
         REQUIRE(entry["texts"].size() == input.images.size());
         for (std::size_t i = 0; i < input.images.size(); ++i) {
-            CHECK(layoutText(imageLayout(processor->layout(), input.images[i])) == entry["texts"][i]);
+            CHECK(layoutText(imageLayout(processor->layout(), input.images[i])) == entry["texts"][i].get<std::string>());
             ++layouts;
         }
     }
