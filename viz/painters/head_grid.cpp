@@ -325,7 +325,7 @@ void add_head_grid(PainterCatalog& catalog) {
                     ParamType::Number,
                     1.0,
                     "percent of all cells that a linked scale may leave beyond its end where a few outshine the rest more "
-                    "than three times; 0: it spans every value",
+                    "than twice; 0: it spans every value",
                     0,
                     50,
                     {},

@@ -11,7 +11,7 @@
 namespace fovea::viz {
 namespace {
 
-constexpr float outshining = 3;  // times the rest
+constexpr float outshining = 2;  // times the rest
 constexpr float noValue = std::numeric_limits<float>::quiet_NaN();
 
 std::vector<float> fused(const Grid& grid, const std::string& fuse) {

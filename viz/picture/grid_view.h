@@ -36,7 +36,7 @@ GridView gridView(const PaintInput& input, int plane, const std::string& fuse);
 Finding fusedFinding(const Finding& finding, const std::string& fuse);
 
 /// A map of many planes whose few outlying values are moved to the end of the rest: beyond the `percent` largest magnitudes
-/// where the largest of all is more than three times as large; its name tells it apart. 0: as it is.
+/// where the largest of all is more than twice as large; its name tells it apart. 0: as it is.
 Finding cutFinding(const Finding& finding, double percent);
 
 /// Throws Error (Internal) when planes, rows, columns and values of a grid do not agree.
