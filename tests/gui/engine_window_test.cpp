@@ -367,7 +367,7 @@ TEST_CASE_FIXTURE(EngineFixture, "all pictures of a prompt are shown side by sid
     }
     CHECK(hits == std::map<int, int>{{0, 196}, {1, 196}});
     // A click on a cell of the second picture looks from its token, a box asks about that picture.
-    const viz::HitArea& last = view.picture()->hits.back();
+    const viz::HitArea last = view.picture()->hits.back();
     const auto at = [&](const viz::ImageArea& area, double x, double y) {
         return view.transform().map(QPointF(area.target.x + x * area.target.width, area.target.y + y * area.target.height)).toPoint();
     };
