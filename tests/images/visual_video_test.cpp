@@ -68,7 +68,7 @@ TEST_CASE("videos and their prompts equal transformers") {
         CHECK(video.frames == static_cast<int>(frames.size()));
         CHECK(video.tiles.size() == frames.size());
         const auto items = videoLayout(processor->layout(), video);
-        CHECK(layoutText(items) == entry["texts"][0]);
+        CHECK(layoutText(items) == entry["texts"][0].get<std::string>());
         for (const LayoutItem& item : items) {
             if (item.kind == LayoutItem::Kind::Patch) CHECK(item.rect.width * item.rect.height > 0);
         }
