@@ -10,9 +10,11 @@
 #include "numeric_difference.h"
 #include "picture_files.h"
 #include "picture_names.h"
+#include "session/answer_text.h"
 #include "session/finding_file.h"
 #include "session/finding_table.h"
 #include "session/table_difference.h"
+#include "session_difference.h"
 #include "session_outputs.h"
 
 namespace fovea::cli {
@@ -131,8 +133,12 @@ ordered_json compareItem(Engine& engine, const Session& a, const Session& b, int
                             {"findings", findingsJson(*engine.analyse(a, index, item, job),
                                                       *engine.analyse(b, index, item, job))}});
     }
+    const auto before = answerText(engine, a, item, job), after = answerText(engine, b, item, job);
     return {{"item", item},
             {"different_pictures", otherPictures(*engine.input(a, job), *engine.input(b, job), item)},
+            {"answer_a", before ? toJson(*before) : ordered_json()},
+            {"answer_b", after ? toJson(*after) : ordered_json()},
+            {"answers_part", partingJson(before, after)},
             {"outputs", outputsJson(*left->trace, *right->trace)},
             {"prediction_a", predictionJson(*left->trace)},
             {"prediction_b", predictionJson(*right->trace)},
@@ -157,11 +163,24 @@ std::string listText(const ordered_json& list) {
     return text;
 }
 
+std::string changesText(const ordered_json& changes) {
+    const auto side = [](const ordered_json& text) {
+        const auto said = text.get<std::string>();
+        return said.empty() ? std::string("none") : said;
+    };
+    std::string text = changes.empty() ? "" : "what A and B say otherwise\n";
+    for (const auto& change : changes)
+        text += fmt::format("  {}\n    A {}\n    B {}\n", change["what"].get<std::string>(), side(change["a"]),
+                            side(change["b"]));
+    return text;
+}
+
 std::string toText(const ordered_json& json) {
     std::string text =
         fmt::format("A {}\nB {}\n", json["a"].get<std::string>(), json["b"].get<std::string>());
+    text += changesText(json["differs"]);
     for (const auto& item : json["items"]) {
-        text += fmt::format("item {}\n", item["item"].get<int>());
+        text += fmt::format("item {}\n", item["item"].get<int>()) + answersText(item);
         if (item["different_pictures"].get<bool>()) text += "  A and B have different pictures\n";
         text += "  outputs, B against A\n" + listText(item["outputs"]);
         for (const char* side : {"prediction_a", "prediction_b"})
@@ -176,7 +195,11 @@ std::string toText(const ordered_json& json) {
 
 Session opened(Toolbox& toolbox, const std::string& file) {
     std::vector<std::string> notices;
-    Session session = openDocument(file, &notices);
+    Session session;
+    if (suffixOf(file) == ".safetensors")
+        session.model.reference = file;  // a trace: its outputs and its answer
+    else
+        session = openDocument(file, &notices);
     for (const std::string& notice : notices) toolbox.warn(notice);
     if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
     if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;
@@ -232,7 +255,15 @@ int run(Toolbox& toolbox, const Options& options) {
         items.push_back(compareItem(engine, a, b, item, job.part(0.9, 1)));
     if (std::any_of(items.begin(), items.end(), [](const auto& item) { return item["different_pictures"].template get<bool>(); }))
         toolbox.warn("A and B have different pictures: what differs is theirs, too");
-    const ordered_json json = {{"a", options.a}, {"b", options.b}, {"items", std::move(items)}};
+    const ordered_json json = {{"a", options.a},
+                               {"b", options.b},
+                               {"differs", toJson(changesBetween(a, b, engine.catalog()))},
+                               {"items", std::move(items)}};
+    // A picture shows maps alone.
+    if (picture)
+        for (const auto& item : json["items"])
+            if (const std::string answers = answersText(item); !answers.empty())
+                toolbox.note(fmt::format("item {}\n", item["item"].get<int>()) + answers.substr(0, answers.size() - 1));
     if (!options.output.empty() && options.output != "-" && !picture) {
         writeFileAtomically(options.output,
                             json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
@@ -252,12 +283,14 @@ int run(Toolbox& toolbox, const Options& options) {
 void addCompare(Flags& app, Command& command) {
     Flags sub = app.subcommand("compare", "what differs between two sessions, B minus A");
     sub.footer(
-        "Outputs and findings that both sessions have are compared. With -o FILE.(png|svg|pdf) the "
-        "difference of a picture\n"
-        "is drawn on a diverging scale, with -o FILE.json the numbers are written.");
+        "What the sessions say otherwise, answers and the first token where they part, outputs, and findings that both "
+        "have.\n"
+        "With -o FILE.(png|svg|pdf) the difference of a picture is drawn on a diverging scale, with -o FILE.json the "
+        "numbers\n"
+        "are written. Trace files have outputs and answers to compare.");
     auto options = std::make_shared<Options>();
-    sub.option("SESSION_A", options->a, "session file, or a picture that Fovea wrote").required();
-    sub.option("SESSION_B", options->b, "session file, or a picture that Fovea wrote").required();
+    sub.option("SESSION_A", options->a, "session file, picture that Fovea wrote, or trace file").required();
+    sub.option("SESSION_B", options->b, "session file, picture that Fovea wrote, or trace file").required();
     sub.option("--picture", options->picture,
                     "which picture of the sessions to subtract, counted from 0")
         .notNegative()

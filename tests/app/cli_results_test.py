@@ -428,6 +428,47 @@ class More(CliTest):
         self.ok("compare", a, b, "-o", "d.json")
         self.assertEqual(json.loads((self.folder / "d.json").read_text())["items"][0], other)
 
+    def test_compare_tells_where_answers_part(self):
+        asked = {"images": ["scene:7"], "prompt": "What is the largest object?", "max_new_tokens": 8}
+        edit = {"id": "mute_heads", "params": {"layers": "all", "heads": "all"}}
+        common = dict(model={"reference": "demo:vlm"}, pictures=[{"analysis": 0}])
+        a = self.session("a.fovea.json", input=asked, analyses=[{"id": "attention_from", "params": {"layers": "3", "queries": "writing:0"}}],
+                         **common)
+        b = self.session("b.fovea.json", input=asked, edits=[edit],
+                         analyses=[{"id": "attention_from", "params": {"layers": "4", "queries": "writing:0"}}], **common)
+        generate = ("generate", "demo:vlm", "--image", "scene:7", "--prompt", asked["prompt"], "--max-new-tokens", 8, "--json")
+        answers = [self.ok(*generate, *more).json() for more in
+                   ((), ("--edit", 'mute_heads{"layers":"all","heads":"all"}'))]
+        first = next(i for i, (x, y) in enumerate(zip(answers[0]["ids"], answers[1]["ids"])) if x != y)
+        json_ = self.ok("compare", a, b, "--json").json()
+        item = json_["items"][0]
+        for side, answer in zip("ab", answers):
+            self.assertEqual((item["answer_" + side]["text"], item["answer_" + side]["ids"]), (answer["text"], answer["ids"]))
+        self.assertEqual(item["answers_part"], {"token": first, "a": answers[0]["steps"][first]["text"],
+                                                "b": answers[1]["steps"][first]["text"]})
+        self.assertEqual([change["what"] for change in json_["differs"]], ["edits", "attention_from: layers"])
+        self.assertEqual(json_["differs"][0]["a"], "")
+        self.assertIn("mute_heads{", json_["differs"][0]["b"])
+        self.assertEqual((json_["differs"][1]["a"], json_["differs"][1]["b"]), ("3", "4"))
+        text = self.ok("compare", a, b).out
+        self.assertIn("  edits\n    A none\n    B mute_heads{", text)
+        self.assertIn(f"the answers part at token {first} (counted from 0)\n    A {json.dumps(answers[0]['text'])}, token ", text)
+        self.ok("compare", a, b, "-o", "d.json")
+        self.assertEqual(json.loads((self.folder / "d.json").read_text()), json_)
+        self.assertIn("the answers part at token", self.ok("compare", a, b, "-o", "d.svg").err)
+        same = self.ok("compare", a, a, "--json").json()
+        self.assertEqual((same["differs"], same["items"][0]["answers_part"]), ([], None))
+        self.assertIn(f"the answers are the same: {json.dumps(answers[0]['text'])}", self.ok("compare", a, a).out)
+        # Traces hold their answers, pictures the session that gives them.
+        for name, more in (("a", ()), ("b", ("--edit", 'mute_heads{"layers":"all","heads":"all"}'))):
+            asked_so = ("demo:vlm", "--image", "scene:7", "--prompt", asked["prompt"], "--max-new-tokens", 8, *more)
+            self.ok("trace", *asked_so, "--keep", "output,probs", "-o", name + ".safetensors")
+            self.ok("render", *asked_so, "--analysis", "attention_from", "-o", name + ".png")
+        traced = self.ok("compare", "a.safetensors", "b.safetensors", "--json").json()["items"][0]
+        self.assertEqual(traced["answers_part"], item["answers_part"])
+        self.assertTrue(traced["outputs"])
+        self.assertEqual(self.ok("compare", "a.png", "b.png", "--json").json()["items"][0]["answers_part"], item["answers_part"])
+
     def test_demo(self):
         paths = self.ok("demo", "-o", "shown").out.split()
         suffixes = {path.rsplit(".", 1)[1] for path in paths}
