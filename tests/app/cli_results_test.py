@@ -469,6 +469,16 @@ class More(CliTest):
         self.assertTrue(traced["outputs"])
         self.assertEqual(self.ok("compare", "a.png", "b.png", "--json").json()["items"][0]["answers_part"], item["answers_part"])
 
+    def test_the_lesson_about_sinks_has_some(self):
+        self.ok("run", SOURCE / "resources/sessions/sinks.fovea.json", "-o", "out")
+        findings = json.loads((self.folder / "out/01-sinks.json").read_text())["items"][0]["findings"]
+        table = next(f["data"] for f in findings if f["name"] == "table")
+        at = [column["name"] for column in table["columns"]].index("sink")
+        found = sum(row[at] == "yes" for row in table["rows"])
+        self.assertGreater(found, 0)
+        self.assertIn(f"sinks mask ({found} found)", png_text(self.folder / "out/without_sinks.png")["Description"])
+        self.assertNotEqual((self.folder / "out/with_sinks.png").read_bytes(), (self.folder / "out/without_sinks.png").read_bytes())
+
     def test_demo(self):
         paths = self.ok("demo", "-o", "shown").out.split()
         suffixes = {path.rsplit(".", 1)[1] for path in paths}
