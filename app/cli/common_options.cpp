@@ -75,14 +75,14 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .typeName("FILE")
         .group(group);
     command.option("--max-new-tokens", options.maxNewTokens, "length of an answer")
-        .positive()
+        .atLeast(1)
         .typeName("N")
         .group(group);
     command.option("--temperature", options.sampling.temperature, "draw tokens instead of taking the likeliest (0)")
         .range(0.0, 1000.0)
         .typeName("X")
         .group(group);
-    command.option("--top-k", options.sampling.topK, "draw among the K likeliest tokens").positive().typeName("K").group(group);
+    command.option("--top-k", options.sampling.topK, "draw among the K likeliest tokens").atLeast(1).typeName("K").group(group);
     command.option("--top-p", options.sampling.topP, "draw among the likeliest tokens of this share")
         .range(0.0, 1.0)
         .typeName("P")
@@ -92,7 +92,7 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .typeName("X")
         .group(group);
     // Known, but of no use to any family yet: an empty group keeps them out of the help.
-    command.option("--steps", options.steps, "denoising steps").positive().typeName("N").group("");
+    command.option("--steps", options.steps, "denoising steps").atLeast(1).typeName("N").group("");
     command.option("--guidance", options.guidance, "guidance scale").typeName("X").group("");
     command.option("--seed", options.seed, "seed of everything random").typeName("N").group(group);
 }

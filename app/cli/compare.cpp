@@ -293,7 +293,7 @@ void addCompare(Flags& app, Command& command) {
     sub.option("SESSION_B", options->b, "session file, picture that Fovea wrote, or trace file").required();
     sub.option("--picture", options->picture,
                     "which picture of the sessions to subtract, counted from 0")
-        .notNegative()
+        .atLeast(0)
         .typeName("N");
     sub.option("-o,--output", options->output, "file to write").typeName("FILE");
     sub.whenChosen([&command, options] {

@@ -1,8 +1,11 @@
 #include "flags.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <cmath>
+#include <limits>
 
 #include "fovea/suggestion.h"
 
@@ -70,24 +73,24 @@ Flag& Flag::oneOf(const std::vector<std::string>& values) {
     return *this;
 }
 
-Flag& Flag::range(int least, int most) {
-    m_option->check(CLI::Range(least, most));
+Flag& Flag::within(double least, double most, const std::string& words) {
+    m_option->check(CLI::Validator(
+        [kind = m_kind, least, most, words](const std::string& text) {
+            double number = 0;
+            std::from_chars(text.data(), text.data() + text.size(), number);
+            if (number >= least && number <= most) return std::string();
+            return "expected " + kind + " " + words + ", found \"" + text + "\"";
+        },
+        words));
     return *this;
 }
 
 Flag& Flag::range(double least, double most) {
-    m_option->check(CLI::Range(least, most));
-    return *this;
+    return within(least, most, fmt::format("from {:g} to {:g}", least, most));
 }
 
-Flag& Flag::positive() {
-    m_option->check(CLI::PositiveNumber);
-    return *this;
-}
-
-Flag& Flag::notNegative() {
-    m_option->check(CLI::NonNegativeNumber);
-    return *this;
+Flag& Flag::atLeast(double least) {
+    return within(least, std::numeric_limits<double>::infinity(), fmt::format("from {:g} on", least));
 }
 
 Flags Flags::subcommand(const std::string& name, const std::string& help) {
@@ -103,7 +106,7 @@ Flag Flags::option(const std::string& names, std::vector<std::string>& values, c
 }
 
 Flag Flags::option(const std::string& names, int& value, const std::string& help) {
-    return Flag(numeric<int>(m_app->add_option(names, value, help), "a whole number"));
+    return Flag(numeric<int>(m_app->add_option(names, value, help), "a whole number"), "a whole number");
 }
 
 Flag Flags::option(const std::string& names, std::uint64_t& value, const std::string& help) {
@@ -111,7 +114,7 @@ Flag Flags::option(const std::string& names, std::uint64_t& value, const std::st
 }
 
 Flag Flags::option(const std::string& names, double& value, const std::string& help) {
-    return Flag(numeric<double>(m_app->add_option(names, value, help), "a number"));
+    return Flag(numeric<double>(m_app->add_option(names, value, help), "a number"), "a number");
 }
 
 Flag Flags::flag(const std::string& names, bool& value, const std::string& help) {

@@ -15,20 +15,22 @@ namespace fovea::cli {
 /// One flag or operand, to be described further; refers to the parser, which outlives it.
 class Flag {
 public:
-    explicit Flag(CLI::Option* option) : m_option(option) {}
+    /// `kind`: what a value must be, "a whole number"; empty for texts.
+    explicit Flag(CLI::Option* option, std::string kind = "") : m_option(option), m_kind(std::move(kind)) {}
 
     Flag& typeName(const std::string& name);  ///< what its value is called in the help
     Flag& group(const std::string& name);     ///< its heading in the help
     Flag& required();
     Flag& oneAtATime();  ///< may be repeated, with one value each time
     Flag& oneOf(const std::vector<std::string>& values);
-    Flag& range(int least, int most);
-    Flag& range(double least, double most);
-    Flag& positive();
-    Flag& notNegative();
+    Flag& range(double least, double most);  ///< both of them allowed
+    Flag& atLeast(double least);
 
 private:
+    Flag& within(double least, double most, const std::string& words);
+
     CLI::Option* m_option;
+    std::string m_kind;
 };
 
 /// The flags of the program or of a subcommand: the part of CLI11 that Fovea uses, without its header, which costs
