@@ -13,6 +13,7 @@
 #include "session/answer_text.h"
 #include "session/finding_file.h"
 #include "session/finding_table.h"
+#include "session/lessons.h"
 #include "session/table_difference.h"
 #include "session_difference.h"
 #include "session_outputs.h"
@@ -199,7 +200,7 @@ Session opened(Toolbox& toolbox, const std::string& file) {
     if (suffixOf(file) == ".safetensors")
         session.model.reference = file;  // a trace: its outputs and its answer
     else
-        session = openDocument(file, &notices);
+        session = openDocument(documentFile(file), &notices);
     for (const std::string& notice : notices) toolbox.warn(notice);
     if (toolbox.options().device != "auto") session.model.device = toolbox.options().device;
     if (toolbox.options().dtype != "auto") session.model.dtype = toolbox.options().dtype;

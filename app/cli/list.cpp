@@ -8,6 +8,7 @@
 #include "fovea/error.h"
 #include "fovea/model_reference.h"
 #include "fovea/viz/colormap.h"
+#include "session/lessons.h"
 
 namespace fovea::cli {
 namespace {
@@ -73,19 +74,17 @@ ordered_json demosJson() {
 
 ordered_json lessonsJson() {
     ordered_json out = ordered_json::array();
-    for (const fs::path& file : sortedEntries(resourcesFolder() / "sessions")) {
-        const std::string name = file.filename().string();
-        if (!name.ends_with(".fovea.json")) continue;
-        const Session session = readSession(file);
+    for (const Lesson& lesson : lessons()) {
+        const Session session = readSession(lesson.file);
         const auto title = session.views.find("title"), help = session.views.find("help");
         const auto text = [&](const auto& found) {
             return found != session.views.end() && found->is_string() ? found->template get<std::string>()
                                                                       : std::string();
         };
-        out.push_back({{"id", name.substr(0, name.size() - 11)},
+        out.push_back({{"id", lesson.name},
                        {"title", text(title)},
                        {"help", text(help)},
-                       {"path", file.generic_string()}});
+                       {"path", lesson.file.generic_string()}});
     }
     return out;
 }
@@ -102,6 +101,7 @@ ordered_json listed(Toolbox& toolbox, const std::string& what) {
 
 std::string entryText(const ordered_json& entry) {
     std::string text = fmt::format("{:<22} {}\n", entry.value("id", ""), entry.value("help", ""));
+    if (entry.contains("path")) text += fmt::format("{:22} {}\n", "", entry.value("path", ""));
     if (entry.contains("params"))
         for (const auto& param : entry["params"])
             text += fmt::format("{:22}   {} ({}, default {}): {}\n", "", param.value("name", ""),
@@ -130,6 +130,7 @@ int run(Toolbox& toolbox, const std::string& what) {
 
 void addList(Flags& app, Command& command) {
     Flags sub = app.subcommand("list", "what there is: analyses, interventions, colour maps, ...");
+    sub.footer("Lessons are run by their names: fovea-cli run ask (or lesson:ask, where a file is called so).");
     auto what = std::make_shared<std::string>();
     sub.option("WHAT", *what, "what to list: analyses, interventions, operators, painters, colormaps, demos or lessons")
         .typeName("WHAT")

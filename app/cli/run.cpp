@@ -7,6 +7,7 @@
 #include "command.h"
 #include "fovea/error.h"
 #include "io/atomic_file.h"
+#include "session/lessons.h"
 
 namespace fovea::cli {
 namespace {
@@ -22,7 +23,7 @@ struct Options {
 // The session file with what the command line says on top.
 Session sessionOf(Toolbox& toolbox, const Options& options) {
     std::vector<std::string> notices;
-    Session session = openDocument(options.session, &notices);
+    Session session = openDocument(documentFile(options.session), &notices);
     for (const std::string& notice : notices) toolbox.warn(notice);
     const CommonOptions& common = toolbox.options();
     if (common.device != "auto") session.model.device = common.device;
@@ -161,7 +162,7 @@ void addRun(Flags& app, Command& command) {
         "--shard I/N computes every N-th item from the I-th on (I from 1); --resume skips what is complete "
         "and unchanged.");
     auto options = std::make_shared<Options>();
-    sub.option("SESSION", options->session, "session file, or a picture that Fovea wrote").typeName("SESSION.fovea.json").required();
+    sub.option("SESSION", options->session, "session file, picture that Fovea wrote, or lesson (fovea-cli list lessons)").typeName("SESSION.fovea.json").required();
     sub.option("-o,--output", options->output, "folder to write to (out)").typeName("DIR");
     sub.option("--images", options->images, "compute the session for every picture of a folder")
         .typeName("DIR");

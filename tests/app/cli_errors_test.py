@@ -96,6 +96,25 @@ class Usage(CliTest):
         self.ok("run", "own.svg", "-o", "again")
         self.assertTrue((self.folder / "again/01-rollout.png").exists())
 
+    def test_lessons_have_names(self):
+        listed = {lesson["id"]: lesson for lesson in self.ok("list", "lessons", "--json").json()["lessons"]}
+        self.assertIn(listed["sinks"]["path"], self.ok("list", "lessons").out)
+        for name in ("demo", "lesson:demo"):
+            self.ok("run", name, "-o", "out")
+            self.assertTrue((self.folder / "out/rollout.png").exists())
+            shutil.rmtree(self.folder / "out")
+        for name in ("sink", "lesson:sink"):
+            err = self.fails(3, "run", name).err
+            self.assertIn(f"{name}: expected a session file", err)
+            self.assertIn("did you mean sinks?", err)
+            self.assertIn("lessons ask, demo, ", err)
+        self.assertIn("cannot open", self.fails(3, "run", "sinks.fovea.json").err)
+        self.assertEqual(self.ok("compare", "demo", listed["demo"]["path"], "--json").json()["differs"], [])
+        # A file of that name comes first.
+        self.session("demo", pictures=[{"analysis": 0, "file": "own.svg"}])
+        self.ok("run", "demo", "-o", "own")
+        self.assertTrue((self.folder / "own/own.svg").exists())
+
     def test_flags_that_no_family_uses_are_not_in_the_help(self):
         text = self.ok("render", "--help").out
         for flag in ("--steps", "--guidance"):
