@@ -142,6 +142,17 @@ void testColumns(AnalysisContext& context, const SiteChoice& choice, const nlohm
     }
 }
 
+// Tokens that pass either test; those that attract most attention first.
+std::vector<int> foundByMass(const Measurement& measured) {
+    std::vector<int> found;
+    for (std::size_t token = 0; token < measured.tokens.size(); ++token)
+        if (measured.tokens[token].byPhi || measured.tokens[token].byColumn) found.push_back(static_cast<int>(token));
+    std::stable_sort(found.begin(), found.end(), [&](int a, int b) {
+        return measured.tokens[static_cast<std::size_t>(a)].mass > measured.tokens[static_cast<std::size_t>(b)].mass;
+    });
+    return found;
+}
+
 Table tableOf(const Measurement& measured, const StageTokens& stage) {
     Table table{{{"token", ""},
                  {"text", ""},
@@ -153,9 +164,9 @@ Table tableOf(const Measurement& measured, const StageTokens& stage) {
                  {"phi in layer", ""},
                  {"layers above the limit", ""}},
                 {}};
-    for (const Token& token : stage.tokens) {
-        const Measured& m = measured.tokens[static_cast<std::size_t>(token.index)];
-        if (!m.byPhi && !m.byColumn) continue;
+    for (const int index : foundByMass(measured)) {
+        const Token& token = stage.tokens[static_cast<std::size_t>(index)];
+        const Measured& m = measured.tokens[static_cast<std::size_t>(index)];
         table.rows.push_back({static_cast<double>(token.index), tokenName(token), sinkKind(stage, token),
                               m.byPhi && m.byColumn ? "dimension and column"
                               : m.byPhi             ? "dimension"
@@ -188,9 +199,20 @@ Series curvesOf(const AttentionTrace& trace, const SiteChoice& choice, const Mea
     return series;
 }
 
+// How many tokens pass which test, and what each of the two says.
+std::string countsOf(const Measurement& measured) {
+    int column = 0, phi = 0, both = 0;
+    for (const Measured& m : measured.tokens) column += m.byColumn, phi += m.byPhi, both += m.byColumn && m.byPhi;
+    std::string text = fmt::format("{} by the column test (attention received, the test of the analysis sinks)", column);
+    if (!measured.dimensions.empty()) text += fmt::format(", {} by the dimension test (marked in the residual stream), {} by both", phi, both);
+    if (phi > both) text += fmt::format("; the {} found by dimension alone need not attract attention", phi - both);
+    return text;
+}
+
 std::string noteOf(const Measurement& measured, const nlohmann::json& params, int tokens) {
-    std::string note = fmt::format("column test: mean incoming attention {} in at least {:g} % of layers and heads",
-                                   describe(chosenSinkRule(params), tokens), 100 * params.at("min_rate").get<double>());
+    std::string note = fmt::format("{}; column test: mean incoming attention {} in at least {:g} % of layers and heads",
+                                   countsOf(measured), describe(chosenSinkRule(params), tokens),
+                                   100 * params.at("min_rate").get<double>());
     if (measured.limit == 0) return note + "; dimension test: no residual stream of all tokens";
     if (measured.dimensions.empty()) return note + "; dimension test: no sink dimension stands out on this input";
     return note + fmt::format("; dimension test: phi in dimensions {} at least {:.3g} (it cannot exceed the square root of the width)",

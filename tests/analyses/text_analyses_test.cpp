@@ -419,6 +419,28 @@ TEST_CASE("a planted sink is found by both tests, alone, and its dimension with 
     CHECK(table(analyse("token_sinks", loadTinyLlama(), idsInput(*loadTinyLlama(), prompt), {{"ratio", 50}, {"phi", 1.0}})).rows.empty());
 }
 
+TEST_CASE("token sinks come by their mass, and the note counts what each test found") {
+    const auto model = loadSinkLlama(11);
+    std::vector<std::int64_t> ids{0};
+    ids.insert(ids.end(), {9, 4, 22, 17, 5, 30, 8, 12, 2, 25, 33, 6, 14, 3});
+    const auto findings = analyse("token_sinks", model, idsInput(*model, ids), {{"dimensions", "3"}, {"phi", 0.001}});
+    const Table& rows = table(findings);
+    REQUIRE(rows.rows.size() > 2);
+    std::size_t column = 0, dimension = 0, both = 0;
+    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
+        const std::string by = word(rows.rows[i][3]);
+        both += by == "dimension and column", column += by != "dimension", dimension += by != "column";
+        if (i > 0) CHECK(number(rows.rows[i - 1][4]) >= number(rows.rows[i][4]));
+    }
+    CHECK(number(rows.rows[0][0]) == 0);
+    REQUIRE(dimension > both);
+    const std::string& note = named(findings, "table").note;
+    CHECK(note.starts_with(std::to_string(column) + " by the column test"));
+    CHECK(note.find(", " + std::to_string(dimension) + " by the dimension test") != std::string::npos);
+    CHECK(note.find(", " + std::to_string(both) + " by both; the " + std::to_string(dimension - both) + " found by dimension alone") !=
+          std::string::npos);
+}
+
 TEST_CASE("rollout down to the picture is the product of both rollouts") {
     const auto model = loadTinyLlava();
     const auto input = llavaInput(*model);
