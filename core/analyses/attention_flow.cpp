@@ -4,6 +4,7 @@
 #include "common/attention_chain.h"
 #include "common/attention_flow.h"
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -110,6 +111,7 @@ std::vector<Finding> computeAttentionFlow(AnalysisContext& context, const nlohma
     std::string note = ramp == "none" ? "not regularised: early tokens gather flow under a causal mask"
                                       : "columns damped by (j+1)/N, " + ramp;
     if (const std::string shares = pictureShares(stage, values); !shares.empty()) note += "; shares of the flow: " + shares;
+    note = withEditedShare(std::move(note), trace, choice.sites, params);
     std::vector<Finding> findings =
         pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params, {"map", title, "flow", note, {}});
     findings.push_back({"scores", title, "flow", note, TokenScores{choice.stage, values}});

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -85,7 +86,8 @@ std::vector<Finding> computeAttentionFrom(AnalysisContext& context, const nlohma
     const std::string from = pooling ? "from the pooling query" : queries.phrase();
     return mapFindings(trace, shown, values, params,
                        {fmt::format("Attention {}, {}", from, describeSites(spec, choice)),
-                        describeHeads(chosenFusion(params), heads), prefixNote(stage, values)});
+                        describeHeads(chosenFusion(params), heads),
+                        withEditedShare(prefixNote(stage, values), trace, choice.sites, params, queries.tokens)});
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 
@@ -132,7 +133,7 @@ std::vector<Finding> computeAttentionMatrix(AnalysisContext& context, const nloh
     PairMatrix matrix{pools ? "" : choice.stage, columns,
                       std::make_shared<TraceMatrix>(trace.impl(), std::move(map), rows, tokens)};
     return {{"matrix", fmt::format("Attention matrix, {}, {}", describeSites(trace.spec(), choice), heads),
-             "probability", "", std::move(matrix)}};
+             "probability", editedShare(trace, choice.sites, params), std::move(matrix)}};
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -39,8 +40,8 @@ std::vector<Finding> computeAttentionTo(AnalysisContext& context, const nlohmann
         trace, choice, values, params,
         {fmt::format("Attention to {}, {}", keysName(stage, keys), describeSites(spec, choice)),
          describeHeads(chosenFusion(params), heads),
-         "each value is the share of its own attention that a token spends there; the map does not sum "
-         "to 1"});
+         withEditedShare("each value is the share of its own attention that a token spends there; the map does not sum to 1",
+                         trace, choice.sites, params)});
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_box.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
@@ -132,9 +133,10 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
         fmt::format("Readers of {:g},{:g} {:g} x {:g} in {}, {}", box.x, box.y, box.width, box.height,
                     trace.tokens().images.size() > 1 ? fmt::format("picture {}", image) : "the picture",
                     describeSites(trace.spec(), choice));
-    const std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
-                                                 : "a token's row is its own as a query, which chooses the token after it") +
-                             "; tokens that were not asked have 0";
+    std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
+                                           : "a token's row is its own as a query, which chooses the token after it") +
+                       "; tokens that were not asked have 0";
+    note = withEditedShare(std::move(note), trace, choice.sites, params);
     return {{"scores", title, "probability", note, TokenScores{choice.stage, std::move(scores)}},
             {"table", title, "probability", note, tableOf(readers, stage, area)}};
 }

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/linear_algebra.h"
 #include "common/token_tree.h"
 #include "fovea/catalog.h"
@@ -163,7 +164,8 @@ std::vector<Finding> computeDependencyTree(AnalysisContext& context, const nlohm
         "Dependency {}, {}", roots == 1 ? std::string("tree") : fmt::format("forest with {} roots", roots),
         describeSites(trace.spec(), choice));
     const std::string note =
-        "approximate - not trained with reversed attention; a child hangs on the token it looks at";
+        withEditedShare("approximate - not trained with reversed attention; a child hangs on the token it looks at", trace,
+                        choice.sites, params);
     return {{"tree", title, "share", note, tree}, {"table", title, "", note, tableOf(tree, stage)}};
 }
 

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "fovea/catalog.h"
 
 namespace fovea {
@@ -75,7 +76,7 @@ std::vector<Finding> computeHeadRanking(AnalysisContext& context, const nlohmann
     const std::string title =
         fmt::format("Heads by attention to {} tokens ({}) {}, {}", targets.size(),
                     params.at("targets").get<std::string>(), queries.phrase(), describeSites(trace.spec(), choice));
-    return {{"table", title, "probability", "", std::move(table)}};
+    return {{"table", title, "probability", editedShare(trace, choice.sites, params, queries.tokens), std::move(table)}};
 }
 
 }  // namespace

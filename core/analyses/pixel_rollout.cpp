@@ -9,6 +9,7 @@
 
 #include "common/attention_chain.h"
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_box.h"
 #include "common/picture_maps.h"
 #include "common/picture_views.h"
@@ -211,6 +212,7 @@ std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohman
                                    100 * onPictures, 100 * patches.placed);
     if (const std::string shares = pictureShares(text, {onText.begin(), onText.end()}); !shares.empty())
         note += "; shares of the rollout through the text: " + shares;
+    note = withEditedShare(std::move(note), trace, textSites.sites, params);
     std::vector<Finding> findings = pictureMaps(patches.map, {kVision, {""}, {patches.values}}, params, {"map", title, "share", note, {}});
     Table table{{{"part", ""}, {"share", ""}}, {}};
     table.rows = {{std::string("stays on words"), 1 - onPictures},

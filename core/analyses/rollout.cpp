@@ -5,6 +5,7 @@
 
 #include "common/attention_chain.h"
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/picture_maps.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -56,12 +57,14 @@ std::vector<Finding> computeRollout(AnalysisContext& context, const nlohmann::js
         outsiders = outsiders || token.row < 0;
     }
     const std::string shares = pictureShares(stage, values);
-    const std::string note =
+    std::string note =
         shares.empty() ? fmt::format("{:.1f} % of the rollout stays on tokens without a place in the picture", 100 * (1 - inside))
                        : "Shares of the rollout: " + shares;
+    const std::string edits = editedShare(trace, choice.sites, params);
+    note = outsiders ? note + (edits.empty() ? "" : "; " + edits) : edits;
     std::vector<Finding> findings = pictureMaps(trace.tokens(), {choice.stage, {""}, {values}}, params,
-                                                {"map", title, "share", outsiders ? note : "", {}});
-    findings.push_back({"scores", title, "share", "", TokenScores{choice.stage, std::move(values)}});
+                                                {"map", title, "share", note, {}});
+    findings.push_back({"scores", title, "share", edits, TokenScores{choice.stage, std::move(values)}});
     return findings;
 }
 

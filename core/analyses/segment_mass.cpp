@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "common/attention_maps.h"
+#include "common/edited_attention.h"
 #include "common/segments.h"
 #include "fovea/catalog.h"
 
@@ -83,8 +84,10 @@ std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann
     }
     const std::string title =
         fmt::format("Attention mass by segment {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
-    return {{"curves", title, "probability", "means over the heads", curvesOf(rows, segments)},
-            {"table", title, "probability", "", tableOf(rows, segments)}};
+    const std::string edits = editedShare(trace, choice.sites, params, queries.tokens);
+    return {{"curves", title, "probability", edits.empty() ? "means over the heads" : "means over the heads; " + edits,
+             curvesOf(rows, segments)},
+            {"table", title, "probability", edits, tableOf(rows, segments)}};
 }
 
 }  // namespace

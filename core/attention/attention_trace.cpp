@@ -129,6 +129,12 @@ bool AttentionTrace::has(int site) const { return m_impl->records.count(site) !=
 const std::string& AttentionTrace::prefix() const { return m_impl->prefix; }
 const std::vector<std::shared_ptr<const AttentionTrace>>& AttentionTrace::parts() const { return m_impl->parts; }
 
+bool AttentionTrace::edited(int site) const { return edit(site) || m_impl->record(site).storedEdited; }
+const SiteEdit* AttentionTrace::edit(int site) const {
+    const SiteRecord& record = m_impl->record(site);
+    return record.edit ? &*record.edit : nullptr;
+}
+
 std::uint64_t AttentionTrace::bytes() const {
     std::uint64_t total = 0;
     const auto add = [&total](const at::Tensor& t) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "analyses/test_context.h"
 #include "analyses/tiny_text.h"
@@ -439,6 +440,55 @@ TEST_CASE("token sinks come by their mass, and the note counts what each test fo
     CHECK(note.find(", " + std::to_string(dimension) + " by the dimension test") != std::string::npos);
     CHECK(note.find(", " + std::to_string(both) + " by both; the " + std::to_string(dimension - both) + " found by dimension alone") !=
           std::string::npos);
+}
+
+TEST_CASE("notes tell the share of the attention that edits removed") {
+    const auto model = loadTinyLlama();
+    const auto input = idsInput(*model, prompt);
+    const auto note = [&](const std::string& id, const nlohmann::json& params, const EditPlan& edits, const char* name) {
+        return named(analyse(id, model, input, params, edits), name).note;
+    };
+    const nlohmann::json one = {{"layers", "1"}};
+    const auto scores = [&](const EditPlan& edits) {
+        double sum = 0;
+        for (const float value : std::get<TokenScores>(named(analyse("attention_from", model, input, one, edits), "scores").data).values)
+            sum += std::isnan(value) ? 0 : static_cast<double>(value);
+        return sum;
+    };
+    CHECK(scores({}) == doctest::Approx(1));
+    // One of three heads.
+    CHECK(scores(muted(*model)) == doctest::Approx(2.0 / 3));
+    const std::string said = "edits removed 33.3 % of the attention: head 0 is muted and counts as 0";
+    CHECK(note("attention_from", one, muted(*model), "scores").find(said) != std::string::npos);
+    CHECK(note("attention_to", one, muted(*model), "scores").find(said) != std::string::npos);
+    CHECK(note("attention_matrix", one, muted(*model), "matrix") == said);
+    CHECK(note("segment_mass", one, muted(*model), "table") == said);
+    CHECK(note("head_ranking", {{"layers", "1"}, {"targets", "0"}}, muted(*model), "table") == said);
+    // Nothing is said of heads or layers that no edit touches, of plain weights, and without edits.
+    for (const auto& [params, edits] : std::vector<std::pair<nlohmann::json, EditPlan>>{
+             {{{"layers", "1"}, {"heads", "1-2"}}, muted(*model)},
+             {{{"layers", "0"}}, muted(*model)},
+             {{{"layers", "1"}, {"weights", "base"}}, muted(*model)},
+             {{{"layers", "1"}}, {}}})
+        CHECK(note("attention_from", params, edits, "scores").find("edits") == std::string::npos);
+    // Over several layers a head is named with its own.
+    const std::string both = note("attention_from", {{"layers", "0-1"}}, muted(*model), "scores");
+    CHECK(both.find("edits removed 16.7 % of the attention: head 0 of layer 1 is muted") != std::string::npos);
+    CHECK(note("rollout", {}, muted(*model), "scores") == "edits removed 11.1 % of the attention: head 0 of layer 1 is muted and counts as 0");
+    // Rows that are divided by what is left lose nothing; others lose what went to the key.
+    const auto knocked = [&](bool renormalise) {
+        return compile("knock_out_keys", *model, *input, {{"tokens", "0"}, {"layers", "1"}, {"renormalise", renormalise}});
+    };
+    CHECK(note("attention_from", one, knocked(true), "scores").find("edits") == std::string::npos);
+    const double left = scores(knocked(false));
+    CHECK(left < 0.999);
+    CHECK(note("attention_from", one, knocked(false), "scores").find("edits removed " + [&] {
+              char text[16];
+              std::snprintf(text, sizeof text, "%.1f %%", 100 * (1 - left));
+              return std::string(text);
+          }()) != std::string::npos);
+    const EditPlan louder = compile("mute_heads", *model, *input, {{"layers", "1"}, {"heads", "0"}, {"gain", 2}});
+    CHECK(note("attention_from", one, louder, "scores").find("edits added 33.3 % to the attention") != std::string::npos);
 }
 
 TEST_CASE("rollout down to the picture is the product of both rollouts") {

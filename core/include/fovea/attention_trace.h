@@ -16,6 +16,8 @@ namespace fovea {
 /// Which probabilities: those of the plain softmax, or those that really multiplied the values (after edits).
 enum class Weights { Effective, Base };
 
+struct SiteEdit;
+
 /// How heads are combined into one map.
 enum class HeadFusion { Mean, Max, Min };
 
@@ -63,6 +65,11 @@ public:
     std::uint64_t bytes() const;
     /// "", or the axis prefix of the item in a trace file ("image0/").
     const std::string& prefix() const;
+
+    /// Whether edits act on the attention of a site, or on what its heads write.
+    bool edited(int site) const;
+    /// The edit of a site; null where there is none, or where a trace file tells only that there was one.
+    const SiteEdit* edit(int site) const;
 
     /// Traces of passes that ran the same sites once for every tile or image of this item, in order; mostly empty.
     const std::vector<std::shared_ptr<const AttentionTrace>>& parts() const;
