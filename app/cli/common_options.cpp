@@ -33,7 +33,8 @@ void addCommonOptions(Flags& command, CommonOptions& options) {
         .oneOf({"auto", "float32", "bfloat16", "float16"})
         .typeName("DTYPE")
         .group(group);
-    command.option("--budget", options.budget, "memory a run may take, such as 4GiB")
+    command.option("--budget", options.budget, "memory that a run may take beside the weights, such as 4GiB: activations, recording, "
+                    "gradients; without it what the machine has free")
         .typeName("BYTES")
         .group(group);
     command.option("--edit", options.edits,

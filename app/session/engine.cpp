@@ -245,7 +245,7 @@ void Engine::Impl::requireGradientRuns(const Session& session, int item, const N
     again.budget = first.budget;
     again.gradients.input = true;
     // The larger of the two is refused, so that a budget that is raised as its hint says suffices for both.
-    if (estimateRun(*opened, *input, again).run() > estimateRun(*opened, *input, first).run())
+    if (leastBudget(*opened, *input, again) > leastBudget(*opened, *input, first))
         requireBudget(*opened, *input, again);
 }
 

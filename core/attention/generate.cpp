@@ -16,6 +16,7 @@
 #include "attention/kv_cache.h"
 #include "attention/sampling.h"
 #include "fovea/error.h"
+#include "fovea/run_estimate.h"
 
 namespace fovea {
 namespace {
@@ -309,8 +310,8 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
         throw Error(fmt::format("this answer would take {} (activations {}, cache and recording {}), the budget is {}",
                                 formatBytesUp(out.estimate.run()), formatBytes(out.estimate.activations),
                                 formatBytes(out.estimate.capture), formatBytes(spec.budget)),
-                    "ask for fewer tokens (--max-new-tokens), record fewer sites (--sites), or raise --budget to " +
-                        formatBytesUp(out.estimate.run()),
+                    "ask for fewer tokens (--max-new-tokens), record fewer sites (--sites), or " +
+                        raisedBudget(out.estimate.run(), spilled),
                     ErrorCode::Memory);
     RunSpec run;
     run.item = spec.item;

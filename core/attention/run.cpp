@@ -25,13 +25,12 @@ const TensorInput& tensorsOf(const ModelInput& input) {
     return *tensors;
 }
 
-std::string whatWouldFit(const MemoryEstimate& estimate, std::uint64_t budget) {
-    if (estimate.activations > budget)
-        return fmt::format("raise --budget to {}", formatBytesUp(estimate.run()));
+std::string whatWouldFit(const MemoryEstimate& estimate, std::uint64_t spilled, std::uint64_t budget) {
+    const std::string raise = raisedBudget(estimate.run(), spilled);
+    if (estimate.activations > budget) return raise;
     if (estimate.gradients > 0 && estimate.activations + estimate.capture <= budget)
-        return "an analysis without gradients would fit, or raise --budget to " + formatBytesUp(estimate.run());
-    return fmt::format("record fewer sites (--sites) or quantities (--keep), or raise --budget to {}",
-                       formatBytesUp(estimate.run()));
+        return "an analysis without gradients would fit, or " + raise;
+    return "record fewer sites (--sites) or quantities (--keep), or " + raise;
 }
 
 // What was recorded, in the place of a run; everything that would need a forward pass is refused.
@@ -154,7 +153,7 @@ void refuseOver(std::uint64_t budget, const MemoryEstimate& estimate, std::uint6
                 "this run would take {} (activations {}, recording {}, gradients {}), the budget is {}",
                 formatBytesUp(estimate.run()), formatBytes(estimate.activations), formatBytes(estimate.capture),
                 formatBytes(estimate.gradients), formatBytes(budget)),
-            whatWouldFit(estimate, budget), ErrorCode::Memory);
+            whatWouldFit(estimate, spilled, budget), ErrorCode::Memory);
 }
 
 void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
@@ -169,12 +168,27 @@ void requireTaps(const ModelSpec& spec, const CaptureRequest& capture) {
 
 }  // namespace
 
+std::string raisedBudget(std::uint64_t whole, std::uint64_t spilled) {
+    std::string text = "raise --budget to " + formatBytesUp(whole - spilled);
+    if (spilled > 0)
+        text += fmt::format(" (part of the recording then goes to a temporary file; {} keep all of it in memory)", formatBytesUp(whole));
+    return text;
+}
+
 MemoryEstimate estimateRun(const Model& model, const ModelInput& input, const RunSpec& spec) {
     if (dynamic_cast<const RecordedInput*>(&input)) return model.estimate(input, spec.capture, spec.gradients.any());
     RunSpec run = spec;
     run.edits.dropIdentities();
     std::shared_ptr<const ModelInput> longer;
     return estimateOf(model, inputOf(model, input, run, longer), run);
+}
+
+std::uint64_t leastBudget(const Model& model, const ModelInput& input, const RunSpec& spec) {
+    if (dynamic_cast<const RecordedInput*>(&input)) return 0;
+    RunSpec run = spec;
+    run.edits.dropIdentities();
+    const MemoryEstimate estimate = estimateOf(model, input, run);
+    return estimate.run() - spillable(model, input, run, estimate);
 }
 
 void requireBudget(const Model& model, const ModelInput& input, const RunSpec& spec) {

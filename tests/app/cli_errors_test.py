@@ -318,6 +318,13 @@ class Memory(CliTest):
                 hint = self.fails(4, *arguments, "--budget", "1KiB").json()["error"]["hint"]
                 budget = re.search(r"--budget to (\d[\d.]* [KMG]?i?B)", hint).group(1)
                 self.ok(*arguments, "--budget", budget)
+                # It is the least that works.
+                number, unit = budget.split()
+                less = f"{float(number) * 0.9:.3f} {unit}" if float(number) < 100 else f"{float(number) * 0.99:.3f} {unit}"
+                self.fails(4, *arguments, "--budget", less)
+        hint = self.fails(4, "analyse", "demo:vit", "--image", "scene:1", "--analysis", "rollout", "--budget", "1KiB").err
+        self.assertIn("goes to a temporary file", hint)
+        self.assertIn("beside the weights", self.ok("analyse", "--help").out)
 
     def test_missing_device(self):
         if os.path.exists("/dev/nvidia0"):
