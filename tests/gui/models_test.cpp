@@ -8,6 +8,8 @@
 #include "models/edit_list.h"
 #include "models/index_text.h"
 #include "models/model_tree.h"
+#include "models/window_hint.h"
+#include "panels/error_banner.h"
 
 namespace fovea::gui {
 
@@ -20,6 +22,28 @@ std::shared_ptr<const ModelSpec> spec() {
 }
 
 }  // namespace
+
+TEST_CASE("hints at the window give no advice for the command line") {
+    const auto pairs = std::vector<std::pair<std::string, std::string>>{
+        {"A prompt needs the model's tokenizer; --tensors takes input_ids without it.", "A prompt needs the model's tokenizer"},
+        {"Give a picture with --image.", "Give a picture with Picture in the tool bar."},
+        {"Leave --image out.", "Take the picture out."},
+        {"Open the model's folder, or give token ids as input_ids with --tensors.", "Open the model's folder"},
+        {"record fewer sites (--sites) or quantities (--keep), or raise --budget to 2.0 MiB (part of it; 4 MiB keep all)",
+         "record fewer sites or quantities"},
+        {"give a picture (--image FILE or --image scene:SEED), a text (--prompt) or --tensors FILE", ""},
+        {"Say what. fovea-cli families lists them.", "Say what."},
+        {"did you mean \"rollout\"? known: a, b", "did you mean \"rollout\"? known: a, b"},
+        {"One (of them). Two; three, or four", "One (of them). Two; three, or four"},
+        {"", ""}};
+    for (const auto& [given, shown] : pairs) {
+        CAPTURE(given);
+        CHECK(windowHint(given) == shown);
+    }
+    ErrorBanner banner;
+    banner.showFailure({"Title", "Detail", "Open it; --tensors takes ids."});
+    CHECK(banner.text() == "Title\nDetail\nOpen it");
+}
 
 TEST_CASE("the model tree is a consistent item model, through resets and new summaries") {
     ModelTree tree;

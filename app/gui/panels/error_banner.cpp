@@ -5,6 +5,7 @@
 #include <QToolButton>
 
 #include "forms/described.h"
+#include "models/window_hint.h"
 #include "theme/theme.h"
 
 namespace fovea::gui {
@@ -44,8 +45,9 @@ ErrorBanner::ErrorBanner(QWidget* parent)
 void ErrorBanner::showFailure(const Failure& failure) {
     m_title->setText(failure.title);
     m_detail->setText(failure.detail);
-    m_hint->setText(failure.hint);
-    m_hint->setVisible(!failure.hint.isEmpty());
+    const QString hint = QString::fromStdString(windowHint(failure.hint.toStdString()));
+    m_hint->setText(hint);
+    m_hint->setVisible(!hint.isEmpty());
     setAccessibleName(text());
     show();
 }
