@@ -104,8 +104,8 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     const SessionInput& given = session.input;
     const bool spoken = !given.prompt.empty() || !given.chat.empty() || !given.turns.empty();
     if (given.images.empty() && given.video.empty() && given.tensors.empty() && !spoken && !replays)
-        throw Error("the session has no input",
-                    "give a picture (--image FILE or --image scene:SEED), a text (--prompt) or --tensors FILE",
+        throw Error("expected a picture, a text or tensors for " + opened->spec().architecture + ", found none",
+                    "give a picture (--image FILE or --image scene:SEED), a text (--prompt) or tensors (--tensors FILE)",
                     ErrorCode::Usage);
     const auto& stages = opened->spec().stages;
     const bool reads = std::any_of(stages.begin(), stages.end(),

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <set>
+#include <string_view>
 
 #include "fovea/error.h"
 
@@ -111,11 +112,18 @@ std::string inputText(const Session& session, const RecipeParts& parts) {
     return shown ? name + " over " + image : name;
 }
 
+// Words of models without templates begin with a space.
+std::string_view trimmed(std::string_view text) {
+    const std::size_t first = text.find_first_not_of(" \t\r\n");
+    if (first == std::string_view::npos) return text;
+    return text.substr(first, text.find_last_not_of(" \t\r\n") + 1 - first);
+}
+
 // A text's beginning on one line; never half a character.
 std::string quoted(const std::string& text) {
     std::string out;
     int characters = 0;
-    for (const char c : text) {
+    for (const char c : trimmed(text)) {
         const auto byte = static_cast<unsigned char>(c);
         const bool begins = (byte & 0xC0) != 0x80;
         if (begins && ++characters > kQuotedCharacters) return "\"" + out + "...\"";

@@ -63,6 +63,14 @@ std::vector<SelectedToken> chosenReaders(const std::string& given, const TokenMa
     return selectedTokens(text, map, stage);
 }
 
+// "the box of 57 x 64 pixels at (32, 141)", of several pictures with its own; an empty box is all of the picture.
+std::string nameOf(const Rect& box, int image, const TokenMap& map) {
+    const std::string picture = map.images.size() > 1 ? fmt::format("picture {}", image) : "the picture";
+    if (box.empty()) return picture == "the picture" ? "the whole picture" : "all of " + picture;
+    const std::string name = fmt::format("the box of {:g} x {:g} pixels at ({:g}, {:g})", box.width, box.height, box.x, box.y);
+    return map.images.size() > 1 ? name + " in " + picture : name;
+}
+
 struct Reader {
     int token = 0;  // that is named; its row may be another's
     double box = 0, picture = 0;
@@ -129,10 +137,8 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
         throw Error("readers: none of them was recorded in the chosen layers", "choose answer tokens", ErrorCode::Usage);
     std::stable_sort(readers.begin(), readers.end(), [](const Reader& a, const Reader& b) { return a.box > b.box; });
     const double area = box.width * box.height / (whole.width * whole.height);
-    const std::string title =
-        fmt::format("Readers of {:g},{:g} {:g} x {:g} in {}, {}", box.x, box.y, box.width, box.height,
-                    trace.tokens().images.size() > 1 ? fmt::format("picture {}", image) : "the picture",
-                    describeSites(trace.spec(), choice));
+    const std::string title = fmt::format("Readers of {}, {}", nameOf(text.empty() ? Rect() : box, image, map),
+                                          describeSites(trace.spec(), choice));
     std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
                                            : "a token's row is its own as a query, which chooses the token after it") +
                        "; tokens that were not asked have 0";

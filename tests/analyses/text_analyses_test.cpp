@@ -171,6 +171,8 @@ TEST_CASE("readers of a box: columns of its tokens, weighted by the share of the
     const auto trace = runModel(*model, *input, spec).trace;
     // Half of cell (1, 0), all of cell (1, 1): tokens 5 and 6.
     const auto findings = analyse("box_readers", model, input, {{"box", "4,8,12,8"}, {"layers", "1"}, {"heads", "2"}, {"readers", "11-14"}});
+    CHECK(named(findings, "table").title.starts_with("Readers of the box of 12 x 8 pixels at (4, 8), text"));
+    CHECK(named(analyse("box_readers", model, input, {{"readers", "11-14"}}), "table").title.starts_with("Readers of the whole picture, text"));
     const int site = trace->spec().siteIndex("text.1.self");
     const Array probs = trace->probabilities(site);
     const TokenScores& scores = std::get<TokenScores>(named(findings, "scores").data);

@@ -74,6 +74,8 @@ class Usage(CliTest):
                 ([*base, "--repetition-penalty", "0"], 'expected a number from 0.001 to 1000, found "0"'),
                 ([*base, "--threads", "5000"], '--threads: expected a whole number from 0 to 4096, found "5000"'),
                 (["compare", "a", "b", "--picture=-1"], '--picture: expected a whole number from 0 on, found "-1"'),
+                (["render", "demo:vit", "--analysis", "rollout", "-o", "x.svg"],
+                 "expected a picture, a text or tensors for ViTForImageClassification, found none"),
                 ([*base, "--param", "layers=99"], "valid are 0 to"),
                 ([*base, "--param", "queries=patchs"], 'did you mean "patches"?'),
                 (["list"], "analyses, interventions, operators, painters, colormaps, demos, lessons"),

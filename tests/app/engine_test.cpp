@@ -351,7 +351,7 @@ TEST_CASE("a recipe begins prompt and answer where there are any") {
     CHECK(none.find("prompt") == std::string::npos);
     CHECK(none.find("answer") == std::string::npos);
     session.input.prompt = "Where is\nthe star?";
-    parts.answer = "On the left.";
+    parts.answer = " On the left.";
     CHECK(recipeLine(session, session.pictures[0], info, parts)
               .find(" | prompt \"Where is the star?\" | answer \"On the left.\" | attention_from: ") != std::string::npos);
     // The chat file's question comes with its name, and nothing is said of pictures that there are none of.
