@@ -11,6 +11,7 @@
 #include "fovea/error.h"
 #include "fovea/open_model.h"
 #include "fovea/run_estimate.h"
+#include "recorded_pictures.h"
 #include "session_context.h"
 #include "session_images.h"
 #include "session_video.h"
@@ -123,7 +124,16 @@ std::shared_ptr<const ModelInput> Engine::Impl::encodedInput(const Session& sess
     if (!session.input.turns.empty()) user.chat = conversation.emplace(session.input).path();
     user.tensors = session.input.tensors;
     job.progress(0.9, "preparing the input");
-    auto encoded = opened->encode(user);
+    const bool recorded = replays && user.images.empty() && user.tensors.empty();
+    if (recorded) user.images = recordedPictures(session.model.reference, reader, job.part(0.7, 0.9));
+    std::shared_ptr<const ModelInput> encoded;
+    try {
+        encoded = opened->encode(user);
+    } catch (const Error&) {
+        if (!recorded || user.images.empty()) throw;
+        user.images.clear();  // other pictures by now
+        encoded = opened->encode(user);
+    }
     return results.put(key, encoded, bytesOf(*encoded));
 }
 

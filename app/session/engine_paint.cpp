@@ -237,6 +237,17 @@ std::vector<viz::PictureCell> cellsOf(const PictureSheet& sheet, const ModelInpu
     return cells;
 }
 
+constexpr const char* kNoPicture =
+    "the recording holds no picture, and that which it was made from is not where it was: heat alone is drawn; give the picture "
+    "with --image";
+
+// Whether a map of a replayed trace is drawn over nothing where a picture would lie.
+bool lacksPicture(const Subject& subject, const Finding& finding) {
+    if (subject.model->spec().capabilities.forward || !std::holds_alternative<Grid>(finding.data)) return false;
+    const std::size_t shown = shownPicture(*subject.input, static_cast<std::size_t>(subject.item), finding);
+    return shown >= subject.input->originals.size() || subject.input->originals[shown].empty();
+}
+
 // Draws with the recipe and document that `result` already holds.
 void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Drawn& drawing,
                viz::Display display, const JobContext& job) {
@@ -260,6 +271,10 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     if (drawing.sheet) {
         input.cells = cellsOf(*drawing.sheet, *subject.input, none);
         input.remarks = sheetRemarks(*drawing.sheet);
+    }
+    if (lacksPicture(subject, finding)) {
+        input.remarks.emplace_back("The recording holds no picture: heat alone is drawn.");
+        result.notices.emplace_back(kNoPicture);
     }
     result.finding = drawing.sheet ? request.finding : finding.name;
     result.painter = painter.info.id;

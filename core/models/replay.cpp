@@ -51,9 +51,12 @@ public:
         auto input = std::make_shared<ReplayInput>();
         for (std::size_t item = 0; item < m_maps.size(); ++item) {
             input->maps.push_back(m_maps[item]);
-            input->originals.push_back(pictureOf(user, item));
-            input->seen.emplace_back();
-            input->transforms.emplace_back();
+            // Several pictures of one item are one prompt's.
+            const std::size_t pictures = m_maps.size() == 1 ? std::max<std::size_t>(1, m_maps[item].images.size()) : 1;
+            for (std::size_t i = 0; i < pictures; ++i)
+                input->originals.push_back(pictureOf(user, m_maps.size() == 1 ? i : item, m_maps[item], i));
+            input->seen.resize(input->originals.size());
+            input->transforms.resize(input->originals.size());
             const std::string prefix = m_maps.size() > 1 ? "image" + std::to_string(item) + "/" : "";
             static const std::vector<const TensorInfo*> none;
             const auto named = m_named.find(prefix);
@@ -74,13 +77,13 @@ public:
 
 private:
     // The picture under the result; it must be the one whose pixels the token map speaks of.
-    Pixels pictureOf(const UserInput& user, std::size_t item) const {
-        if (item >= user.images.size()) return {};
-        const Pixels& picture = user.images[item];
-        if (!m_maps[item].images.empty()) {
-            const ImageGeometry& recorded = m_maps[item].images.front();
+    Pixels pictureOf(const UserInput& user, std::size_t given, const TokenMap& map, std::size_t image) const {
+        if (given >= user.images.size()) return {};
+        const Pixels& picture = user.images[given];
+        if (image < map.images.size()) {
+            const ImageGeometry& recorded = map.images[image];
             if (recorded.width != picture.width || recorded.height != picture.height)
-                throw Error(m_spec.source + ": image " + std::to_string(item) +
+                throw Error(m_spec.source + ": image " + std::to_string(given) +
                             ": expected the recorded picture of " + std::to_string(recorded.width) + " x " +
                             std::to_string(recorded.height) + " pixels, found " +
                             std::to_string(picture.width) + " x " + std::to_string(picture.height),

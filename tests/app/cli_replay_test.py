@@ -6,7 +6,7 @@ import subprocess
 import sys
 import unittest
 
-from cli_support import SOURCE, CliTest, np, read_safetensors, write_safetensors
+from cli_support import SOURCE, CliTest, np, read_safetensors, write_ppm, write_safetensors
 
 
 class Replay(CliTest):
@@ -38,6 +38,27 @@ class Replay(CliTest):
         self.ok("render", "t.safetensors", "--image", "scene:7", "--analysis", "attention_from", "-o", "a.svg")
         self.ok("scene", "--seed", "7", "--width", "100", "-o", "small.ppm")
         self.fails(3, "render", "t.safetensors", "--image", "small.ppm", "--analysis", "attention_from", "-o", "b.svg")
+
+    def test_the_picture_that_was_recorded_lies_under_the_heat_where_it_still_is(self):
+        write_ppm(self.folder / "a.ppm", 96, 80)
+        self.ok("trace", "demo:vit", "--image", "a.ppm", "--keep", "probs", "-o", "t.safetensors")
+        render = ("render", "t.safetensors", "--analysis", "attention_from", "-o")
+        given = self.ok(*render, "given.svg", "--image", "a.ppm")
+        self.assertNotIn("holds no picture", given.err)
+        found = self.ok(*render, "found.svg")
+        self.assertNotIn("holds no picture", found.err)
+        self.assertEqual((self.folder / "found.svg").read_text().count("<image"), (self.folder / "given.svg").read_text().count("<image"))
+        for make_gone in (lambda: write_ppm(self.folder / "a.ppm", 90, 80), (self.folder / "a.ppm").unlink):
+            make_gone()
+            err = self.ok(*render, "gone.svg").err
+            self.assertIn("warning: the recording holds no picture", err)
+            self.assertIn("--image", err)
+            gone = (self.folder / "gone.svg").read_text()
+            self.assertIn("The recording holds no picture", gone)
+            self.assertLess(len(gone), len((self.folder / "found.svg").read_text()))
+        # A drawn scene is always there.
+        self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "probs", "-o", "s.safetensors")
+        self.assertNotIn("holds no picture", self.ok("render", "s.safetensors", "--analysis", "rollout", "-o", "s.svg").err)
 
     def test_norms_before_the_projection_are_a_caveat_of_what_uses_them(self):
         self.ok("trace", "demo:vit", "--image", "scene:7", "--keep", "qkv", "-o", "t.safetensors")
