@@ -156,6 +156,41 @@ std::vector<int> movedTokens(const std::vector<int>& tokens, const TokenMap& map
     return moved;
 }
 
+// Tokens that a picture marks: those of the stage that its painter finds, and those of the analysis that have no place there.
+struct Marks {
+    std::vector<int> drawn, elsewhere;
+};
+
+Marks marksOn(const Finding& finding, const TokenMap& map, const std::vector<int>& tokens, const std::string& asked) {
+    const auto* grid = std::get_if<Grid>(&finding.data);
+    const std::string drawn = stageDrawn(finding, map, asked);
+    if (!grid || tokens.empty()) return {tokens, {}};
+    const StageTokens& stage = map.stage(asked);
+    // The painter knows the stage, and names its tokens itself.
+    if (drawn == asked && (grid->pixels || (stage.gridRows == grid->rows && stage.gridColumns == grid->columns)))
+        return {tokens, {}};
+    Marks marks;
+    std::vector<int> placed;
+    for (const int token : tokens)
+        (stage.tokens.at(static_cast<std::size_t>(token)).row < 0 ? marks.elsewhere : placed).push_back(token);
+    marks.drawn = movedTokens(placed, map, asked, drawn);
+    return marks;
+}
+
+std::string elsewhereText(const StageTokens& stage, const std::vector<int>& tokens) {
+    constexpr std::size_t most = 8;
+    std::string names;
+    for (std::size_t i = 0; i < std::min(most, tokens.size()); ++i) {
+        const Token& token = stage.tokens.at(static_cast<std::size_t>(tokens[i]));
+        std::string name = quotedName(token);
+        for (char& c : name)
+            if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+        names += fmt::format("{}{} (token {})", names.empty() ? "" : ", ", name, token.index);
+    }
+    if (tokens.size() > most) names += fmt::format(" and {} more", tokens.size() - most);
+    return "Selected, without a place in the picture: " + names + ".";
+}
+
 // Whether the finding's values become colours, so that a scale is about it.
 bool isMap(const Finding& finding) {
     return std::holds_alternative<Grid>(finding.data) || std::holds_alternative<TokenScores>(finding.data) ||
@@ -264,14 +299,14 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     const Pixels& image = shown < subject.input->originals.size() ? subject.input->originals[shown] : none;
     const std::string named = params.value("stage", "");
     const std::string asked = named.empty() ? stageOf(finding, subject.model->spec(), params) : named;
-    const std::vector<int> selected = movedTokens(markedTokens(info, params, map, asked), map, asked,
-                                                  stageDrawn(finding, map, asked));
+    const Marks marks = marksOn(finding, map, markedTokens(info, params, map, asked), asked);
     const Finding caption = drawing.sheet ? sheetCaption(*drawing.sheet) : Finding();
-    viz::PaintInput input{drawing.sheet ? caption : finding, map, image, std::move(display), result.recipe, selected, job};
+    viz::PaintInput input{drawing.sheet ? caption : finding, map, image, std::move(display), result.recipe, marks.drawn, job};
     if (drawing.sheet) {
         input.cells = cellsOf(*drawing.sheet, *subject.input, none);
         input.remarks = sheetRemarks(*drawing.sheet);
     }
+    if (!marks.elsewhere.empty()) input.remarks.push_back(elsewhereText(map.stage(asked), marks.elsewhere));
     if (lacksPicture(subject, finding)) {
         input.remarks.emplace_back("The recording holds no picture: heat alone is drawn.");
         result.notices.emplace_back(kNoPicture);

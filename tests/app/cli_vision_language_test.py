@@ -2,6 +2,7 @@
 import csv
 import json
 import pathlib
+import re
 import shutil
 import tempfile
 import unittest
@@ -163,6 +164,17 @@ class VisionLanguage(CliTest):
         self.ok(*self.asked("render", "--analysis", "attention_from", "-o", "m.png"))
         text = "\n".join(png_text(self.folder / "m.png").values())
         self.assertIn(f'| prompt "{PROMPT}" | answer "', text)
+
+    def test_selected_words_are_named_under_a_map_of_the_picture(self):
+        tokens = self.ok(*self.asked("tokens", "--json")).json()["stages"]["text"]
+        for selected in (tokens[-1]["i"], tokens[0]["i"]):
+            self.ok(*self.asked("render", "--analysis", "attention_from", "--param", f"queries={selected}", "-o", "m.svg"))
+            text = re.sub(r"<[^>]*>", "", (self.folder / "m.svg").read_text())
+            self.assertIn("Selected, without a place in the picture", text)
+            self.assertIn(f"(token {selected})", text)
+        patch = next(t["i"] for t in tokens if t["kind"] == "image")
+        self.ok(*self.asked("render", "--analysis", "attention_from", "--param", f"queries={patch}", "-o", "p.svg"))
+        self.assertNotIn("Selected, without a place", re.sub(r"<[^>]*>", "", (self.folder / "p.svg").read_text()))
 
     def test_every_picture_of_a_prompt_is_drawn(self):
         asked = self.asked("render", "--image", "scene:2", "--analysis", "attention_from")
