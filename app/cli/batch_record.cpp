@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "finding_metrics.h"
 #include "fovea/error.h"
 #include "io/atomic_file.h"
 #include "io/csv.h"
@@ -18,28 +19,6 @@ using nlohmann::ordered_json;
 
 constexpr const char* kRecordName = "item.json";
 constexpr std::size_t kFirstMetric = 5;  // columns before it: name, input, prediction, class, probability
-
-const std::vector<float>* valuesOf(const Finding& finding) {
-    if (const auto* grid = std::get_if<Grid>(&finding.data)) return &grid->values;
-    if (const auto* scores = std::get_if<TokenScores>(&finding.data)) return &scores->values;
-    return nullptr;
-}
-
-void addMetrics(const std::string& name, const std::vector<float>& values, BatchRecord& record) {
-    double low = INFINITY, high = -INFINITY, sum = 0;
-    std::size_t count = 0;
-    for (const float value : values) {
-        if (!std::isfinite(value)) continue;
-        low = std::min(low, static_cast<double>(value));
-        high = std::max(high, static_cast<double>(value));
-        sum += value;
-        ++count;
-    }
-    if (count == 0) return;
-    record.metrics.emplace_back(name + " min", low);
-    record.metrics.emplace_back(name + " mean", sum / static_cast<double>(count));
-    record.metrics.emplace_back(name + " max", high);
-}
 
 // Records of earlier versions hold names alone: such a file counts as not intact.
 WrittenFile fileOf(const nlohmann::json& json) {
@@ -129,9 +108,7 @@ BatchRecord measured(Toolbox& toolbox, const BatchItem& item, const JobContext& 
         const auto result = toolbox.engine().analyse(item.session, static_cast<int>(i), 0, job);
         std::string id = item.session.analyses[i].id;
         if (i > 0) id = std::to_string(i + 1) + " " + id;
-        for (const Finding& finding : result->findings)
-            if (const std::vector<float>* values = valuesOf(finding))
-                addMetrics(id + "." + finding.name, *values, record);
+        for (const auto& [name, value] : metricsOf(result->findings)) record.metrics.emplace_back(id + "." + name, value);
     }
     return record;
 }

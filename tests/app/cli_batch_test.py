@@ -72,6 +72,25 @@ class Batch(CliTest):
         report = self.ok("run", other, "--images", "in", "-o", "out", "--resume", "--json").json()
         self.assertEqual(report["done"], 4)
 
+    def test_every_analysis_has_columns(self):
+        ids = ("sinks", "dependency_tree", "scanpath", "head_statistics", "attention_from")
+        path = self.session("all.fovea.json", input={}, analyses=[{"id": one} for one in ids], pictures=[])
+        self.ok("run", path, "--images", "in", "-o", "out")
+        row = self.rows()[0]
+        for i, one in enumerate(ids):
+            own = [key for key in row if key.startswith(f"{i + 1} {one}." if i else one + ".")]
+            self.assertTrue(own and all(row[key] != "" for key in own), (one, own))
+        with open(self.folder / "out/p0/01-sinks.json") as file:
+            table = next(f["data"] for f in json.load(file)["items"][0]["findings"] if f["name"] == "table")
+        at = [column["name"] for column in table["columns"]].index("sink")
+        self.assertEqual(float(row["sinks.table sink yes"]), sum(cells[at] == "yes" for cells in table["rows"]))
+        with open(self.folder / "out/p0/02-dependency_tree.json") as file:
+            tree = next(f["data"] for f in json.load(file)["items"][0]["findings"] if f["name"] == "tree")
+        self.assertEqual(float(row["2 dependency_tree.tree roots"]), sum(parent < 0 for parent in tree["parent"]))
+        self.assertEqual(float(row["2 dependency_tree.tree depth max"]), max(tree["depth"]))
+        self.assertGreater(float(row["3 scanpath.path fixations"]), 0)
+        self.assertGreater(float(row["4 head_statistics.entropy mean of heads mean"]), 0)
+
     def test_shards_make_the_whole(self):
         self.ok("run", self.path, "--images", "in", "-o", "whole")
         for shard in ("1/3", "2/3", "3/3"):
