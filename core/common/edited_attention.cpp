@@ -57,7 +57,7 @@ std::vector<int> positionsOf(const AttentionTrace& trace, int site, const std::v
 std::string mutedText(const AttentionTrace& trace, const std::vector<int>& sites, const nlohmann::json& params) {
     std::vector<std::string> names;
     for (const int site : sites) {
-        const SiteEdit* edit = trace.edit(site);
+        const SiteEdit* edit = trace.has(site) ? trace.edit(site) : nullptr;
         if (!edit || edit->headGain.empty()) continue;
         const AttentionSite& where = trace.spec().sites[static_cast<std::size_t>(site)];
         for (const int head : chosenHeads(where, params.value("heads", "all")))
@@ -77,14 +77,17 @@ std::string editedShare(const AttentionTrace& trace, const std::vector<int>& sit
                         const std::vector<int>& queries) {
     if (chosenWeights(params) != Weights::Effective) return "";
     double removed = 0;
+    std::size_t recorded = 0;
     for (const int site : sites) {
+        if (!trace.has(site)) continue;
+        ++recorded;
         if (!trace.edited(site)) continue;
         const std::vector<int> heads = chosenHeads(trace.spec().sites[static_cast<std::size_t>(site)], params.value("heads", "all"));
         const std::vector<int> positions = positionsOf(trace, site, queries);
         const double before = sumUnedited(trace, site, heads, positions);
         if (before > 0) removed += 1 - sumOfRows(trace, site, heads, positions, Weights::Effective) / before;
     }
-    removed /= static_cast<double>(std::max<std::size_t>(1, sites.size()));
+    removed /= static_cast<double>(std::max<std::size_t>(1, recorded));
     if (std::abs(removed) < kSeen) return "";
     return (removed > 0 ? fmt::format("edits removed {:.1f} % of the attention", 100 * removed)
                         : fmt::format("edits added {:.1f} % to the attention", -100 * removed)) +
