@@ -35,6 +35,30 @@ TEST_CASE("wrapping loses nothing, keeps to the width and breaks words only when
     CHECK(wrapText("abc", 0.1, 10).size() == 3);
 }
 
+TEST_CASE("signs of fallback fonts are reckoned as wide as they are drawn") {
+    CHECK(textWidth("\uFFFD", 2048) == doctest::Approx(2100));
+    CHECK(textWidth("\uFFFD", 2048, Face::Bold) == doctest::Approx(2280));
+    CHECK(textWidth("\u25A1", 2048) >= 1935);
+    CHECK(textWidth("\U0001F600", 2048) >= 2550);
+    std::string broken = "answer \"";
+    for (int i = 0; i < 60; ++i) broken += "\uFFFD";
+    const auto lines = wrapText(broken + "\" | layers last", 300, 10);
+    CHECK(lines.size() > 2);
+    for (const std::string& line : lines) CHECK(textWidth(line, 10) <= 300);
+}
+
+TEST_CASE("lines of one length leave no word alone on the last") {
+    const std::string title = "Attention while writing the 32 answer tokens, text layer 2, mean of 4 heads";
+    const double width = textWidth(title, 10) * 0.95;
+    const auto lines = wrapEvenly(title, width, 10);
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0] + " " + lines[1] == title);
+    CHECK(textWidth(lines[1], 10) > 0.6 * textWidth(lines[0], 10));
+    CHECK(wrapText(title, width, 10)[1] == "heads");
+    CHECK(wrapEvenly("short", 100, 10) == std::vector<std::string>{"short"});
+    CHECK(wrapEvenly("", 100, 10) == std::vector<std::string>{""});
+}
+
 TEST_CASE("eliding keeps whole characters and says that something is missing") {
     CHECK(elideText("short", 100, 10) == "short");
     const std::string cut = elideText("\u00E9\u00E9\u00E9\u00E9\u00E9\u00E9\u00E9\u00E9\u00E9\u00E9", 40, 10);
@@ -46,4 +70,7 @@ TEST_CASE("eliding keeps whole characters and says that something is missing") {
 TEST_CASE("control characters and word marks become visible") {
     CHECK(printable("\u2581star\n") == "\u00B7star\u21B5");
     CHECK(printable(std::string("\x01\xff", 2)) == "\uFFFD\uFFFD");
+    CHECK(printable(" ") == "\u00B7");
+    CHECK(printable(" red") == " red");
+    CHECK(printable("").empty());
 }

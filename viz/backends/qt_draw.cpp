@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "picture/text_metrics.h"
+
 namespace fovea::viz {
 namespace {
 
@@ -109,13 +111,17 @@ public:
         const double scale = mark.size / layoutPixels;
         const QString text = QString::fromUtf8(mark.text.data(), static_cast<qsizetype>(mark.text.size()));
         const double width = QFontMetricsF(font).horizontalAdvance(text);
+        // Layouts know no installed fonts: what one draws wider than reckoned with would run over its neighbours.
+        const Face face = mark.monospace ? Face::Mono : mark.bold ? Face::Bold : Face::Regular;
+        const double room = textWidth(mark.text, layoutPixels, face);
+        const double squeeze = room > 0 && width > room ? room / width : 1;
         const double shift = mark.anchor == Anchor::Start    ? 0
                              : mark.anchor == Anchor::Middle ? width / 2
                                                              : width;
         m_painter.save();
         m_painter.translate(point(mark.position));
         if (mark.rotation != 0) m_painter.rotate(mark.rotation);
-        m_painter.scale(scale, scale);
+        m_painter.scale(scale * squeeze, scale);
         m_painter.setFont(font);
         m_painter.setPen(color(mark.color));
         m_painter.drawText(QPointF(-shift, 0), text);

@@ -22,7 +22,7 @@ Figure::Figure(const PaintInput& input, const std::string& subtitle, double widt
     m_picture.recipe = input.recipe;
     for (const std::string_view name : layerOrder) m_picture.layers.push_back({std::string(name), {}});
     double y = margin;
-    std::vector<std::string> lines = wrapText(m_picture.title, bodyWidth(), fontSize() * 1.25, Face::Bold);
+    std::vector<std::string> lines = wrapEvenly(m_picture.title, bodyWidth(), fontSize() * 1.25, Face::Bold);
     if (lines.size() > maximumTitleLines) {
         lines.resize(maximumTitleLines);
         lines.back() = elideText(lines.back() + "\u2026", bodyWidth() - fontSize() * 1.25, fontSize() * 1.25,
@@ -36,7 +36,8 @@ Figure::Figure(const PaintInput& input, const std::string& subtitle, double widt
                 TextMark{{left(), y}, line, fontSize() * 1.25, ink::text, Anchor::Start, true, false, 0});
             y += fontSize() * 0.35;
         }
-    if (!subtitle.empty()) y = paragraph("title", subtitle, y, fontSize(), ink::faint);
+    if (!subtitle.empty())
+        y = paragraph("title", wrapEvenly(subtitle, bodyWidth(), fontSize()), y, fontSize(), ink::faint);
     m_top = y + fontSize() * 0.6;
 }
 
@@ -55,13 +56,15 @@ void Figure::text(std::string_view layer, Point position, std::string text, Anch
         TextMark{position, std::move(text), size > 0 ? size : fontSize(), color, anchor, false, false, 0});
 }
 
-double Figure::paragraph(std::string_view layer, const std::string& text, double y, double size, Color color,
-                         Face face) {
-    for (const std::string& line : wrapText(text, bodyWidth(), size, face)) {
+double Figure::paragraph(std::string_view layer, const std::string& text, double y, double size, Color color) {
+    return paragraph(layer, wrapText(text, bodyWidth(), size), y, size, color);
+}
+
+double Figure::paragraph(std::string_view layer, const std::vector<std::string>& lines, double y, double size,
+                         Color color) {
+    for (const std::string& line : lines) {
         y += size * lineSpacing;
-        add(layer,
-            TextMark{
-                {left(), y - 0.2 * size}, line, size, color, Anchor::Start, face == Face::Bold, false, 0});
+        text(layer, {left(), y - 0.2 * size}, line, Anchor::Start, size, color);
     }
     return y;
 }

@@ -57,8 +57,9 @@ public:
     static constexpr double margin = 14;
 
 private:
-    double paragraph(std::string_view layer, const std::string& text, double y, double size, Color color,
-                     Face face = Face::Regular);
+    double paragraph(std::string_view layer, const std::string& text, double y, double size, Color color);
+    double paragraph(std::string_view layer, const std::vector<std::string>& lines, double y, double size,
+                     Color color);
     double legendRows(double y);
 
     struct LegendEntry {

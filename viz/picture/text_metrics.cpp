@@ -12,12 +12,22 @@ bool isWide(char32_t c) {
            c >= 0x1F000;
 }
 
+bool isPictograph(char32_t c) {
+    return c >= 0x1F000 && c < 0x20000;
+}
+
+/// Scripts and signs that fallback fonts draw, at most an em wide.
+bool isForeign(char32_t c) {
+    return (c >= 0x590 && c < 0x1E00) || (c >= 0x2500 && c < 0x2E80) || (c >= 0xA4D0 && c < 0xFFF0);
+}
+
 double advance(char32_t c, Face face) {
     const bool combining = (c >= 0x300 && c < 0x370) || c == 0x200B || c == 0x200D || c == 0xFE0F;
     if (combining) return 0;
     if (face == Face::Mono) return isWide(c) ? 2 * monoAdvance : monoAdvance;
     const bool bold = face == Face::Bold;
     if (c >= 32 && c < 127) return (bold ? boldAdvances : regularAdvances)[c - 32];
+    if (isPictograph(c)) return 1.25 * fontUnitsPerEm;
     if (isWide(c)) return fontUnitsPerEm;
     switch (c) {
         case 0xB7:
@@ -29,10 +39,13 @@ double advance(char32_t c, Face face) {
             return 2048;
         case 0xB0:
             return 1024;
+        case 0xFFFD:
+            return bold ? 2280 : 2100;
         default:
             break;
     }
     if (c < 0x250) return bold ? 1470 : 1300;  // Latin with accents
+    if (isForeign(c)) return fontUnitsPerEm;
     if (c >= 0x2190) return 1716;              // arrows and mathematical signs
     return bold ? 1640 : 1450;
 }
@@ -82,6 +95,24 @@ std::vector<std::string> wrapText(std::string_view text, double width, double si
     return lines;
 }
 
+std::vector<std::string> wrapEvenly(std::string_view text, double width, double size, Face face) {
+    const std::vector<std::string> full = wrapText(text, width, size, face);
+    if (full.size() < 2) return full;
+    std::vector<std::string> best = full;
+    double low = width / 2, high = width;
+    for (int i = 0; i < 8; ++i) {
+        const double middle = (low + high) / 2;
+        std::vector<std::string> lines = wrapText(text, middle, size, face);
+        if (lines.size() > full.size()) {
+            low = middle;
+        } else {
+            high = middle;
+            best = std::move(lines);
+        }
+    }
+    return best;
+}
+
 std::string elideText(std::string_view text, double width, double size, Face face) {
     if (textWidth(text, size, face) <= width) return std::string(text);
     const double room = width - textWidth("\u2026", size, face);
@@ -96,12 +127,16 @@ std::string elideText(std::string_view text, double width, double size, Face fac
 
 std::string printable(std::string_view text) {
     std::string out;
+    const bool blank = text.find_first_not_of(' ') == std::string_view::npos;
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = nextCodePoint(text, at);
         switch (c) {
             case '\n':
                 out += "\u21B5";
                 break;
+            case ' ':
+                out += blank ? "\u00B7" : " ";
+                break;  // a name of spaces alone would be no name
             case '\t':
                 out += "\u2192";
                 break;

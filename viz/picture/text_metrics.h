@@ -17,10 +17,15 @@ double textWidth(std::string_view text, double size, Face face = Face::Regular);
 std::vector<std::string> wrapText(std::string_view text, double width, double size,
                                   Face face = Face::Regular);
 
+/// The same with as many lines, of about the same length: no word alone on the last one.
+std::vector<std::string> wrapEvenly(std::string_view text, double width, double size,
+                                    Face face = Face::Regular);
+
 /// The text, or as much of its beginning as fits before an ellipsis.
 std::string elideText(std::string_view text, double width, double size, Face face = Face::Regular);
 
-/// The text as one printable line: control characters and the tokenizers' word marks become visible signs.
+/// The text as one printable line: control characters, the tokenizers' word marks and spaces that
+/// are all there is become visible signs.
 std::string printable(std::string_view text);
 
 }  // namespace fovea::viz
