@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "fovea/error.h"
@@ -93,6 +94,29 @@ TEST_CASE("little heat lets the photograph through, and the colour bar shows it"
     const RasterMark around = rasterOf(painted(overlay, ramp, photo, display), "heat");
     CHECK(alpha(around, 97) == 0);
     CHECK(alpha(around, 0) == alpha(around, 194));
+}
+
+TEST_CASE("a colour bar names both ends of its scale, and no labels overlap") {
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& overlay = catalog.get("heat_overlay");
+    const Finding map = samples::grid(14, 14, {""}, 90, 60);
+    const std::pair<double, double> ranges[] = {{0, 0.01843}, {0, 0.4029}, {1.124e-11, 0.3}, {1.04e-5, 0.6352}, {-3, 7}};
+    for (const auto& [low, high] : ranges) {
+        Display display;
+        display.scale = {Scale::Kind::Fixed, low, high, 0, 0};
+        const Picture picture = painted(overlay, map, {}, display);
+        std::vector<std::pair<double, std::string>> labels;
+        for (const Layer& layer : picture.layers)
+            for (const Mark& mark : layer.marks)
+                if (const auto* text = std::get_if<TextMark>(&mark); text && layer.name == "legend" && text->rotation == 0)
+                    labels.emplace_back(text->position.y, text->text);
+        std::sort(labels.begin(), labels.end());
+        REQUIRE(labels.size() >= 3);
+        INFO(labels.front().second, " to ", labels.back().second);
+        CHECK(std::stod(labels.front().second) == doctest::Approx(high).epsilon(0.005));
+        CHECK(std::abs(std::stod(labels.back().second) - low) <= 0.005 * std::abs(low));
+        for (std::size_t i = 1; i < labels.size(); ++i) CHECK(labels[i].first - labels[i - 1].first > 10);
+    }
 }
 
 TEST_CASE("a selected token is boxed in the legend only where it is boxed in the picture") {

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "picture/figure.h"
 
@@ -18,16 +19,26 @@ int tickCount(const Figure& figure, double height) {
     return std::clamp(static_cast<int>(height / (figure.fontSize() * 3.2)), 2, 7);
 }
 
-/// Round numbers, and the exact ends of the range where there is room for them.
+/// Whether a tick stands at the end of the bar and names its value to the digits that labels have.
+bool namesEnd(const Tick& tick, double end, double value) {
+    char* after = nullptr;
+    const double named = std::strtod(tick.label.c_str(), &after);
+    return std::abs(tick.position - end) < 1e-6 && after != tick.label.c_str() &&
+           std::abs(named - value) <= 1e-3 * std::abs(value);
+}
+
+/// The ends of the range, and round numbers between them that their labels leave room for.
 std::vector<Tick> barTicks(const Figure& figure, const ColorBar& bar, double height) {
     std::vector<Tick> ticks = bar.scale.ticks(tickCount(figure, height));
-    const double room = tickSize(figure) * 1.9 / height;
-    const auto free = [&](double at) {
-        return std::all_of(ticks.begin(), ticks.end(),
-                           [&](const Tick& tick) { return std::abs(tick.position - at) > room; });
-    };
-    for (const double end : {0.0, 1.0})
-        if (free(end)) ticks.push_back({end, valueText(bar.scale.valueAt(end))});
+    const double room = tickSize(figure) * 1.25 / height;
+    for (const double end : {0.0, 1.0}) {
+        const double value = bar.scale.valueAt(end);
+        const bool named = std::any_of(ticks.begin(), ticks.end(),
+                                       [&](const Tick& tick) { return namesEnd(tick, end, value); });
+        if (named) continue;
+        std::erase_if(ticks, [&](const Tick& tick) { return std::abs(tick.position - end) < room; });
+        ticks.push_back({end, valueText(value)});
+    }
     return ticks;
 }
 
