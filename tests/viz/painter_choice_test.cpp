@@ -159,6 +159,20 @@ TEST_CASE("circles of a scanpath tell duration or, where that is constant, the s
     CHECK(text.find("all circles have one size") != std::string::npos);
 }
 
+TEST_CASE("numbers of a column have the same decimals, and none is more exact than it is") {
+    const auto column = [](const std::vector<double>& values) {
+        Table table{{{"probability", "probability"}, {"token", ""}}, {}};
+        for (const double value : values) table.rows.push_back({value, std::string(" ")});
+        return textOf(painted(makePainterCatalog().get("table"), {"table", "", "", "", table}, {}, {}), "labels");
+    };
+    CHECK(column({0.5, 0.25}) == "probability token 0.50 \u00B7 0.25 \u00B7 ");
+    CHECK(column({0.03, 3, 86}) == "probability token 0.03 \u00B7 3.00 \u00B7 86.00 \u00B7 ");
+    CHECK(column({0.0336, 0.03, 0.00901}) == "probability token 0.03360 \u00B7 0.03000 \u00B7 0.00901 \u00B7 ");
+    CHECK(column({0.99997, 4.73e-6}) == "probability token 1.000 \u00B7 4.73e-6 \u00B7 ");
+    CHECK(column({0, 318}) == "probability token 0 \u00B7 318 \u00B7 ");
+    CHECK(column({1250.5, 0.0123}) == "probability token 1250.50 \u00B7 0.0123 \u00B7 ");
+}
+
 TEST_CASE("numbers of a column stand with their decimal points aligned, and a cut table says so") {
     Table table{{{"name", ""}, {"value", "nats"}}, {}};
     for (const double value : {0.0123, 4.56, 120.0, 1.5e-7, 0.5}) table.rows.push_back({std::string("x"), value});

@@ -12,14 +12,57 @@ namespace {
 
 constexpr double cellPadding = 8, widestText = 260, widestPicture = 1600;
 
-std::string cellText(const Table::Cell& cell) {
-    if (const double* number = std::get_if<double>(&cell)) {
-        if (std::isnan(*number)) return "\u2013";
-        if (*number == std::round(*number) && std::abs(*number) < 1e9)
-            return fmt::format("{:.0f}", *number == 0 ? 0 : *number);
-        return valueText(*number);
+/// A number that is written without an exponent.
+bool isPlain(double number) {
+    const double size = std::abs(number);
+    return number == 0 || (size >= 1e-3 && size < 1e6) || (number == std::round(number) && size < 1e9);
+}
+
+/// Decimals that give a number three digits; none for a whole one.
+int decimalsOf(double number) {
+    if (number == std::round(number)) return 0;
+    return std::clamp(2 - static_cast<int>(std::floor(std::log10(std::abs(number)))), 0, 5);
+}
+
+/// A number with the decimals of its column, or with its own where those would leave it less than two digits.
+std::string numberText(double number, int decimals) {
+    if (std::isnan(number)) return "\u2013";
+    const bool tiny = number != std::round(number) && std::abs(number) < std::pow(10, 1 - decimals);
+    if (!isPlain(number) || (tiny && decimalsOf(number) > decimals)) return valueText(number);
+    return fmt::format("{:.{}f}", number == 0 ? 0 : number, decimals);
+}
+
+std::string cellText(const Table::Cell& cell, int decimals) {
+    const double* number = std::get_if<double>(&cell);
+    return number ? numberText(*number, decimals) : printable(std::get<std::string>(cell));
+}
+
+/// Decimals that all numbers of a column have: enough for three digits of each, but not more than six for the largest.
+int columnDecimals(const Table& table, std::size_t column, std::size_t rows) {
+    std::vector<double> numbers;
+    for (std::size_t r = 0; r < rows; ++r) {
+        if (column >= table.rows[r].size()) continue;
+        const double* number = std::get_if<double>(&table.rows[r][column]);
+        if (number && std::isfinite(*number) && isPlain(*number)) numbers.push_back(*number);
     }
-    return printable(std::get<std::string>(cell));
+    double largest = 0;
+    int decimals = 0;
+    for (const double number : numbers) {
+        largest = std::max(largest, std::abs(number));
+        decimals = std::max(decimals, decimalsOf(number));
+    }
+    if (largest >= 1) decimals = std::min(decimals, std::max(1, 5 - static_cast<int>(std::floor(std::log10(largest)))));
+    const auto needless = [&](double number) {
+        const double scaled = number * std::pow(10, decimals - 1);
+        return std::abs(scaled - std::round(scaled)) < 1e-6;
+    };
+    while (decimals > 0 && std::all_of(numbers.begin(), numbers.end(), needless)) --decimals;
+    return decimals;
+}
+
+/// A unit that only repeats the column's name says nothing.
+std::string unitOf(const Table::Column& column) {
+    return column.unit == column.name ? std::string() : column.unit;
 }
 
 /// The part of a number from its decimal point on, or from its exponent; numbers of a column stand with it aligned.
@@ -31,6 +74,7 @@ struct Sheet {
     std::vector<double> width;
     std::vector<double> fraction;  ///< width of the widest part behind the decimal point
     std::vector<bool> numeric;
+    std::vector<int> decimals;
     std::size_t columns = 0, rows = 0;  ///< shown
     double total() const {
         return std::accumulate(width.begin(), width.begin() + static_cast<std::ptrdiff_t>(columns), 0.0);
@@ -42,12 +86,13 @@ Sheet measure(const Table& table, std::size_t maximumRows, double size, double l
     sheet.rows = std::min(table.rows.size(), maximumRows);
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
         double widest = std::max(textWidth(printable(table.columns[c].name), size, Face::Bold),
-                                 textWidth(table.columns[c].unit, size * 0.85));
+                                 textWidth(unitOf(table.columns[c]), size * 0.85));
+        const int decimals = columnDecimals(table, c, sheet.rows);
         bool numeric = true;
         double whole = 0, fraction = 0;
         for (std::size_t r = 0; r < sheet.rows; ++r) {
             if (c >= table.rows[r].size()) continue;
-            const std::string text = cellText(table.rows[r][c]);
+            const std::string text = cellText(table.rows[r][c], decimals);
             widest = std::max(widest, textWidth(text, size));
             if (text.empty()) continue;  // not measured: no reason to treat the column as text
             numeric = numeric && std::holds_alternative<double>(table.rows[r][c]);
@@ -59,6 +104,7 @@ Sheet measure(const Table& table, std::size_t maximumRows, double size, double l
         sheet.fraction.push_back(numeric ? fraction : 0);
         sheet.width.push_back(std::min(widest, widestText) + 2 * cellPadding);
         sheet.numeric.push_back(numeric);
+        sheet.decimals.push_back(decimals);
     }
     sheet.columns = sheet.width.size();
     while (sheet.columns > 1 && sheet.total() > limit) --sheet.columns;
@@ -79,7 +125,7 @@ Picture paintTable(const PaintInput& in, const nlohmann::json& params) {
     double y = figure.top();
     const double end = figure.left() + sheet.total();
     const bool units = std::any_of(table.columns.begin(), table.columns.end(),
-                                   [](const Table::Column& c) { return !c.unit.empty(); });
+                                   [](const Table::Column& c) { return !unitOf(c).empty(); });
     enum class As { Heading, Unit, Cell };
     const auto put = [&](std::size_t column, double x, double baseline, std::string text, As as) {
         const double textSize = as == As::Unit ? size * 0.85 : size;
@@ -108,8 +154,8 @@ Picture paintTable(const PaintInput& in, const nlohmann::json& params) {
         const double header = rowHeight + (units ? size * 1.15 : 0);
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
             put(c, x, y + size * 1.2, printable(table.columns[c].name), As::Heading);
-            if (!table.columns[c].unit.empty())
-                put(c, x, y + size * 2.3, table.columns[c].unit, As::Unit);
+            if (const std::string unit = unitOf(table.columns[c]); !unit.empty())
+                put(c, x, y + size * 2.3, unit, As::Unit);
         }
         y += header;
         rule(y, 0.8);
@@ -124,14 +170,15 @@ Picture paintTable(const PaintInput& in, const nlohmann::json& params) {
         for (std::size_t c = 0; c < sheet.columns; x += sheet.width[c++]) {
             if (c >= table.rows[r].size()) continue;
             const Table::Cell& cell = table.rows[r][c];
-            put(c, x, y + size * 1.2, cellText(cell), As::Cell);
+            put(c, x, y + size * 1.2, cellText(cell, sheet.decimals[c]), As::Cell);
             const double* number = std::get_if<double>(&cell);
             figure.hit({{x, y, sheet.width[c], rowHeight},
                         -1,
                         {},
                         number ? *number : std::nan(""),
-                        fmt::format("{}: {}{}{}", table.columns[c].name, cellText(cell),
-                                    table.columns[c].unit.empty() ? "" : " ", table.columns[c].unit),
+                        fmt::format("{}: {}{}{}", table.columns[c].name,
+                                    number && !std::isnan(*number) ? fmt::format("{:.6g}", *number) : cellText(cell, 0),
+                                    unitOf(table.columns[c]).empty() ? "" : " ", unitOf(table.columns[c])),
                         {}});
         }
         y += rowHeight;
