@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "fovea/error.h"
 #include "picture/grid_view.h"
@@ -116,6 +117,23 @@ TEST_CASE("a colour bar names both ends of its scale, and no labels overlap") {
         CHECK(std::stod(labels.front().second) == doctest::Approx(high).epsilon(0.005));
         CHECK(std::abs(std::stod(labels.back().second) - low) <= 0.005 * std::abs(low));
         for (std::size_t i = 1; i < labels.size(); ++i) CHECK(labels[i].first - labels[i - 1].first > 10);
+    }
+}
+
+TEST_CASE("maps without a table fill their rows") {
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& entry = catalog.get("head_grid");
+    for (const std::size_t count : {2U, 4U, 5U, 8U, 12U}) {
+        std::vector<std::string> names;
+        for (std::size_t i = 0; i < count; ++i) names.push_back(std::string(1, static_cast<char>('a' + i)));
+        const Picture picture = painted(entry, samples::grid(14, 14, names, 90, 60), {}, {});
+        std::set<double> rows, columns;
+        for (const HitArea& hit : picture.hits) {
+            rows.insert(std::round(hit.rect.y));
+            columns.insert(std::round(hit.rect.x));
+        }
+        CHECK(rows.size() * columns.size() - count < rows.size());
+        if (count == 4) CHECK(columns.size() == 2);
     }
 }
 

@@ -71,6 +71,7 @@ Arrangement arrange(const std::vector<std::string>& planes, int wantedColumns) {
                                     : static_cast<int>(std::ceil(std::sqrt(count * 1.3)));
     out.columns = std::max(1, out.columns);
     out.rows = (count + out.columns - 1) / out.columns;
+    if (wantedColumns == 0 && out.rows > 0) out.columns = (count + out.rows - 1) / out.rows;  // no more holes than needed
     for (int i = 0; i < count; ++i) out.place.push_back(i);
     return out;
 }
