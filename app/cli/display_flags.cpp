@@ -57,8 +57,9 @@ void addDisplayFlags(Flags& command, DisplayFlags& flags) {
         .range(0.0, 1.0)
         .typeName("X")
         .group(group);
-    command.option("--blend", flags.values.blend, "value: little heat lets the picture through; even: all heat alike")
-        .oneOf({"value", "even"})
+    command.option("--blend", flags.values.blend, "value: little heat lets the picture through; even: all heat alike; "
+                    "auto: even for maps of single pixels, else by value")
+        .oneOf({"auto", "value", "even"})
         .typeName("BLEND")
         .group(group);
     command.option("--threshold", flags.values.threshold,

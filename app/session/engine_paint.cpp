@@ -101,6 +101,26 @@ std::optional<Shown> shownBy(const PictureRequest& picture, const std::vector<Fi
     return whole;
 }
 
+// Whether the finding's values become colours, so that a scale is about it.
+bool isMap(const Finding& finding) {
+    return std::holds_alternative<Grid>(finding.data) || std::holds_alternative<TokenScores>(finding.data) ||
+           std::holds_alternative<PairMatrix>(finding.data);
+}
+
+// Percent of the values that the painter's linked scale leaves beyond its end; 0 where it spans all of them.
+double cutBy(const PictureRequest& picture, const Finding& finding, const std::vector<Finding>& findings,
+             const viz::PainterCatalog& painters, std::pair<double, double> linked) {
+    if (picture.display.scale != "linked" || !isMap(finding)) return 0;
+    const viz::PainterEntry& painter = painterOf(painters, findings, finding, picture);
+    json params = checkedParams(painter.info, picture.params);
+    const double percent = params.value("cut", 0.0);
+    if (percent <= 0 || !painter.reduced) return 0;
+    const double cut = viz::valueRange(painter.reduced(finding, params)).second;
+    params["cut"] = 0;
+    const double whole = viz::valueRange(painter.reduced(finding, params)).second;
+    return cut < whole && cut <= linked.second && linked.second < whole ? percent : 0;
+}
+
 std::string stageOf(const Finding& finding, const ModelSpec& spec, const json& params) {
     if (const auto* scores = std::get_if<TokenScores>(&finding.data)) return scores->stage;
     if (const auto* tree = std::get_if<Tree>(&finding.data)) return tree->stage;
@@ -189,12 +209,6 @@ std::string elsewhereText(const StageTokens& stage, const std::vector<int>& toke
     }
     if (tokens.size() > most) names += fmt::format(" and {} more", tokens.size() - most);
     return "Selected, without a place in the picture: " + names + ".";
-}
-
-// Whether the finding's values become colours, so that a scale is about it.
-bool isMap(const Finding& finding) {
-    return std::holds_alternative<Grid>(finding.data) || std::holds_alternative<TokenScores>(finding.data) ||
-           std::holds_alternative<PairMatrix>(finding.data);
 }
 
 // A picture's inputs that the painter and the recipe need, for one item.
@@ -429,6 +443,7 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
     }
     job.progress(0.95, "painting");
     RecipeParts parts = partsOf(subject, finding, display);
+    parts.cut = cutBy(request, finding, result->findings, painters(), parts.linked);
     parts.notices = result->notices;
     parts.answer = shownAnswer(*this, subject, job);
     auto painted = std::make_shared<PictureResult>();

@@ -36,9 +36,10 @@ viz::Filter filterOf(const std::string& name) {
 }
 
 viz::Blend blendOf(const std::string& name) {
+    if (name == "auto") return viz::Blend::Auto;
     if (name == "value") return viz::Blend::Value;
     if (name == "even") return viz::Blend::Even;
-    throw Error("there is no blend \"" + name + "\"", "blends: value, even", ErrorCode::Usage);
+    throw Error("there is no blend \"" + name + "\"", "blends: auto, value, even", ErrorCode::Usage);
 }
 
 viz::SinkPolicy policyOf(const std::string& name) {
@@ -82,9 +83,10 @@ std::string paramsText(const EntryInfo& analysis, const json& given, const Entry
     return first + (first.empty() || rest.empty() ? "" : ", ") + rest;
 }
 
-std::string scaleText(const DisplayOptions& display, std::pair<double, double> linked) {
+std::string scaleText(const DisplayOptions& display, const RecipeParts& parts) {
     if (display.scale == "linked")
-        return fmt::format("linked scale {:.4g} to {:.4g}", linked.first, linked.second);
+        return fmt::format("linked scale {:.4g} to {:.4g}", parts.linked.first, parts.linked.second) +
+               (parts.cut > 0 ? fmt::format(", cut at percentile {:g}", 100 - parts.cut) : "");
     if (display.scale == "fixed")
         return fmt::format("fixed scale {:.4g} to {:.4g}", display.minimum, display.maximum);
     return display.scale == "picture" ? "scale of this picture" : display.scale + " scale";
@@ -170,7 +172,7 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
     if (!prompt.empty()) words.push_back("prompt " + quoted(prompt));
     if (!parts.answer.empty()) words.push_back("answer " + quoted(parts.answer));
     words.push_back(analysis.id + (params.empty() ? "" : ": " + params));
-    if (parts.scaled) words.push_back(scaleText(picture.display, parts.linked));
+    if (parts.scaled) words.push_back(scaleText(picture.display, parts));
     const bool kept = picture.display.sinks == "keep";
     words.push_back(
         "sinks " + picture.display.sinks +

@@ -25,6 +25,7 @@ struct RecipeParts {
     int sinks = 0;                           ///< tokens that the sink policy is about
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
+    double cut = 0;                          ///< percent of the values that a linked scale leaves beyond its end; 0: none
     std::vector<std::string> notices;        ///< what the run remarked
     std::string prompt;                      ///< what was asked last; empty: the session's own
     std::string answer;                      ///< that the result is about; empty without one

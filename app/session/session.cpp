@@ -31,7 +31,7 @@ DisplayOptions readDisplay(FieldReader reader, json& unknown) {
     reader.read("maximum", display.maximum, -kLargest, kLargest);
     reader.read("colormap", display.colormap, 256);
     reader.read("opacity", display.opacity, 0, 1);
-    reader.readChoice("blend", display.blend, {"value", "even"});
+    reader.readChoice("blend", display.blend, {"auto", "value", "even"});
     reader.read("threshold", display.threshold, 0, 1);
     reader.readChoice("filter", display.filter, {"nearest", "bilinear", "bicubic"});
     reader.readChoice("sinks", display.sinks, {"keep", "mask", "redistribute"});

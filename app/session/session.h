@@ -61,7 +61,7 @@ struct DisplayOptions {
     double minimum = 0, maximum = 0;
     std::string colormap = "inferno";
     double opacity = 0.75;           ///< of the strongest heat over the image, 0..1
-    std::string blend = "value";     ///< value: little heat lets the image through; even: all heat alike
+    std::string blend = "auto";      ///< value: little heat lets the image through; even: all heat alike; auto: even for single pixels
     double threshold = 0;            ///< share of the scale's range below which heat is not drawn, 0..1
     std::string filter = "nearest";  ///< nearest, bilinear, bicubic
     std::string sinks = "keep";      ///< keep, mask (and renormalise), redistribute

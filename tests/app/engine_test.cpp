@@ -390,6 +390,15 @@ TEST_CASE("a recipe names a scale where values become colours, and the one that 
     CHECK(signedMap->linked.first == -signedMap->linked.second);
     CHECK(signedMap->linked.second > 0);
     CHECK(signedMap->recipe.find("linked scale -") != std::string::npos);
+    // A few pixels outshine all others: the scale ends before them, and the recipe says so until every value is asked for.
+    session.analyses = {{"input_gradient", nlohmann::json::object()}};
+    const auto cut = e.paint(session, 0, 0, job);
+    CHECK(cut->recipe.find(", cut at percentile 99") != std::string::npos);
+    CHECK(e.paint(sessionFromText(cut->document), 0, 0, job)->recipe == cut->recipe);
+    session.pictures[0].params = {{"cut", 0}};
+    const auto whole = e.paint(session, 0, 0, job);
+    CHECK(whole->recipe.find("cut at") == std::string::npos);
+    CHECK(whole->linked.second > 3 * cut->linked.second);
 }
 
 TEST_CASE("a recipe names layers, heads and what else selects data, defaults included") {

@@ -97,6 +97,31 @@ TEST_CASE("little heat lets the photograph through, and the colour bar shows it"
     CHECK(alpha(around, 0) == alpha(around, 194));
 }
 
+TEST_CASE("a map of single pixels lies evenly over the photograph, and a few pixels do not decide its scale") {
+    const PainterCatalog catalog = makePainterCatalog();
+    const PainterEntry& overlay = catalog.get("heat_overlay");
+    Finding specks = samples::grid(30, 30, {""}, 90, 60);
+    Grid& grid = std::get<Grid>(specks.data);
+    grid.pixels = true;
+    for (std::size_t i = 0; i < grid.values.size(); ++i) grid.values[i] = 0.001F * static_cast<float>(i % 50);
+    grid.values[7] = 0.9F;
+    const auto range = [&](const nlohmann::json& given) {
+        return viz::valueRange(overlay.reduced(specks, checkedParams(overlay.info, given)));
+    };
+    CHECK(range(nullptr).second == doctest::Approx(0.049));
+    CHECK(range({{"cut", 0}}).second == doctest::Approx(0.9));
+    Display display;
+    display.scale.linkedMaximum = 0.0495;
+    const Picture picture = painted(overlay, specks, samples::photo(90, 60), display);
+    CHECK((*rasterOf(picture, "heat").rgba)[3] == std::lround(255 * display.opacity));
+    CHECK(textOf(picture, "legend").find("cut at percentile 99") != std::string::npos);
+    CHECK(textOf(picture, "note").find("1 of 900 cells") != std::string::npos);
+    // Maps of tokens keep their whole range and let the photograph through.
+    grid.pixels = false;
+    CHECK(range(nullptr).second == doctest::Approx(0.9));
+    CHECK((*rasterOf(painted(overlay, specks, samples::photo(90, 60), {}), "heat").rgba)[3] == 0);
+}
+
 TEST_CASE("a colour bar names both ends of its scale, and no labels overlap") {
     const PainterCatalog catalog = makePainterCatalog();
     const PainterEntry& overlay = catalog.get("heat_overlay");

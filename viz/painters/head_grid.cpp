@@ -194,23 +194,6 @@ std::shared_ptr<std::vector<std::uint8_t>> thumbnail(const std::vector<float>& v
     return rgba;
 }
 
-/// How much of the maps lies beyond the scale; empty where nothing does.
-std::string beyondText(const ValueScale& scale, const std::vector<float>& values) {
-    if (!scale.cutsAbove() && !scale.cutsBelow()) return {};
-    std::size_t finite = 0, beyond = 0;
-    double largest = 0;
-    for (const float value : values) {
-        if (!std::isfinite(value)) continue;
-        ++finite;
-        if (value >= scale.minimum() && value <= scale.maximum()) continue;
-        ++beyond;
-        if (std::abs(value) > std::abs(largest)) largest = value;
-    }
-    return fmt::format("Beyond the scale, drawn as its end: {} of {} cells ({:.2g} %), the largest {}.", beyond, finite,
-                       100.0 * static_cast<double>(beyond) / static_cast<double>(std::max<std::size_t>(1, finite)),
-                       valueText(largest));
-}
-
 Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     const Grid& grid = std::get<Grid>(in.finding.data);
     checkGrid(grid, in.finding.name);
@@ -241,7 +224,7 @@ Picture paintHeadGrid(const PaintInput& in, const nlohmann::json& params) {
     const std::string beyond = own ? "" : beyondText(shared, all);
     ColorBar bar{map, own ? share : shared, in.finding.unit, in.display.threshold,
                  own ? "share of each map's own range" : ""};
-    if (!beyond.empty()) bar.scaleName = shared.description() + ", cut";
+    if (!own) bar.scaleName = cutScaleName(shared, in.display, params.value("cut", 1.0));
     const double reserved = colorBarWidth(probe, bar);
     const Layout layout = layoutFor(probe, grid, params.value("columns", 0), reserved);
     Figure figure(in, subtitle, std::max(in.display.width, layout.width() + reserved + 2 * Figure::margin));

@@ -16,6 +16,12 @@ std::string withoutPlace(const Finding& finding) {
                        scores->values.size(), scores->stage);
 }
 
+/// Percent of the cells that a linked scale may leave beyond its end: of maps of single pixels only.
+double cutOf(const Finding& finding, const nlohmann::json& params) {
+    const Grid* grid = std::get_if<Grid>(&finding.data);
+    return grid && grid->pixels ? params.value("cut", 1.0) : 0;
+}
+
 Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
     if (in.cells.size() > 1) return paintSheet(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
     in.job.progress(0, "heat");
@@ -24,7 +30,8 @@ Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
     const ValueScale scale(in.display.scale, view.values, view.isSigned);
     Figure figure(in, view.subtitle);
     ColorBar bar{map, scale, in.finding.unit, in.display.threshold};
-    bar.fades = !in.image.empty() && in.display.blend == Blend::Value;
+    bar.fades = !in.image.empty() && fadesHeat(in.display, in.finding);
+    bar.scaleName = cutScaleName(scale, in.display, cutOf(in.finding, params));
     const double barWidth = colorBarWidth(figure, bar);
     const ImageFrame frame =
         placeImage(figure, in, imageExtent(in, view.image, view.area), view.image, {0, barWidth, 0, 0});
@@ -33,6 +40,8 @@ Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
         addHeatMap(figure, in, view, frame, bar);
         bottom = std::max(bottom, addColorBar(figure, bar, frame.target.x + frame.target.width,
                                               frame.target.y, frame.target.height));
+        if (const std::string beyond = beyondText(scale, view.values); !beyond.empty() && cutOf(in.finding, params) > 0)
+            figure.notice(beyond);
         if (const std::string flat = flatness(view.raw); !flat.empty()) figure.notice(flat);
     } else {
         figure.notice(withoutPlace(in.finding));
@@ -68,13 +77,23 @@ void add_heat_overlay(PainterCatalog& catalog) {
                     0,
                     0,
                     {"mean", "max", "min"},
+                    ""},
+                   {"cut",
+                    ParamType::Number,
+                    1.0,
+                    "maps of single pixels (gradients): percent of the pixels that a linked scale may leave beyond its end "
+                    "where a few outshine the rest more than three times; 0: it spans every value",
+                    0,
+                    50,
+                    {},
                     ""}}};
     entry.kinds = {"Grid", "TokenScores"};
     entry.priority = 10;
     entry.sheets = true;
     entry.paint = paintHeatOverlay;
     entry.reduced = [](const Finding& finding, const nlohmann::json& params) {
-        return params.value("plane", -1) >= 0 ? finding : fusedFinding(finding, params.value("fuse", "mean"));
+        const Finding drawn = params.value("plane", -1) >= 0 ? finding : fusedFinding(finding, params.value("fuse", "mean"));
+        return cutFinding(drawn, cutOf(finding, params));
     };
     catalog.add(std::move(entry));
 }

@@ -155,6 +155,34 @@ Finding cutFinding(const Finding& finding, double percent) {
     return cut;
 }
 
+bool fadesHeat(const Display& display, const Finding& finding) {
+    const Grid* grid = std::get_if<Grid>(&finding.data);
+    return display.blend == Blend::Value || (display.blend == Blend::Auto && !(grid && grid->pixels));
+}
+
+std::string cutScaleName(const ValueScale& scale, const Display& display, double percent) {
+    if (!scale.cutsAbove() && !scale.cutsBelow()) return {};
+    if (display.scale.kind != Scale::Kind::Linked || percent <= 0) return scale.description() + ", cut";
+    return fmt::format("{}, cut at percentile {:g}", scale.description(), 100 - percent);
+}
+
+std::string beyondText(const ValueScale& scale, const std::vector<float>& values) {
+    if (!scale.cutsAbove() && !scale.cutsBelow()) return {};
+    std::size_t finite = 0, beyond = 0;
+    double largest = 0;
+    const double slack = 1e-6 * (scale.maximum() - scale.minimum());
+    for (const float value : values) {
+        if (!std::isfinite(value)) continue;
+        ++finite;
+        if (value >= scale.minimum() - slack && value <= scale.maximum() + slack) continue;
+        ++beyond;
+        if (std::abs(value) > std::abs(largest)) largest = value;
+    }
+    return fmt::format("Beyond the scale, drawn as its end: {} of {} cells ({:.2g} %), the largest {}.", beyond, finite,
+                       100.0 * static_cast<double>(beyond) / static_cast<double>(std::max<std::size_t>(1, finite)),
+                       valueText(largest));
+}
+
 GridView gridView(const PaintInput& in, int plane, const std::string& fuse) {
     GridView view;
     if (const Grid* grid = std::get_if<Grid>(&in.finding.data))

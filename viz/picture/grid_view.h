@@ -39,6 +39,16 @@ Finding fusedFinding(const Finding& finding, const std::string& fuse);
 /// where the largest of all is more than twice as large; its name tells it apart. 0: as it is.
 Finding cutFinding(const Finding& finding, double percent);
 
+/// Whether the painters let a photograph through where a finding has little heat, by the display's blend.
+bool fadesHeat(const Display& display, const Finding& finding);
+
+/// What a colour bar calls a scale beyond whose ends there are values; `percent`: of cells that a linked scale was allowed to
+/// leave out, 0 for none. Empty where the scale holds all values.
+std::string cutScaleName(const ValueScale& scale, const Display& display, double percent);
+
+/// How much of the maps lies beyond the scale; empty where nothing does.
+std::string beyondText(const ValueScale& scale, const std::vector<float>& values);
+
 /// Throws Error (Internal) when planes, rows, columns and values of a grid do not agree.
 void checkGrid(const Grid& grid, const std::string& name);
 

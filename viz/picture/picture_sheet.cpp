@@ -89,7 +89,7 @@ Picture paintSheet(const PaintInput& in, int plane, const std::string& fuse) {
     const bool pictured = std::any_of(cells.begin(), cells.end(), [](const SheetCell& cell) { return !cell.input.image.empty(); });
     ColorBar bar{colorMapFor(in.display, isSigned), scale, in.finding.unit, in.display.threshold};
     if (in.display.scale.kind == Scale::Kind::Picture) bar.scaleName = "range of these pictures";
-    bar.fades = pictured && in.display.blend == Blend::Value;
+    bar.fades = pictured && fadesHeat(in.display, *in.cells.front().finding);
     const std::string& subtitle = cells.front().view.subtitle;
     const int columns = sheetColumns(cells);
     const double barWidth = colorBarWidth(Figure(in, subtitle), bar);

@@ -76,8 +76,8 @@ DisplayPanel::DisplayPanel(SessionController& controller, const Offer& offer, QW
         m_colormap->setItemIcon(static_cast<int>(i), stripOf(offer.colormaps[i]));
     m_opacity = percent(form, tr("Opacity"), tr("Opacity of the strongest heat over the image"), "opacity",
                         &DisplayOptions::opacity);
-    choice(form, tr("Blend"), tr("Whether little heat lets the image through, or all heat is equally opaque"), "blend",
-           {{tr("By value"), "value"}, {tr("Even"), "even"}}, &DisplayOptions::blend);
+    choice(form, tr("Blend"), tr("Whether little heat lets the image through, or all heat is equally opaque; automatic: equally for maps of single pixels"), "blend",
+           {{tr("Automatic"), "auto"}, {tr("By value"), "value"}, {tr("Even"), "even"}}, &DisplayOptions::blend);
     m_threshold = percent(form, tr("Threshold"), tr("Heat below this share of the scale is not drawn"),
                           "threshold", &DisplayOptions::threshold);
     m_filter =

@@ -30,15 +30,16 @@ enum class Filter { Nearest, Bilinear, Bicubic };
 /// spread over the other tokens in equal parts.
 enum class SinkPolicy { Keep, Mask, Redistribute };
 
-/// How heat lies over a photograph: by value, so that the photograph shows where there is little heat; or all of it alike.
-enum class Blend { Value, Even };
+/// How heat lies over a photograph: by value, so that the photograph shows where there is little heat; all of it alike; or,
+/// automatically, maps of single pixels alike and others by value, since specks of heat are lost in a photograph.
+enum class Blend { Auto, Value, Even };
 
 /// Display settings of one picture.
 struct Display {
     Scale scale;
     std::string colormap = "inferno";
     double opacity = 0.75;  ///< of the strongest heat
-    Blend blend = Blend::Value;
+    Blend blend = Blend::Auto;
     double threshold = 0;
     Filter filter = Filter::Nearest;
     SinkPolicy sinks = SinkPolicy::Keep;
