@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "fovea/error.h"
+#include "text/byte_alphabet.h"
 #include "text/utf8.h"
 
 namespace fovea {
@@ -12,6 +13,28 @@ int countOf(const std::string& text, const std::string& part) {
     int count = 0;
     for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
     return count;
+}
+
+// A byte-level token as text, its bytes that are no whole character by name ("<0xF0>"), as other vocabularies spell them;
+// a spelling outside that alphabet as it is.
+std::string withNamedBytes(const std::string& spelling) {
+    std::string bytes, out;
+    for (std::size_t at = 0; at < spelling.size();) {
+        const auto c = text::wholeCharAt(spelling, at);
+        const int byte = c ? text::byteOfCharacter(c->code) : -1;
+        if (byte < 0) return spelling;
+        bytes.push_back(static_cast<char>(byte));
+        at += c->length;
+    }
+    for (std::size_t at = 0; at < bytes.size();) {
+        if (const auto c = text::wholeCharAt(bytes, at)) {
+            out.append(bytes, at, c->length);
+            at += c->length;
+        } else {
+            out += fmt::format("<0x{:02X}>", static_cast<unsigned char>(bytes[at++]));
+        }
+    }
+    return out;
 }
 
 struct Placeholder {
@@ -145,7 +168,7 @@ std::string PromptReader::shown(int id) const {
     const int one[] = {id};
     std::string text = tokens->decode(one, SkipSpecial::No);
     // Half a character decodes to a replacement; decoders drop the space that a word begins with.
-    if (text.empty() || text.find("\xEF\xBF\xBD") != std::string::npos) return spelling;
+    if (text.empty() || text.find("\xEF\xBF\xBD") != std::string::npos) return withNamedBytes(spelling);
     const bool spaced = spelling.starts_with("\xC4\xA0") || spelling.starts_with("\xE2\x96\x81");
     return spaced && !text.starts_with(' ') ? " " + text : text;
 }

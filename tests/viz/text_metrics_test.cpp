@@ -73,4 +73,7 @@ TEST_CASE("control characters and word marks become visible") {
     CHECK(printable(" ") == "\u00B7");
     CHECK(printable(" red") == " red");
     CHECK(printable("").empty());
+    CHECK(printable("a<0xF0><0x9F>b") == "a\uFFFD\uFFFDb");
+    CHECK(printable("<0xF0>", BrokenBytes::Names) == "<0xF0>");
+    CHECK(printable("<0x41> <0xGG> <0xF0") == "<0x41> <0xGG> <0xF0");
 }

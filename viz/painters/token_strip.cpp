@@ -117,7 +117,7 @@ private:
         const float raw = m_scores.values[token];
         HitArea hit{rect, token, m_scores.stage, raw, {}, {}};
         if (m_stage && token < m_stage->size()) hit.source = m_stage->tokens[token].rect;
-        hit.label = fmt::format("{}: {} {}", tokenName(m_stage, token), valueText(raw), m_in.finding.unit);
+        hit.label = fmt::format("{}: {} {}", tokenName(m_stage, token, BrokenBytes::Names), valueText(raw), m_in.finding.unit);
         m_figure.hit(std::move(hit));
     }
 

@@ -18,7 +18,7 @@ constexpr std::size_t maximumTitleLines = 4;
 
 Figure::Figure(const PaintInput& input, const std::string& subtitle, double width) : m_input(input) {
     m_picture.width = std::max(width > 0 ? width : input.display.width, 160.0);
-    m_picture.title = input.finding.title.empty() ? input.finding.name : input.finding.title;
+    m_picture.title = withoutByteNames(input.finding.title.empty() ? input.finding.name : input.finding.title);
     m_picture.recipe = input.recipe;
     for (const std::string_view name : layerOrder) m_picture.layers.push_back({std::string(name), {}});
     double y = margin;

@@ -114,11 +114,11 @@ const StageTokens* findStage(const TokenMap& tokens, const std::string& name) {
     return nullptr;
 }
 
-std::string tokenName(const StageTokens* stage, int index) {
+std::string tokenName(const StageTokens* stage, int index, BrokenBytes bytes) {
     if (!stage || index < 0 || index >= stage->size()) return fmt::format("token {}", index);
     const Token& token = stage->tokens[index];
     if (!token.text.empty())
-        return fmt::format("\"{}\" (token {})", elideText(printable(token.text), 200, 12), index);
+        return fmt::format("\"{}\" (token {})", elideText(printable(token.text, bytes), 200, 12), index);
     if (token.row >= 0) return fmt::format("token {} (row {}, col {})", index, token.row, token.column);
     return fmt::format("token {} ({})", index, tokenKindName(token.kind));
 }

@@ -50,7 +50,7 @@ const StageTokens* stageWithGrid(const TokenMap& tokens, int rows, int columns);
 const StageTokens* findStage(const TokenMap& tokens, const std::string& name);
 
 /// What people call a token: its text, or row and column, with its index.
-std::string tokenName(const StageTokens* stage, int token);
+std::string tokenName(const StageTokens* stage, int token, BrokenBytes bytes = BrokenBytes::Signs);
 
 /// Names of many tokens, joined; runs of image tokens are written as ranges.
 std::string tokenNames(const StageTokens* stage, std::vector<int> tokens);

@@ -16,6 +16,15 @@ bool isPictograph(char32_t c) {
     return c >= 0x1F000 && c < 0x20000;
 }
 
+constexpr std::size_t byteNameLength = 6;
+
+/// "<0xF0>", of a byte that is no character by itself.
+bool namesByte(std::string_view text) {
+    const auto isHex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); };
+    return text.size() == byteNameLength && text.starts_with("<0x") && text[3] >= '8' && isHex(text[3]) && isHex(text[4]) &&
+           text[5] == '>';
+}
+
 /// Scripts and signs that fallback fonts draw, at most an em wide.
 bool isForeign(char32_t c) {
     return (c >= 0x590 && c < 0x1E00) || (c >= 0x2500 && c < 0x2E80) || (c >= 0xA4D0 && c < 0xFFF0);
@@ -125,9 +134,23 @@ std::string elideText(std::string_view text, double width, double size, Face fac
     return std::string(text.substr(0, end)) + "\u2026";
 }
 
-std::string printable(std::string_view text) {
+std::string withoutByteNames(std::string_view text) {
     std::string out;
-    const bool blank = text.find_first_not_of(' ') == std::string_view::npos;
+    for (std::size_t at = 0; at < text.size();) {
+        const bool named = namesByte(text.substr(at, byteNameLength));
+        if (named)
+            appendUtf8(out, 0xFFFD);
+        else
+            out.push_back(text[at]);
+        at += named ? byteNameLength : 1;
+    }
+    return out;
+}
+
+std::string printable(std::string_view given, BrokenBytes bytes) {
+    const std::string text = bytes == BrokenBytes::Signs ? withoutByteNames(given) : std::string(given);
+    std::string out;
+    const bool blank = text.find_first_not_of(' ') == std::string::npos;
     for (std::size_t at = 0; at < text.size();) {
         const char32_t c = nextCodePoint(text, at);
         switch (c) {

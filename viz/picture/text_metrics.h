@@ -24,8 +24,14 @@ std::vector<std::string> wrapEvenly(std::string_view text, double width, double 
 /// The text, or as much of its beginning as fits before an ellipsis.
 std::string elideText(std::string_view text, double width, double size, Face face = Face::Regular);
 
+/// How a broken character's bytes, named in the text of tokens ("<0xF0>"), are shown: as U+FFFD, or by name.
+enum class BrokenBytes { Signs, Names };
+
+/// The text with the names of broken bytes as U+FFFD.
+std::string withoutByteNames(std::string_view text);
+
 /// The text as one printable line: control characters, the tokenizers' word marks and spaces that
 /// are all there is become visible signs.
-std::string printable(std::string_view text);
+std::string printable(std::string_view text, BrokenBytes bytes = BrokenBytes::Signs);
 
 }  // namespace fovea::viz

@@ -33,12 +33,17 @@ QString shown(const std::string& text) {
     return QString::fromStdString(viz::printable(text));
 }
 
+/// For read-outs: broken characters by their bytes.
+QString exact(const std::string& text) {
+    return QString::fromStdString(viz::printable(text, viz::BrokenBytes::Names));
+}
+
 QString tipOf(const AnswerToken& token, std::size_t position) {
     QStringList lines{QObject::tr("answer token %1: \"%2\", %3")
                           .arg(position + 1)
-                          .arg(shown(token.spelling), percentText(token.probability))};
+                          .arg(exact(token.spelling), percentText(token.probability))};
     for (const auto& [spelling, probability] : token.candidates)
-        if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(shown(spelling), percentText(probability));
+        if (spelling != token.spelling) lines << QString("    \"%1\"  %2").arg(exact(spelling), percentText(probability));
     if (token.index >= 0)
         lines << QObject::tr("Click: where the model looked while writing it (token %1)").arg(token.index);
     else
@@ -74,7 +79,7 @@ std::vector<FlowItem> promptItems(const StageTokens& text, int begin, int end) {
             item.text = shown(token.text);
             if (item.text.trimmed().size() > 0) item.text = item.text.trimmed();
             if (item.text.isEmpty()) item.text = QString::number(token.index);
-            item.tip = QObject::tr("token %1: \"%2\"").arg(token.index).arg(shown(token.text));
+            item.tip = QObject::tr("token %1: \"%2\"").arg(token.index).arg(exact(token.text));
             item.token = token.index;
         }
         item.quiet = run.isImage() || token.kind != TokenKind::Text;
