@@ -20,6 +20,10 @@ VideoOpener videoOpener();
 /// (Input) for one that this build cannot write.
 void writePicture(const std::filesystem::path& file, const viz::Picture& picture, double dpi);
 
+/// What has to be said about the text of a picture in that file: the characters that no font of this machine draws. Empty
+/// where all are drawn, and where the viewer's fonts decide (svg).
+std::string fontRemark(const std::filesystem::path& file, const viz::Picture& picture);
+
 /// Writes pixels as .png (full build) or .ppm.
 void writePixels(const std::filesystem::path& file, const Pixels& pixels);
 

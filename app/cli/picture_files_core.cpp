@@ -32,6 +32,8 @@ void writePicture(const std::filesystem::path& file, const viz::Picture& picture
     viz::writePictureFile(file, viz::svgText(picture));
 }
 
+std::string fontRemark(const std::filesystem::path&, const viz::Picture&) { return {}; }
+
 void writePixels(const std::filesystem::path& file, const Pixels& pixels) {
     requireSuffix(file, {".png", ".ppm"});
     if (suffixOf(file) != ".ppm") needsFullBuild(file, "write .ppm, or build with packaging/dev build");

@@ -27,6 +27,14 @@ void writePicture(const std::filesystem::path& file, const viz::Picture& picture
     viz::exportPicture(picture, file, options);
 }
 
+std::string fontRemark(const std::filesystem::path& file, const viz::Picture& picture) {
+    if (suffixOf(file) == ".svg") return {};
+    const std::string undrawn = viz::undrawnCharacters(picture);
+    return undrawn.empty() ? undrawn
+                           : file.filename().string() + ": no font of this machine draws " + undrawn +
+                                 "; install one, or write .svg, which is drawn with the fonts of its viewer";
+}
+
 void writePixels(const std::filesystem::path& file, const Pixels& pixels) {
     if (suffixOf(file) == ".ppm") return writePpm(file, pixels);
     requireSuffix(file, {".png", ".ppm"});

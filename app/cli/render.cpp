@@ -76,6 +76,7 @@ int run(Toolbox& toolbox, const Options& options) {
         const std::filesystem::path file =
             count == 1 ? std::filesystem::path(options.output) : numberedName(options.output, number);
         writePicture(file, result->picture, options.dpi);
+        if (const std::string remark = fontRemark(file, result->picture); !remark.empty()) toolbox.warn(remark);
         files.push_back(file.generic_string());
         for (const std::string& notice : result->notices) toolbox.warn(notice);
         toolbox.note("wrote " + file.string());

@@ -117,6 +117,7 @@ std::vector<fs::path> writeOutputs(Toolbox& toolbox, const Session& session, con
         const fs::path file = plan.folder / outputs[i].name;
         fs::create_directories(file.parent_path());
         writePicture(file, result->picture, outputs[i].request.dpi);
+        if (const std::string remark = fontRemark(file, result->picture); !remark.empty()) toolbox.warn(remark);
         for (const std::string& notice : result->notices) toolbox.warn(notice);
         written.push_back(file);
         for (const std::string& suffix : plan.alsoAs) {

@@ -14,6 +14,7 @@
 #include "fovea/viz/colormap.h"
 #include "fovea/viz/picture_file.h"
 #include "fovea/viz/qt_draw.h"
+#include "picture/utf8.h"
 #include "viz/samples.h"
 
 using namespace fovea;
@@ -180,6 +181,23 @@ TEST_CASE("a PDF is one page of the picture's size with real text and no date of
     CHECK(pdf.find("/Type /Font") != std::string::npos);
     CHECK(pdf.find("<dc:title>") != std::string::npos);
     CHECK(pdf.find("&lt;image&gt; ]]&gt;") != std::string::npos);
+}
+
+TEST_CASE("characters that no font draws are told, once each") {
+    const auto saying = [](const std::string& text) {
+        Picture picture;
+        picture.width = picture.height = 100;
+        TextMark mark;
+        mark.position = {10, 50};
+        mark.text = text;
+        picture.layers.push_back({"labels", {mark, mark}});
+        return undrawnCharacters(picture);
+    };
+    CHECK(saying("plain, \u00E9 \u2192 \uFFFD").empty());
+    CHECK(saying("a\U0003FFFDb\U0003FFFD") == "\U0003FFFD");
+    std::string many;
+    for (char32_t c = 0x3FF00; c < 0x3FF20; ++c) appendUtf8(many, c);
+    CHECK(saying(many).size() == 12 * 4 + 3);
 }
 
 TEST_CASE("pictures of odd findings can be drawn and exported") {

@@ -1,6 +1,5 @@
 #include "fovea/viz/qt_draw.h"
 
-#include <QFont>
 #include <QFontMetricsF>
 #include <QImage>
 #include <QPainter>
@@ -9,6 +8,7 @@
 #include <cmath>
 
 #include "picture/text_metrics.h"
+#include "qt_font.h"
 
 namespace fovea::viz {
 namespace {
@@ -102,12 +102,7 @@ public:
 
     void operator()(const TextMark& mark) const {
         if (mark.text.empty() || mark.size <= 0) return;
-        QFont font(mark.monospace ? QStringLiteral("DejaVu Sans Mono") : QStringLiteral("DejaVu Sans"));
-        font.setStyleHint(mark.monospace ? QFont::Monospace : QFont::SansSerif);
-        font.setHintingPreference(QFont::PreferNoHinting);
-        font.setBold(mark.bold);
-        // Pixel sizes of a QFont are integers: lay out large and scale down, so that 9.5 units are 9.5 units.
-        font.setPixelSize(layoutPixels);
+        const QFont font = fontOf(mark);
         const double scale = mark.size / layoutPixels;
         const QString text = QString::fromUtf8(mark.text.data(), static_cast<qsizetype>(mark.text.size()));
         const double width = QFontMetricsF(font).horizontalAdvance(text);
@@ -129,8 +124,6 @@ public:
     }
 
 private:
-    static constexpr int layoutPixels = 48;
-
     void apply(const Style& style, Qt::PenJoinStyle join) const {
         QPen pen(Qt::NoPen);
         if (style.stroke.a != 0 && style.width > 0) {

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "fovea/viz/export.h"
 #include "forms/described.h"
 #include "panels/analysis_panel.h"
 #include "panels/answer_panel.h"
@@ -217,6 +218,9 @@ void MainWindow::connectResults() {
     connect(&m_service, &ComputeService::pictureReady, this, [this](const PictureDelivery& delivery) {
         for (const std::string& notice : delivery.result->notices)
             m_status->showMessage(QString::fromStdString(notice), 10000);
+        const std::string undrawn = viz::undrawnCharacters(delivery.result->picture);
+        if (!undrawn.empty())
+            m_status->showMessage(tr("No font of this machine draws %1").arg(QString::fromStdString(undrawn)), 10000);
     });
     connect(&m_controller, &SessionController::changed, this, &MainWindow::showTitle);
     connect(&m_controller, &SessionController::fileChanged, this, &MainWindow::showTitle);

@@ -34,6 +34,10 @@ void exportPicture(const Picture& picture, const std::filesystem::path& file,
 /// The picture as pixels over its background, dpi / 96 pixels to a unit: frames of an animation, thumbnails.
 Pixels renderPixels(const Picture& picture, double dpi);
 
+/// The characters of the picture's text that no font of this machine draws, each once, the first twelve and an ellipsis;
+/// empty where all are drawn.
+std::string undrawnCharacters(const Picture& picture);
+
 /// Makes the graphics system usable without a window: creates an application object on the "offscreen"
 /// platform when the program has none. Called by the functions above; call it first on the main thread when
 /// they run on others.
