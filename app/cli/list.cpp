@@ -99,13 +99,19 @@ ordered_json listed(Toolbox& toolbox, const std::string& what) {
     return what == "demos" ? demosJson() : lessonsJson();
 }
 
+// A number's lowest value by its word, as "all".
+std::string defaultText(const ordered_json& param) {
+    const bool lowest = param.contains("lowest") && param["default"] == param["minimum"];
+    return lowest ? param["lowest"].get<std::string>() : param["default"].dump();
+}
+
 std::string entryText(const ordered_json& entry) {
     std::string text = fmt::format("{:<22} {}\n", entry.value("id", ""), entry.value("help", ""));
     if (entry.contains("path")) text += fmt::format("{:22} {}\n", "", entry.value("path", ""));
     if (entry.contains("params"))
         for (const auto& param : entry["params"])
             text += fmt::format("{:22}   {} ({}, default {}): {}\n", "", param.value("name", ""),
-                                param.value("type", ""), param["default"].dump(), param.value("help", ""));
+                                param.value("type", ""), defaultText(param), param.value("help", ""));
     return text;
 }
 

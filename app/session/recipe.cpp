@@ -73,7 +73,8 @@ std::string paramsText(const EntryInfo& analysis, const json& given, const Entry
         if (value == spec.defaultValue && (!selectsData(spec) || value == "")) continue;
         if (map && (spec.name == "map_params" || spec.name == "queries")) continue;
         std::string& text = spec.type == ParamType::Layers || spec.type == ParamType::Heads ? first : rest;
-        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", spec.name, valueText(value));
+        const std::string word = wordOf(spec, value);
+        text += fmt::format("{}{} {}", text.empty() ? "" : ", ", spec.name, word.empty() ? valueText(value) : word);
         if (!map || spec.name != "map") continue;
         const std::string own = all.value("map_params", ""), queries = all.value("queries", "");
         json inner = own.empty() ? json::object() : json::parse(own, nullptr, false);

@@ -217,9 +217,10 @@ void add_head_statistics(AnalysisCatalog& catalog) {
                    {.name = "rank_rows",
                     .type = ParamType::Integer,
                     .defaultValue = 256,
-                    .help = "rows that the effective rank looks at, evenly spaced; 0 leaves it out",
+                    .help = "rows that the effective rank looks at, evenly spaced; none (0) leaves it out",
                     .minimum = 0,
-                    .maximum = 2048}}},
+                    .maximum = 2048,
+                    .choices = {"none"}}}},
                  needsOfSites,
                  computeHeadStatistics});
 }

@@ -174,13 +174,15 @@ std::vector<ParamSpec> scanpathParams() {
                          .maximum = high,
                          .unit = std::move(unit)};
     };
-    const auto integer = [](std::string name, int value, double low, double high, std::string help) {
+    const auto integer = [](std::string name, int value, double low, double high, std::string help,
+                            std::vector<std::string> lowest = {}) {
         return ParamSpec{.name = std::move(name),
                          .type = ParamType::Integer,
                          .defaultValue = value,
                          .help = std::move(help),
                          .minimum = low,
-                         .maximum = high};
+                         .maximum = high,
+                         .choices = std::move(lowest)};
     };
     const auto choice = [](std::string name, std::vector<std::string> choices, std::string help) {
         std::string first = choices.front();
@@ -203,7 +205,7 @@ std::vector<ParamSpec> scanpathParams() {
          .type = ParamType::Tokens,
          .defaultValue = "",
          .help = "tokens that the map is about, such as writing:2 (the answer's third); empty: what map_params say"},
-        integer("plane", -1, -1, 1e6, "plane of the map; -1 means the mean of all"),
+        integer("plane", -1, -1, 1e6, "plane of the map; mean (-1): the mean of all", {"mean"}),
         {.name = "mask",
          .type = ParamType::Tokens,
          .defaultValue = "",

@@ -297,9 +297,10 @@ std::vector<ParamSpec> sinksParams() {
     list.push_back({.name = "rows",
                     .type = ParamType::Integer,
                     .defaultValue = 0,
-                    .help = "rows of the table: all sinks and the tokens of largest mass up to so many; 0 lists all",
+                    .help = "rows of the table: all sinks and the tokens of largest mass up to so many; all (0) lists every token",
                     .minimum = 0,
-                    .maximum = 100000});
+                    .maximum = 100000,
+                    .choices = {"all"}});
     list.push_back({.name = "norms",
                     .type = ParamType::Bool,
                     .defaultValue = true,

@@ -40,11 +40,19 @@ std::string rangeText(const ParamSpec& spec) {
     return fmt::format(" from {} to {}", spec.minimum, spec.maximum);
 }
 
+bool isNumeric(const ParamSpec& spec) {
+    return spec.type == ParamType::Integer || spec.type == ParamType::Number;
+}
+
+std::string orWord(const ParamSpec& spec) {
+    return spec.choices.empty() ? "" : fmt::format(", or \"{}\"", spec.choices.front());
+}
+
 std::string expectation(const ParamSpec& spec) {
     switch (spec.type) {
         case ParamType::Bool: return "true or false";
-        case ParamType::Integer: return "an integer" + rangeText(spec);
-        case ParamType::Number: return "a number" + rangeText(spec);
+        case ParamType::Integer: return "an integer" + rangeText(spec) + orWord(spec);
+        case ParamType::Number: return "a number" + rangeText(spec) + orWord(spec);
         case ParamType::Choice: return "one of " + joined(spec.choices);
         case ParamType::Class: return "a class index or label, or \"top\"";
         default: return "a text";
@@ -69,6 +77,8 @@ bool inRange(const ParamSpec& spec, double value) {
 
 // The value in its canonical form, or a rejection.
 json checked(const EntryInfo& owner, const ParamSpec& spec, const json& value) {
+    if (isNumeric(spec) && !spec.choices.empty() && value == spec.choices.front())
+        return checked(owner, spec, spec.minimum);
     switch (spec.type) {
         case ParamType::Bool:
             if (value.is_boolean()) return value;
@@ -120,6 +130,11 @@ bool parses(const std::string& text, Number& number) {
 
 }  // namespace
 
+std::string wordOf(const ParamSpec& spec, const json& value) {
+    const bool lowest = isNumeric(spec) && value.is_number() && value.get<double>() == spec.minimum;
+    return lowest && !spec.choices.empty() ? spec.choices.front() : std::string();
+}
+
 json checkedParams(const EntryInfo& owner, const json& given) {
     if (!given.is_null() && !given.is_object())
         throw Error(
@@ -156,7 +171,8 @@ json toJson(const EntryInfo& info) {
                       {"help", spec.help}};
         if (std::isfinite(spec.minimum)) param["minimum"] = spec.minimum;
         if (std::isfinite(spec.maximum)) param["maximum"] = spec.maximum;
-        if (!spec.choices.empty()) param["choices"] = spec.choices;
+        if (!spec.choices.empty() && isNumeric(spec)) param["lowest"] = spec.choices.front();
+        if (!spec.choices.empty() && !isNumeric(spec)) param["choices"] = spec.choices;
         if (!spec.unit.empty()) param["unit"] = spec.unit;
         params.push_back(std::move(param));
     }

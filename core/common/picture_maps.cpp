@@ -31,9 +31,10 @@ ParamSpec pictureParam() {
     return {.name = "picture",
             .type = ParamType::Integer,
             .defaultValue = -1,
-            .help = "which picture of the prompt is drawn, counted from 0; -1: all of them",
+            .help = "which picture of the prompt is drawn, counted from 0; all (-1): every one",
             .minimum = -1,
-            .maximum = 65535};
+            .maximum = 65535,
+            .choices = {"all"}};
 }
 
 std::vector<Finding> pictureMaps(const TokenMap& map, const TokenPlanes& planes, const nlohmann::json& params,

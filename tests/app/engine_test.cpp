@@ -424,6 +424,27 @@ TEST_CASE("a recipe names layers, heads and what else selects data, defaults inc
     CHECK(effective.at("min_rate").get<double>() == 0.4);
 }
 
+TEST_CASE("a number whose lowest value means more has a word for it, on the command line and in the recipe") {
+    ParamSpec rows;
+    rows.name = "rows";
+    rows.type = ParamType::Integer;
+    rows.defaultValue = 24;
+    rows.minimum = 0;
+    rows.maximum = 400;
+    rows.choices = {"all"};
+    const EntryInfo info{"sinks", "", "", {rows}};
+    CHECK(paramFromText(info, "rows", "all") == 0);
+    CHECK(paramFromText(info, "rows", "7") == 7);
+    CHECK(checkedParams(info, {{"rows", "all"}}).at("rows") == 0);
+    CHECK_THROWS_WITH_AS(paramFromText(info, "rows", "none"), doctest::Contains("or \"all\""), Error);
+    CHECK(wordOf(rows, 0) == "all");
+    CHECK(wordOf(rows, 1).empty());
+    CHECK(toJson(info).at("params").at(0).at("lowest") == "all");
+    Session session = demo();
+    session.analyses[0].params = {{"rows", "all"}};
+    CHECK(recipeLine(session, session.pictures[0], info, {}).find(" | sinks: rows all | ") != std::string::npos);
+}
+
 TEST_CASE("requests that cannot be served are errors of the right kind") {
     Engine e = engine();
     const JobContext job;

@@ -121,6 +121,34 @@ TEST_CASE("a form holds only what differs from the defaults, and keeps every kin
     CHECK(form.values() == nlohmann::json::object());
 }
 
+TEST_CASE("a form says in words what a lowest number and an empty stage mean") {
+    ParamSpec picture;
+    picture.name = "picture";
+    picture.type = ParamType::Integer;
+    picture.defaultValue = -1;
+    picture.help = "Which one.";
+    picture.minimum = -1;
+    picture.maximum = 9;
+    picture.choices = {"all"};
+    ParamSpec stage;
+    stage.name = "stage";
+    stage.type = ParamType::Text;
+    stage.defaultValue = "";
+    const EntryInfo entry{"analysis", "", "", {picture, stage}};
+    ParamForm form;
+    form.setEntry(&entry);
+    const auto* box = form.findChild<QSpinBox*>("param_picture");
+    CHECK(box->text() == "All");
+    CHECK(box->toolTip().contains("default all"));
+    FormContext context;
+    auto spec = std::make_shared<ModelSpec>();
+    spec->stages.resize(1);
+    spec->stages[0].id = "vision";
+    context.spec = spec;
+    form.setContext(context);
+    CHECK(form.findChild<QLineEdit*>("param_stage")->placeholderText() == "vision (usual)");
+}
+
 TEST_CASE("undo steps: equal sessions make none, other kinds of change do not merge") {
     SessionController controller;
     controller.open(startingSession("demo:vit", "scene:1"), {});

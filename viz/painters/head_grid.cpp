@@ -292,10 +292,10 @@ void add_head_grid(PainterCatalog& catalog) {
                   {{"columns",
                     ParamType::Integer,
                     0,
-                    "maps per row; 0 puts layers in rows and heads in columns where the names allow it",
+                    "maps per row; auto (0) puts layers in rows and heads in columns where the names allow it",
                     0,
                     256,
-                    {},
+                    {"auto"},
                     ""},
                    {"per_plane",
                     ParamType::Bool,
@@ -309,10 +309,10 @@ void add_head_grid(PainterCatalog& catalog) {
                     ParamType::Number,
                     1.0,
                     "percent of all cells that a linked scale may leave beyond its end where a few outshine the rest more "
-                    "than twice; 0: it spans every value",
+                    "than twice; none (0): it spans every value",
                     0,
                     50,
-                    {},
+                    {"none"},
                     ""}}};
     entry.kinds = {"Grid"};
     entry.paint = paintHeadGrid;

@@ -65,10 +65,10 @@ void add_heat_overlay(PainterCatalog& catalog) {
                   {{"plane",
                     ParamType::Integer,
                     -1,
-                    "which plane (head, layer) to draw; -1 fuses all of them",
+                    "which plane (head, layer) to draw; all (-1) fuses all of them",
                     -1,
                     1e6,
-                    {},
+                    {"all"},
                     ""},
                    {"fuse",
                     ParamType::Choice,
@@ -82,10 +82,10 @@ void add_heat_overlay(PainterCatalog& catalog) {
                     ParamType::Number,
                     1.0,
                     "maps of single pixels (gradients): percent of the pixels that a linked scale may leave beyond its end "
-                    "where a few outshine the rest more than three times; 0: it spans every value",
+                    "where a few outshine the rest more than three times; none (0): it spans every value",
                     0,
                     50,
-                    {},
+                    {"none"},
                     ""}}};
     entry.kinds = {"Grid", "TokenScores"};
     entry.priority = 10;

@@ -218,10 +218,10 @@ void add_scanpath(PainterCatalog& catalog) {
          {"until",
           ParamType::Integer,
           0,
-          "draws only so many fixations from the first on; 0 draws all",
+          "draws only so many fixations from the first on; all (0) draws every one",
           0,
           1e6,
-          {},
+          {"all"},
           ""}}};
     entry.kinds = {"Path"};
     entry.priority = 10;

@@ -41,6 +41,7 @@ public:
                         static_cast<int>(std::min(1e9, spec.maximum)));
         m_box->setKeyboardTracking(false);
         if (!spec.unit.empty()) m_box->setSuffix(" " + QString::fromStdString(spec.unit));
+        if (!spec.choices.empty()) m_box->setSpecialValueText(labelOf(spec.choices.front()));
         m_box->setMinimumWidth(72);
         adopt(m_box);
         connect(m_box, &QSpinBox::valueChanged, this, &ParamEditor::edited);
@@ -66,6 +67,7 @@ public:
         m_box->setSingleStep(span <= 1 ? 0.05 : span <= 10 ? 0.1 : 1);
         m_box->setKeyboardTracking(false);
         if (!spec.unit.empty()) m_box->setSuffix(" " + QString::fromStdString(spec.unit));
+        if (!spec.choices.empty()) m_box->setSpecialValueText(labelOf(spec.choices.front()));
         m_box->setMinimumWidth(72);
         adopt(m_box);
         connect(m_box, &QDoubleSpinBox::valueChanged, this, &ParamEditor::edited);
@@ -123,6 +125,13 @@ public:
                                  : value.is_null() ? ""
                                                    : value.dump();
         m_line->setText(QString::fromStdString(text));
+    }
+    void setContext(const FormContext& context) override {
+        if (spec().defaultValue != "") return;
+        const StageSpec* stage = context.usualStage();
+        if (spec().name == "stage" && stage)
+            m_line->setPlaceholderText(tr("%1 (usual)").arg(QString::fromStdString(stage->id)));
+        if (spec().name == "site") m_line->setPlaceholderText(tr("by stage and layers (usual)"));
     }
 
 private:

@@ -34,7 +34,9 @@ QString tooltipOf(const ParamSpec& spec) {
     else if (std::isfinite(spec.minimum))
         facts << QObject::tr("at least %1").arg(spec.minimum);
     if (!spec.unit.empty()) facts << QString::fromStdString(spec.unit);
-    if (!spec.defaultValue.is_null())
+    if (const std::string word = wordOf(spec, spec.defaultValue); !word.empty())
+        facts << QObject::tr("default %1").arg(QString::fromStdString(word));
+    else if (!spec.defaultValue.is_null())
         facts << QObject::tr("default %1")
                      .arg(QString::fromStdString(spec.defaultValue.is_string()
                                                      ? spec.defaultValue.get<std::string>()

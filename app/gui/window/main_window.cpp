@@ -15,8 +15,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "fovea/viz/export.h"
 #include "forms/described.h"
+#include "fovea/viz/export.h"
 #include "panels/analysis_panel.h"
 #include "panels/answer_panel.h"
 #include "panels/display_panel.h"

@@ -28,7 +28,7 @@ struct ParamSpec {
     std::string help{};             ///< one sentence, shown as tooltip and in --help
     double minimum = -std::numeric_limits<double>::infinity();
     double maximum = std::numeric_limits<double>::infinity();
-    std::vector<std::string> choices{};
+    std::vector<std::string> choices{};  ///< of a Choice; of a number, the word for its lowest value where that means more
     std::string unit{};
 };
 
@@ -39,6 +39,9 @@ struct EntryInfo {
     std::string help;   ///< one line, with the paper where there is one
     std::vector<ParamSpec> params;
 };
+
+/// The word that stands for a value, as "all" for the lowest one of an integer; empty where there is none.
+std::string wordOf(const ParamSpec& spec, const nlohmann::json& value);
 
 /// Completes `given` (a JSON object, or null) with the defaults of `specs` and checks every value against its
 /// declaration; throws Error (Usage) naming the owner, the parameter, what was expected and what was found.
