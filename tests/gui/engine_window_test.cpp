@@ -74,6 +74,10 @@ TEST_CASE_FIXTURE(EngineFixture, "the demo's first picture is there within 10 s,
     const QAbstractItemModel* tree = window->modelPanel().tree().model();
     const QModelIndex layer = tree->index(0, ModelTree::Entropy, tree->index(0, 0));
     CHECK(layer.data(ModelTree::ValueRole).toDouble() > 0);
+    const double image = tree->index(0, ModelTree::ImageShare, tree->index(0, 0)).data(ModelTree::ValueRole).toDouble();
+    CHECK(image > 0);
+    CHECK(image < 1);
+    CHECK(tree->index(0, ModelTree::SinkMass, tree->index(0, 0)).data(ModelTree::ValueRole).isValid());
     const auto& hits = window->views().currentPage().view(Side::A).picture()->hits;
     CHECK(std::count_if(hits.begin(), hits.end(), [](const viz::HitArea& h) { return h.value > 0; }) > 100);
 }

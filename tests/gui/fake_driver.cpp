@@ -372,7 +372,7 @@ std::vector<SiteSummary> FakeDriver::summary(const Session&, int, const JobConte
     std::vector<SiteSummary> summary;
     for (int i = 0; i < layers; ++i)
         summary.push_back(
-            {i, {4.5 - 0.3 * i, 3.0 - 0.1 * i, 2.0 + 0.15 * i}, {0.05 * i, 0.02 * i, 0.08 * i}});
+            {i, {0.05 * i, 0.02 * i, 0.08 * i}, {4.5 - 0.3 * i, 3.0 - 0.1 * i, 2.0 + 0.15 * i}, {0.9, 0.8, std::nan("")}});
     return summary;
 }
 

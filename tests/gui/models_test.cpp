@@ -62,6 +62,13 @@ TEST_CASE("the model tree is a consistent item model, through resets and new sum
     CHECK(tree.index(2, 0, layer).data(ModelTree::HeadRole) == 2);
     CHECK(tree.index(4, ModelTree::Entropy, root).data(ModelTree::ValueRole).toDouble() ==
           doctest::Approx((4.5 - 0.3 * 4 + 3.0 - 0.1 * 4 + 2.0 + 0.15 * 4) / 3));
+    const auto head = [&](int row, int column) { return tree.index(row, column, layer).data(ModelTree::ValueRole); };
+    CHECK(head(2, ModelTree::SinkMass).toDouble() == doctest::Approx(0.32));
+    CHECK(head(1, ModelTree::ImageShare).toDouble() == doctest::Approx(0.8));
+    // Where no key is of an image there is no share to show.
+    CHECK_FALSE(head(2, ModelTree::ImageShare).isValid());
+    CHECK(tree.headerData(ModelTree::SinkMass, Qt::Horizontal, Qt::ToolTipRole).toString().contains("5 times"));
+    CHECK(tree.headerData(ModelTree::Entropy, Qt::Horizontal, Qt::ToolTipRole).toString().contains("nats"));
     proxy.setFilterFixedString("vision.7.self");
     CHECK(proxy.rowCount(proxy.index(0, 0)) == 1);
     tree.setSpec(nullptr);

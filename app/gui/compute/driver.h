@@ -25,10 +25,11 @@ struct FindingOffer {
     int steps = 0;  ///< of its time axis (fixations of a path); 0 where it has none
 };
 
-/// Per head of one attention site: mean entropy of its rows in nats and mean share of a row on prefix tokens.
+/// Per head of one attention site, means over its rows: the share on the head's own sinks (keys that draw more than five
+/// times their uniform share), the entropy in nats, and the share on tokens of the image (NaN where no key is one).
 struct SiteSummary {
     int site = 0;  ///< index into ModelSpec::sites
-    std::vector<double> entropy, prefixMass;
+    std::vector<double> sinkMass, entropy, imageShare;
 };
 
 /// A class that the model sees in the picture.

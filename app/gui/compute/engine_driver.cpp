@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "fovea/run.h"
+#include "fovea/sinks.h"
 #include "fovea/viz/colormap.h"
 #include "fovea/viz/export.h"
 #include "fovea/viz/image_file.h"
@@ -20,26 +21,42 @@ namespace {
 constexpr int colormapSamples = 64;
 constexpr std::size_t mostAnswers = 5;
 
+/// The tokens that the keys of a site are.
 const StageTokens* tokensOf(const AttentionTrace& trace, int site) {
+    const AttentionSite& at = trace.spec().sites[static_cast<std::size_t>(site)];
     for (const StageTokens& tokens : trace.tokens().stages)
-        if (tokens.stage == trace.spec().sites[static_cast<std::size_t>(site)].stage) return &tokens;
+        if (tokens.stage == (at.keyStage.empty() ? at.stage : at.keyStage)) return &tokens;
     return nullptr;
+}
+
+bool isOfImage(const StageTokens& tokens, int token) {
+    return token >= 0 && token < tokens.size() && tokens.tokens[static_cast<std::size_t>(token)].kind == TokenKind::Image;
 }
 
 SiteSummary summaryOf(const AttentionTrace& trace, int site, const StageTokens& tokens) {
     const SiteStatistics stats = trace.statistics(site);
     const auto heads = stats.entropy.size(0), queries = stats.entropy.size(1), keys = stats.colsum.size(1);
     const std::vector<int>& keyTokens = trace.keyTokens(site);
-    const int prefix = tokens.prefixTokens();
+    const bool causal = trace.spec().sites[static_cast<std::size_t>(site)].causal;
+    std::vector<bool> ofImage;
+    for (std::int64_t k = 0; k < keys; ++k) ofImage.push_back(isOfImage(tokens, keyTokens[static_cast<std::size_t>(k)]));
+    const bool anyImage = std::find(ofImage.begin(), ofImage.end(), true) != ofImage.end();
+    const double limit = SinkRule().of(static_cast<int>(keys)), rows = static_cast<double>(queries);
     SiteSummary summary;
     summary.site = site;
     for (std::int64_t h = 0; h < heads; ++h) {
-        double entropy = 0, mass = 0;
+        double entropy = 0, sinks = 0, image = 0;
         for (std::int64_t q = 0; q < queries; ++q) entropy += stats.entropy.at(h, q);
-        for (std::int64_t k = 0; k < keys; ++k)
-            if (keyTokens[static_cast<std::size_t>(k)] < prefix) mass += stats.colsum.at(h, k);
-        summary.entropy.push_back(entropy / static_cast<double>(queries));
-        summary.prefixMass.push_back(mass / static_cast<double>(queries));
+        for (std::int64_t k = 0; k < keys; ++k) {
+            const double sum = stats.colsum.at(h, k);
+            // Of causal attention, rows before a key cannot see it.
+            const double seeing = causal && queries == keys ? static_cast<double>(keys - k) : rows;
+            if (sum > limit * seeing) sinks += sum;
+            if (ofImage[static_cast<std::size_t>(k)]) image += sum;
+        }
+        summary.sinkMass.push_back(sinks / rows);
+        summary.entropy.push_back(entropy / rows);
+        summary.imageShare.push_back(anyImage ? image / rows : std::nan(""));
     }
     return summary;
 }

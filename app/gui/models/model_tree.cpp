@@ -1,6 +1,7 @@
 #include "models/model_tree.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 
@@ -84,20 +85,22 @@ void ModelTree::setSummary(const std::vector<SiteSummary>& summary) {
         if (site.site < 0 || site.site >= static_cast<int>(m_siteNode.size())) continue;
         Node& layer = m_nodes[static_cast<std::size_t>(m_siteNode[static_cast<std::size_t>(site.site)])];
         layer.known = true;
+        layer.values[SinkMass] = mean(site.sinkMass);
         layer.values[Entropy] = mean(site.entropy);
-        layer.values[PrefixMass] = mean(site.prefixMass);
+        layer.values[ImageShare] = mean(site.imageShare);
         for (std::size_t h = 0; h < layer.children.size() && h < site.entropy.size(); ++h) {
             Node& head = m_nodes[static_cast<std::size_t>(layer.children[h])];
             head.known = true;
+            head.values[SinkMass] = h < site.sinkMass.size() ? site.sinkMass[h] : 0;
             head.values[Entropy] = site.entropy[h];
-            head.values[PrefixMass] = h < site.prefixMass.size() ? site.prefixMass[h] : 0;
+            head.values[ImageShare] = h < site.imageShare.size() ? site.imageShare[h] : std::nan("");
             m_largest[Entropy] = std::max(m_largest[Entropy], site.entropy[h]);
         }
     }
     for (const Node& node : m_nodes) {
         if (node.children.empty()) continue;
-        const QModelIndex first = createIndex(0, Entropy, static_cast<quintptr>(node.children.front()));
-        const QModelIndex last = createIndex(static_cast<int>(node.children.size()) - 1, PrefixMass,
+        const QModelIndex first = createIndex(0, SinkMass, static_cast<quintptr>(node.children.front()));
+        const QModelIndex last = createIndex(static_cast<int>(node.children.size()) - 1, ImageShare,
                                              static_cast<quintptr>(node.children.back()));
         Q_EMIT dataChanged(first, last);
     }
@@ -134,16 +137,13 @@ int ModelTree::columnCount(const QModelIndex&) const {
 QVariant ModelTree::data(const QModelIndex& index, int role) const {
     if (!index.isValid()) return {};
     const Node& node = nodeOf(index);
-    const bool bar = index.column() != Name && node.level > 0 && node.known;
+    const bool bar = index.column() != Name && node.level > 0 && node.known && !std::isnan(node.values[index.column()]);
     switch (role) {
         case Qt::DisplayRole:
             if (index.column() == Name) return node.name;
             return bar ? QString::number(node.values[index.column()], 'f', 2) : QVariant();
         case Qt::ToolTipRole:
-            if (index.column() == Entropy)
-                return tr("Mean entropy of the attention rows, in nats: low is focused");
-            if (index.column() == PrefixMass)
-                return tr("Mean share of attention on class and register tokens");
+            if (index.column() != Name) return headerData(index.column(), Qt::Horizontal, Qt::ToolTipRole);
             return node.tip;
         case ValueRole:
             return bar ? QVariant(node.values[index.column()]) : QVariant();
@@ -169,11 +169,15 @@ QVariant ModelTree::data(const QModelIndex& index, int role) const {
 
 QVariant ModelTree::headerData(int section, Qt::Orientation orientation, int role) const {
     if (orientation != Qt::Horizontal) return {};
-    static const char* const titles[] = {QT_TR_NOOP("Layer"), QT_TR_NOOP("Entropy"), QT_TR_NOOP("Prefix")};
+    static const char* const titles[] = {QT_TR_NOOP("Layer"), QT_TR_NOOP("Sinks"), QT_TR_NOOP("Entropy"),
+                                         QT_TR_NOOP("Image")};
     static const char* const tips[] = {
         QT_TR_NOOP("Stage, layer, head"),
+        QT_TR_NOOP("Sink mass: mean share of the attention, 0 to 1, on the head's sinks: tokens that draw more than 5 times "
+                   "their uniform share"),
         QT_TR_NOOP("Mean entropy of the attention rows, in nats: low is focused"),
-        QT_TR_NOOP("Mean share of attention on class and register tokens, 0 to 1")};
+        QT_TR_NOOP("Mean share of the attention, 0 to 1, on tokens of the image; the rest is on class and register tokens "
+                   "or on text")};
     if (section < 0 || section >= columns) return {};
     if (role == Qt::DisplayRole) return tr(titles[section]);
     if (role == Qt::ToolTipRole) return tr(tips[section]);

@@ -13,7 +13,7 @@ class ModelTree : public QAbstractItemModel {
     Q_OBJECT
 
 public:
-    enum Column { Name, Entropy, PrefixMass, columns };
+    enum Column { Name, SinkMass, Entropy, ImageShare, columns };
     enum Role {
         ValueRole = Qt::UserRole,  ///< the number of a bar column, double; invalid when there is none
         FractionRole,              ///< length of the bar, 0..1
@@ -53,7 +53,7 @@ private:
     std::vector<Node> m_nodes;
     std::vector<int> m_roots;
     std::vector<int> m_siteNode;  // node of every site
-    double m_largest[columns] = {0, 1, 1};
+    double m_largest[columns] = {0, 1, 1, 1};
 };
 
 }  // namespace fovea::gui

@@ -100,10 +100,16 @@ void ModelPanel::fitColumns() {
     const int name = 3 * m_tree->indentation() + metrics.horizontalAdvance("h00") + 8;
     const int number = metrics.horizontalAdvance("0.000") + 12;
     const int room = m_tree->viewport()->width();
-    const int bars = std::clamp((room - name) / 2 - number, 0, 44);
-    m_tree->header()->resizeSection(ModelTree::Entropy, number + bars);
-    m_tree->header()->resizeSection(ModelTree::PrefixMass, number + bars);
-    m_tree->header()->resizeSection(ModelTree::Name, std::max(name, room - 2 * (number + bars)));
+    constexpr int numbers = ModelTree::columns - 1;
+    const int bars = std::clamp((room - name) / numbers - number, 0, 44);
+    int taken = 0;
+    for (int column = 1; column < ModelTree::columns; ++column) {
+        const QString title = m_model.headerData(column, Qt::Horizontal, Qt::DisplayRole).toString();
+        const int width = std::max(number + bars, m_tree->header()->fontMetrics().horizontalAdvance(title) + 12);
+        m_tree->header()->resizeSection(column, width);
+        taken += width;
+    }
+    m_tree->header()->resizeSection(ModelTree::Name, std::max(name, room - taken));
 }
 
 void ModelPanel::setContext(const FormContext& context) {
