@@ -398,7 +398,7 @@ TEST_CASE("a recipe names a scale where values become colours, and the one that 
     session.pictures[0].params = {{"cut", 0}};
     const auto whole = e.paint(session, 0, 0, job);
     CHECK(whole->recipe.find("cut at") == std::string::npos);
-    CHECK(whole->linked.second > 3 * cut->linked.second);
+    CHECK(whole->linked.second > 2 * cut->linked.second);
 }
 
 TEST_CASE("a recipe names layers, heads and what else selects data, defaults included") {

@@ -82,7 +82,7 @@ void add_heat_overlay(PainterCatalog& catalog) {
                     ParamType::Number,
                     1.0,
                     "maps of single pixels (gradients): percent of the pixels that a linked scale may leave beyond its end "
-                    "where a few outshine the rest more than three times; none (0): it spans every value",
+                    "where a few outshine the rest more than twice; none (0): it spans every value",
                     0,
                     50,
                     {"none"},
