@@ -230,6 +230,36 @@ TEST_CASE_FIXTURE(WindowFixture, "the last good picture stays under the banner w
     CHECK(window->banner().isHidden());
 }
 
+TEST_CASE_FIXTURE(WindowFixture, "a model that cannot be opened is called so, and an empty view points to the message") {
+    start();
+    window->controller().open(startingSession("missing", "scene:1"), {});
+    settle();
+    CHECK(window->banner().text().startsWith("The model cannot be opened\n"));
+    const auto labels = window->views().currentPage().findChildren<QLabel*>();
+    CHECK(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) { return label->text() == "The model cannot be opened: see above."; }));
+    openDemo();
+    script->failPaint = true;
+    window->actions().run->trigger();
+    settle();
+    CHECK_FALSE(window->banner().text().contains("cannot be opened"));
+}
+
+TEST_CASE_FIXTURE(WindowFixture, "the size of type is chosen, kept, and larger when presenting") {
+    const QFont before = QApplication::font();
+    openDemo();
+    window->actions().largerText->trigger();
+    window->actions().largerText->trigger();
+    CHECK(QApplication::font().pointSizeF() == doctest::Approx(1.2 * before.pointSizeF()));
+    window->actions().present->trigger();
+    CHECK(QApplication::font().pointSizeF() == doctest::Approx(1.6 * 1.2 * before.pointSizeF()));
+    window->actions().present->trigger();
+    window->actions().smallerText->trigger();
+    CHECK(QApplication::font().pointSizeF() == doctest::Approx(1.1 * before.pointSizeF()));
+    window->actions().usualText->trigger();
+    CHECK(QApplication::font().pointSizeF() == doctest::Approx(before.pointSizeF()));
+    QApplication::setFont(before);
+}
+
 TEST_CASE_FIXTURE(WindowFixture, "Stop ends a long run, and the window can run again") {
     openDemo();
     script->paintMs = 60000;

@@ -128,7 +128,7 @@ void ComputeService::request(ComputeRequest request) {
 
 void ComputeService::compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job) {
     const Session& session = request.session;
-    auto spec = m_driver->model(session, job.part(0, 0.2));
+    auto spec = openModel(session, generation, job.part(0, 0.2));
     post(generation, [this, spec] { Q_EMIT modelReady(spec); });
 
     InputResult input{m_driver->input(session, job.part(0.2, 0.25)), request.item, {}};
@@ -159,6 +159,17 @@ void ComputeService::compute(const ComputeRequest& request, std::uint64_t genera
                 Q_EMIT pictureRefused(id, why);
             });
         }
+    }
+}
+
+std::shared_ptr<const ModelSpec> ComputeService::openModel(const Session& session, std::uint64_t generation,
+                                                           const JobContext& job) {
+    try {
+        return m_driver->model(session, job);
+    } catch (const Error& error) {
+        if (error.code() == ErrorCode::Input || error.code() == ErrorCode::Usage)
+            post(generation, [this] { m_failureTitle = tr("The model cannot be opened"); });
+        throw;
     }
 }
 
@@ -309,7 +320,12 @@ void ComputeService::jobStarted() {
 }
 
 void ComputeService::jobEnded(const JobOutcome& outcome, std::uint64_t generation) {
-    if (outcome.error && generation == m_generation) Q_EMIT failed(failureOf(*outcome.error));
+    if (outcome.error && generation == m_generation) {
+        Failure failure = failureOf(*outcome.error);
+        if (!m_failureTitle.isEmpty()) failure.title = m_failureTitle;
+        Q_EMIT failed(failure);
+    }
+    m_failureTitle.clear();
     if (--m_running > 0) return;
     Q_EMIT busyChanged(false);
     Q_EMIT settled();

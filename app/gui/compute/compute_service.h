@@ -110,6 +110,7 @@ Q_SIGNALS:
 
 private:
     void compute(const ComputeRequest& request, std::uint64_t generation, const JobContext& job);
+    std::shared_ptr<const ModelSpec> openModel(const Session& session, std::uint64_t generation, const JobContext& job);
     void view(const ComputeRequest& request, const ViewWish& wish, std::uint64_t generation, const JobContext& job);
     /// Lets a model that answers answer, and tells the window token by token.
     void answer(Side side, const Session& session, int item, std::uint64_t generation, const JobContext& job);
@@ -127,6 +128,7 @@ private:
     std::uint64_t m_generation = 0;
     QByteArray m_asked[2];  ///< what the answers of A and B are answers to
     int m_running = 0;
+    QString m_failureTitle;  ///< of the failure that is about to be told; empty: as its kind is usually called
     std::unique_ptr<JobRunner> m_runner;  // last: joins before the driver goes
 };
 

@@ -98,6 +98,10 @@ Actions::Actions(QMainWindow* window) : m_window(window) {
         action->setCheckable(true);
         themes->addAction(action);
     }
+    largerText = make({}, words("Larger"), words("Larger type in the window"), QKeySequence("Ctrl++"));
+    largerText->setShortcuts({QKeySequence("Ctrl++"), QKeySequence("Ctrl+=")});
+    smallerText = make({}, words("Smaller"), words("Smaller type in the window"), QKeySequence("Ctrl+-"));
+    usualText = make({}, words("Usual"), words("Type of the usual size"), QKeySequence("Ctrl+0"));
     resetLayout = make({}, words("Reset layout"), words("Puts all panels back to their places"));
     about = make({}, words("About Fovea"), words("Version and licence"));
 }

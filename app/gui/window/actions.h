@@ -19,6 +19,7 @@ struct Actions {
     QAction *exportPicture, *copyPicture, *exportDifference, *copyDifference, *copyCommand;
     QAction *focusPrompt, *focusTree, *focusViews, *focusAnalysis, *focusEdits;
     QAction *themeSystem, *themeLight, *themeDark, *resetLayout, *about;
+    QAction *largerText, *smallerText, *usualText;
 
 private:
     QAction* make(const QString& icon, const QString& text, const QString& tip, const QKeySequence& key = {});

@@ -42,6 +42,8 @@ constexpr const char* exportFilters =
     "(*.csv);;"
     "NumPy numbers (*.npz);;Safetensors numbers (*.safetensors)";
 
+constexpr int usualText = 100, textStep = 10, smallestText = 70, largestText = 250;  // percent
+
 MainWindow::Unsaved askAboutUnsaved(QWidget* parent) {
     const auto answer = QMessageBox::warning(
         parent, QObject::tr("Unsaved changes"),
@@ -86,6 +88,7 @@ MainWindow::MainWindow(std::unique_ptr<Driver> driver, const QString& settingsFi
      : theme == ThemeChoice::Dark ? m_actions.themeDark
                                   : m_actions.themeSystem)
         ->setChecked(true);
+    if (const int size = m_settings.value("window/text_size", usualText).toInt(); size != usualText) setTextSize(size);
     showTitle();
 }
 
@@ -139,6 +142,9 @@ void MainWindow::connectActions() {
     connect(m_views, &ViewArea::copyWanted, this, &MainWindow::copySide);
     connect(m_actions.copyCommand, &QAction::triggered, this, &MainWindow::copyCommand);
     connect(m_actions.resetLayout, &QAction::triggered, this, &MainWindow::resetLayout);
+    connect(m_actions.largerText, &QAction::triggered, this, [this] { setTextSize(m_textSize + textStep); });
+    connect(m_actions.smallerText, &QAction::triggered, this, [this] { setTextSize(m_textSize - textStep); });
+    connect(m_actions.usualText, &QAction::triggered, this, [this] { setTextSize(usualText); });
     connect(m_actions.themeSystem, &QAction::triggered, this, [this] { setTheme(ThemeChoice::System); });
     connect(m_actions.themeLight, &QAction::triggered, this, [this] { setTheme(ThemeChoice::Light); });
     connect(m_actions.themeDark, &QAction::triggered, this, [this] { setTheme(ThemeChoice::Dark); });
@@ -150,7 +156,10 @@ void MainWindow::connectResults() {
         m_status->setBusy(busy);
     });
     connect(&m_service, &ComputeService::progressed, m_status, &StatusStrip::setProgress);
-    connect(&m_service, &ComputeService::failed, m_banner, &ErrorBanner::showFailure);
+    connect(&m_service, &ComputeService::failed, this, [this](const Failure& failure) {
+        m_banner->showFailure(failure);
+        if (!m_views->currentPage().hasPicture()) m_views->currentPage().setMessage(tr("%1: see above.").arg(failure.title));
+    });
     connect(&m_service, &ComputeService::modelReady, this,
             [this](const std::shared_ptr<const ModelSpec>& spec) { showSpec(*spec); });
     connect(&m_service, &ComputeService::inputReady, this, [this](const InputResult& result) {
@@ -338,12 +347,7 @@ void MainWindow::showTitle() {
 }
 
 void MainWindow::setPresenting(bool on) {
-    QFont font = QApplication::font();
-    static const double normal = font.pointSizeF();
-    font.setPointSizeF(on ? normal * 1.6 : normal);
-    QApplication::setFont(font);
-    // Widgets under a style sheet take a new font only when they are polished again.
-    qApp->setStyleSheet(qApp->styleSheet());
+    applyTextSize();
     if (on) {
         m_layoutBeforePresenting = saveState();
         for (QDockWidget* dock : findChildren<QDockWidget*>()) dock->hide();
@@ -351,6 +355,20 @@ void MainWindow::setPresenting(bool on) {
         restoreState(m_layoutBeforePresenting);
     }
     menuBar()->setVisible(!on);
+}
+
+void MainWindow::setTextSize(int percent) {
+    m_textSize = std::clamp(percent, smallestText, largestText);
+    m_settings.setValue("window/text_size", m_textSize);
+    applyTextSize();
+}
+
+void MainWindow::applyTextSize() {
+    QFont font = QApplication::font();
+    font.setPointSizeF(m_usualPoints * m_textSize / 100 * (m_actions.present->isChecked() ? 1.6 : 1));
+    QApplication::setFont(font);
+    // Widgets under a style sheet take a new font only when they are polished again.
+    qApp->setStyleSheet(qApp->styleSheet());
 }
 
 void MainWindow::setTheme(ThemeChoice choice) {

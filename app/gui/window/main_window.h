@@ -1,5 +1,6 @@
 #pragma once
 
+#include <QApplication>
 #include <QMainWindow>
 #include <functional>
 #include <memory>
@@ -91,6 +92,8 @@ private:
     void showSpec(const ModelSpec& spec);
     void showTitle();
     void setPresenting(bool on);
+    void setTextSize(int percent);
+    void applyTextSize();
     void setTheme(ThemeChoice choice);
     void chooseExport();
     void chooseSideExport(Side side);
@@ -120,6 +123,8 @@ private:
     PromptBox* m_prompt = nullptr;
     QAction* m_side = nullptr;
     QToolBar* m_tools = nullptr;
+    double m_usualPoints = QApplication::font().pointSizeF();
+    int m_textSize = 100;  ///< percent of the usual points
     QByteArray m_defaultLayout, m_layoutBeforePresenting;
 };
 

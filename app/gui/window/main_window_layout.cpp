@@ -270,6 +270,7 @@ void MainWindow::buildMenus() {
                       m_actions.focusAnalysis, m_actions.focusEdits});
     view->addSeparator();
     view->addAction(m_actions.present);
+    view->addMenu(tr("Text size"))->addActions({m_actions.largerText, m_actions.smallerText, m_actions.usualText});
     QMenu* theme = view->addMenu(tr("Theme"));
     theme->addActions({m_actions.themeSystem, m_actions.themeLight, m_actions.themeDark});
     QMenu* help = menuBar()->addMenu(tr("&Help"));

@@ -46,7 +46,9 @@ Options parseOptions(int argc, char** argv) {
     QStringList arguments;
     for (int i = 0; i < argc; ++i) arguments << QString::fromLocal8Bit(argv[i]);
     QCommandLineParser parser;
-    parser.setApplicationDescription("See, measure and edit where a vision model looks.");
+    parser.setApplicationDescription("See, measure and edit where a vision model looks.\n\n"
+                                     "Size of type: View > Text size (Ctrl++, Ctrl+-); QT_SCALE_FACTOR=1.5 in the environment scales "
+                                     "the whole window.");
     parser.addPositionalArgument("document",
                                  "SESSION.fovea.json, a picture that Fovea exported, or MODEL: a folder, a "
                                  "checkpoint file, org/name of the local Hugging Face cache, demo:NAME",
