@@ -30,7 +30,7 @@ bool namesEnd(const Tick& tick, double end, double value) {
 /// The ends of the range, and round numbers between them that their labels leave room for.
 std::vector<Tick> barTicks(const Figure& figure, const ColorBar& bar, double height) {
     std::vector<Tick> ticks = bar.scale.ticks(tickCount(figure, height));
-    const double room = tickSize(figure) * 1.25 / height;
+    const double room = tickSize(figure) * 1.6 / height;
     for (const double end : {0.0, 1.0}) {
         const double value = bar.scale.valueAt(end);
         const bool named = std::any_of(ticks.begin(), ticks.end(),
@@ -50,12 +50,18 @@ double labelWidth(const Figure& figure, const ColorBar& bar) {
     return widest;
 }
 
-/// "probability (linked scale)" in as many turned lines as the height asks for.
+/// "probability (linked scale)" in as many turned lines as the height asks for; a line begins with the scale where one is
+/// not enough.
 std::vector<std::string> unitLines(const Figure& figure, const ColorBar& bar, double height) {
     const std::string unit =
         elideText(bar.unit.empty() ? std::string("value") : bar.unit, longestUnit, figure.fontSize() * 0.9);
-    return wrapText(unit + " (" + (bar.scaleName.empty() ? bar.scale.description() : bar.scaleName) + ")",
-                    height, figure.fontSize() * 0.9);
+    const std::string scale = "(" + (bar.scaleName.empty() ? bar.scale.description() : bar.scaleName) + ")";
+    const double size = figure.fontSize() * 0.9;
+    std::vector<std::string> lines = wrapText(unit + " " + scale, height, size);
+    if (lines.size() < 2) return lines;
+    lines = wrapText(unit, height, size);
+    for (std::string& line : wrapText(scale, height, size)) lines.push_back(std::move(line));
+    return lines;
 }
 
 }  // namespace
