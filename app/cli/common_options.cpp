@@ -75,7 +75,7 @@ void addInputOptions(Flags& command, InputOptions& options) {
                     "input tensors under their Hugging Face names (safetensors)")
         .typeName("FILE")
         .group(group);
-    command.option("--max-new-tokens", options.maxNewTokens, "length of an answer")
+    command.option("--max-new-tokens", options.maxNewTokens, "the longest answer in tokens")
         .atLeast(1)
         .typeName("N")
         .group(group);
@@ -88,7 +88,8 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .range(0.0, 1.0)
         .typeName("P")
         .group(group);
-    command.option("--repetition-penalty", options.sampling.repetitionPenalty, "makes tokens that are there less likely")
+    command.option("--repetition-penalty", options.repetitionPenalty,
+                    "makes tokens that are there less likely (1: does not); without it the model's generation_config.json decides")
         .range(1e-3, 1000.0)
         .typeName("X")
         .group(group);
@@ -114,6 +115,7 @@ Session sessionFor(const std::string& model, const InputOptions& input, const Co
     session.input.chat = input.chat;
     session.input.maxNewTokens = input.maxNewTokens;
     session.input.sampling = input.sampling;
+    if (input.repetitionPenalty > 0) session.input.sampling.repetitionPenalty = input.repetitionPenalty;
     // To choose among the likeliest is to draw.
     const bool narrowed = input.sampling.topK > 0 || input.sampling.topP < 1;
     if (narrowed && input.sampling.temperature == 0) session.input.sampling.temperature = 1;

@@ -31,6 +31,7 @@ struct InputOptions {
     std::uint64_t seed = 0;
     int maxNewTokens = 0, steps = 0;
     double guidance = 0;
+    double repetitionPenalty = 0;  ///< 0: as the model's own files say
     Sampling sampling;
 };
 

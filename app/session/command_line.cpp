@@ -56,7 +56,7 @@ void addAnswer(Line& line, const SessionInput& input) {
     line.flag("--temperature", input.sampling.temperature, standard.temperature);
     line.flag("--top-k", std::to_string(input.sampling.topK), "0");
     line.flag("--top-p", input.sampling.topP, standard.topP);
-    line.flag("--repetition-penalty", input.sampling.repetitionPenalty, standard.repetitionPenalty);
+    line.flag("--repetition-penalty", input.sampling.repetitionPenalty.value_or(0), 0);
 }
 
 }  // namespace

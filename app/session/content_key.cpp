@@ -82,6 +82,7 @@ std::string ofModel(const ModelChoice& choice) {
         fmt::format("model {} {} {}", choice.device, choice.dtype, files.folder.generic_string());
     if (!files.configFile.empty()) out += "\n" + ofFile(files.configFile);
     for (const auto& file : files.weightFiles) out += "\n" + ofFile(file);
+    if (!files.folder.empty()) out += "\n" + ofFile(files.folder / "generation_config.json");
     for (const AdapterChoice& adapter : choice.adapters) {
         const std::filesystem::path folder = adapter.folder;
         out += "\nadapter";
@@ -117,7 +118,7 @@ std::string ofAnswer(const SessionInput& input, std::uint64_t seed) {
     if (input.maxNewTokens == 0) return {};
     const Sampling& s = input.sampling;
     return fmt::format("answer {} {} {} {} {} {}", input.maxNewTokens, s.temperature, s.topK, s.topP,
-                       s.repetitionPenalty, s.temperature > 0 ? seed : 0);
+                       s.repetitionPenalty.value_or(0), s.temperature > 0 ? seed : 0);
 }
 
 std::string ofEdits(const std::vector<Intervention>& edits) {

@@ -68,10 +68,8 @@ ordered_json inputJson(const SessionInput& input) {
     if (input.maxNewTokens > 0) out["max_new_tokens"] = input.maxNewTokens;
     const Sampling& sampling = input.sampling;
     if (sampling == Sampling{}) return out;
-    out["sampling"] = {{"temperature", sampling.temperature},
-                       {"top_k", sampling.topK},
-                       {"top_p", sampling.topP},
-                       {"repetition_penalty", sampling.repetitionPenalty}};
+    out["sampling"] = {{"temperature", sampling.temperature}, {"top_k", sampling.topK}, {"top_p", sampling.topP}};
+    if (sampling.repetitionPenalty) out["sampling"]["repetition_penalty"] = *sampling.repetitionPenalty;
     return out;
 }
 
@@ -97,7 +95,8 @@ void readInput(FieldReader& reader, SessionInput& input, json& unknown) {
         sampling.read("temperature", input.sampling.temperature, 0, 1000);
         sampling.read("top_k", input.sampling.topK, 0, 1 << 26);
         sampling.read("top_p", input.sampling.topP, 0, 1);
-        sampling.read("repetition_penalty", input.sampling.repetitionPenalty, 1e-3, 1000);
+        if (sampling.has("repetition_penalty"))
+            sampling.read("repetition_penalty", input.sampling.repetitionPenalty.emplace(1), 1e-3, 1000);
         sampling.finish(unknown);
     }
     reader.finish(unknown);

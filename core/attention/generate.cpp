@@ -11,6 +11,7 @@
 #include <set>
 
 #include "attention/answer_input.h"
+#include "attention/answer_rules.h"
 #include "attention/forward.h"
 #include "attention/generation_state.h"
 #include "attention/kv_cache.h"
@@ -64,9 +65,9 @@ public:
         : m_model(model), m_input(input), m_spec(spec), m_job(job), m_prompt(promptLength(input, spec.item)),
           m_longest(longestAnswer(model, input, spec)), m_cache(m_prompt + std::min(m_longest, 256)),
           m_forward(model.spec(), input, run, makeDenseOperator(), job), m_sampler(spec.sampling, spec.candidates),
-          m_sequence(promptIds(input, spec.item)) {
-        const std::vector<int> own = model.endTokens();
-        m_ends.insert(own.begin(), own.end());
+          m_rules(model.spec().generation), m_ownEnds(model.endTokens()), m_sequence(promptIds(input, spec.item)) {
+        if (spec.sampling.repetitionPenalty) m_rules.repetitionPenalty = *spec.sampling.repetitionPenalty;
+        m_ends.insert(m_ownEnds.begin(), m_ownEnds.end());
         m_ends.insert(spec.stopIds.begin(), spec.stopIds.end());
         m_forward.compareBy(inPrompt(run.edits, model.spec(), m_prompt));
     }
@@ -124,7 +125,9 @@ public:
 private:
     void choose(Generation& out, const at::Tensor& logits, const TokenCallback& onToken) {
         keepLogits(logits);
-        GeneratedToken token = m_sampler.choose(logits[0].select(0, logits.size(1) - 1), m_sequence);
+        const at::Tensor last = logits[0].select(0, logits.size(1) - 1).to(at::kFloat);
+        const AnswerPlace place{m_sequence, static_cast<int>(m_prompt), static_cast<int>(out.ids.size()), m_spec.maxNewTokens};
+        GeneratedToken token = m_sampler.choose(last, ruledScores(last, m_rules, m_ownEnds, place));
         force(token, logits, out.ids.size());
         add(out, token, onToken);
     }
@@ -202,6 +205,8 @@ private:
     KvCache m_cache;
     Forward m_forward;
     Sampler m_sampler;
+    GenerationRules m_rules;
+    std::vector<int> m_ownEnds;  ///< the model's, without those of the spec
     std::vector<int> m_sequence;
     std::set<int> m_ends;
     std::vector<at::Tensor> m_logits;
@@ -332,6 +337,8 @@ Generation generate(const Model& model, const ModelInput& input, const GenerateS
     out.trace = std::move(result.trace);
     out.routes = std::move(result.routes);
     out.notices = std::move(result.notices);
+    if (std::string notice = unfollowedNotice(model.spec().generation, spec.sampling); !notice.empty())
+        out.notices.push_back(std::move(notice));
     out.keptPictures = answer.keptPictures();
     out.blocksRun = result.blocksRun;
     out.blocksResumed = result.blocksResumed;

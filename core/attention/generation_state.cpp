@@ -66,7 +66,8 @@ bool sameButForEdits(const GenerationState& state, const ModelSpec& model, const
     const ModelSpec& earlier = state.trace->spec;
     const GenerateSpec& then = state.asked;
     return earlier.source == model.source && earlier.sites == model.sites &&
-           earlier.computeDtype == model.computeDtype && earlier.device == model.device && then.item == asked.item &&
+           earlier.computeDtype == model.computeDtype && earlier.device == model.device &&
+           earlier.generation == model.generation && then.item == asked.item &&
            then.maxNewTokens == asked.maxNewTokens && then.sampling == asked.sampling &&
            then.stopIds == asked.stopIds && then.forced == asked.forced && then.candidates == asked.candidates &&
            then.capture == asked.capture && then.rows == asked.rows && then.route == asked.route &&

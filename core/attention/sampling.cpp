@@ -3,27 +3,15 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/topk.h>
-#include <ATen/ops/where.h>
 
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <vector>
 
 namespace fovea {
 namespace {
-
-at::Tensor penalised(const at::Tensor& logits, const std::vector<int>& sequence, double penalty) {
-    std::vector<std::int64_t> seen(sequence.begin(), sequence.end());
-    std::sort(seen.begin(), seen.end());
-    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
-    std::erase_if(seen, [&](std::int64_t id) { return id < 0 || id >= logits.size(0); });
-    if (seen.empty()) return logits;
-    const at::Tensor ids = at::tensor(seen, at::kLong).to(logits.device());
-    const at::Tensor old = logits.index_select(0, ids);
-    return logits.index_copy(0, ids, at::where(old > 0, old / penalty, old * penalty));
-}
 
 // The probabilities that are left after top-k and top-p, by falling score; sums need not be 1.
 std::vector<double> keptProbabilities(const std::vector<double>& scores, const Sampling& sampling) {
@@ -69,11 +57,8 @@ void Sampler::skip(std::size_t tokens) {
     if (m_sampling.temperature > 0) m_random.discard(tokens);  // draw() takes one number
 }
 
-GeneratedToken Sampler::choose(const at::Tensor& logits, const std::vector<int>& sequence) {
-    const at::Tensor plain = logits.to(at::kFloat);
-    const at::Tensor log = at::log_softmax(plain, 0);
-    const at::Tensor scores =
-        m_sampling.repetitionPenalty != 1 ? penalised(plain, sequence, m_sampling.repetitionPenalty) : plain;
+GeneratedToken Sampler::choose(const at::Tensor& logits, const at::Tensor& scores) {
+    const at::Tensor log = at::log_softmax(logits, 0);
     GeneratedToken token;
     token.id = m_sampling.temperature > 0 ? draw(scores) : static_cast<int>(at::argmax(scores).item<std::int64_t>());
     token.logProbability = log[token.id].item<double>();

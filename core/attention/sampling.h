@@ -3,7 +3,6 @@
 #include <ATen/core/Tensor.h>
 
 #include <random>
-#include <vector>
 
 #include "fovea/generate.h"
 
@@ -15,8 +14,8 @@ public:
     Sampler(const Sampling& sampling, int candidates)
         : m_sampling(sampling), m_candidates(candidates), m_random(sampling.seed) {}
 
-    /// The next token after `sequence` from logits [vocabulary].
-    GeneratedToken choose(const at::Tensor& logits, const std::vector<int>& sequence);
+    /// The next token by scores [vocabulary]; its probability is that of the float logits [vocabulary].
+    GeneratedToken choose(const at::Tensor& logits, const at::Tensor& scores);
     /// As if so many tokens had been chosen.
     void skip(std::size_t tokens);
 

@@ -105,7 +105,7 @@ nlohmann::json toJson(const ModelSpec& spec) {
     nlohmann::json stages = nlohmann::json::array(), sites = nlohmann::json::array();
     for (const StageSpec& stage : spec.stages) stages.push_back(toJson(stage));
     for (const AttentionSite& site : spec.sites) sites.push_back(toJson(site));
-    return {{"family", spec.family},
+    nlohmann::json out = {{"family", spec.family},
             {"model_type", spec.modelType},
             {"architecture", spec.architecture},
             {"dtype", spec.storedDtype},
@@ -125,6 +125,8 @@ nlohmann::json toJson(const ModelSpec& spec) {
               {"resume", spec.capabilities.resume},
               {"generate", spec.capabilities.generate}}},
             {"weights", toJson(spec.weights)}};
+    if (nlohmann::json rules = toJson(spec.generation); !rules.empty()) out["generation"] = std::move(rules);
+    return out;
 }
 
 }  // namespace fovea

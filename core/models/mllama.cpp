@@ -100,6 +100,7 @@ std::shared_ptr<const Model> loadMllama(const ModelSource& source, const LoadOpt
                       std::to_string(block));
     parts.imageToken = vlmTokenId(config, "image_token_id|image_token_index", 128256);
     parts.endTokens = endTokensOf(source);
+    parts.rules = generationRulesOf(source, parts.decoder.vocabulary);
     parts.projector = root + "multi_modal_projector";
     parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, "mllama", config.json(), RawPrompt::Mllama);
     auto model = std::make_shared<MllamaModel>(std::move(parts));

@@ -121,6 +121,7 @@ LanguageModel::LanguageModel(LanguageParts parts)
     : m_decoder(std::move(parts.decoder)),
       m_reader(std::move(parts.reader)),
       m_endTokens(std::move(parts.endTokens)),
+      m_rules(std::move(parts.rules)),
       m_tokenTypes(parts.tokenTypes),
       m_ignored(std::move(parts.ignored)) {
     for (const std::string& text : parts.notices) notice(text);
@@ -140,6 +141,7 @@ void LanguageModel::describe(ModelSpec& spec) {
     m_decoder.describe(spec);
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
     spec.capabilities.generate = m_decoder.hasHead();
+    spec.generation = m_rules;
 }
 
 void LanguageModel::runItem(Forward& forward) const {
@@ -266,6 +268,7 @@ std::shared_ptr<const Model> loadLanguageModel(const std::string& modelType, con
     LanguageParts parts;
     parts.decoder = readDecoder(modelType, source.config(), paths);
     parts.endTokens = endTokensOf(source);
+    parts.rules = generationRulesOf(source, parts.decoder.vocabulary);
     if (!source.files().folder.empty() && source.files().format != ModelFormat::LoneWeights)
         parts.reader = std::make_shared<PromptReader>(source.files().folder);
     parts.tokenTypes = gpt2;

@@ -16,6 +16,7 @@ struct LanguageParts {
     DecoderSpec decoder;
     std::shared_ptr<const PromptReader> reader;  ///< null for lone weight files
     std::vector<int> endTokens;
+    GenerationRules rules;
     bool tokenTypes = false;  ///< token_type_ids pick rows of the token embedding that are added (GPT-2)
     std::vector<std::string> ignored, notices;
 };
@@ -48,6 +49,7 @@ private:
     Decoder m_decoder;
     std::shared_ptr<const PromptReader> m_reader;
     std::vector<int> m_endTokens;
+    GenerationRules m_rules;
     bool m_tokenTypes;
     std::vector<std::string> m_ignored;
 };

@@ -67,6 +67,7 @@ void MllamaModel::describe(ModelSpec& spec) {
     }
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
     spec.capabilities.generate = true;
+    spec.generation = m_parts.rules;
 }
 
 void MllamaModel::visit(WeightVisitor& weights) {

@@ -29,6 +29,7 @@ public:
         std::string projector;
         std::int64_t imageToken = 128256;
         std::vector<int> endTokens;
+        GenerationRules rules;
         std::shared_ptr<const VlmPrompts> prompts;
     };
     explicit MllamaModel(Parts parts);

@@ -58,6 +58,7 @@ VlmModel::VlmModel(VlmParts parts)
       m_family(std::move(parts.family)),
       m_tokens(parts.tokens),
       m_endTokens(std::move(parts.endTokens)),
+      m_rules(std::move(parts.rules)),
       m_ignored(std::move(parts.ignored)),
       m_prompts(std::move(parts.prompts)) {
     for (const std::string& text : m_prompts->notices()) notice(text);
@@ -76,6 +77,7 @@ void VlmModel::describe(ModelSpec& spec) {
     m_decoder.describe(spec);
     for (const InputTensor& input : accepted()) spec.inputs.push_back(input.name);
     spec.capabilities.generate = m_decoder.hasHead();
+    spec.generation = m_rules;
 }
 
 void VlmModel::visit(WeightVisitor& weights) {

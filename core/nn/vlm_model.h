@@ -21,6 +21,7 @@ struct VlmParts {
     VlmTokenIds tokens;
     std::shared_ptr<const VlmPrompts> prompts;  ///< what prompts are encoded with
     std::vector<int> endTokens;
+    GenerationRules rules;
     std::vector<std::string> ignored, notices;
 };
 
@@ -83,6 +84,7 @@ private:
     std::unique_ptr<VlmFamily> m_family;
     VlmTokenIds m_tokens;
     std::vector<int> m_endTokens;
+    GenerationRules m_rules;
     std::vector<std::string> m_ignored;
     std::shared_ptr<const VlmPrompts> m_prompts;
 };

@@ -35,6 +35,7 @@ std::shared_ptr<const Model> loadVlm(const std::string& family, VlmParts parts, 
     parts.prompts = std::make_shared<const VlmPrompts>(source.files().folder, source.identity().modelType,
                                                        source.config().json(), raw);
     parts.endTokens = endTokensOf(source);
+    parts.rules = generationRulesOf(source, parts.decoder.vocabulary);
     if (parts.decoder.tied) parts.ignored.push_back(parts.decoder.names.head + ".weight");
     auto model = std::make_shared<VlmModel>(std::move(parts));
     model->load(family, source, options, job);

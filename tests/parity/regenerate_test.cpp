@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "fovea/generate.h"
@@ -19,7 +21,8 @@ struct Asked {
     std::shared_ptr<const Model> model;
     std::shared_ptr<const ModelInput> input;
 
-    explicit Asked(const char* name) : model(open(caseNamed(name))), input(inputsOf(caseNamed(name), *model)) {}
+    explicit Asked(const char* name) : Asked(caseNamed(name)) {}
+    explicit Asked(const Case& c) : model(open(c)), input(inputsOf(c, *model)) {}
     int prompt() const { return input->maps[0].stage("text").size(); }
     Generation answer(const GenerateSpec& spec) const { return generate(*model, *input, spec); }
     /// The first site of a block.
@@ -315,6 +318,38 @@ TEST_CASE("pruned prompts, forced words, draws and penalties go on as they were"
     CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 2);
     spec.edits.prunes.push_back({"text", 2, {7}});
     CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 2);
+}
+
+TEST_CASE("answers by a model's own rules go on as they were") {
+    GenerateSpec plain = recordAnswer(9);
+    const std::vector<int> free = Asked("llama-gqa-2").answer(plain).ids;
+    const int last = free[1] == 5 ? 6 : 5;
+    Case c = caseNamed("llama-gqa-2");
+    c.model = copyOf(c, "ruled-answers");
+    const nlohmann::json rules = {{"repetition_penalty", 1.6},
+                                  {"no_repeat_ngram_size", 2},
+                                  {"suppress_tokens", nlohmann::json::array({free[1]})},
+                                  {"begin_suppress_tokens", nlohmann::json::array({free[0]})},
+                                  {"forced_eos_token_id", last}};
+    std::ofstream(c.model / "generation_config.json") << rules;
+    const Asked asked(c);
+    const Generation first = asked.answer(plain);
+    CHECK(first.ids.front() != free.front());
+    CHECK(first.ids.size() == 9);
+    CHECK(first.ids.back() == last);
+    GenerateSpec spec = plain;
+    spec.edits = everywhere(*asked.model, factorOf(range(asked.prompt() + 4, 40), {0, 3}));
+    checkResumed(asked, spec, first, 4);
+    spec.edits = inBlocks(*asked.model, factorOf({}, {0, 3}), {2});
+    CHECK(checkResumed(asked, spec, first, -1).blocksResumed == 2);
+    // A penalty of the spec takes the place of the model's.
+    spec = plain;
+    spec.sampling.repetitionPenalty = 1;
+    const std::vector<int> unpenalised = asked.answer(spec).ids;
+    spec.sampling.repetitionPenalty = 1.6;
+    CHECK(asked.answer(spec).ids == first.ids);
+    CHECK(unpenalised.front() != free.front());
+    checkResumed(asked, spec, first, -1);
 }
 
 TEST_CASE("nothing but edits may differ from the answer that another goes on from") {

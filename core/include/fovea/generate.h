@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,12 +17,15 @@
 
 namespace fovea {
 
-/// How the next token is chosen from the logits, in this order: repetition penalty, temperature, top-k, top-p.
+/// How the next token is chosen from the logits, in this order: repetition penalty, what else the model's own rules
+/// (ModelSpec::generation) say, temperature, top-k, top-p.
 struct Sampling {
     double temperature = 0;        ///< 0: always the most likely token
     int topK = 0;                  ///< only the k most likely; 0: all
     double topP = 1;               ///< only the most likely ones that together reach this probability (Holtzman et al. 2020)
-    double repetitionPenalty = 1;  ///< divides positive and multiplies negative logits of tokens already there (Keskar et al. 2019)
+    /// Divides positive and multiplies negative logits of tokens already there (Keskar et al. 2019), 1: none; where it is
+    /// not given, that of the model's generation_config.json.
+    std::optional<double> repetitionPenalty;
     std::uint64_t seed = 0;
     bool operator==(const Sampling&) const = default;
 };

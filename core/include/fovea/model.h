@@ -11,6 +11,7 @@
 #include "fovea/array.h"
 #include "fovea/attention_site.h"
 #include "fovea/capture.h"
+#include "fovea/generation_rules.h"
 #include "fovea/image_processor.h"
 #include "fovea/job_context.h"
 #include "fovea/pixels.h"
@@ -63,6 +64,7 @@ struct ModelSpec {
     /// Intermediate values that a run can record besides, "stage.block.what", each [tokens, hidden].
     std::vector<std::string> taps;
     Capabilities capabilities;
+    GenerationRules generation;  ///< what the model's own files ask of its answers
     bool recordedAnswering = false;  ///< a trace of the text of a model that generates
     WeightReport weights;
 
@@ -139,7 +141,7 @@ public:
     /// Only of models whose capabilities say `generate`, others throw Error (Usage).
     virtual std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item,
                                                    const std::vector<int>& ids) const;
-    /// Tokens after which an answer ends (generation_config.json, else config.json).
+    /// Tokens after which an answer ends (generation_config.json; without that file, config.json).
     virtual std::vector<int> endTokens() const { return {}; }
     /// The most tokens a sequence may have; 0: no limit.
     virtual std::int64_t longestSequence() const { return 0; }
