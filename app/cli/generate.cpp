@@ -8,6 +8,8 @@
 #include "fovea/tokenizer.h"
 #include "io/atomic_file.h"
 #include "picture_names.h"
+#include "session/answer_length.h"
+#include "session/answer_text.h"
 #include "usual_input.h"
 
 namespace fovea::cli {
@@ -69,6 +71,13 @@ nlohmann::ordered_json answerJson(const Model& model, const Generation& answer, 
     return {{"text", text}, {"ids", answer.ids}, {"stop", stopName(answer.stop)}, {"steps", std::move(steps)}};
 }
 
+std::vector<std::string> noticesOf(const ModelSpec& spec, const ModelInput& input, const Generation& answer) {
+    std::vector<std::string> all = spec.weights.notices;
+    all.insert(all.end(), input.notices.begin(), input.notices.end());
+    all.insert(all.end(), answer.notices.begin(), answer.notices.end());
+    return all;
+}
+
 std::shared_ptr<const Tokenizer> tokenizerOf(const Model& model, const InputOptions& input) {
     if (input.tensors.empty()) return model.tokenizer();
     // Ids need no tokenizer: where there is none, ids come out.
@@ -98,7 +107,7 @@ int run(Toolbox& toolbox, const Options& options) {
         requirePlace(options.output);
     }
     Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
-    if (session.input.maxNewTokens == 0) session.input.maxNewTokens = kUsualLength;
+    const bool asked = session.input.maxNewTokens > 0;
     const auto model = toolbox.engine().model(session, toolbox.job().part(0, 0.1));
     const ModelSpec& spec = model->spec();
     if (!spec.capabilities.generate)
@@ -111,6 +120,11 @@ int run(Toolbox& toolbox, const Options& options) {
     const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
     for (const std::string& notice : spec.weights.notices) toolbox.warn(notice);
     for (const std::string& notice : input->notices) toolbox.warn(notice);
+    AnswerLength length{session.input.maxNewTokens, "--max-new-tokens"};
+    if (!asked) length = usualAnswerLength(toolbox.engine(), session, kUsualLength, toolbox.job().part(0.2, 0.2));
+    session.input.maxNewTokens = length.tokens;
+    if (!asked && !length.source.empty())
+        toolbox.note(fmt::format("at most {} new tokens ({} of generation_config.json)", length.tokens, length.source));
     Words words(tokenizerOf(*model, options.input));
     const bool streams = !toolbox.options().json && options.output.empty();
     const auto answer = toolbox.engine().answer(
@@ -123,7 +137,11 @@ int run(Toolbox& toolbox, const Options& options) {
     const std::string rest = words.finish();
     if (streams) toolbox.print(rest + "\n");
     for (const std::string& notice : answer->notices) toolbox.warn(notice);
-    const nlohmann::ordered_json json = answerJson(*model, *answer, words.text());
+    nlohmann::ordered_json json = answerJson(*model, *answer, words.text());
+    json["max_new_tokens"] = length.tokens;
+    json["max_new_tokens_from"] = length.source.empty() ? "default" : length.source;
+    json["rules"] = toJson(rulesInForce(*model, session));
+    json["notices"] = noticesOf(spec, *input, *answer);
     if (toolbox.options().json) toolbox.printJson(json);
     if (!options.output.empty()) {
         const bool asJson = options.output.ends_with(".json");
@@ -141,11 +159,12 @@ int run(Toolbox& toolbox, const Options& options) {
 void addGenerate(Flags& app, Command& command) {
     Flags sub = app.subcommand("generate", "the answer as text, or the image");
     sub.footer(
-        "The answer comes on standard output as it is made. --json gives {\"text\",\"ids\",\"stop\",\"steps\"}, each "
+        "The answer comes on standard output as it is made. --json gives {\"text\",\"ids\",\"stop\",\"steps\",...}, each "
         "step\n"
         "with the likeliest tokens and the logarithms of their probabilities. Tokens are the likeliest unless "
         "--temperature,\n"
-        "--top-k or --top-p is given; --seed then decides. -o writes .txt or .json.");
+        "--top-k or --top-p is given; --seed then decides. The model's generation_config.json says what else counts\n"
+        "(repetition_penalty, suppress_tokens, max_new_tokens, ...): \"rules\" of --json. -o writes .txt or .json.");
     auto options = std::make_shared<Options>();
     sub.option("MODEL", options->model, "what to open").required();
     sub.option("-o,--output", options->output, "file to write").typeName("FILE");

@@ -42,6 +42,13 @@ std::optional<AnswerText> answerText(Engine& engine, const Session& session, int
     return recorded;
 }
 
+GenerationRules rulesInForce(const Model& model, const Session& session) {
+    GenerationRules rules = model.spec().generation;
+    const Sampling& sampling = session.input.sampling;
+    if (sampling.repetitionPenalty) rules.repetitionPenalty = *sampling.repetitionPenalty;
+    return rules;
+}
+
 nlohmann::ordered_json toJson(const AnswerText& answer) {
     return {{"text", answer.text}, {"ids", answer.ids}, {"tokens", answer.tokens}};
 }

@@ -19,6 +19,9 @@ struct AnswerText {
 /// The answer that an item's results are about; nothing where the session asks for none and none was recorded.
 std::optional<AnswerText> answerText(Engine& engine, const Session& session, int item, const JobContext& job);
 
+/// The model's rules with what the session says in their place.
+GenerationRules rulesInForce(const Model& model, const Session& session);
+
 /// {"text", "ids", "tokens"}.
 nlohmann::ordered_json toJson(const AnswerText& answer);
 

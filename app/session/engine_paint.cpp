@@ -228,6 +228,7 @@ RecipeParts partsOf(const Subject& subject, const Finding& finding, const viz::D
     parts.item = subject.item;
     parts.items = subject.input->count();
     parts.prompt = lastQuestion(subject.session.input);
+    if (subject.session.input.maxNewTokens > 0) parts.rules = rulesText(rulesInForce(*subject.model, subject.session));
     parts.scaled = isMap(finding);
     parts.linked = {display.scale.linkedMinimum, display.scale.linkedMaximum};
     parts.sinks = static_cast<int>(display.sinkTokens.size());

@@ -172,6 +172,7 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
     const std::string& prompt = parts.prompt.empty() ? session.input.prompt : parts.prompt;
     if (!prompt.empty()) words.push_back("prompt " + quoted(prompt));
     if (!parts.answer.empty()) words.push_back("answer " + quoted(parts.answer));
+    if (!parts.rules.empty()) words.push_back("answer by " + parts.rules);
     words.push_back(analysis.id + (params.empty() ? "" : ": " + params));
     if (parts.scaled) words.push_back(scaleText(picture.display, parts));
     const bool kept = picture.display.sinks == "keep";

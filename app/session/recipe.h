@@ -29,6 +29,7 @@ struct RecipeParts {
     std::vector<std::string> notices;        ///< what the run remarked
     std::string prompt;                      ///< what was asked last; empty: the session's own
     std::string answer;                      ///< that the result is about; empty without one
+    std::string rules;                       ///< that the answer was made by; empty without any
     const EntryInfo* map = nullptr;          ///< of the analysis whose map this one goes on from; null without one
 };
 

@@ -8,6 +8,7 @@
 
 #include "fovea/error.h"
 #include "io/support.h"
+#include "session/answer_length.h"
 #include "session/content_key.h"
 #include "session/conversation.h"
 
@@ -55,6 +56,35 @@ std::string problemOf(const std::string& text) {
 }
 
 }  // namespace
+
+TEST_CASE("a repetition penalty that is not given stays so: the model's own counts") {
+    Session session = sample();
+    session.input.sampling.repetitionPenalty.reset();
+    const auto json = toJson(session);
+    CHECK_FALSE(json.at("input").at("sampling").contains("repetition_penalty"));
+    CHECK(sessionFromText(json.dump()) == session);
+    Session none = session;
+    none.input.sampling.repetitionPenalty = 1;
+    CHECK(sessionFromText(toJson(none).dump()) == none);
+    CHECK(content_key::ofAnswer(session.input, 0) != content_key::ofAnswer(none.input, 0));
+    CHECK_FALSE(problemOf(R"({"schema":1,"input":{"sampling":{"repetition_penalty":0}}})").empty());
+}
+
+TEST_CASE("an answer is as long as the model's own files say where nobody else does") {
+    GenerationRules rules;
+    const auto length = [&](int prompt) { return usualAnswerLength(rules, prompt, 64); };
+    CHECK(length(5).tokens == 64);
+    CHECK(length(5).source.empty());
+    rules.maxLength = 12;
+    CHECK(length(5).tokens == 7);
+    CHECK(length(5).source == "max_length");
+    CHECK_THROWS_WITH_AS(length(12), doctest::Contains("max_length: expected more than the prompt's 12 tokens, found 12"), Error);
+    rules.maxNewTokens = 300;
+    CHECK(length(12).tokens == 300);
+    CHECK(length(12).source == "max_new_tokens");
+    rules.maxNewTokens = 1 << 30;
+    CHECK(length(12).tokens == 1 << 20);
+}
 
 TEST_CASE("turns of a conversation are kept, and refused beside other prompts") {
     Session session = sample();

@@ -328,7 +328,7 @@ void MainWindow::showSpec(const ModelSpec& spec) {
     const bool fresh = m_controller.file().isEmpty() && m_controller.undoStack().count() == 0;
     // A question on the command line is there before it is known whether the model answers.
     if (fresh && spec.capabilities.generate && !input.prompt.empty() && input.maxNewTokens == 0)
-        m_controller.show([](Session& session) { session.input.maxNewTokens = PromptBox::usualTokens; });
+        m_controller.show([this](Session& session) { session.input.maxNewTokens = m_prompt->usualLength(); });
 }
 
 void MainWindow::showTitle() {

@@ -48,6 +48,8 @@ PromptBox::PromptBox(SessionController& controller, QWidget* parent)
 
 void PromptBox::setSpec(const ModelSpec& spec) {
     m_answers = spec.capabilities.generate;
+    const int own = spec.generation.maxNewTokens;
+    m_usual = own > 0 ? std::min(own, mostTokens) : usualTokens;
     m_reads = m_answers || std::find(spec.inputs.begin(), spec.inputs.end(), "input_ids") != spec.inputs.end();
     m_line->setPlaceholderText(m_answers ? tr("Ask something") : m_reads ? tr("Prompt") : tr("This model takes no text"));
     m_line->setToolTip(m_reads ? tr("What the model is asked; Return runs it (Alt+P)")
@@ -80,7 +82,7 @@ void PromptBox::commit() {
         if (prompt.empty())
             session.input.maxNewTokens = 0;
         else if (m_answers && session.input.maxNewTokens == 0)
-            session.input.maxNewTokens = usualTokens;
+            session.input.maxNewTokens = m_usual;
     });
 }
 

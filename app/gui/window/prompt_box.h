@@ -17,6 +17,8 @@ class PromptBox : public QWidget {
 public:
     /// Length of an answer where a prompt is given and nothing else is said.
     static constexpr int usualTokens = 32;
+    /// The same of the model that setSpec() named: its own max_new_tokens where it has one.
+    int usualLength() const { return m_usual; }
 
     PromptBox(SessionController& controller, QWidget* parent = nullptr);
     void setSpec(const ModelSpec& spec);
@@ -35,6 +37,7 @@ private:
     QLineEdit* m_line;
     QSpinBox* m_tokens;
     bool m_reads = false, m_answers = false;
+    int m_usual = usualTokens;
 };
 
 }  // namespace fovea::gui
