@@ -80,8 +80,11 @@ std::vector<TokenMap> mapsOf(Toolbox& toolbox, const Session& session, const Mod
     CaptureRequest record;
     record.lse = true;
     std::vector<TokenMap> maps;
-    for (int item = 0; item < input.count(); ++item)
-        maps.push_back(toolbox.engine().run(session, item, record, toolbox.job())->trace->tokens());
+    for (int item = 0; item < input.count(); ++item) {
+        const auto answered = toolbox.engine().run(session, item, record, toolbox.job());
+        for (const std::string& notice : answered->notices) toolbox.warn(notice);
+        maps.push_back(answered->trace->tokens());
+    }
     return maps;
 }
 
