@@ -97,7 +97,7 @@ int countOf(const ConfigView& config, const char* key, std::int64_t least) {
 void readDrawing(const ConfigView& config, GenerationRules& rules) {
     rules.draws = config.boolean("do_sample", false);
     config.number("temperature", 1, {0, 1e6});
-    config.integer("top_k", 0, {0, kLargestId});
+    config.integer("top_k", 0, {-1, kLargestId});  // -1: all, as some write it
     config.number("top_p", 1, {0, 1});
     std::copy_if(std::begin(kDrawing), std::end(kDrawing), std::back_inserter(rules.drawing),
                  [&](const char* key) { return config.has(key); });
