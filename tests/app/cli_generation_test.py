@@ -8,9 +8,11 @@ import unittest
 # Finds the interpreter that has the reference, too.
 from cli_language_test import PROMPT, make
 
+import numpy as np
 import torch
-from cli_support import CliTest, png_text, read_safetensors, write_safetensors
-from transformers import AutoModelForCausalLM, utils
+from cli_support import CliTest, png_text, read_safetensors, write_ppm, write_safetensors
+from cli_vision_language_test import make as make_vlm
+from transformers import AutoModelForCausalLM, AutoTokenizer, LlavaForConditionalGeneration, utils
 
 LENGTH = 20
 
@@ -29,16 +31,19 @@ class GenerationConfig(CliTest):
 
     @staticmethod
     def asked(folder, keys, ids, length=LENGTH):
-        """What transformers answers with such a file; without a length the file's own counts."""
+        """What transformers answers to ids or embeddings with such a file (None: without); without a length its own counts."""
         path = folder / "generation_config.json"
-        path.write_text(json.dumps(keys))
+        if keys is not None:
+            path.write_text(json.dumps(keys))
         try:
             model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
         finally:
-            path.unlink()
+            path.unlink(missing_ok=True)
         more = {"max_new_tokens": length} if length else {}
-        out = model.generate(ids, attention_mask=torch.ones_like(ids), do_sample=False, pad_token_id=1, **more)
-        return out[0, ids.shape[1]:].tolist()
+        given = {"inputs_embeds": ids} if ids.is_floating_point() else {"input_ids": ids}
+        mask = torch.ones(ids.shape[:2], dtype=torch.long)
+        out = model.generate(**given, attention_mask=mask, do_sample=False, pad_token_id=1, **more)
+        return out[0, 0 if ids.is_floating_point() else ids.shape[1]:].tolist()
 
     def setUp(self):
         super().setUp()
@@ -108,6 +113,60 @@ class GenerationConfig(CliTest):
                 self.assertEqual(found["ids"], reference)
                 self.assertEqual(reference[0], 9)
         self.same({"forced_bos_token_id": 9}, differs=False)
+
+    def test_embeddings_have_no_ids_to_repeat(self):
+        embeds = self.model.get_input_embeddings()(self.ids).detach()
+        write_safetensors(self.folder / "e.safetensors", {"inputs_embeds": embeds.numpy()})
+        asked = ("generate", "lm", "--tensors", "e.safetensors", "--max-new-tokens", LENGTH, "--json")
+        self.assertEqual(self.ok(*asked).json()["ids"], self.plain)
+        length = self.ids.shape[1]
+        for keys in ({"repetition_penalty": 1.8, "no_repeat_ngram_size": 2}, {"begin_suppress_tokens": [self.plain[0]]},
+                     {"eos_token_id": self.plain[4], "min_length": length + 9}, {"forced_bos_token_id": 9}):
+            with self.subTest(keys=keys):
+                reference = self.asked(self.folder / "lm", keys, embeds)
+                self.assertNotEqual(reference, self.plain)
+                self.write(keys)
+                self.assertEqual(self.ok(*asked).json()["ids"], reference)
+
+    def picture_prompt(self, folder):
+        """A picture that needs no resizing, and what the processor makes of it and the prompt."""
+        write_ppm(self.folder / "p.ppm", 28, 28, seed=3)
+        pixels = np.frombuffer((self.folder / "p.ppm").read_bytes()[-28 * 28 * 3:], np.uint8).reshape(28, 28, 3)
+        tokens = AutoTokenizer.from_pretrained(folder)
+        said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
+        text = tokens.apply_chat_template(said, tokenize=False, add_generation_prompt=True).replace("<image>", "<image>" * 16)
+        ids = torch.tensor([tokens(text, add_special_tokens=False)["input_ids"]])
+        values = torch.tensor(pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255 * 2 - 1)
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": values}
+
+    def test_answers_about_pictures(self):
+        folder = self.folder / "vlm"
+        make_vlm(folder)
+        given = self.picture_prompt(folder)
+        answers = []
+        for keys in ({}, {"repetition_penalty": 1.8}, {"no_repeat_ngram_size": 2},
+                     {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2, "forced_eos_token_id": 1}):
+            with self.subTest(keys=keys):
+                (folder / "generation_config.json").write_text(json.dumps(keys))
+                model = LlavaForConditionalGeneration.from_pretrained(folder, attn_implementation="eager").eval()
+                out = model.generate(**given, do_sample=False, pad_token_id=1, max_new_tokens=LENGTH)
+                reference = out[0, given["input_ids"].shape[1]:].tolist()
+                found = self.ok("generate", "vlm", "--image", "p.ppm", "--prompt", PROMPT, "--max-new-tokens", LENGTH, "--json").json()
+                self.assertEqual(found["ids"], reference)
+                answers.append(reference)
+        self.assertNotIn(answers[0], answers[1:])
+
+    def test_ends_of_config_json_count_without_the_file(self):
+        path = self.folder / "lm" / "config.json"
+        config = json.loads(path.read_text())
+        config["eos_token_id"] = self.plain[5]
+        path.write_text(json.dumps(config))
+        ended = self.plain[:self.plain.index(self.plain[5]) + 1]
+        self.assertEqual(self.asked(self.folder / "lm", None, self.ids), ended)
+        self.assertEqual(self.answer()["ids"], ended)
+        # A file that names no end has none.
+        self.same({}, differs=False)
+        self.assertEqual(self.answer()["ids"], self.plain)
 
     def test_lengths_of_the_file_count_where_none_is_given(self):
         found = self.same({"max_new_tokens": 11}, differs=False, length=None)
