@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 
@@ -72,9 +73,10 @@ nlohmann::ordered_json answerJson(const Model& model, const Generation& answer, 
 }
 
 std::vector<std::string> noticesOf(const ModelSpec& spec, const ModelInput& input, const Generation& answer) {
-    std::vector<std::string> all = spec.weights.notices;
-    all.insert(all.end(), input.notices.begin(), input.notices.end());
-    all.insert(all.end(), answer.notices.begin(), answer.notices.end());
+    std::vector<std::string> all;
+    for (const std::vector<std::string>* some : {&spec.weights.notices, &input.notices, &answer.notices})
+        for (const std::string& notice : *some)
+            if (std::find(all.begin(), all.end(), notice) == all.end()) all.push_back(notice);
     return all;
 }
 
