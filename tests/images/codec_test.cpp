@@ -59,6 +59,7 @@ TEST_CASE("pictures equal what Pillow reads, byte for byte") {
     const json index = test::readJson(fixtures() / "index.json");
     const auto expected = test::readBytes(fixtures() / "expected.bin");
     CHECK(index.size() > 250);
+    int keyed = 0;
     for (const json& entry : index) {
         const std::string name = entry["file"];
         CAPTURE(name);
@@ -81,7 +82,14 @@ TEST_CASE("pictures equal what Pillow reads, byte for byte") {
         }
         CAPTURE(largest);
         CHECK(differing == 0);
+        const bool transparent = entry.contains("alpha");
+        keyed += transparent;
+        REQUIRE(picture.alpha.empty() == !transparent);
+        if (!transparent) continue;
+        REQUIRE(3 * picture.alpha.size() == picture.rgb.size());
+        CHECK(std::memcmp(picture.alpha.data(), expected.data() + entry["alpha"].get<std::size_t>(), picture.alpha.size()) == 0);
     }
+    CHECK(keyed > 40);
 }
 
 TEST_CASE("a picture survives writing and reading") {
@@ -118,6 +126,7 @@ TEST_CASE("damaged bytes give a picture or an Error, nothing else") {
     std::uint32_t state = 1;
     const auto next = [&state] { return (state = state * 1664525U + 1013904223U) >> 8; };
     for (const std::string name : {"exif-6.jpg", "photo-95-2-1.jpg", "cmyk-exif.jpg", "raw-3-4-interlaced.png", "raw-profile.png",
+                             "mode-RGBA.png", "exif-alpha-6.png", "alpha-0.webp", "RGBA-tiff_lzw.tif",
                              "exif-6.webp", "animated-1.webp", "strips.tif", "tiles.tif", "planar.tif", "rgba16-1.tif", "palette-4.tif",
                              "L-packbits.tif", "group4.tif", "jpeg-RGB.tif", "YCbCr-None.tif", "made-1-1-clear.gif", "photo.gif",
                              "rle4.bmp", "16-565.bmp", "core.bmp"}) {
@@ -129,6 +138,7 @@ TEST_CASE("damaged bytes give a picture or an Error, nothing else") {
             try {
                 const Pixels picture = viz::decodeImage(damaged, name);
                 CHECK(picture.rgb.size() == static_cast<std::size_t>(picture.width) * static_cast<std::size_t>(picture.height) * 3);
+                CHECK((picture.alpha.empty() || 3 * picture.alpha.size() == picture.rgb.size()));
             } catch (const Error&) {
             }
         }

@@ -1,7 +1,8 @@
 """Writes picture files of many kinds and what Pillow reads from them, for codec_test.cpp to compare with.
 
 usage: make_codec_fixtures.py FOLDER
-FOLDER gets index.json, files/ and, for each file that Pillow can read, its RGB bytes after exif_transpose in expected.bin.
+FOLDER gets index.json, files/ and, for each file that Pillow can read, its RGB bytes after exif_transpose in expected.bin,
+then its alpha bytes where convert("RGBA") finds it transparent.
 """
 import io
 import json
@@ -21,11 +22,17 @@ INDEX = []
 
 def expect(name, data, exact=True):
     (OUT / "files" / name).write_bytes(data)
-    image = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
+    opened = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+    # The reference's convert_to_rgb looks for transparency in every mode but RGB.
+    alpha = np.full(opened.size[::-1], 255, np.uint8) if opened.mode == "RGB" else np.array(opened.convert("RGBA"))[..., 3]
+    image = opened.convert("RGB")
     pixels = np.array(image).tobytes()
     at = EXPECTED.tell()
     EXPECTED.write(pixels)
     INDEX.append({"file": name, "size": list(image.size), "expected": [at, len(pixels)], "exact": exact})
+    if alpha.min() < 255:
+        INDEX[-1]["alpha"] = EXPECTED.tell()
+        EXPECTED.write(alpha.tobytes())
 
 
 def saved(image, **options):
@@ -115,6 +122,13 @@ def pngs(photo):
             image.putalpha(Image.fromarray(RNG.integers(0, 256, (31, 45), dtype=np.uint8)))
         expect(f"mode-{mode.replace(';', '')}.png", saved(image, format="PNG"))
     expect("palette-alpha.png", saved(small.convert("P"), format="PNG", transparency=bytes(range(256))))
+    for key in (b"\0\xff\0", b"\xff\xff\0\xff"):  # one entry transparent
+        expect(f"palette-key-{len(key)}.png", saved(small.convert("P"), format="PNG", transparency=key))
+    expect("grey-key.png", saved(small.convert("L"), format="PNG", transparency=small.convert("L").getpixel((3, 4))))
+    turned = small.convert("RGBA")
+    turned.putalpha(Image.fromarray((np.add.outer(np.arange(31) * 5, np.arange(45) * 3) % 256).astype(np.uint8)))
+    for orientation in range(2, 9):
+        expect(f"exif-alpha-{orientation}.png", saved(turned, format="PNG", exif=exif(orientation)[6:]))
     expect("colour-key.png", saved(small, format="PNG", transparency=small.getpixel((0, 0))))
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
     for colour, depths in {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}.items():

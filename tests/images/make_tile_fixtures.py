@@ -7,6 +7,8 @@ import copy
 import pathlib
 import sys
 
+import numpy as np
+
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from transformers.models.gemma3.image_processing_pil_gemma3 import Gemma3ImageProcessorPil
 from transformers.models.gemma3.processing_gemma3 import Gemma3Processor
@@ -170,6 +172,16 @@ def mllama():
     for i, (width, height) in enumerate(SHAPES):
         run("mllama", MllamaImageProcessorPil, {"size": {"height": 30, "width": 30}}, [picture(width, height)],
             f"mllama shape {i}", nested=True)
+    ramp = np.arange(256, dtype=np.uint8)  # every colour with every alpha
+    for i, channels in enumerate(((ramp[:, None], ramp), (ramp, 255 - ramp[:, None]))):
+        seen = np.stack([*[np.broadcast_to(channels[0], (256, 256))] * 3, np.broadcast_to(channels[1], (256, 256))], -1)
+        run("mllama", MllamaImageProcessorPil, {"size": {"height": 256, "width": 256}, "max_image_tiles": 1},
+            [np.ascontiguousarray(seen)], f"mllama transparent {i}", nested=True)
+    for i in range(6):
+        clear = [np.dstack([image, RNG.integers(0, 256, image.shape[:2], dtype=np.uint8)]) for image in random_pictures(1 + i % 3)]
+        clear[0][::2, :, 3] = 0
+        run("mllama", MllamaImageProcessorPil, {"size": {"height": 24, "width": 24}}, clear, f"mllama transparent {i + 2}",
+            nested=True)
 
 
 def main():

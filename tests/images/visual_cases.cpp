@@ -23,6 +23,7 @@ std::vector<Pixels> VisualCases::pictures(const json& entry) const {
         Pixels p(image["size"][0], image["size"][1]);
         REQUIRE(p.rgb.size() == image["data"][1].get<std::size_t>());
         std::memcpy(p.rgb.data(), at(image["data"]), p.rgb.size());
+        if (image.contains("alpha")) p.alpha.assign(at(image["alpha"]), at(image["alpha"]) + p.rgb.size() / 3);
         result.push_back(std::move(p));
     }
     return result;

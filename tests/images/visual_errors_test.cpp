@@ -143,6 +143,25 @@ TEST_CASE("pictures that cannot be processed are refused with a hint") {
           std::string::npos);
 }
 
+TEST_CASE("transparency counts for mllama alone") {
+    Pixels picture(40, 30);
+    for (std::size_t i = 0; i < picture.rgb.size(); ++i) picture.rgb[i] = static_cast<std::uint8_t>(i * 5);
+    Pixels clear = picture;
+    clear.alpha.assign(picture.rgb.size() / 3, 100);
+    Pixels damaged = clear;
+    damaged.alpha.pop_back();
+    for (const std::string& type : VisualProcessor::supportedModelTypes()) {
+        CAPTURE(type);
+        const auto processor = visualProcessor(json::object(), type);
+        const auto valuesOf = [&](const Pixels& given) {
+            return processor->process(std::span(&given, 1)).tensors.at("pixel_values").floats;
+        };
+        CHECK((valuesOf(clear) == valuesOf(picture)) == (type != "mllama"));
+    }
+    CHECK(refusedPictures("mllama", json::object(), {damaged}).code == ErrorCode::Internal);
+    CHECK(refusedPictures("mllama", json::object(), {damaged}).what.find("alpha") != std::string::npos);
+}
+
 TEST_CASE("numbers of tokens that contradict each other are refused") {
     const auto layoutRefusal = [](const char* type, const json& files) -> std::string {
         const auto processor = visualProcessor(files, type);

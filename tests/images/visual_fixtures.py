@@ -36,7 +36,7 @@ def pil(images):
 
 
 class Writer:
-    """index.json and data.bin: pictures as RGB bytes, tensors as little-endian float32 or int64."""
+    """index.json and data.bin: pictures as RGB bytes and alpha, tensors as little-endian float32 or int64."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -53,7 +53,10 @@ class Writer:
         """`files`: image, video, processor, config, tokenizer as parsed files; `texts`: what each slot becomes."""
         entry = {"name": name, "model_type": model_type, "files": files or {}, "images": [], "tensors": {}}
         for image in images:
-            entry["images"].append({"size": [image.shape[1], image.shape[0]], "data": self.put(image)})
+            stored = {"size": [image.shape[1], image.shape[0]], "data": self.put(image[..., :3])}
+            if image.shape[2] == 4:
+                stored["alpha"] = self.put(image[..., 3])
+            entry["images"].append(stored)
         for key, value in tensors.items():
             value = np.asarray(value)
             integers = value.dtype.kind == "i"

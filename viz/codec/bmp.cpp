@@ -21,6 +21,7 @@ struct Header {
     std::uint32_t compression = 0;  // 0 none, 1 RLE8, 2 RLE4, 3 bit fields
     std::uint32_t colours = 0;
     std::array<std::uint32_t, 3> masks{};
+    std::uint32_t alphaMask = 0;
 };
 
 Header readHeader(const Source& source) {
@@ -51,6 +52,10 @@ Header readHeader(const Source& source) {
         if (h.compression == 3) {
             need(66);
             for (std::size_t c = 0; c < 3; ++c) h.masks[c] = little32(b, 54 + 4 * c);
+            if (h.size >= 56 && h.bits == 32) {
+                need(70);
+                h.alphaMask = little32(b, 66);
+            }
         }
     } else {
         failDamaged(source, "BMP", "a header of " + std::to_string(h.size) + " bytes");
@@ -166,6 +171,8 @@ Decoded decodeBmp(const Source& source) {
     const bool masked = h.compression == 3 && (h.masks[0] | h.masks[1] | h.masks[2]) != 0;
     if (!masked && h.bits == 16) h.masks = {0x7c00, 0x3e0, 0x1f};
     if (!masked && h.bits >= 24) h.masks = {0xff0000, 0xff00, 0xff};
+    // Pillow takes the fourth byte for alpha where bit fields are asked for and none is given.
+    if (!masked && h.bits == 32 && h.compression == 3 && h.alphaMask == 0) h.alphaMask = 0xff000000;
     std::array<Colour, 256> palette{};
     if (h.bits <= 8) palette = readPalette(source, h);
 
@@ -185,9 +192,15 @@ Decoded decodeBmp(const Source& source) {
     if (source.bytes.size() < h.dataAt || source.bytes.size() - h.dataAt < needed) {
         failDamaged(source, "BMP", "the end of the file in its pixels");
     }
+    const auto width = static_cast<std::size_t>(h.width);
+    const Field alpha(h.alphaMask);
+    if (h.alphaMask != 0) result.pixels.alpha.resize(width * static_cast<std::size_t>(h.height));
     for (int y = 0; y < h.height; ++y) {
-        convertRow(source.bytes.data() + h.dataAt + static_cast<std::size_t>(y) * stride, h, palette, fields,
-                   result.pixels.at(0, h.topDown ? y : h.height - 1 - y));
+        const Bytes row = source.bytes.subspan(h.dataAt + static_cast<std::size_t>(y) * stride, stride);
+        const int target = h.topDown ? y : h.height - 1 - y;
+        convertRow(row.data(), h, palette, fields, result.pixels.at(0, target));
+        for (std::size_t x = 0; h.alphaMask != 0 && x < width; ++x)
+            result.pixels.alpha[static_cast<std::size_t>(target) * width + x] = alpha.of(little32(row, 4 * x));
     }
     return result;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "fovea/pixels.h"
 
@@ -30,6 +31,9 @@ Decoded decodeTiff(const Source& source);
 Decoded decodeGif(const Source& source);
 Decoded decodeBmp(const Source& source);
 Decoded decodePnm(const Source& source);
+
+/// Interleaved [height, width, 4] as colours and alpha; the list is freed.
+Pixels splitAlpha(int width, int height, std::vector<std::uint8_t> rgba);
 
 /// Throws Error unless 1 <= width * height <= 120 million and bytesPerPixel of memory for each of them stay below 840 MB.
 void checkSize(const Source& source, std::int64_t width, std::int64_t height, int bytesPerPixel = 3);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "codec.h"
@@ -163,7 +164,7 @@ Decoded decodeGif(const Source& source) {
     const auto paletteAfter = [&reader](int bits) { return reader.take(std::size_t{3} << ((bits & 7) + 1)); };
     std::optional<Bytes> palette;
     if (flags & 0x80) palette = paletteAfter(flags);
-    std::uint8_t fill = 0;
+    std::optional<std::uint8_t> transparent;
     for (;;) {
         const int introducer = reader.byte();
         if (introducer == ',') break;
@@ -177,7 +178,7 @@ Decoded decodeGif(const Source& source) {
         const std::size_t size = reader.byte();
         const Bytes control = reader.take(size);
         // The transparent colour is what the part of the canvas outside the frame shows.
-        if (size >= 4 && (control[0] & 1)) fill = control[3];
+        if (size >= 4 && (control[0] & 1)) transparent = control[3];
         if (size > 0) reader.skipBlocks();
     }
     const int left = reader.word();
@@ -188,10 +189,11 @@ Decoded decodeGif(const Source& source) {
     if (frameFlags & 0x80) palette = paletteAfter(frameFlags);
     width = std::max(width, left + frameWidth);
     height = std::max(height, top + frameHeight);
-    checkSize(source, width, height, 4);
+    checkSize(source, width, height, 5);
     if (frameWidth < 1 || frameHeight < 1) failDamaged(source, "GIF", "a frame without pixels");
 
-    std::vector<std::uint8_t> indices(static_cast<std::size_t>(width) * static_cast<std::size_t>(height), fill);
+    std::vector<std::uint8_t> indices(static_cast<std::size_t>(width) * static_cast<std::size_t>(height),
+                                      transparent.value_or(0));
     FrameWriter frame(indices.data() + static_cast<std::size_t>(top) * static_cast<std::size_t>(width) + left, frameWidth,
                       frameHeight, static_cast<std::size_t>(width), (frameFlags & 0x40) != 0);
     decodeCodes(source, reader, frame);
@@ -209,6 +211,10 @@ Decoded decodeGif(const Source& source) {
     Decoded result{Pixels(width, height), 1};
     std::uint8_t* target = result.pixels.rgb.data();
     for (std::uint8_t index : indices) target = std::copy_n(colours[index].data(), 3, target);
+    if (transparent) {
+        result.pixels.alpha = std::move(indices);
+        for (std::uint8_t& value : result.pixels.alpha) value = value == *transparent ? 0 : 255;
+    }
     return result;
 }
 

@@ -43,6 +43,16 @@ Decoded decode(const Source& source) {
 
 }  // namespace
 
+Pixels splitAlpha(int width, int height, std::vector<std::uint8_t> rgba) {
+    Pixels picture(width, height);
+    picture.alpha.resize(rgba.size() / 4);
+    for (std::size_t i = 0; i < picture.alpha.size(); ++i) {
+        std::copy_n(rgba.data() + 4 * i, 3, picture.rgb.data() + 3 * i);
+        picture.alpha[i] = rgba[4 * i + 3];
+    }
+    return picture;
+}
+
 void checkSize(const Source& source, std::int64_t width, std::int64_t height, int bytesPerPixel) {
     const std::int64_t most = std::min(kMaxPixels, kMaxDecodingBytes / bytesPerPixel);
     if (width < 1 || height < 1) {
@@ -63,6 +73,8 @@ void failDamaged(const Source& source, const char* format, const std::string& re
 
 Pixels decodeImage(std::span<const std::uint8_t> bytes, const std::string& name) {
     Decoded decoded = decode({bytes, name});
+    std::vector<std::uint8_t>& alpha = decoded.pixels.alpha;
+    if (std::all_of(alpha.begin(), alpha.end(), [](std::uint8_t value) { return value == 255; })) alpha = {};
     return upright(std::move(decoded.pixels), decoded.orientation);
 }
 

@@ -74,7 +74,12 @@ Pixels upright(Pixels picture, int orientation) {
     const bool swaps = orientation >= 5;
     const bool mirrorX = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     const bool mirrorY = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+    const auto at = [](const Pixels& of, int x, int y) {
+        return static_cast<std::size_t>(y) * static_cast<std::size_t>(of.width) + static_cast<std::size_t>(x);
+    };
     Pixels result = swaps ? Pixels(picture.height, picture.width) : Pixels(picture.width, picture.height);
+    result.alpha.resize(picture.alpha.size());
+    const bool hasAlpha = !picture.alpha.empty();
     // Blocks keep the rows of both pictures in the cache when rows become columns.
     constexpr int kBlock = 64;
     for (int blockY = 0; blockY < result.height; blockY += kBlock) {
@@ -89,6 +94,7 @@ Pixels upright(Pixels picture, int orientation) {
                     target[0] = from[0];
                     target[1] = from[1];
                     target[2] = from[2];
+                    if (hasAlpha) result.alpha[at(result, x, y)] = picture.alpha[static_cast<std::size_t>(from - picture.rgb.data()) / 3];
                 }
             }
         }

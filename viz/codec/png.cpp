@@ -3,8 +3,10 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <png.h>
@@ -86,10 +88,12 @@ bool readHeader(Reader& r) {
     return true;
 }
 
-/// Asks for rows of 8-bit RGB, or of 16-bit grey in the machine's byte order.
-bool start(Reader& r, bool deepGrey) {
+enum class Rows { Rgb, Rgba, DeepGrey };
+
+/// Asks for rows of 8-bit RGB or RGBA, or of 16-bit grey in the machine's byte order.
+bool start(Reader& r, Rows rows) {
     if (setjmp(png_jmpbuf(r.png))) return false;
-    if (deepGrey) {
+    if (rows == Rows::DeepGrey) {
         const std::uint16_t probe = 1;
         if (*reinterpret_cast<const std::uint8_t*>(&probe) == 1) png_set_swap(r.png);
     } else {
@@ -97,7 +101,7 @@ bool start(Reader& r, bool deepGrey) {
         if (type == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(r.png);
         if (type == PNG_COLOR_TYPE_GRAY) png_set_expand_gray_1_2_4_to_8(r.png);
         png_set_strip_16(r.png);
-        png_set_strip_alpha(r.png);
+        if (rows == Rows::Rgb) png_set_strip_alpha(r.png);
         png_set_gray_to_rgb(r.png);
     }
     png_set_interlace_handling(r.png);
@@ -170,6 +174,34 @@ int orientationOf(Reader& r) {
     return xmp.value_or(1);
 }
 
+/// Which rows hold all that the picture says. Pillow's mode of colours with one transparent among them is RGB.
+Rows rowsOf(const Reader& r) {
+    const int type = png_get_color_type(r.png, r.info);
+    const bool keyed = png_get_valid(r.png, r.info, PNG_INFO_tRNS) != 0;
+    if ((type & PNG_COLOR_MASK_ALPHA) != 0 || (type == PNG_COLOR_TYPE_PALETTE && keyed)) return Rows::Rgba;
+    return type == PNG_COLOR_TYPE_GRAY && png_get_bit_depth(r.png, r.info) == 16 ? Rows::DeepGrey : Rows::Rgb;
+}
+
+/// The grey that is transparent, as Pillow compares it with 8-bit greys: as stored, of which a bit alone is scaled.
+std::optional<std::uint8_t> greyKey(const Reader& r) {
+    png_bytep values = nullptr;
+    int count = 0;
+    png_color_16p key = nullptr;
+    if (png_get_color_type(r.png, r.info) != PNG_COLOR_TYPE_GRAY) return std::nullopt;
+    if (!(png_get_tRNS(r.png, r.info, &values, &count, &key) & PNG_INFO_tRNS) || !key) return std::nullopt;
+    if (png_get_bit_depth(r.png, r.info) == 1) return key->gray == 0 ? std::uint8_t{0} : std::uint8_t{255};
+    return static_cast<std::uint8_t>(key->gray & 255);
+}
+
+/// Rows of `rowBytes` behind each other.
+void readPicture(Reader& r, const Source& source, std::uint8_t* first, std::size_t rowBytes) {
+    std::vector<std::uint8_t*> rows(png_get_image_height(r.png, r.info));
+    for (std::size_t y = 0; y < rows.size(); ++y) rows[y] = first + y * rowBytes;
+    if (png_get_rowbytes(r.png, r.info) != rowBytes) failDamaged(source, "PNG", "an unusual pixel layout");
+    r.state.rows = rows.data();
+    if (!readRows(r)) failDamaged(source, "PNG", r.state.message);
+}
+
 struct Writer {
     State state;
     png_structp png = nullptr;
@@ -211,27 +243,30 @@ Decoded decodePng(const Source& source) {
     if (!readHeader(reader)) fail();
     const std::int64_t width = png_get_image_width(reader.png, reader.info);
     const std::int64_t height = png_get_image_height(reader.png, reader.info);
-    const bool deepGrey = png_get_color_type(reader.png, reader.info) == PNG_COLOR_TYPE_GRAY &&
-                          png_get_bit_depth(reader.png, reader.info) == 16;
-    checkSize(source, width, height, deepGrey ? 5 : 3);
-    if (!start(reader, deepGrey)) fail();
+    const Rows kind = rowsOf(reader);
+    checkSize(source, width, height, kind == Rows::Rgba ? 8 : kind == Rows::DeepGrey ? 5 : 3);
+    const auto key = greyKey(reader);  // before libpng changes what it says of the file
+    if (!start(reader, kind)) fail();
 
-    Decoded result{Pixels(static_cast<int>(width), static_cast<int>(height)), 1};
-    std::vector<std::uint16_t> grey(deepGrey ? static_cast<std::size_t>(width * height) : 0);
-    std::vector<std::uint8_t*> rows(static_cast<std::size_t>(height));
-    for (std::size_t y = 0; y < rows.size(); ++y) {
-        rows[y] = deepGrey ? reinterpret_cast<std::uint8_t*>(grey.data() + y * static_cast<std::size_t>(width))
-                           : result.pixels.at(0, static_cast<int>(y));
-    }
-    const std::size_t rowBytes = static_cast<std::size_t>(width) * (deepGrey ? 2 : 3);
-    if (png_get_rowbytes(reader.png, reader.info) != rowBytes) failDamaged(source, "PNG", "an unusual pixel layout");
-    reader.state.rows = rows.data();
-    if (!readRows(reader)) fail();
-    if (deepGrey) {
+    const auto pixels = static_cast<std::size_t>(width * height);
+    const auto columns = static_cast<std::size_t>(width);
+    Decoded result;
+    if (kind == Rows::Rgba) {
+        std::vector<std::uint8_t> rgba(4 * pixels);
+        readPicture(reader, source, rgba.data(), 4 * columns);
+        result.pixels = splitAlpha(static_cast<int>(width), static_cast<int>(height), std::move(rgba));
+    } else {
+        result.pixels = Pixels(static_cast<int>(width), static_cast<int>(height));
+        std::vector<std::uint16_t> grey(kind == Rows::DeepGrey ? pixels : 0);
+        auto* deep = reinterpret_cast<std::uint8_t*>(grey.data());
+        readPicture(reader, source, grey.empty() ? result.pixels.rgb.data() : deep, (grey.empty() ? 3 : 2) * columns);
         std::uint8_t* target = result.pixels.rgb.data();
-        for (std::uint16_t value : grey) {
+        for (std::uint16_t value : grey)
             target = std::fill_n(target, 3, static_cast<std::uint8_t>(std::min<int>(value, 255)));
-        }
+    }
+    if (key) {
+        result.pixels.alpha.resize(pixels);
+        for (std::size_t i = 0; i < pixels; ++i) result.pixels.alpha[i] = result.pixels.rgb[3 * i] == *key ? 0 : 255;
     }
     readEnd(reader);
     result.orientation = orientationOf(reader);

@@ -99,6 +99,7 @@ struct Layout {
     bool planar = false;
     bool convertedByLibrary = false;  // libtiff hands out RGB for the YCbCr inside JPEG
     bool premultiplied = false;  // colours were multiplied by the sample after them
+    bool alpha = false;          // the sample after the colours says how opaque they are
     std::array<std::array<std::uint8_t, 3>, 256> palette{};
 
     int colours() const {
@@ -154,9 +155,16 @@ void ycbcrToRgb(int y, int cb, int cr, std::uint8_t* target) {
     target[2] = clipped(y + (product(1.772, cb) >> 6));
 }
 
-/// Turns `count` pixels of interleaved samples into RGB.
-void convertRow(const std::uint8_t* row, std::size_t count, const Layout& layout, std::uint8_t* target) {
+/// Where alpha of the pixel in column x of row y goes; null where there is none.
+std::uint8_t* alphaAt(Pixels& pixels, std::uint32_t x, std::uint32_t y) {
+    return pixels.alpha.empty() ? nullptr : pixels.alpha.data() + std::size_t{y} * static_cast<std::size_t>(pixels.width) + x;
+}
+
+/// Turns `count` pixels of interleaved samples into RGB, and into alpha where that is not null.
+void convertRow(const std::uint8_t* row, std::size_t count, const Layout& layout, std::uint8_t* target, std::uint8_t* alpha) {
     const std::size_t samples = static_cast<std::size_t>(layout.samples);
+    const auto behind = static_cast<std::size_t>(layout.colours());
+    for (std::size_t x = 0; alpha && x < count; ++x) alpha[x] = sampleAt(row, x * samples + behind, layout);
     for (std::size_t x = 0; x < count; ++x, target += 3) {
         const auto sample = [&](std::size_t s) { return sampleAt(row, x * samples + s, layout); };
         switch (layout.photometric) {
@@ -220,10 +228,15 @@ Layout layoutOf(const Source& source, TIFF* tiff) {
     layout.photometric = number(TIFFTAG_PHOTOMETRIC);
     std::uint16_t extras = 0;
     std::uint16_t* kinds = nullptr;
+    const int colours = layout.colours();
     if (TIFFGetField(tiff, TIFFTAG_EXTRASAMPLES, &extras, &kinds) && extras > 0) {
         layout.premultiplied = kinds[0] == EXTRASAMPLE_ASSOCALPHA;
+        layout.alpha = layout.samples > colours && layout.bits >= 8 && kinds[0] != EXTRASAMPLE_UNSPECIFIED;
+    } else {  // as Pillow takes a fourth sample of which the file says nothing
+        layout.alpha = layout.photometric == PHOTOMETRIC_RGB && layout.samples == 4;
     }
-    const int colours = layout.colours();
+    const bool opaque = layout.photometric == PHOTOMETRIC_SEPARATED || layout.photometric == PHOTOMETRIC_YCBCR;
+    layout.alpha = layout.alpha && !opaque;
     const bool small = layout.bits == 1 || layout.bits == 2 || layout.bits == 4;
     const bool whole = layout.format == SAMPLEFORMAT_UINT || layout.format == SAMPLEFORMAT_VOID;
     bool known = layout.photometric <= PHOTOMETRIC_YCBCR && layout.photometric != PHOTOMETRIC_MASK &&
@@ -267,7 +280,7 @@ void readStrips(const Source& source, TIFF* tiff, const Layout& layout, Pixels& 
             if (TIFFReadScanline(tiff, row.data(), static_cast<std::uint32_t>(y), 0) < 0) {
                 failDamaged(source, "TIFF", "row " + std::to_string(y) + " that cannot be decoded");
             }
-            convertRow(row.data(), width, layout, pixels.at(0, y));
+            convertRow(row.data(), width, layout, pixels.at(0, y), alphaAt(pixels, 0, static_cast<std::uint32_t>(y)));
         }
         return;
     }
@@ -276,13 +289,14 @@ void readStrips(const Source& source, TIFF* tiff, const Layout& layout, Pixels& 
     }
     Layout single = layout;
     single.samples = 1;
-    for (int c = 0; c < 3; ++c) {
+    for (int c = 0; c < (layout.alpha ? 4 : 3); ++c) {
         for (int y = 0; y < layout.height; ++y) {
             if (TIFFReadScanline(tiff, row.data(), static_cast<std::uint32_t>(y), static_cast<std::uint16_t>(c)) < 0) {
                 failDamaged(source, "TIFF", "row " + std::to_string(y) + " that cannot be decoded");
             }
-            std::uint8_t* target = pixels.at(0, y) + c;
-            for (std::size_t x = 0; x < width; ++x) target[3 * x] = sampleAt(row.data(), x, single);
+            std::uint8_t* target = c < 3 ? pixels.at(0, y) + c : alphaAt(pixels, 0, static_cast<std::uint32_t>(y));
+            const std::size_t step = c < 3 ? 3 : 1;
+            for (std::size_t x = 0; x < width; ++x) target[step * x] = sampleAt(row.data(), x, single);
         }
     }
 }
@@ -320,7 +334,8 @@ void readTiles(const Source& source, TIFF* tiff, const Layout& layout, Pixels& p
             const std::uint8_t* first = layout.planar ? joined.data() : tile.data();
             for (std::size_t y = 0; y < rows; ++y) {
                 convertRow(first + y * stride, count, layout,
-                           pixels.at(static_cast<int>(left), static_cast<int>(top + y)));
+                           pixels.at(static_cast<int>(left), static_cast<int>(top + y)),
+                           alphaAt(pixels, left, top + static_cast<std::uint32_t>(y)));
             }
         }
     }
@@ -376,6 +391,10 @@ Decoded decodeTiff(const Source& source) {
             readYcbcr(source, tiff.get(), result.pixels);
             return result;
         }
+    }
+    if (layout.alpha) {
+        checkSize(source, layout.width, layout.height, 8);
+        result.pixels.alpha.resize(static_cast<std::size_t>(layout.width) * static_cast<std::size_t>(layout.height), 255);
     }
     if (TIFFIsTiled(tiff.get())) {
         readTiles(source, tiff.get(), layout, result.pixels);

@@ -1,6 +1,8 @@
 // WebP through libwebp: stills, and the first frame of animations on their black canvas.
 #include <memory>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include <webp/decode.h>
 #include <webp/demux.h>
@@ -53,13 +55,20 @@ Decoded decodeWebp(const Source& source) {
         frame.width > width - frame.x_offset || frame.height > height - frame.y_offset) {
         failDamaged(source, "WebP", "a frame outside the canvas");
     }
-    Decoded result{Pixels(width, height), orientationOf(demuxer.get())};
-    const std::size_t stride = 3 * static_cast<std::size_t>(width);
-    const std::size_t offset = static_cast<std::size_t>(frame.y_offset) * stride + 3 * static_cast<std::size_t>(frame.x_offset);
-    if (!WebPDecodeRGBInto(frame.fragment.bytes, frame.fragment.size, result.pixels.rgb.data() + offset,
-                           result.pixels.rgb.size() - offset, static_cast<int>(stride))) {
+    const bool hasAlpha = (WebPDemuxGetI(demuxer.get(), WEBP_FF_FORMAT_FLAGS) & ALPHA_FLAG) != 0;
+    const std::size_t bytes = hasAlpha ? 4 : 3;
+    if (hasAlpha) checkSize(source, width, height, 8);
+    Decoded result{hasAlpha ? Pixels() : Pixels(width, height), orientationOf(demuxer.get())};
+    std::vector<std::uint8_t> rgba(hasAlpha ? bytes * static_cast<std::size_t>(width) * static_cast<std::size_t>(height) : 0);
+    std::vector<std::uint8_t>& target = hasAlpha ? rgba : result.pixels.rgb;
+    const std::size_t stride = bytes * static_cast<std::size_t>(width);
+    const std::size_t offset = static_cast<std::size_t>(frame.y_offset) * stride + bytes * static_cast<std::size_t>(frame.x_offset);
+    const auto decodeInto = hasAlpha ? WebPDecodeRGBAInto : WebPDecodeRGBInto;
+    if (!decodeInto(frame.fragment.bytes, frame.fragment.size, target.data() + offset, target.size() - offset,
+                    static_cast<int>(stride))) {
         failDamaged(source, "WebP", "picture data that libwebp refuses");
     }
+    if (hasAlpha) result.pixels = splitAlpha(width, height, std::move(rgba));
     return result;
 }
 

@@ -247,13 +247,14 @@ void Opener::useImage(const QImage& image) {
     const QDir folder(QStandardPaths::writableLocation(QStandardPaths::AppDataLocation) + "/pasted");
     QString file;
     const bool done = work(tr("The picture could not be pasted"), [&] {
-        const QImage rgb = image.convertToFormat(QImage::Format_RGB888);
-        const QByteArray hash = QCryptographicHash::hash(QByteArrayView(rgb.constBits(), rgb.sizeInBytes()),
+        const QImage kept =
+            image.convertToFormat(image.hasAlphaChannel() ? QImage::Format_RGBA8888 : QImage::Format_RGB888);
+        const QByteArray hash = QCryptographicHash::hash(QByteArrayView(kept.constBits(), kept.sizeInBytes()),
                                                          QCryptographicHash::Sha256)
                                     .toHex()
                                     .left(16);
         file = folder.filePath(QString::fromLatin1(hash) + ".png");
-        if (!folder.mkpath(".") || !rgb.save(file))
+        if (!folder.mkpath(".") || !kept.save(file))
             throw Error("\"" + file.toStdString() + "\" cannot be written",
                         "Free some space, or save the picture yourself and open it");
     });

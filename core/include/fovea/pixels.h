@@ -7,11 +7,12 @@
 namespace fovea {
 
 /// An 8-bit RGB image in memory, upright (after EXIF orientation), rows top to bottom, three interleaved
-/// bytes a pixel.
+/// bytes a pixel; colours are those that the file stores, not multiplied by alpha.
 struct Pixels {
     int width = 0;
     int height = 0;
     std::vector<std::uint8_t> rgb;  // [height, width, 3]
+    std::vector<std::uint8_t> alpha;  // [height, width], 0 transparent to 255 opaque; empty: opaque throughout
 
     Pixels() = default;
     /// Makes a black image; width and height must not be negative.

@@ -72,7 +72,7 @@ public:
     /// The tensors for all images of one prompt, in order; throws Error for a picture that is empty or that
     /// the family refuses. As within the reference's processors, InternVL always cuts crops and several
     /// images of LLaVA-OneVision have one view each; Gemma 3 pans and scans where preprocessor_config.json
-    /// says so.
+    /// says so. Transparency is left out, as the reference leaves it out, but for Mllama, which lays pictures on white.
     virtual VisualInput process(std::span<const Pixels> images) const = 0;
     /// The tensors for one video; frames of one size. Throws Error (Usage) where the family takes no video.
     VisualInput processVideo(std::span<const Pixels> frames) const { return processVideo(frames, {}); }
@@ -86,16 +86,12 @@ public:
     const std::vector<std::string>& notices() const { return m_notices; }
     /// What pixel_values holds where the picture is black, per channel.
     std::array<float, 3> black() const { return m_black; }
-    /// What the reference does with transparency before process(): most families drop it.
-    enum class Alpha { Drop, OverWhite };
-    Alpha alpha() const { return m_alpha; }
     /// How the prompt's image slots are written out (image_layout.h).
     const LayoutRules& layout() const { return m_layout; }
 
 protected:
     std::vector<std::string> m_notices;
     std::array<float, 3> m_black{};
-    Alpha m_alpha = Alpha::Drop;
     LayoutRules m_layout;
     FrameSampling m_sampling;
 };

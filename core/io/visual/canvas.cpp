@@ -43,6 +43,24 @@ PixelTransform wholePicture(int fromWidth, int fromHeight, int width, int height
 
 }  // namespace
 
+Pixels overWhite(const Pixels& picture) {
+    if (picture.alpha.empty()) return picture;
+    if (3 * picture.alpha.size() != picture.rgb.size())
+        throw Error(fmt::format("image of {} x {}: expected as many alpha values as pixels, found {}", picture.width,
+                                picture.height, picture.alpha.size()),
+                    {}, ErrorCode::Internal);
+    Pixels result(picture.width, picture.height);
+    for (std::size_t i = 0; i < picture.alpha.size(); ++i) {
+        // Weights of 7 fractional bits that add up to 255; their sum is divided by 255 with shifts, rounded.
+        const std::uint32_t weight = picture.alpha[i] * 128U;
+        for (std::size_t c = 3 * i; c < 3 * i + 3; ++c) {
+            const std::uint32_t sum = picture.rgb[c] * weight + 255U * (255U * 128U - weight) + (128U << 7);
+            result.rgb[c] = static_cast<std::uint8_t>(((sum >> 8) + sum) >> 8 >> 7);
+        }
+    }
+    return result;
+}
+
 Canvas canvasOf(const Pixels& picture) {
     requirePixels(picture);
     return {picture, wholePicture(picture.width, picture.height, picture.width, picture.height)};

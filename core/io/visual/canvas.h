@@ -20,6 +20,9 @@ struct Canvas {
     PixelTransform transform;
 };
 
+/// The picture on a white ground by Pillow's alpha_composite, in whole numbers; one without alpha stays as it is.
+/// Throws Error (Internal) where alpha has another size than the picture.
+Pixels overWhite(const Pixels& picture);
 /// A picture as it is; throws Error for one without pixels.
 Canvas canvasOf(const Pixels& picture);
 /// Resized as a whole to a whole-number size, by Pillow's arithmetic or torchvision's; throws Error for less

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
+#include <optional>
 
 #include "io/visual/canvas.h"
 #include "io/visual/families.h"
@@ -23,7 +24,6 @@ public:
         : m_settings(std::move(settings)), m_pixels(withoutResize(m_settings)), m_most(most) {
         m_layout = std::move(layout);
         m_black = blackOf(m_settings);
-        m_alpha = Alpha::OverWhite;
         // In the order that aspect_ratio_ids count them.
         for (int rows = 1; rows <= most; ++rows)
             for (int columns = 1; columns <= most / rows; ++columns) m_canvases.push_back({rows, columns});
@@ -34,7 +34,11 @@ public:
         ViewList views(m_pixels);
         const auto count = static_cast<std::int64_t>(images.size());
         std::vector<std::int64_t> ids, numbers, mask;
-        for (const Pixels& picture : images) {
+        for (const Pixels& given : images) {
+            requirePixels(given);
+            std::optional<Pixels> opaque;
+            if (!given.alpha.empty()) opaque = overWhite(given);
+            const Pixels& picture = opaque ? *opaque : given;
             views.begin(picture);
             const std::size_t chosen = bestCanvas(picture);
             addTiles(picture, m_canvases[chosen], views);
