@@ -273,6 +273,9 @@ at::Tensor OnevisionPictures::packed(const VlmPicture& picture, const std::vecto
     const GridSize grid{side, side};
     const Shrunk shrunk(picture, grid, m_most);
     if (shrunk.toRows == 0) return AnyResolutionPictures::packed(picture, cells, features);
+    if (static_cast<std::int64_t>(features.size()) < 1 + tiles)
+        throw Error(fmt::format("the picture's tokens: expected {} views, found {}", 1 + tiles, features.size()), {},
+                    ErrorCode::Internal);
     std::vector<at::Tensor> crops(features.begin() + 1, features.begin() + 1 + tiles);
     at::Tensor all = at::stack(crops, 0).reshape({picture.tileRows, picture.tileColumns, side, side, hidden});
     all = all.permute({4, 0, 2, 1, 3}).reshape({1, hidden, shrunk.rows, shrunk.columns});

@@ -4,8 +4,11 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
+#include "fovea/error.h"
 #include "nn/language_model.h"
 
 namespace fovea {
@@ -14,6 +17,17 @@ namespace {
 at::Tensor found(const TensorItem& item, const char* name) {
     const auto entry = item.find(name);
     return entry == item.end() ? at::Tensor() : entry->second;
+}
+
+void requireFeature(const FeatureCell& cell, const std::vector<at::Tensor>& features, const at::Tensor& newline) {
+    const auto pass = static_cast<std::size_t>(cell.pass);
+    const bool there = cell.pass < 0 ? newline.defined()
+                                     : pass < features.size() && cell.index >= 0 && cell.index < features[pass].size(0);
+    if (there) return;
+    const std::int64_t count = cell.pass >= 0 && pass < features.size() ? features[pass].size(0) : 0;
+    throw Error(fmt::format("the picture's tokens: expected a feature {} of view {}, found {} views, {} features of that one",
+                            cell.index, cell.pass, features.size(), count),
+                "Report this, with the model's name and the pictures' sizes.", ErrorCode::Internal);
 }
 
 }  // namespace
@@ -70,8 +84,11 @@ at::Tensor gathered(const std::vector<FeatureCell>& cells, const std::vector<at:
                     const at::Tensor& newline) {
     std::vector<std::int64_t> offsets = {0}, index;
     for (const at::Tensor& part : features) offsets.push_back(offsets.back() + part.size(0));
-    for (const FeatureCell& cell : cells)
+    for (const FeatureCell& cell : cells) {
+        requireFeature(cell, features, newline);
         index.push_back(cell.pass < 0 ? offsets.back() : offsets[static_cast<std::size_t>(cell.pass)] + cell.index);
+    }
+    if (index.empty()) throw Error("a picture without features", {}, ErrorCode::Internal);
     std::vector<at::Tensor> parts = features;
     if (newline.defined()) parts.push_back(newline.unsqueeze(0));
     const at::Tensor all = parts.size() == 1 ? parts.front() : at::cat(parts, 0);

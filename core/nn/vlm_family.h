@@ -73,7 +73,7 @@ std::vector<VlmPicture> inOrderOfTokens(const at::Tensor& ids, const VlmTokenIds
                                         const std::function<std::int64_t(const VlmPicture&)>& tokensOf);
 
 /// Features [n, hidden] of all passes behind each other, gathered by cells; `newline` [hidden] where a cell has no
-/// pass.
+/// pass. Throws Error (Internal) for a cell of which there is no feature.
 at::Tensor gathered(const std::vector<FeatureCell>& cells, const std::vector<at::Tensor>& features,
                     const at::Tensor& newline);
 

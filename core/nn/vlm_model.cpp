@@ -107,7 +107,10 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
     std::vector<at::Tensor> tokens;
     std::vector<std::vector<at::Tensor>> deep;
     std::size_t part = 0;
-    const std::vector<VlmPicture> pictures = m_family->pictures(item, *m_tower);
+    // As the map has them: the tensors alone do not say which views make up a picture.
+    std::vector<std::size_t> counts;
+    for (const PictureViews& views : input.views) counts.push_back(views.size());
+    const std::vector<VlmPicture> pictures = grouped(m_family->pictures(item, *m_tower), counts);
     for (std::size_t i = 0; i < pictures.size(); ++i) {
         std::vector<VisionFeatures> features;
         for (TowerInput pass : pictures[i].passes) {

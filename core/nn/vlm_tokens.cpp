@@ -19,6 +19,16 @@ PixelTransform wholePicture(std::int64_t height, std::int64_t width) {
 
 std::int64_t framesOf(const TowerInput& input) { return std::max<std::int64_t>(1, input.gridThw[0]); }
 
+[[noreturn]] void failPictures() {
+    throw Error("the pictures: the processor's views are not those that the model makes of its tensors",
+                "The folder's processor files and its config.json disagree: fetch the folder again.");
+}
+
+int imageOf(const PictureView& view, std::int64_t frame) {
+    if (frame < 0 || frame >= static_cast<std::int64_t>(view.images.size())) failPictures();
+    return view.images[static_cast<std::size_t>(frame)];
+}
+
 }  // namespace
 
 PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower, std::vector<ImageGeometry>& images) {
@@ -46,6 +56,7 @@ PictureViews viewsOfTensors(const VlmPicture& picture, const VisionTower& tower,
 PictureViews viewsOfImage(const VisionImage& image, const VlmPicture& picture, int first) {
     PictureViews views;
     const bool film = picture.kind == VlmPicture::Kind::Video;
+    if (image.tiles.empty()) failPictures();
     for (std::size_t i = 0; i < picture.passes.size(); ++i) {
         const VisionTile& tile = image.tiles[std::min(i, image.tiles.size() - 1)];
         PictureView view;
@@ -77,29 +88,33 @@ ImageGeometry geometryOf(const VisionImage& image, const std::vector<FeatureCell
     return geometry;
 }
 
-std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images) {
-    // All frames of a film are one pass where they are patches.
-    const bool same = std::equal(pictures.begin(), pictures.end(), images.begin(), images.end(),
-                                 [](const VlmPicture& picture, const VisionImage& image) {
-                                     return picture.passes.size() == (image.gridThw[0] > 0 ? 1 : image.tiles.size());
-                                 });
+std::vector<VlmPicture> grouped(std::vector<VlmPicture> pictures, const std::vector<std::size_t>& counts) {
+    const bool same = std::equal(pictures.begin(), pictures.end(), counts.begin(), counts.end(),
+                                 [](const VlmPicture& picture, std::size_t count) { return picture.passes.size() == count; });
     if (same) return pictures;
+    bool fits = true;
     std::vector<TowerInput> passes;
-    for (VlmPicture& picture : pictures)
+    for (VlmPicture& picture : pictures) {
+        fits = fits && picture.tileRows == 0 && picture.kind == VlmPicture::Kind::Image;
         for (TowerInput& pass : picture.passes) passes.push_back(std::move(pass));
-    std::vector<VlmPicture> grouped;
-    std::size_t next = 0;
-    for (const VisionImage& image : images) {
-        VlmPicture picture;
-        for (std::size_t i = 0; i < image.tiles.size() && next < passes.size(); ++i)
-            picture.passes.push_back(std::move(passes[next++]));
-        grouped.push_back(std::move(picture));
     }
-    const bool whole = next == passes.size() && std::all_of(grouped.begin(), grouped.end(), [](const VlmPicture& p) {
-        return !p.passes.empty();
-    });
-    if (!whole) throw Error("the processor's views are not those of the model", {}, ErrorCode::Internal);
-    return grouped;
+    std::vector<VlmPicture> result;
+    std::size_t next = 0;
+    for (const std::size_t count : counts) {
+        fits = fits && count > 0 && count <= passes.size() - next;
+        VlmPicture picture;
+        for (std::size_t i = 0; fits && i < count; ++i) picture.passes.push_back(std::move(passes[next++]));
+        result.push_back(std::move(picture));
+    }
+    if (!fits || next != passes.size()) failPictures();
+    return result;
+}
+
+std::vector<VlmPicture> regrouped(std::vector<VlmPicture> pictures, const std::vector<VisionImage>& images) {
+    std::vector<std::size_t> counts;
+    // All frames of a film are one pass where they are patches.
+    for (const VisionImage& image : images) counts.push_back(image.gridThw[0] > 0 ? 1 : image.tiles.size());
+    return grouped(std::move(pictures), counts);
 }
 
 StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const PictureView& view) {
@@ -107,7 +122,7 @@ StageTokens passTokens(const TowerInput& input, const VisionTower& tower, const 
     const auto height = static_cast<double>(tower.patchSize().rows), width = static_cast<double>(tower.patchSize().columns);
     for (Token& token : stage.tokens) {
         if (token.image < 0) continue;
-        token.image = view.images[static_cast<std::size_t>(token.image)];
+        token.image = imageOf(view, token.image);
         token.rect = view.transform.toOriginal({token.column * width, token.row * height, width, height});
     }
     return stage;
@@ -119,6 +134,7 @@ TokenMap passMap(const TowerInput& input, const VisionTower& tower, const Pictur
     PictureView own = view;
     const GridSize grid = tower.patchGrid(input);
     for (std::size_t frame = 0; frame < own.images.size(); ++frame) {
+        if (own.images[frame] < 0 || own.images[frame] >= static_cast<int>(images.size())) failPictures();
         ImageGeometry image = images[static_cast<std::size_t>(own.images[frame])];
         image.gridRows = static_cast<int>(grid.rows);
         image.gridColumns = static_cast<int>(grid.columns);
@@ -138,12 +154,13 @@ void describeCell(Token& token, const FeatureCell& cell, const VlmPicture& pictu
         return;
     }
     const auto pass = static_cast<std::size_t>(cell.pass);
+    if (pass >= picture.passes.size() || pass >= views.size()) failPictures();
     const TowerInput& input = picture.passes[pass];
     const PictureView& view = views[pass];
     if (cell.row < 0) {
         token.kind = TokenKind::Special;
         token.text = "[CLS]";
-        token.image = view.images.front();
+        token.image = imageOf(view, 0);
         return;
     }
     const GridSize grid = tower.patchGrid(input);
@@ -158,7 +175,7 @@ void describeCell(Token& token, const FeatureCell& cell, const VlmPicture& pictu
         return;
     }
     token.kind = TokenKind::Image;
-    token.image = view.images[static_cast<std::size_t>(frame)];
+    token.image = imageOf(view, frame);
     token.row = static_cast<int>(cell.gridRow);
     token.column = static_cast<int>(cell.gridColumn);
 }

@@ -345,6 +345,17 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
             [&] { UserInput u = c.input(); u.prompt += " w50"; return u; }(), "vocabulary ends at 119");
 }
 
+TEST_CASE("pan and scan of a Gemma 3 folder is left aside, and said to be") {
+    const PromptCase& c = promptNamed("gemma3-elongated");
+    const auto model = openCase(c);
+    const std::vector<std::string>& notices = model->spec().weights.notices;
+    CHECK(std::count_if(notices.begin(), notices.end(), [](const std::string& notice) {
+              return notice.find("do_pan_and_scan: true has no effect") != std::string::npos;
+          }) == 1);
+    const auto input = model->encode(c.input());
+    CHECK(dynamic_cast<const SeenPictures&>(*input).pictures.front().tiles.size() == 1);
+}
+
 TEST_CASE("inputs keep every tile that the model saw, and the windows that its tower looks within") {
     std::set<std::string> tiled, windowed;
     for (const PromptCase& c : promptCases()) {

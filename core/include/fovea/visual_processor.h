@@ -64,15 +64,15 @@ public:
     static std::unique_ptr<VisualProcessor> fromFolder(const std::filesystem::path& folder,
                                                        std::string_view modelType,
                                                        const nlohmann::json& config);
-    /// The same from parsed files (io/visual/visual_files.h).
+    /// The same from parsed files (io/visual/visual_files.h); here Gemma 3 pans and scans where they say so, as the
+    /// reference's image processor does alone. In a folder do_pan_and_scan has no effect, as in its processor.
     static std::unique_ptr<VisualProcessor> fromFiles(const VisualFiles& files, std::string_view modelType);
     /// Model types that the two know.
     static std::vector<std::string> supportedModelTypes();
 
     /// The tensors for all images of one prompt, in order; throws Error for a picture that is empty or that
     /// the family refuses. As within the reference's processors, InternVL always cuts crops and several
-    /// images of LLaVA-OneVision have one view each; Gemma 3 pans and scans where preprocessor_config.json
-    /// says so. Transparency is left out, as the reference leaves it out, but for Mllama, which lays pictures on white.
+    /// images of LLaVA-OneVision have one view each. Transparency is left out, as the reference leaves it out, but for Mllama, which lays pictures on white.
     virtual VisualInput process(std::span<const Pixels> images) const = 0;
     /// The tensors for one video; frames of one size. Throws Error (Usage) where the family takes no video.
     VisualInput processVideo(std::span<const Pixels> frames) const { return processVideo(frames, {}); }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "fovea/visual_processor.h"
@@ -20,6 +21,9 @@ std::unique_ptr<VisualProcessor> makeIdefics3(const VisualFiles& files);
 std::unique_ptr<VisualProcessor> makeSmolVlm(const VisualFiles& files);
 std::unique_ptr<VisualProcessor> makeInternVl(const VisualFiles& files);
 std::unique_ptr<VisualProcessor> makeGemma3(const VisualFiles& files);
+/// Takes do_pan_and_scan out of the files where it is true, as the processor around the reference's class leaves crops out
+/// unless a call asks for them; what a user should know of that, or an empty text.
+std::string withoutPanAndScan(VisualFiles& files);
 std::unique_ptr<VisualProcessor> makeMllama(const VisualFiles& files);
 
 }  // namespace fovea

@@ -1,5 +1,5 @@
 // Gemma 3: the whole picture, and with pan and scan crops of elongated ones. (The processor around the
-// reference's class leaves pan and scan off unless it is asked for; here preprocessor_config.json asks.)
+// reference's class leaves pan and scan off whatever the folder's files say.)
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
@@ -91,6 +91,14 @@ private:
 };
 
 }  // namespace
+
+std::string withoutPanAndScan(VisualFiles& files) {
+    if (!files.image.is_object() || files.image.value("do_pan_and_scan", nlohmann::json()) != true) return {};
+    files.image.erase("do_pan_and_scan");
+    return fmt::format("{}: do_pan_and_scan: true has no effect, as in Gemma3Processor: elongated pictures are seen as a whole, "
+                       "without crops",
+                       files.imageFile);
+}
 
 std::unique_ptr<VisualProcessor> makeGemma3(const VisualFiles& files) {
     Settings settings = visualDefaults("Gemma3ImageProcessor", 224, Resample::Bilinear, kHalf, kHalf);

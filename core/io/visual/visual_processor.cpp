@@ -114,7 +114,10 @@ std::unique_ptr<VisualProcessor> VisualProcessor::fromFolder(const std::filesyst
         files.video = files.processor["video_processor"];
         files.videoFile = files.processorFile;
     }
-    return fromFiles(files, modelType);
+    const std::string ignored = modelType == "gemma3" ? withoutPanAndScan(files) : std::string();
+    auto made = fromFiles(files, modelType);
+    if (!ignored.empty()) made->m_notices.push_back(ignored);
+    return made;
 }
 
 std::vector<std::string> VisualProcessor::supportedModelTypes() {

@@ -130,6 +130,11 @@ def main():
         source = BlipImageProcessorPil(size={"height": 32, "width": 32})
         case(name, "blip", make(80, bos_token_id=5), BlipProcessor(source, tokenizer({}, end="</s>")), words, pictures(size),
              **settings)
+    # The processor leaves the folder's own do_pan_and_scan aside.
+    case("gemma3-elongated", "gemma3", m.gemma3(74), Gemma3Processor(
+        Gemma3ImageProcessorPil(**siglip, do_pan_and_scan=True, pan_and_scan_min_crop_size=8, pan_and_scan_max_num_crops=4,
+                                pan_and_scan_min_ratio_to_activate=1.2),
+        tokenizer(soft, bos="<bos>", named=soft_names), image_seq_length=4), "w9 <start_of_image> w7", pictures((150, 40)))
     (root / "cases.json").write_text(json.dumps({"key": key, "cases": cases}, indent=1))
 
 
