@@ -364,6 +364,10 @@ at::Tensor crossMask(const std::vector<int>& ids, std::int64_t token, const std:
         if (span->first == span->second - 1) span->second = end;
         end = span->second;
     }
+    for (const VisionImage& image : images)
+        if (static_cast<std::int64_t>(image.tiles.size()) > tiles)
+            throw Error(fmt::format("the picture: expected at most {} tiles, found {}", tiles, image.tiles.size()),
+                        "max_image_tiles of preprocessor_config.json and vision_config.max_num_tiles of config.json disagree.");
     at::Tensor mask = at::zeros({1, length, static_cast<std::int64_t>(images.size()), tiles}, at::kLong);
     for (std::size_t i = 0; i < spans.size() && i < images.size(); ++i)
         mask[0]

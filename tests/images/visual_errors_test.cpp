@@ -162,6 +162,22 @@ TEST_CASE("transparency counts for mllama alone") {
     CHECK(refusedPictures("mllama", json::object(), {damaged}).what.find("alpha") != std::string::npos);
 }
 
+TEST_CASE("mllama cuts as many tiles as its model knows") {
+    const auto tower = [](int tiles) { return json{{"vision_config", {{"max_num_tiles", tiles}, {"image_size", 28}}}}; };
+    const Pixels picture(100, 30);
+    const VisualInput two = visualProcessor({{"config", tower(2)}}, "mllama")->process(std::span(&picture, 1));
+    CHECK(two.tensors.at("aspect_ratio_mask").shape == std::vector<std::int64_t>{1, 1, 2});
+    CHECK(two.tensors.at("pixel_values").shape == std::vector<std::int64_t>{1, 1, 2, 3, 28, 28});
+    CHECK(two.images.front().tiles.size() == 2);
+    const std::string message = refusal("mllama", {{"config", tower(2)}, {"image", {{"max_image_tiles", 3}}}});
+    CHECK(message.find("max_image_tiles: expected 2") != std::string::npos);
+    CHECK(message.find("found 3") != std::string::npos);
+    CHECK(message.find("max_num_tiles") != std::string::npos);
+    CHECK_FALSE(refusal("mllama", {{"config", tower(6)}, {"image", {{"max_image_tiles", 4}}}}).empty());
+    CHECK(refusal("mllama", {{"config", tower(4)}, {"image", {{"max_image_tiles", 4}}}}).empty());
+    CHECK_FALSE(refusal("mllama", {{"config", {{"vision_config", {{"image_size", 28}}}}}, {"image", {{"max_image_tiles", 3}}}}).empty());
+}
+
 TEST_CASE("numbers of tokens that contradict each other are refused") {
     const auto layoutRefusal = [](const char* type, const json& files) -> std::string {
         const auto processor = visualProcessor(files, type);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <optional>
 
+#include "fovea/error.h"
 #include "io/visual/canvas.h"
 #include "io/visual/families.h"
 #include "io/visual/visual_settings.h"
@@ -111,10 +112,24 @@ private:
     std::vector<Tiles> m_canvases;
 };
 
+// The model has embeddings for just so many tiles, so that both files must say the same.
+int tilesOf(const VisualFiles& files, const ProcessorKeys& keys) {
+    const int known = configNumber(files, "vision_config", "max_num_tiles", 4, 64);
+    int most = known;
+    keys.count("max_image_tiles", most, 64);
+    const bool described = files.config.is_object() && files.config.contains("vision_config");
+    if (described && most != known)
+        throw Error(fmt::format("{}: max_image_tiles: expected {}, as vision_config.max_num_tiles of {} says, found {}",
+                                files.imageFile, known, files.configFile, most),
+                    "The two files belong to different models: fetch the folder again, or correct max_image_tiles.");
+    return most;
+}
+
 }  // namespace
 
 std::unique_ptr<VisualProcessor> makeMllama(const VisualFiles& files) {
-    Settings settings = visualDefaults("MllamaImageProcessor", 224, Resample::Bilinear, kHalf, kHalf);
+    const int side = files.image.is_null() ? configNumber(files, "vision_config", "image_size", 224, kMaxProcessorSide) : 224;
+    Settings settings = visualDefaults("MllamaImageProcessor", side, Resample::Bilinear, kHalf, kHalf);
     const ProcessorKeys keys(objectOf(files.image, files.imageFile), files.imageFile);
     checkClass(keys, "MllamaImageProcessor");
     readSize(keys, true, settings);
@@ -125,8 +140,7 @@ std::unique_ptr<VisualProcessor> makeMllama(const VisualFiles& files) {
     if (!settings.doResize) keys.fail("do_resize", "true for MllamaImageProcessor", *keys.find("do_resize"));
     if (settings.rule != Settings::SizeRule::Exact || settings.height != settings.width)
         keys.fail("size", "{\"height\", \"width\"} with equal sides", *keys.find("size"));
-    int most = 4;
-    keys.count("max_image_tiles", most, 64);
+    const int most = tilesOf(files, keys);
     LayoutRules layout;
     layout.imageSlot = tokenNamed(files, "image_token", "<|image|>");
     layout.patchSize = towerPatchSize(files, 14);
