@@ -119,8 +119,8 @@ int run(Toolbox& toolbox, const Options& options) {
                         spec.source, spec.architecture, spec.family),
             "to see what it computes use fovea-cli trace --keep output, to see where it looks fovea-cli render");
     checkQuestion(toolbox, session, spec);
-    const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
     for (const std::string& notice : spec.weights.notices) toolbox.warn(notice);
+    const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
     for (const std::string& notice : input->notices) toolbox.warn(notice);
     AnswerLength length{session.input.maxNewTokens, "--max-new-tokens"};
     if (!asked) length = usualAnswerLength(toolbox.engine(), session, kUsualLength, toolbox.job().part(0.2, 0.2));

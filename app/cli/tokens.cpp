@@ -90,9 +90,9 @@ std::vector<TokenMap> mapsOf(Toolbox& toolbox, const Session& session, const Mod
 
 int run(Toolbox& toolbox, const Options& options) {
     const Session session = sessionFor(options.model, options.input, toolbox.options(), *toolbox.catalog());
-    const auto input = toolbox.engine().input(session, toolbox.job());
     const auto model = toolbox.engine().model(session, toolbox.job());
     for (const std::string& notice : model->spec().weights.notices) toolbox.warn(notice);
+    const auto input = toolbox.engine().input(session, toolbox.job());
     for (const std::string& notice : input->notices) toolbox.warn(notice);
     const std::vector<TokenMap> maps = mapsOf(toolbox, session, *input);
     if (!toolbox.options().json) {

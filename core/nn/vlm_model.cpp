@@ -140,7 +140,8 @@ VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
 VlmModel::Vision VlmModel::seen(const VlmInput& input, Forward& forward) const {
     if (input.cells.empty()) return {};
     std::vector<at::Tensor> kept = forward.kept(kTower, {}, [&] {
-        Vision vision = see(input, forward);
+        const bool processed = !input.pictures.empty();  // by the folder's own processor, or by its defaults
+        Vision vision = processed ? m_prompts->explaining([&] { return see(input, forward); }) : see(input, forward);
         vision.deep.insert(vision.deep.begin(), vision.tokens);
         return vision.deep;
     });
@@ -244,6 +245,11 @@ std::shared_ptr<const ModelInput> VlmModel::fromPrompt(const UserInput& user) co
                     ErrorCode::Usage);
     PromptTensors prompt =
         m_prompts->encode(user, {m_decoder.spec().vocabulary, m_decoder.spec().positions, m_tokens.image, m_tokens.video});
+    if (prompt.images.empty()) return fromEncoded(std::move(prompt));
+    return m_prompts->explaining([&] { return fromEncoded(std::move(prompt)); });
+}
+
+std::shared_ptr<const ModelInput> VlmModel::fromEncoded(PromptTensors prompt) const {
     m_family->addPromptTensors(prompt.item, m_tokens);
     const TensorItem item = placed(prompt.item);
     auto input = std::make_shared<VlmInput>();

@@ -70,6 +70,7 @@ private:
     std::vector<InputTensor> accepted() const;
     std::shared_ptr<const ModelInput> fromTensors(const UserInput& input) const;
     std::shared_ptr<const ModelInput> fromPrompt(const UserInput& input) const;
+    std::shared_ptr<const ModelInput> fromEncoded(PromptTensors prompt) const;
     /// Cells, tokens, positions and mask of a prompt whose tensors are there.
     void complete(VlmInput& input, const TensorItem& item, const std::vector<VlmPicture>& pictures) const;
     void describePrompt(VlmInput& input, const PromptTensors& prompt) const;

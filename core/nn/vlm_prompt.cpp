@@ -131,6 +131,9 @@ void requireFitting(const PromptTensors& prompt, const PromptReader& reader, con
             throw Error(fmt::format("the tokenizer gives id {} (\"{}\"), the model's vocabulary ends at {}", id,
                                     reader.shown(id), limits.vocabulary - 1),
                         hint);
+}
+
+void requireLength(const PromptTensors& prompt, const PromptLimits& limits) {
     const auto length = static_cast<std::int64_t>(prompt.encoding.ids.size());
     if (limits.positions > 0 && length > limits.positions)
         throw Error(fmt::format("the prompt: expected at most {} tokens, found {}", limits.positions, length),
@@ -157,6 +160,14 @@ std::vector<double> VlmPrompts::black() const {
 
 std::vector<std::string> VlmPrompts::notices() const {
     return m_processor ? m_processor->notices() : std::vector<std::string>{};
+}
+
+Error VlmPrompts::explained(const Error& error) const {
+    if (!m_processor || !m_processor->guessed() || error.code() != ErrorCode::Input) return error;
+    return Error(error.what(),
+                 "The folder has no preprocessor_config.json, so that its family's defaults decide how pictures are cut and "
+                 "sized: add the model's own file. " +
+                     error.hint());
 }
 
 PromptText VlmPrompts::written(const UserInput& input, const LayoutRules& rules) const {
@@ -204,23 +215,29 @@ PromptTensors VlmPrompts::encode(const UserInput& input, const PromptLimits& lim
     PromptText prompt = written(input, rules);
     out.notices = std::move(prompt.notices);
     Fillings fill;
-    if (!input.images.empty()) {
-        VisualInput seen = m_processor->process(input.images);
-        addTensors(seen, out.item);
-        fill.images = std::move(seen.images);
-    }
-    if (!input.video.frames.empty()) {
-        VisualInput seen = m_processor->processVideo(input.video.frames, input.video.timing);
-        addTensors(seen, out.item);
-        fill.videos = std::move(seen.videos);
-    }
-    Expanded whole = expanded(prompt.text, rules, fill);
+    Expanded whole = explaining([&] {
+        if (!input.images.empty()) {
+            VisualInput seen = m_processor->process(input.images);
+            addTensors(seen, out.item);
+            fill.images = std::move(seen.images);
+        }
+        if (!input.video.frames.empty()) {
+            VisualInput seen = m_processor->processVideo(input.video.frames, input.video.timing);
+            addTensors(seen, out.item);
+            fill.videos = std::move(seen.videos);
+        }
+        return expanded(prompt.text, rules, fill);
+    });
     listPictures(fill, input, rules, out);
     out.text = prompt.text = std::move(whole.text);
     out.features = std::move(whole.features);
     // Only the image token may lie beyond the embedding; requireFitting says so of the others.
     out.encoding = m_reader.encode(prompt, std::int64_t{1} << 40);
     requireFitting(out, m_reader, limits);
+    if (out.images.empty())
+        requireLength(out, limits);
+    else
+        explaining([&] { requireLength(out, limits); });
     const std::vector<std::int64_t> ids(out.encoding.ids.begin(), out.encoding.ids.end());
     out.item["input_ids"] = at::tensor(ids, at::kLong).unsqueeze(0);
     out.item["attention_mask"] = at::ones({1, static_cast<std::int64_t>(ids.size())}, at::kLong);

@@ -63,8 +63,19 @@ public:
     /// A black pixel in normalised units, per channel; empty where unknown.
     std::vector<double> black() const;
     std::vector<std::string> notices() const;
+    /// What `work` gives. An Error (Input) of it gets a hint about the missing processor file where there is none: what is
+    /// wrong with a picture's size or number of tokens may follow from the defaults that stand in.
+    template <class Work>
+    auto explaining(Work&& work) const {
+        try {
+            return work();
+        } catch (const Error& error) {
+            throw explained(error);
+        }
+    }
 
 private:
+    Error explained(const Error& error) const;
     PromptText written(const UserInput& input, const LayoutRules& rules) const;
 
     PromptReader m_reader;

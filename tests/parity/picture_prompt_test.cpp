@@ -345,6 +345,42 @@ TEST_CASE("prompts that do not fit their pictures or their model are refused wit
             [&] { UserInput u = c.input(); u.prompt += " w50"; return u; }(), "vocabulary ends at 119");
 }
 
+TEST_CASE("errors that follow from a missing processor file name it, in every family") {
+    for (const char* name : {"gemma3", "idefics3-square", "internvl-wide", "llava_next-wide", "mllama-wide", "qwen2_vl", "llava-wide"}) {
+        INFO(name);
+        const PromptCase& c = promptNamed(name);
+        const auto copy = std::filesystem::path(FOVEA_PARITY_FOLDER) / "damaged" / (std::string("unprocessed-") + name);
+        std::filesystem::remove_all(copy);
+        std::filesystem::create_directories(copy.parent_path());
+        std::filesystem::copy(c.folder / "model", copy, std::filesystem::copy_options::recursive);
+        std::filesystem::remove(copy / "preprocessor_config.json");
+        const auto model = openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true, {}});
+        const std::vector<std::string>& notices = model->spec().weights.notices;
+        CHECK(std::count_if(notices.begin(), notices.end(), [](const std::string& notice) {
+                  return notice.starts_with("no preprocessor_config.json");
+              }) == 1);
+        bool failed = false;
+        try {
+            model->encode(c.input());
+        } catch (const Error& error) {
+            failed = true;
+            INFO(error.what());
+            CHECK(error.code() == ErrorCode::Input);
+            CHECK(error.hint().find("no preprocessor_config.json") != std::string::npos);
+            CHECK(error.hint().find(". ") != std::string::npos);  // what else may help stays
+        }
+        if (c.family == "gemma3") CHECK(failed);
+        UserInput text;  // nothing was guessed about a text
+        text.prompt = c.prompt;
+        text.promptForm = PromptForm::Raw;
+        try {
+            model->encode(text);
+        } catch (const Error& error) {
+            CHECK(error.hint().find("preprocessor_config") == std::string::npos);
+        }
+    }
+}
+
 TEST_CASE("pan and scan of a Gemma 3 folder is left aside, and said to be") {
     const PromptCase& c = promptNamed("gemma3-elongated");
     const auto model = openCase(c);

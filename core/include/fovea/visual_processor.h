@@ -84,6 +84,8 @@ public:
     virtual std::string describe() const = 0;
     /// What a user should know about how the settings were found.
     const std::vector<std::string>& notices() const { return m_notices; }
+    /// Whether the folder has no file that describes it: the family's defaults stand in.
+    bool guessed() const { return m_guessed; }
     /// What pixel_values holds where the picture is black, per channel.
     std::array<float, 3> black() const { return m_black; }
     /// How the prompt's image slots are written out (image_layout.h).
@@ -94,6 +96,7 @@ protected:
     std::array<float, 3> m_black{};
     LayoutRules m_layout;
     FrameSampling m_sampling;
+    bool m_guessed = false;
 };
 
 }  // namespace fovea

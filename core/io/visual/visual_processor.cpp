@@ -1,5 +1,6 @@
 #include "fovea/visual_processor.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <functional>
 #include <nlohmann/json.hpp>
@@ -78,7 +79,9 @@ std::unique_ptr<VisualProcessor> VisualProcessor::fromFiles(const VisualFiles& f
         sampling.fps = sampling.on ? 2 : 0;
         const ProcessorKeys keys(objectOf(files.video, files.videoFile), files.videoFile);
         made->m_sampling = readSampling(keys, sampling);
-        if (files.image.is_null() && made->m_notices.empty())
+        made->m_guessed = files.image.is_null();
+        const auto said = [](const std::string& notice) { return notice.starts_with("no preprocessor_config.json"); };
+        if (made->m_guessed && std::none_of(made->m_notices.begin(), made->m_notices.end(), said))
             made->m_notices.push_back(fmt::format("no preprocessor_config.json: using the defaults of {}, which may give the "
                                                   "model pictures of another size than it was trained on",
                                                   modelType));
