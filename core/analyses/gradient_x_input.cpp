@@ -38,7 +38,7 @@ void add_gradient_x_input(AnalysisCatalog& catalog) {
                   "The input gradient times what the input differs from the baseline (Shrikumar et al. 2016, "
                   "arXiv:1605.01713).",
                   params},
-                 needsOfTarget,
+                 needsOfPictureGradient,
                  computeGradientXInput});
 }
 

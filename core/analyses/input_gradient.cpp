@@ -22,7 +22,7 @@ void add_input_gradient(AnalysisCatalog& catalog) {
           "How much each pixel's change would change the class score (Simonyan, Vedaldi and Zisserman 2014, "
           "arXiv:1312.6034).",
           params},
-         needsOfTarget,
+         needsOfPictureGradient,
          computeInputGradient});
 }
 

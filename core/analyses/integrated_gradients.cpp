@@ -88,7 +88,7 @@ void add_integrated_gradients(AnalysisCatalog& catalog) {
                   "Taly and Yan "
                   "2017, arXiv:1703.01365).",
                   params},
-                 needsOfTarget,
+                 needsOfPictureGradient,
                  computeIntegratedGradients});
 }
 

@@ -95,7 +95,7 @@ void add_smooth_grad(AnalysisCatalog& catalog) {
         {{"smooth_grad", "SmoothGrad",
           "Input gradients averaged over noisy copies of the input (Smilkov et al. 2017, arXiv:1706.03825).",
           params},
-         needsOfTarget,
+         needsOfPictureGradient,
          computeSmoothGrad});
 }
 

@@ -118,6 +118,15 @@ std::vector<ParamSpec> gradientMapParams(const std::string& channels) {
              .choices = {"none", "mean", "sum"}}};
 }
 
+Needs needsOfPictureGradient(const ModelSpec& spec, const nlohmann::json& params) {
+    if (const auto words = params.value("queries", std::string("auto")); words != "auto" && !spec.answers())
+        throw Error(fmt::format("queries \"{}\": {} gives no answer whose words could be chosen", words, spec.architecture),
+                    spec.labels.empty() ? "leave queries at auto; relevance takes tokens of this model"
+                                        : "leave queries at auto; target chooses the class",
+                    ErrorCode::Usage);
+    return needsOfTarget(spec, params);
+}
+
 Array asPicture(const Array& tensor, const StageTokens& stage) {
     if (tensor.shape.size() == 3) return tensor;
     const int rows = stage.gridRows, columns = stage.gridColumns;

@@ -12,6 +12,10 @@ namespace fovea {
 /// "channels" (with the default of the method) and "pool".
 std::vector<ParamSpec> gradientMapParams(const std::string& channels);
 
+/// Needs of an analysis of the input picture, whose "queries" are words of an answer: throws Error (Usage) for any but
+/// "auto" of a model that gives none.
+Needs needsOfPictureGradient(const ModelSpec& spec, const nlohmann::json& params);
+
 /// Values of the model's input tensor as a picture [channels, height, width]: a tensor of that shape as it
 /// is, NaFlex patches [patches, side * side * 3] put back in their places on the stage's grid.
 Array asPicture(const Array& tensor, const StageTokens& stage);

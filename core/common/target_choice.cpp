@@ -228,8 +228,8 @@ TargetChoice chosenTarget(AnalysisContext& context, const nlohmann::json& params
     const Array logits = lastPosition(trace.output(choice.objective.output));
     const auto classes = static_cast<int>(logits.values.size());
     if (const auto words = params.value("queries", std::string("auto"));
-        !answered && spec.capabilities.generate && words != "auto" && speaksOfAnswer(words))
-        selectedTokens(words, context.tokens(), kWordStage);  // says that there is no such word
+        !answered && spec.capabilities.generate && words != "auto" && (speaksOfAnswer(words) || !params.contains("stage")))
+        chosenQueries(words, context.tokens(), kWordStage);  // says that there is no such word
     if (answered) return answerTarget(context, params, scoreKind(kind), classes);
     int target = resolveClass(params.at("target").get<std::string>(), spec.labels, classes);
     const std::vector<std::string>& labels = spec.labels;

@@ -95,9 +95,18 @@ json randomValue(const ParamSpec& spec, std::mt19937& random) {
     return spec.defaultValue;
 }
 
+bool hasParam(const EntryInfo& info, const std::string& name, ParamType type) {
+    return std::any_of(info.params.begin(), info.params.end(),
+                       [&](const ParamSpec& spec) { return spec.name == name && spec.type == type; });
+}
+
 json randomParams(const EntryInfo& info, std::mt19937& random) {
     json params = json::object();
     for (const ParamSpec& spec : info.params) params[spec.name] = randomValue(spec, random);
+    // Words of an answer: most of these models give none, and refuse them.
+    if (hasParam(info, "target", ParamType::Class) && hasParam(info, "queries", ParamType::Tokens) &&
+        !hasParam(info, "stage", ParamType::Text))
+        params["queries"] = "auto";
     return params;
 }
 
@@ -290,11 +299,6 @@ bool isUsageError(Call call) {
         return true;
     }
     return false;
-}
-
-bool hasParam(const EntryInfo& info, const std::string& name, ParamType type) {
-    return std::any_of(info.params.begin(), info.params.end(),
-                       [&](const ParamSpec& spec) { return spec.name == name && spec.type == type; });
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 
 #include "analyses/test_context.h"
 #include "analyses/tiny_models.h"
+#include "analyses/tiny_text.h"
 #include "common/gradient_maps.h"
+#include "fovea/error.h"
 
 using namespace fovea;
 using namespace fovea::test;
@@ -232,6 +234,40 @@ TEST_CASE("patches are put back in their places") {
                 CHECK(picture.at(c, y, x) == static_cast<float>(100 * c + 10 * y + x));
     CHECK_THROWS_AS(asPicture(Array({7, 11}), stage), Error);
     CHECK_THROWS_AS(asPicture(Array({5, 12}), stage), Error);
+}
+
+TEST_CASE("words of an answer cannot be chosen where a model gives none") {
+    for (const TinyModel kind : {TinyModel::Classifier, TinyModel::Bare}) {
+        const Tiny tiny(kind);
+        for (const char* id : {"input_gradient", "gradient_x_input", "integrated_gradients", "smooth_grad"}) {
+            CAPTURE(id);
+            nlohmann::json few = nlohmann::json::object();
+            if (std::string(id) == "integrated_gradients") few["steps"] = 2;
+            if (std::string(id) == "smooth_grad") few["samples"] = 2;
+            nlohmann::json plain = few;
+            plain["queries"] = "auto";
+            CHECK(map(tiny.run(id, plain)).values == map(tiny.run(id, few)).values);
+            for (const char* words : {"999", "0", "cls", "writing:1", "nonsense"}) {
+                CAPTURE(words);
+                nlohmann::json params = few;
+                params["queries"] = words;
+                try {
+                    tiny.run(id, params);
+                    FAIL("accepted");
+                } catch (const Error& error) {
+                    CHECK(error.code() == ErrorCode::Usage);
+                    CHECK(std::string(error.what()).find(words) != std::string::npos);
+                    CHECK(error.hint().starts_with("leave queries at auto"));
+                }
+            }
+        }
+    }
+    const auto writer = loadTinyLlava();
+    const auto input = llavaInput(*writer);
+    for (const char* words : {"999", "writing", "nonsense"}) {
+        CAPTURE(words);
+        CHECK_THROWS_AS(analyse("input_gradient", writer, input, {{"queries", words}}), Error);
+    }
 }
 
 TEST_CASE("objectives and targets that do not exist are usage errors") {

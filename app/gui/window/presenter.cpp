@@ -363,6 +363,8 @@ void Presenter::chooseTokens(const QString& stage, const std::set<int>& tokens) 
     if (!spec || tokens.empty()) return;
     const std::vector<ParamSpec>& params = m_service.offer().analysis(request->id)->params;
     const bool hasStage = std::any_of(params.begin(), params.end(), [](const ParamSpec& one) { return one.name == "stage"; });
+    // Words of an answer that the model never gives.
+    if (!hasStage && spec->defaultValue == "auto" && m_context.spec && !m_context.spec->answers()) return;
     const std::string id = request->id;
     const int picture = m_controller.pictureIndex();
     m_controller.changeSides(tr("choose tokens"), "tokens", [&](Session& session, int side) {
