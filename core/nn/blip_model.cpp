@@ -1,8 +1,13 @@
 #include "nn/blip_model.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/linear.h>
 #include <fmt/format.h>
 
+#include <optional>
+
+#include "attention/trace_impl.h"
 #include "fovea/error.h"
 #include "nn/language_model.h"
 #include "nn/vision_model.h"
@@ -74,12 +79,24 @@ BlipTextPass BlipModel::decoderPass(Forward& forward) const {
     return {forward.input(ids).to(at::kLong), forward.input(mask), {}, {}};
 }
 
+Linear BlipModel::head() const {
+    return {m_headWeight.defined() ? m_headWeight : m_decoder.words(), m_headBias.defined() ? m_headBias : m_otherBias,
+            m_parts.head + "decoder"};
+}
+
 void BlipModel::outputLogits(const at::Tensor& x, Forward& forward) const {
     const at::Tensor read = forward.toReadOut(m_parts.decoder.stage, x);
     const at::Tensor y = m_headNorm(activate(m_parts.decoder.activation, forward.linear(m_headDense, read)));
-    const Linear head{m_headWeight.defined() ? m_headWeight : m_decoder.words(),
-                      m_headBias.defined() ? m_headBias : m_otherBias, m_parts.head + "decoder"};
-    forward.output("logits", forward.linear(head, y));
+    forward.output("logits", forward.linear(head(), y));
+}
+
+Array BlipModel::readOut(const Array& rows) const {
+    const at::AutoGradMode gradients(false);
+    const auto through = [](const Linear& layer, const at::Tensor& x) {
+        return at::linear(x, layer.weight, layer.bias.defined() ? std::optional(layer.bias) : std::nullopt);
+    };
+    const at::Tensor x = streamRows(rows, m_parts.decoder.hidden, m_headDense.weight);
+    return toArray(through(head(), m_headNorm(activate(m_parts.decoder.activation, through(m_headDense, x)))));
 }
 
 void BlipModel::runItem(Forward& forward) const {

@@ -36,6 +36,7 @@ public:
     std::vector<int> endTokens() const override { return {m_parts.endToken}; }
     std::int64_t longestSequence() const override { return m_parts.decoder.positions; }
     std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
+    Array readOut(const Array& rows) const override;
     std::shared_ptr<const Tokenizer> tokenizer() const override { return m_parts.prompts->reader().sharedTokenizer(); }
 
 protected:
@@ -50,6 +51,7 @@ private:
     at::Tensor see(Forward& forward) const;
     at::Tensor read(const at::Tensor& picture, Forward& forward) const;
     BlipTextPass decoderPass(Forward& forward) const;
+    Linear head() const;
     void outputLogits(const at::Tensor& x, Forward& forward) const;
     std::shared_ptr<const ModelInput> fromTensors(const UserInput& user) const;
     std::shared_ptr<const ModelInput> fromPrompt(const UserInput& user) const;

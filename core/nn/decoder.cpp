@@ -31,6 +31,12 @@ constexpr std::int64_t fewTokens = 16;  // of a pass: their queries and keys are
 
 }  // namespace
 
+at::Tensor streamRows(const Array& rows, std::int64_t hidden, const at::Tensor& like) {
+    if (rows.shape.size() != 2 || rows.size(1) != hidden)
+        throw Error(fmt::format("rows of the residual stream: expected {} values each", hidden), {}, ErrorCode::Usage);
+    return at::tensor(rows.values).view({rows.size(0), rows.size(1)}).to(like.options());
+}
+
 struct Decoder::Shared {
     const DecoderPass& pass;
     std::vector<RotaryTable> tables;                 // one a rope of the spec
@@ -234,11 +240,9 @@ at::Tensor Decoder::logits(const at::Tensor& hidden, Forward& forward) const {
 
 Array Decoder::readOut(const Array& rows) const {
     if (!hasHead()) throw Error("this model has no head over a vocabulary", {}, ErrorCode::Usage);
-    if (rows.shape.size() != 2 || rows.size(1) != m_spec.hidden)
-        throw Error(fmt::format("rows of the residual stream: expected {} values each", m_spec.hidden), {}, ErrorCode::Usage);
     const at::AutoGradMode gradients(false);
-    const at::Tensor given = at::tensor(rows.values).view({rows.size(0), rows.size(1)});
-    const at::Tensor normed = m_finalNorm(given.to(m_embedding.weight.device(), m_finalNorm.dtype()));
+    const at::Tensor given = streamRows(rows, m_spec.hidden, m_embedding.weight);
+    const at::Tensor normed = m_finalNorm(given.to(m_finalNorm.dtype()));
     const std::optional<at::Tensor> bias = m_head.bias.defined() ? std::optional(m_head.bias) : std::nullopt;
     return toArray(capped(at::linear(normed, m_head.weight, bias)));
 }

@@ -30,6 +30,10 @@ struct DecoderPass {
     std::vector<std::string> reads;  ///< stages that the pass gets its input from
 };
 
+/// Rows [rows, hidden] of a residual stream on the device and in the type of `like`; throws Error (Usage) for rows of
+/// another width.
+at::Tensor streamRows(const Array& rows, std::int64_t hidden, const at::Tensor& like);
+
 /// A stack of causal blocks between a token embedding and a head over the vocabulary: the text side of language and
 /// vision-language models.
 class Decoder {

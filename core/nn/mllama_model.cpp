@@ -1,16 +1,19 @@
 #include "nn/mllama_model.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/add.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "attention/trace_impl.h"
 #include "fovea/error.h"
 #include "io/tensor_info.h"
 #include "nn/language_model.h"
@@ -286,6 +289,11 @@ void MllamaModel::runNext(const ModelInput&, int, const std::vector<int>& ids, F
     if (const at::Tensor mask = forward.input("cross_attention_mask"); pass.picture.seen && mask.defined())
         addCrossMask(pass.picture, mask.narrow(1, mask.size(1) - 1, 1).expand({1, pass.ids.size(1), -1, -1}));
     runText(pass, forward);
+}
+
+Array MllamaModel::readOut(const Array& rows) const {
+    const at::AutoGradMode gradients(false);
+    return toArray(at::linear(m_finalNorm(streamRows(rows, m_parts.decoder.hidden, m_head.weight)), m_head.weight));
 }
 
 DecoderSpec MllamaModel::textLimits() const {

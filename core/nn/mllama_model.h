@@ -41,6 +41,7 @@ public:
     std::shared_ptr<ModelInput> withAnswer(const ModelInput& input, int item, const std::vector<int>& ids) const override;
     std::vector<int> endTokens() const override { return m_parts.endTokens; }
     std::string tokenText(int id) const override { return m_parts.prompts->reader().shown(id); }
+    Array readOut(const Array& rows) const override;
     std::shared_ptr<const Tokenizer> tokenizer() const override { return m_parts.prompts->reader().sharedTokenizer(); }
 
 protected:

@@ -54,6 +54,8 @@ void compareItem(const Model& model, const ModelInput& input, int item,
         if (what.starts_with("output/")) {
             outputs.insert(what.substr(7));
             errors.outputs.add(whole, part.output(what.substr(7)), f64, f32);
+        } else if (what.starts_with("lens/")) {
+            errors.outputs.add(whole, model.readOut(trace.hidden("text", std::stoi(what.substr(5)))), f64, f32);
         } else if (what.starts_with("hidden/")) {
             const auto slash = what.rfind('/');
             errors.hidden.add(

@@ -282,6 +282,11 @@ def qwen(f):
                  rename=lambda k: re.sub(r"^model\.(?!visual)", "model.language_model.", re.sub(r"^visual", "model.visual", k)))
 
 
+def lens(states, head):
+    """What the head says of a decoder's states before and behind its blocks."""
+    return {f"lens/{i}": head(state) for i, state in states.items()}
+
+
 def collect_crossing(stage, states, result):
     """The states of a stage with cross attention, and its maps of both kinds."""
     crossing = {f"{stage}.{i}.cross/probs": a for i, a in enumerate(result.cross_attentions)}
@@ -300,6 +305,7 @@ def blip(f):
                 text = model.text_decoder(wide["input_ids"], attention_mask=wide.get("attention_mask"),
                                           encoder_hidden_states=result.image_embeds, output_attentions=True, use_cache=False)
             tensors.update(collect_crossing("text", states, text))
+            tensors.update(lens(states, model.text_decoder.cls))
             model.to(torch.float32)
             return tensors
         return run
@@ -336,6 +342,7 @@ def blip_questions(f):
             tensors.update(collect_crossing("text", states, text))
             tensors["output/question_embeds"] = asked.last_hidden_state
             tensors["output/logits"] = text.logits
+            tensors.update(lens(states, model.text_decoder.cls))
             model.to(torch.float32)
             return tensors
         return run
@@ -396,6 +403,7 @@ def mllama(f):
                     tensors.update({f"{prefix}hidden/{name}/{i}": value[j:j + 1] for i, value in states.items()})
                     tensors.update({f"{prefix}{name}.{i}.{kind}/probs": maps[id(module)][j:j + 1]
                                     for i, (module, kind) in enumerate(attentions[name]) if id(module) in maps})
+            tensors.update(lens(read, lambda x: model.lm_head(inner.language_model.norm(x))))
             model.to(torch.float32)
             return tensors
         return run
