@@ -7,28 +7,14 @@
 #include "common/attention_maps.h"
 #include "common/edited_attention.h"
 #include "common/picture_maps.h"
+#include "common/picture_sites.h"
 #include "fovea/catalog.h"
-#include "fovea/error.h"
 
 namespace fovea {
 namespace {
 
 // Attention whose queries are no tokens of a stage.
 bool pools(const AttentionSite& site) { return site.kind == SiteKind::Cross && site.keyStage.empty(); }
-
-// The stage whose tokens are looked at.
-std::string stageLookedAt(const ModelSpec& spec, const SiteChoice& choice) {
-    const auto keysOf = [&](int site) {
-        const AttentionSite& where = spec.sites[static_cast<std::size_t>(site)];
-        return where.keyStage.empty() ? where.stage : where.keyStage;
-    };
-    const std::string stage = keysOf(choice.sites.front());
-    for (const int site : choice.sites)
-        if (keysOf(site) != stage)
-            throw Error(fmt::format("the chosen attention looks at tokens of stage {} and of stage {}", stage, keysOf(site)),
-                        "choose one kind of it, such as " + choice.stage + ".*.cross", ErrorCode::Usage);
-    return stage;
-}
 
 // Rows of the chosen queries; a pooling head has all its rows.
 std::vector<int> rowsOf(const AttentionTrace& trace, int site, const std::vector<int>& tokens) {

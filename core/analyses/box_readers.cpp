@@ -10,6 +10,7 @@
 #include "common/edited_attention.h"
 #include "common/picture_box.h"
 #include "common/picture_maps.h"
+#include "common/picture_sites.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 #include "fovea/selection.h"
@@ -25,7 +26,7 @@ std::vector<float> givenTo(const AttentionTrace& trace, int site, const std::vec
     std::vector<double> sums(static_cast<std::size_t>(trace.queries(site)), 0.0);
     const auto step = static_cast<std::size_t>(blockLength(where.heads, trace.queries(site)));
     std::vector<std::pair<int, double>> left;
-    std::vector<double> shareOf(static_cast<std::size_t>(trace.tokens().stage(where.stage).size()), 0.0);
+    std::vector<double> shareOf(static_cast<std::size_t>(trace.tokens().stage(keyStageOf(where)).size()), 0.0);
     for (const auto& [token, share] : keys) shareOf[static_cast<std::size_t>(token)] = share;
     const std::vector<int>& columnsThere = trace.keyTokens(site);
     for (std::size_t i = 0; i < columnsThere.size(); ++i)
@@ -96,9 +97,9 @@ Table tableOf(const std::vector<Reader>& readers, const StageTokens& stage, doub
 
 std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
-    const SiteChoice choice = chosenSites(trace.spec(), params);
+    const SiteChoice choice = sitesOnPictures(trace.spec(), params);
     const TokenMap& map = trace.tokens();
-    const StageTokens& stage = map.stage(choice.stage);
+    const std::string seen = stageLookedAt(trace.spec(), choice);
     const int image = std::max(0, params.at("picture").get<int>());
     if (image >= static_cast<int>(map.images.size()))
         throw Error(fmt::format("picture {}: the input has {}", image, map.images.size()), "give one with --image", ErrorCode::Usage);
@@ -106,10 +107,11 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     const Rect whole{0, 0, static_cast<double>(picture.width), static_cast<double>(picture.height)};
     const auto text = params.at("box").get<std::string>();
     const Rect box = text.empty() ? whole : parseBox(text, picture.width, picture.height);
-    const auto inside = tokensInBox(stage, image, box), all = tokensInBox(stage, image, whole);
+    const auto inside = tokensInBox(map.stage(seen), image, box), all = tokensInBox(map.stage(seen), image, whole);
     if (inside.empty())
-        throw Error(fmt::format("box \"{}\": no token of stage {} reads that part of picture {}", text, choice.stage, image),
-                    all.empty() ? "the stage reads no picture" : "choose a box that the model sees", ErrorCode::Usage);
+        throw Error(fmt::format("box \"{}\": no token of stage {} reads that part of picture {}", text, seen, image),
+                    all.empty() ? whereStageSees(trace.spec(), choice.stage) : "choose a box that the model sees",
+                    ErrorCode::Usage);
     const std::vector<SelectedToken> tokens = chosenReaders(params.at("readers").get<std::string>(), map, choice.stage);
     std::vector<std::vector<float>> onBox, onPicture;
     for (std::size_t i = 0; i < choice.sites.size(); ++i) {
@@ -138,13 +140,15 @@ std::vector<Finding> computeBoxReaders(AnalysisContext& context, const nlohmann:
     std::stable_sort(readers.begin(), readers.end(), [](const Reader& a, const Reader& b) { return a.box > b.box; });
     const double area = box.width * box.height / (whole.width * whole.height);
     const std::string title = fmt::format("Readers of {}, {}", nameOf(text.empty() ? Rect() : box, image, map),
-                                          describeSites(trace.spec(), choice));
-    std::string note = std::string(writing ? "an answer's token has the row of the query that wrote it"
+                                          describeReading(trace.spec(), choice));
+    const std::string crossing = crossingNote(trace.spec(), choice);
+    std::string note = crossing + (crossing.empty() ? "" : "; ") +
+                       std::string(writing ? "an answer's token has the row of the query that wrote it"
                                            : "a token's row is its own as a query, which chooses the token after it") +
                        "; tokens that were not asked have 0";
     note = withEditedShare(std::move(note), trace, choice.sites, params);
     return {{"scores", title, "probability", note, TokenScores{choice.stage, std::move(scores)}},
-            {"table", title, "probability", note, tableOf(readers, stage, area)}};
+            {"table", title, "probability", note, tableOf(readers, map.stage(choice.stage), area)}};
 }
 
 }  // namespace
@@ -168,7 +172,9 @@ void add_box_readers(AnalysisCatalog& catalog) {
                     .help = "tokens that may read it: auto (what wrote the answer, else the text), writing:2, answer, "
                             "text, 5, ..."},
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
-                 needsOfSites,
+                 [](const ModelSpec& spec, const nlohmann::json& params) {
+                     return needsOf(spec, sitesOnPictures(spec, params));
+                 },
                  computeBoxReaders});
 }
 

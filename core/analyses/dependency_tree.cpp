@@ -7,6 +7,7 @@
 #include "common/attention_maps.h"
 #include "common/edited_attention.h"
 #include "common/linear_algebra.h"
+#include "common/picture_sites.h"
 #include "common/token_tree.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -46,6 +47,13 @@ void normaliseRows(EdgeScores& scores) {
     }
 }
 
+// The tower's own patches make a tree of any model that has one.
+std::string towerTree(const ModelSpec& spec, const std::string& stage) {
+    const std::string vision = "vision";
+    const bool has = stage != vision && !spec.sitesOfStage(vision).empty();
+    return has ? "; a tree of its tower's patches: stage=vision" : "";
+}
+
 // Tokens of the picture that are left in every chosen layer.
 std::vector<int> treeTokens(const AttentionTrace& trace, const SiteChoice& choice) {
     const StageTokens& stage = trace.tokens().stage(choice.stage);
@@ -53,7 +61,9 @@ std::vector<int> treeTokens(const AttentionTrace& trace, const SiteChoice& choic
     for (const int token : trace.queryTokens(choice.sites.back()))
         if (stage.tokens[static_cast<std::size_t>(token)].kind == TokenKind::Image) tokens.push_back(token);
     std::sort(tokens.begin(), tokens.end());
-    if (tokens.empty()) throw Error("the stage has no image tokens to make a tree of", {}, ErrorCode::Usage);
+    if (tokens.empty()) 
+        throw Error(fmt::format("stage {} holds no image tokens to make a tree of", choice.stage),
+                    whereStageSees(trace.spec(), choice.stage) + towerTree(trace.spec(), choice.stage), ErrorCode::Usage);
     if (static_cast<int>(tokens.size()) > maxNodes)
         throw Error(fmt::format("a tree over {} tokens: at most {} fit", tokens.size(), maxNodes),
                     "use a smaller input picture", ErrorCode::Usage);

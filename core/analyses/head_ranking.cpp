@@ -3,14 +3,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <numeric>
 
 #include "common/attention_maps.h"
 #include "common/edited_attention.h"
+#include "common/picture_sites.h"
 #include "fovea/catalog.h"
+#include "fovea/error.h"
 
 namespace fovea {
 namespace {
+
+constexpr const char* kPictureWords[] = {"patches", "image:", "grid:", "view:", "xy:"};
 
 struct RankedHead {
     int layer = 0, head = 0;
@@ -18,6 +23,16 @@ struct RankedHead {
     double peak = 0;     ///< largest single target token
     double entropy = 0;  ///< of the mass within the targets, in nats
 };
+
+// The picture's tokens, which some models' text reads by cross-attention alone.
+bool namesPicture(const std::string& targets) {
+    return std::any_of(std::begin(kPictureWords), std::end(kPictureWords),
+                       [&](const char* word) { return targets.find(word) != std::string::npos; });
+}
+
+SiteChoice rankedSites(const ModelSpec& spec, const nlohmann::json& params) {
+    return namesPicture(params.at("targets").get<std::string>()) ? sitesOnPictures(spec, params) : chosenSites(spec, params);
+}
 
 RankedHead measured(const std::vector<float>& row, const std::vector<int>& targets, int layer, int head) {
     RankedHead out{layer, head, 0, 0, 0};
@@ -45,7 +60,7 @@ std::vector<RankedHead> rankedHeads(const AttentionTrace& trace, const SiteChoic
         std::iota(all.begin(), all.end(), 0);
         const TokenValues values =
             lookedAtFrom(trace, index, {rows, all, HeadFusion::Mean, chosenWeights(params)},
-                         trace.tokens().stage(site.stage).size());
+                         trace.tokens().stage(keyStageOf(site)).size());
         for (const int head : all)
             heads.push_back(
                 measured(values.perHead[static_cast<std::size_t>(head)], targets, site.block, head));
@@ -57,11 +72,16 @@ std::vector<RankedHead> rankedHeads(const AttentionTrace& trace, const SiteChoic
 
 std::vector<Finding> computeHeadRanking(AnalysisContext& context, const nlohmann::json& params) {
     const AttentionTrace& trace = context.trace();
-    const SiteChoice choice = chosenSites(trace.spec(), params);
+    const SiteChoice choice = rankedSites(trace.spec(), params);
     const QueryChoice queries =
         chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    const std::string seen = stageLookedAt(trace.spec(), choice);
+    const std::vector<StageTokens>& known = trace.tokens().stages;
+    if (std::none_of(known.begin(), known.end(), [&](const StageTokens& stage) { return stage.stage == seen; }))
+        throw Error(fmt::format("targets \"{}\": the input has no picture", params.at("targets").get<std::string>()),
+                    "give one with --image", ErrorCode::Usage);
     const std::vector<int> targets =
-        chosenTokens(params.at("targets").get<std::string>(), trace.tokens(), choice.stage, "targets");
+        chosenTokens(params.at("targets").get<std::string>(), trace.tokens(), seen, "targets");
     Table table{{{"rank", ""},
                  {"layer", ""},
                  {"head", ""},
@@ -75,8 +95,9 @@ std::vector<Finding> computeHeadRanking(AnalysisContext& context, const nlohmann
                               static_cast<double>(head.head), head.mass, head.peak, head.entropy});
     const std::string title =
         fmt::format("Heads by attention to {} tokens ({}) {}, {}", targets.size(),
-                    params.at("targets").get<std::string>(), queries.phrase(), describeSites(trace.spec(), choice));
-    return {{"table", title, "probability", editedShare(trace, choice.sites, params, queries.tokens), std::move(table)}};
+                    params.at("targets").get<std::string>(), queries.phrase(), describeReading(trace.spec(), choice));
+    const std::string note = withEditedShare(crossingNote(trace.spec(), choice), trace, choice.sites, params, queries.tokens);
+    return {{"table", title, "probability", note, std::move(table)}};
 }
 
 }  // namespace
@@ -92,7 +113,9 @@ void add_head_ranking(AnalysisCatalog& catalog) {
                     .defaultValue = "patches",
                     .help = "tokens that are looked at: patches (all image tokens), image:0, text, 3-7, ..."},
                    layersParam("all"), stageParam(), weightsParam("effective")}},
-                 needsOfSites,
+                 [](const ModelSpec& spec, const nlohmann::json& params) {
+                     return needsOf(spec, rankedSites(spec, params));
+                 },
                  computeHeadRanking});
 }
 

@@ -12,6 +12,7 @@
 #include "common/edited_attention.h"
 #include "common/picture_box.h"
 #include "common/picture_maps.h"
+#include "common/picture_sites.h"
 #include "common/picture_views.h"
 #include "common/token_distribution.h"
 #include "fovea/catalog.h"
@@ -187,8 +188,7 @@ std::vector<Finding> computePixelRollout(AnalysisContext& context, const nlohman
     const StageTokens& text = trace.tokens().stage(kText);
     const SiteChoice textSites = sitesOf(trace.spec(), kText), visionSites = sitesOf(trace.spec(), kVision);
     if (text.imageTokens().empty())
-        throw Error("the text side holds no image tokens", "give a picture with --image; models with cross-attention have none",
-                    ErrorCode::Usage);
+        throw Error("the text side holds no image tokens", "give a picture with --image", ErrorCode::Usage);
     const QueryChoice queries = chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), kText);
     const ChainFusion rule{chosenFusion(params), {}, params.at("discard").get<double>(), chosenWeights(params)};
     const std::vector<double> onText = textRollout(context, textSites, queries, rule);
@@ -231,6 +231,12 @@ Needs needs(const ModelSpec& spec, const nlohmann::json&) {
     if (!sees)
         throw Error("pixel_rollout follows the answer into the picture, and " + spec.architecture + " sees none",
                     "open a vision-language model", ErrorCode::Usage);
+    const std::vector<int> text = spec.sitesOfStage(kText);
+    if (std::any_of(text.begin(), text.end(), [&](int site) {
+            return !spec.sites[static_cast<std::size_t>(site)].keyStage.empty();
+        }))
+        throw Error("pixel_rollout follows image tokens of the text, and that of " + spec.architecture + " has none",
+                    whereStageSees(spec, kText), ErrorCode::Usage);
     Needs needs;
     needs.capture.qkv = true;
     for (const char* stage : {kVision, kText})

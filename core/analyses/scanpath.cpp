@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/picture_sites.h"
 #include "common/site_choice.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
@@ -48,11 +49,17 @@ MapSource sourceOf(const nlohmann::json& params) {
     return source;
 }
 
-Finding mapOf(const std::vector<Finding>& findings, const std::string& id) {
+// Maps of a stage whose own tokens show none.
+std::string otherMaps(const ModelSpec& spec, const nlohmann::json& params) {
+    const SiteChoice cross = crossingSites(spec, {{"stage", params.value("stage", "")}});
+    if (cross.sites.empty()) return "try rollout, attention_from or relevance";
+    return fmt::format("try map=relevance, or map=attention_from with map_params={{\"site\":\"{}.*.cross\"}}", cross.stage);
+}
+
+Finding mapOf(const std::vector<Finding>& findings, const std::string& id, const std::string& hint) {
     for (const Finding& finding : findings)
         if (std::holds_alternative<Grid>(finding.data)) return finding;
-    throw Error(fmt::format("map: {} makes no map of this model", id), "try rollout or attention_from",
-                ErrorCode::Usage);
+    throw Error(fmt::format("map: {} makes no map of this model", id), hint, ErrorCode::Usage);
 }
 
 // Sums of the cells of a pixel map over a coarser grid.
@@ -139,7 +146,8 @@ Table tableOf(const Path& path) {
 
 std::vector<Finding> computeScanpath(AnalysisContext& context, const nlohmann::json& params) {
     const MapSource source = sourceOf(params);
-    const Finding walked = mapOf(source.entry.compute(context, source.params), source.entry.info.id);
+    const Finding walked = mapOf(source.entry.compute(context, source.params), source.entry.info.id,
+                                 otherMaps(context.model().spec(), source.params));
     const Grid& grid = std::get<Grid>(walked.data);
     const std::string stageName = chosenStage(context.model().spec(), source.params);
     const StageTokens& stage = context.tokens().stage(stageName);

@@ -6,8 +6,10 @@
 
 #include "common/attention_maps.h"
 #include "common/edited_attention.h"
+#include "common/picture_sites.h"
 #include "common/segments.h"
 #include "fovea/catalog.h"
+#include "fovea/error.h"
 
 namespace fovea {
 namespace {
@@ -35,7 +37,7 @@ std::vector<HeadMass> massesAt(const AttentionTrace& trace, int index, const std
     const std::vector<int> rows = rowsOfQueries(trace, index, queries);
     const std::vector<int> heads = chosenHeads(site, params.at("heads").get<std::string>());
     const TokenValues values = lookedAtFrom(trace, index, {rows, heads, HeadFusion::Mean, chosenWeights(params)},
-                                            trace.tokens().stage(site.stage).size());
+                                            trace.tokens().stage(keyStageOf(site)).size());
     std::vector<HeadMass> out;
     for (std::size_t h = 0; h < heads.size(); ++h)
         out.push_back({site.block, heads[h], massOf(values.perHead[h], segments)});
@@ -69,12 +71,28 @@ Series curvesOf(const std::vector<HeadMass>& rows, const std::vector<Segment>& s
     return series;
 }
 
-std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann::json& params) {
+// Attention over the stage's own tokens, and to a picture that stands in none of them.
+struct MassSites {
+    SiteChoice own, cross;
+};
+
+MassSites massSites(const ModelSpec& spec, const nlohmann::json& params) {
+    SiteChoice cross = crossingSites(spec, params);
+    return {cross.sites.empty() ? chosenSites(spec, params) : ownSites(spec, params), std::move(cross)};
+}
+
+Needs massNeeds(const ModelSpec& spec, const nlohmann::json& params) {
+    const MassSites sites = massSites(spec, params);
+    Needs needs = needsOf(spec, sites.own);
+    for (std::string& address : addressesOf(spec, sites.cross.sites)) needs.capture.sites.push_back(std::move(address));
+    return needs;
+}
+
+void addMasses(AnalysisContext& context, const SiteChoice& choice, const nlohmann::json& params, std::vector<Finding>& findings) {
+    if (choice.sites.empty()) return;
     const AttentionTrace& trace = context.trace();
-    const SiteChoice choice = chosenSites(trace.spec(), params);
-    const std::vector<Segment> segments = segmentsOf(trace.tokens().stage(choice.stage));
-    const QueryChoice queries =
-        chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
+    const std::vector<Segment> segments = segmentsOf(trace.tokens().stage(stageLookedAt(trace.spec(), choice)));
+    const QueryChoice queries = chosenQueries(params.at("queries").get<std::string>(), trace.tokens(), choice.stage);
     std::vector<HeadMass> rows;
     for (std::size_t i = 0; i < choice.sites.size(); ++i) {
         context.job().progress(static_cast<double>(i) / static_cast<double>(choice.sites.size()),
@@ -83,11 +101,27 @@ std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann
             rows.push_back(std::move(row));
     }
     const std::string title =
-        fmt::format("Attention mass by segment {}, {}", queries.phrase(), describeSites(trace.spec(), choice));
-    const std::string edits = editedShare(trace, choice.sites, params, queries.tokens);
-    return {{"curves", title, "probability", edits.empty() ? "means over the heads" : "means over the heads; " + edits,
-             curvesOf(rows, segments)},
-            {"table", title, "probability", edits, tableOf(rows, segments)}};
+        fmt::format("Attention mass by segment {}, {}", queries.phrase(), describeReading(trace.spec(), choice));
+    const std::string note =
+        withEditedShare(crossingNote(trace.spec(), choice), trace, choice.sites, params, queries.tokens);
+    const std::string end = findings.empty() ? "" : " cross";
+    findings.push_back({"curves" + end, title, "probability", "means over the heads" + (note.empty() ? "" : "; " + note),
+                        curvesOf(rows, segments)});
+    findings.push_back({"table" + end, title, "probability", note, tableOf(rows, segments)});
+}
+
+std::vector<Finding> computeSegmentMass(AnalysisContext& context, const nlohmann::json& params) {
+    const MassSites sites = massSites(context.trace().spec(), params);
+    std::vector<Finding> findings;
+    addMasses(context, sites.own, params, findings);
+    // Without a picture there is nothing to cross to.
+    const bool seen = std::any_of(sites.cross.sites.begin(), sites.cross.sites.end(),
+                                  [&](int site) { return context.trace().has(site); });
+    if (seen) addMasses(context, sites.cross, params, findings);
+    if (findings.empty())
+        throw Error("the chosen layers attend to a picture alone, and none was given", "give one with --image, or choose layers=all",
+                    ErrorCode::Usage);
+    return findings;
 }
 
 }  // namespace
@@ -100,7 +134,7 @@ void add_segment_mass(AnalysisCatalog& catalog) {
                   {queriesParam("tokens that look: auto (what wrote the answer, or the last token of the prompt), answer, "
                                 "an index"),
                    layersParam("all"), headsParam(), stageParam(), weightsParam("effective")}},
-                 needsOfSites,
+                 massNeeds,
                  computeSegmentMass});
 }
 

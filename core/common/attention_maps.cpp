@@ -160,12 +160,14 @@ TokenValues lookersAt(const AttentionTrace& trace, int site, const MapRequest& r
     return sums.spread(trace.queryTokens(site), tokens, 1.0);
 }
 
-Needs needsOfSites(const ModelSpec& spec, const nlohmann::json& params) {
+Needs needsOf(const ModelSpec& spec, const SiteChoice& choice) {
     Needs needs;
     needs.capture.qkv = true;
-    needs.capture.sites = addressesOf(spec, chosenSites(spec, params).sites);
+    needs.capture.sites = addressesOf(spec, choice.sites);
     return needs;
 }
+
+Needs needsOfSites(const ModelSpec& spec, const nlohmann::json& params) { return needsOf(spec, chosenSites(spec, params)); }
 
 ParamSpec planesParam() {
     return {.name = "planes",

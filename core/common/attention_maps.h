@@ -36,6 +36,9 @@ TokenValues lookersAt(const AttentionTrace& trace, int site, const MapRequest& r
 /// What an analysis of the chosen sites' probabilities needs: exactly these sites.
 Needs needsOfSites(const ModelSpec& spec, const nlohmann::json& params);
 
+/// What an analysis of the probabilities of these sites needs.
+Needs needsOf(const ModelSpec& spec, const SiteChoice& choice);
+
 /// "planes": fused, heads, layers, layers_heads.
 ParamSpec planesParam();
 

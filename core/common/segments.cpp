@@ -35,8 +35,12 @@ std::vector<Segment> segmentsOf(const StageTokens& stage) {
     const int firstPicture = begins.empty() ? -1 : begins.begin()->second;
     std::vector<Segment> segments;
     const auto put = [&](const std::string& name, int token) {
-        if (segments.empty() || segments.back().name != name) segments.push_back({name, {}});
-        segments.back().tokens.push_back(token);
+        // A picture's class tokens and padding lie between its tiles where there is no text.
+        const auto known = std::find_if(segments.begin(), segments.end(), [&](const Segment& one) {
+            return one.name == name && (name == "prefix" || name == "padding" || &one == &segments.back());
+        });
+        if (known != segments.end()) return known->tokens.push_back(token);
+        segments.push_back({name, {token}});
     };
     bool started = false, answered = false;
     int passed = 0;  // pictures that lie behind
@@ -49,12 +53,14 @@ std::vector<Segment> segmentsOf(const StageTokens& stage) {
             put("answer", token.index);
         } else if (token.kind == TokenKind::Padding) {
             put("padding", token.index);
+        } else if (!hasText && isPrefix(token)) {
+            put("prefix", token.index);
         } else if (picture >= 0) {
             put("image " + std::to_string(picture), token.index);
             if (ends.at(picture) == token.index) picture = -1, ++passed;
             started = true;
         } else if (!started && isPrefix(token)) {
-            put(hasText ? "start" : "prefix", token.index);
+            put("start", token.index);
         } else {
             started = true;
             const bool before = passed == 0, after = passed == static_cast<int>(begins.size());

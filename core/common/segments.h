@@ -17,7 +17,7 @@ struct Segment {
 /// stage has "start" (the special tokens it begins with), then "system" before the first picture, a segment a
 /// picture (its separators included), "text N" between pictures, "question" after the last one, or "prompt"
 /// where there is no picture, and "answer" (generated tokens). A stage that begins with a picture or has
-/// class or register tokens before it has "prefix" and "image N".
+/// class or register tokens before its pictures has "prefix" and "image N".
 std::vector<Segment> segmentsOf(const StageTokens& stage);
 
 }  // namespace fovea

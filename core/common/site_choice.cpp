@@ -1,6 +1,7 @@
 #include "common/site_choice.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <set>
@@ -119,9 +120,7 @@ std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params) {
                 ErrorCode::Usage);
 }
 
-SiteChoice chosenSites(const ModelSpec& spec, const nlohmann::json& params) {
-    if (const std::string pattern = params.value("site", ""); !pattern.empty())
-        return matchingSites(spec, pattern);
+SiteChoice ownSites(const ModelSpec& spec, const nlohmann::json& params) {
     SiteChoice choice{chosenStage(spec, params), {}};
     const std::vector<int> sites = tokenSites(spec, choice.stage);
     if (sites.empty())
@@ -134,11 +133,21 @@ SiteChoice chosenSites(const ModelSpec& spec, const nlohmann::json& params) {
         if (std::binary_search(blocks.begin(), blocks.end(),
                                spec.sites[static_cast<std::size_t>(site)].block))
             choice.sites.push_back(site);
-    if (choice.sites.empty())
-        throw Error(fmt::format("layers \"{}\" of stage {}: none of them has attention",
-                                params.value("layers", ""), choice.stage),
-                    "write all, last, an index or a range", ErrorCode::Usage);
     return choice;
+}
+
+SiteChoice chosenSites(const ModelSpec& spec, const nlohmann::json& params) {
+    if (const std::string pattern = params.value("site", ""); !pattern.empty())
+        return matchingSites(spec, pattern);
+    SiteChoice choice = ownSites(spec, params);
+    if (!choice.sites.empty()) return choice;
+    std::set<int> blocks;
+    for (const int site : tokenSites(spec, choice.stage)) blocks.insert(spec.sites[static_cast<std::size_t>(site)].block);
+    throw Error(fmt::format("layers \"{}\" of stage {}: none of them attends to the stage's own tokens",
+                            params.value("layers", ""), choice.stage),
+                fmt::format("those that do: {}; attention_from with site={}.*.cross shows cross-attention",
+                            fmt::join(blocks, ","), choice.stage),
+                ErrorCode::Usage);
 }
 
 std::vector<int> chosenHeads(const AttentionSite& site, const std::string& text) {

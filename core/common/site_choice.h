@@ -39,6 +39,10 @@ std::string chosenStage(const ModelSpec& spec, const nlohmann::json& params);
 /// Throws Error (Usage) when nothing is selected.
 SiteChoice chosenSites(const ModelSpec& spec, const nlohmann::json& params);
 
+/// Those of "stage" and "layers" alone; no sites where none of these layers attends to the stage's own tokens. Throws Error
+/// (Usage) where no layer does.
+SiteChoice ownSites(const ModelSpec& spec, const nlohmann::json& params);
+
 /// Heads of a site selected by `text`; throws Error (Usage) when none.
 std::vector<int> chosenHeads(const AttentionSite& site, const std::string& text);
 
