@@ -10,10 +10,10 @@ namespace {
 
 std::vector<Finding> computeGradientXInput(AnalysisContext& context, const nlohmann::json& params) {
     context.job().progress(0, "gradient x input");
-    const TargetChoice target = chosenTarget(context, params);
+    const TargetChoice target = chosenPictureTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
     const RunResult result = gradientRun(context, target, {});
-    const std::vector<double> baseline = baselineValues(start, result.inputTensor.shape);
+    const std::vector<double> baseline = baselineValues(start, result.inputTensor.shape, channelOrder(context));
     Array attribution = result.inputGradient;
     double sum = 0;
     for (std::size_t i = 0; i < attribution.values.size(); ++i) {

@@ -6,7 +6,7 @@ namespace {
 
 std::vector<Finding> computeInputGradient(AnalysisContext& context, const nlohmann::json& params) {
     context.job().progress(0, "input gradient");
-    const TargetChoice target = chosenTarget(context, params);
+    const TargetChoice target = chosenPictureTarget(context, params);
     const RunResult result = gradientRun(context, target, {});
     return gradientFindings(context, result.inputGradient, params,
                             {"Input gradient, " + target.name, "per normalised unit", target.noted("")});

@@ -43,10 +43,10 @@ double objectiveAtBaseline(AnalysisContext& context, const TargetChoice& target,
 }
 
 std::vector<Finding> computeIntegratedGradients(AnalysisContext& context, const nlohmann::json& params) {
-    const TargetChoice target = chosenTarget(context, params);
+    const TargetChoice target = chosenPictureTarget(context, params);
     const Perturbation start = chosenBaseline(context.input(), params);
     const RunResult plain = gradientRun(context, target, {});
-    const std::vector<double> baseline = baselineValues(start, plain.inputTensor.shape);
+    const std::vector<double> baseline = baselineValues(start, plain.inputTensor.shape, channelOrder(context));
     const std::vector<double> mean =
         meanGradient(context, target, start, chosenQuadrature(params), baseline.size());
     Array attribution(plain.inputTensor.shape);

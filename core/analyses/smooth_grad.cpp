@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/gradient_maps.h"
+#include "common/input_views.h"
 #include "fovea/catalog.h"
 
 namespace fovea {
@@ -35,7 +36,7 @@ private:
 };
 
 std::vector<Finding> computeSmoothGrad(AnalysisContext& context, const nlohmann::json& params) {
-    const TargetChoice target = chosenTarget(context, params);
+    const TargetChoice target = chosenPictureTarget(context, params);
     const RunResult plain = gradientRun(context, target, {});
     const auto [low, high] =
         std::minmax_element(plain.inputTensor.values.begin(), plain.inputTensor.values.end());
@@ -45,14 +46,16 @@ std::vector<Finding> computeSmoothGrad(AnalysisContext& context, const nlohmann:
     noisy.noise = params.at("noise").get<double>() * static_cast<double>(*high - *low);
     const auto firstSeed = context.seed() * 1000003ULL +
                            static_cast<std::uint64_t>(params.at("seed").get<std::int64_t>()) * 1000ULL;
-    Moments moments(plain.inputTensor.values.size());
+    // Of pixels: what the input holds several times is one of them.
+    const Array like = foldedCopies(context, plain.inputGradient);
+    Moments moments(like.values.size());
     for (int i = 0; i < samples; ++i) {
         context.job().progress(static_cast<double>(i) / samples,
                                fmt::format("SmoothGrad {} / {}", i + 1, samples));
         noisy.seed = firstSeed + static_cast<std::uint64_t>(i);
-        moments.add(gradientRun(context, target, noisy).inputGradient.values);
+        moments.add(foldedCopies(context, gradientRun(context, target, noisy).inputGradient).values);
     }
-    Array attribution(plain.inputTensor.shape);
+    Array attribution(like.shape);
     for (std::size_t i = 0; i < attribution.values.size(); ++i)
         attribution.values[i] = static_cast<float>(moments.get(i, which));
     return gradientFindings(context, attribution, params,

@@ -40,17 +40,18 @@ std::vector<int> toInts(const at::Tensor& indices) {
     return {plain.const_data_ptr<std::int64_t>(), plain.const_data_ptr<std::int64_t>() + plain.numel()};
 }
 
-// The baseline, broadcastable to x: one value, or one per channel of [1, channels, height, width] or of
-// patches [1, patches, pixels * channels].
+// The baseline, broadcastable to x: one value, or one per channel of [..., channels, height, width], of patches
+// [1, patches, pixels * channels] or of patches [patches, channels * pixels].
 at::Tensor baselineOf(const at::Tensor& x, const Perturbation& change) {
     if (change.channelBaseline.empty()) return at::tensor(change.baseline, at::kDouble).to(x.options());
     const at::Tensor channels = at::tensor(change.channelBaseline, at::kDouble).to(x.options());
-    const std::int64_t count = channels.size(0), axis = x.dim() == 4 ? 1 : x.dim() - 1;
+    const std::int64_t count = channels.size(0), axis = x.dim() >= 4 ? x.dim() - 3 : x.dim() - 1;
     if (x.size(axis) % count != 0)
         throw Error(fmt::format("a baseline of {} channels does not fit an input axis of size {}", count,
                                 x.size(axis)),
                     "Give one value, or one for each channel.", ErrorCode::Usage);
-    return x.dim() == 4 ? channels.view({1, count, 1, 1}) : channels.repeat({x.size(axis) / count});
+    if (x.dim() >= 4) return channels.view({count, 1, 1});
+    return x.dim() == 2 ? channels.repeat_interleave(x.size(axis) / count) : channels.repeat({x.size(axis) / count});
 }
 
 at::Tensor perturbed(const at::Tensor& x, const Perturbation& change) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 
+#include "common/input_views.h"
 #include "common/site_choice.h"
 #include "common/token_grid.h"
 #include "fovea/error.h"
@@ -136,8 +137,8 @@ Array asPicture(const Array& tensor, const StageTokens& stage) {
             : 0;
     if (side <= 0 || side * side * patchChannels != tensor.size(1) ||
         tensor.size(0) < std::int64_t{rows} * columns)
-        throw Error("the gradient of this model's input is no picture",
-                    "Choose an analysis of the attention.", ErrorCode::Usage);
+        throw Error("the gradient of this model's input lies on no grid of patches",
+                    "choose relevance, whose values are of tokens", ErrorCode::Usage);
     Array picture({patchChannels, rows * side, columns * side});
     for (int patch = 0; patch < rows * columns; ++patch)
         for (std::int64_t i = 0; i < side * side; ++i)
@@ -159,11 +160,55 @@ RunResult gradientRun(AnalysisContext& context, const TargetChoice& target, cons
     return result;
 }
 
+TargetChoice chosenPictureTarget(AnalysisContext& context, const nlohmann::json& params) {
+    if (holdsViews(context) && params.at("pool") != "none")
+        throw Error("pool: this model reads a picture in patches or views of its own, not on one grid",
+                    "choose pool=none, or relevance, whose values are of tokens", ErrorCode::Usage);
+    return chosenTarget(context, params);
+}
+
+namespace {
+
+// The pixels of a view that show the original, one value each.
+Grid gridOf(const InputView& view, const std::string& channels) {
+    const std::vector<float> values = reduced(view.values, channels);
+    Grid grid;
+    grid.image = view.image;
+    grid.rows = view.bottom - view.top;
+    grid.columns = view.right - view.left;
+    grid.area = view.area;
+    grid.planes = {""};
+    grid.pixels = true;
+    grid.signedValues = channels == "signed";
+    for (int y = view.top; y < view.bottom; ++y) {
+        const auto row = values.begin() + static_cast<std::ptrdiff_t>(y) * view.values.size(2);
+        grid.values.insert(grid.values.end(), row + view.left, row + view.right);
+    }
+    return grid;
+}
+
+std::vector<Finding> viewFindings(AnalysisContext& context, const Array& attribution, const std::string& channels,
+                                  const GradientCaption& caption) {
+    std::vector<Finding> findings;
+    const bool several = context.tokens().images.size() > 1;
+    for (const InputView& view : inputViews(context, attribution)) {
+        std::string title = caption.title;
+        if (several) title += fmt::format(", picture {}", view.image);
+        if (!view.name.empty()) title += ", " + view.name;
+        findings.push_back({findings.empty() ? "map" : fmt::format("map {}", findings.size()), title, caption.unit,
+                            caption.note, gridOf(view, channels)});
+    }
+    return findings;
+}
+
+}  // namespace
+
 std::vector<Finding> gradientFindings(AnalysisContext& context, const Array& attribution,
                                       const nlohmann::json& params, const GradientCaption& caption) {
+    if (holdsViews(context)) return viewFindings(context, attribution, params.at("channels").get<std::string>(), caption);
     const StageTokens* stage = pictureStage(context.tokens());
-    if (!stage) throw Error("this model's input is no picture",
-                            "Choose an analysis of the attention.", ErrorCode::Usage);
+    if (!stage) throw Error("the input holds no picture", "give one with --image, or choose relevance, which serves texts",
+                            ErrorCode::Usage);
     const Array picture = asPicture(attribution, *stage);
     const int height = static_cast<int>(picture.size(1)), width = static_cast<int>(picture.size(2));
     const auto channels = params.at("channels").get<std::string>(),
@@ -219,11 +264,17 @@ Perturbation chosenBaseline(const ModelInput& input, const nlohmann::json& param
     return perturbation;
 }
 
-std::vector<double> baselineValues(const Perturbation& baseline, const std::vector<std::int64_t>& shape) {
+ChannelOrder channelOrder(const AnalysisContext& context) {
+    return channelsFirst(context) ? ChannelOrder::First : ChannelOrder::Last;
+}
+
+std::vector<double> baselineValues(const Perturbation& baseline, const std::vector<std::int64_t>& shape, ChannelOrder patches) {
     std::vector<double> values(static_cast<std::size_t>(Array::count(shape)), baseline.baseline);
     if (baseline.channelBaseline.empty()) return values;
     const std::size_t channels = baseline.channelBaseline.size();
-    const std::size_t plane = shape.size() == 3 ? static_cast<std::size_t>(shape[1] * shape[2]) : 1;
+    std::size_t plane = 1;
+    if (shape.size() >= 3) plane = static_cast<std::size_t>(shape[shape.size() - 2] * shape.back());
+    if (shape.size() == 2 && patches == ChannelOrder::First) plane = static_cast<std::size_t>(shape[1]) / channels;
     for (std::size_t i = 0; i < values.size(); ++i)
         values[i] = baseline.channelBaseline[i / plane % channels];
     return values;

@@ -209,3 +209,15 @@ TEST_CASE("class tokens and padding between the tiles of a picture are segments 
     CHECK((segments[2].name == "padding" && segments[2].tokens == std::vector<int>{3, 7}));
     CHECK((segments[3].name == "image 1" && segments[3].tokens == std::vector<int>{5, 6}));
 }
+
+TEST_CASE("gradients of views that were given as tensors are refused before the model runs") {
+    static const Catalog catalog = makeCatalog();
+    for (const char* id : {"input_gradient", "gradient_x_input", "integrated_gradients", "smooth_grad"}) {
+        INFO(id);
+        const Opened on("mllama-one");
+        const AnalysisEntry& entry = catalog.analyses.get(id);
+        TestContext context(on.model, on.input, {});
+        CHECK(holds(hintOf([&] { entry.compute(context, checkedParams(entry.info, {})); }), "relevance"));
+        CHECK(context.runs == 0);
+    }
+}

@@ -8,10 +8,14 @@
 #include <cstdlib>
 #include <fstream>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "analyses/test_context.h"
 #include "attention/forward.h"
+#include "common/gradient_maps.h"
+#include "common/input_views.h"
 #include "fovea/catalog.h"
 #include "fovea/error.h"
 #include "fovea/generate.h"
@@ -426,4 +430,161 @@ TEST_CASE("inputs keep every tile that the model saw, and the windows that its t
     for (const char* family : {"llava_next", "idefics3", "internvl", "llava_onevision", "mllama"})
         CHECK_MESSAGE(tiled.contains(family), family);
     CHECK(windowed == std::set<std::string>{"qwen2_5_vl"});
+}
+
+namespace {
+
+/// What a run reads in the place of the pictures.
+RunResult readBy(const Model& model, const ModelInput& input, const Perturbation& change = {}) {
+    RunSpec spec;
+    spec.objective = Objective{};
+    spec.objective->classIndex = 3;
+    spec.gradients.input = true;
+    spec.perturbation = change;
+    return runModel(model, input, spec);
+}
+
+// The byte that the model saw at a pixel of a view.
+int byteAt(const VisionImage& picture, const InputView& view, int channel, int y, int x) {
+    for (const VisionTile& tile : picture.tiles) {
+        const bool alone = picture.tileRows == 0 || picture.tiles.size() == 1;
+        if (!alone && tile.overview != (view.name == "whole picture")) continue;
+        const bool whole = alone || tile.overview || view.name.starts_with("crop ");
+        if (view.name.starts_with("crop ") && view.name != fmt::format("crop {},{}", tile.row, tile.column)) continue;
+        const int left = whole ? 0 : tile.column * tile.seen.width, top = whole ? 0 : tile.row * tile.seen.height;
+        if (x >= left && y >= top && x < left + tile.seen.width && y < top + tile.seen.height)
+            return tile.seen.at(x - left, y - top)[channel];
+    }
+    FAIL("no tile shows the pixel");
+    return 0;
+}
+
+bool severalViews(const PromptCase& c, const std::shared_ptr<const Model>& model, const std::shared_ptr<const ModelInput>& input) {
+    if (c.images.empty()) return false;
+    return holdsViews(TestContext(model, input, {}));
+}
+
+double statedSum(const std::string& note) {
+    const std::size_t at = note.find("sum to ");
+    REQUIRE(at != std::string::npos);
+    return std::stod(note.substr(at + 7));
+}
+
+}  // namespace
+
+TEST_CASE("what a model reads of pictures is put back onto their pixels") {
+    std::set<std::string> families;
+    for (const PromptCase& c : promptCases()) {
+        INFO(c.name);
+        const auto model = openCase(c);
+        const auto input = model->encode(c.input());
+        if (!severalViews(c, model, input)) continue;
+        families.insert(c.family);
+        const TestContext context(model, input, {});
+        const auto& pictures = dynamic_cast<const SeenPictures&>(*input).pictures;
+        const Array read = readBy(*model, *input).inputTensor;
+        std::vector<std::map<int, float>> values(3);
+        std::set<int> shown;
+        for (const Array& tensor : {read, foldedCopies(context, read)})
+            for (const InputView& view : inputViews(context, tensor)) {
+                shown.insert(view.image);
+                REQUIRE((view.left >= 0 && view.top >= 0 && view.right <= view.values.size(2) && view.bottom <= view.values.size(1)));
+                int wrong = 0;
+                for (int channel = 0; channel < 3; ++channel)
+                    for (int y = view.top; y < view.bottom; ++y)
+                        for (int x = view.left; x < view.right; ++x) {
+                            const int byte = byteAt(pictures[static_cast<std::size_t>(view.image)], view, channel, y, x);
+                            const float value = view.values.at(channel, y, x);
+                            const float first = values[static_cast<std::size_t>(channel)].emplace(byte, value).first->second;
+                            wrong += std::abs(value - first) <= 1e-4F ? 0 : 1;
+                        }
+                CHECK(wrong == 0);
+            }
+        CHECK(shown.size() == c.images.size());
+        for (const std::map<int, float>& channel : values) {
+            CHECK(channel.size() > 10);
+            float before = -HUGE_VALF;
+            for (const auto& [byte, value] : channel) {
+                CHECK(value > before);
+                before = value;
+            }
+        }
+    }
+    for (const char* family : {"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "idefics3", "llava_next", "mllama"}) {
+        INFO(family);
+        CHECK(families.count(family) == 1);
+    }
+}
+
+TEST_CASE("gradients of pictures in patches and tiles are maps of their pixels") {
+    static const Catalog catalog = makeCatalog();
+    for (const PromptCase& c : promptCases()) {
+        INFO(c.name);
+        const auto model = openCase(c);
+        const auto input = model->encode(c.input());
+        if (!severalViews(c, model, input)) continue;
+        const auto found = analyse("input_gradient", model, input, {{"channels", "signed"}});
+        std::set<int> images;
+        for (const Finding& finding : found) {
+            const Grid& grid = std::get<Grid>(finding.data);
+            images.insert(grid.image);
+            CHECK((grid.pixels && grid.rows > 0 && grid.columns > 0));
+            REQUIRE(grid.values.size() == static_cast<std::size_t>(grid.rows * grid.columns));
+            const Pixels& picture = c.images[static_cast<std::size_t>(grid.image)];
+            CHECK((grid.area.x >= 0 && grid.area.x + grid.area.width <= picture.width + 1e-6));
+            CHECK((grid.area.y >= 0 && grid.area.y + grid.area.height <= picture.height + 1e-6));
+        }
+        CHECK(images.size() == c.images.size());
+        // Pooling needs one grid of tokens: said before the model runs again.
+        const AnalysisEntry& entry = catalog.analyses.get("input_gradient");
+        TestContext context(model, input, {});
+        try {
+            entry.compute(context, checkedParams(entry.info, {{"pool", "mean"}}));
+            FAIL("accepted");
+        } catch (const Error& error) {
+            CHECK(error.code() == ErrorCode::Usage);
+            CHECK(error.hint().find("relevance") != std::string::npos);
+        }
+        CHECK(context.runs == 0);
+    }
+    const PromptCase& c = promptNamed("qwen2_vl");
+    const auto model = openCase(c);
+    const auto input = model->encode(c.input());
+    const auto plain = analyse("input_gradient", model, input, {{"channels", "signed"}});
+    const auto still = analyse("smooth_grad", model, input, {{"channels", "signed"}, {"noise", 0.0}, {"samples", 2}});
+    const std::vector<float>& expected = std::get<Grid>(named(plain, "map").data).values;
+    const std::vector<float>& smooth = std::get<Grid>(named(still, "map").data).values;
+    REQUIRE(smooth.size() == expected.size());
+    for (std::size_t i = 0; i < smooth.size(); i += 7) CHECK(smooth[i] == doctest::Approx(expected[i]).epsilon(1e-4));
+}
+
+TEST_CASE("attributions of pictures in patches and tiles are complete, from black as well") {
+    for (const char* name : {"qwen2_vl", "qwen2_5_vl-two", "idefics3-square"}) {
+        const PromptCase& c = promptNamed(name);
+        INFO(name);
+        const auto model = openCase(c);
+        const auto input = model->encode(c.input());
+        REQUIRE(severalViews(c, model, input));
+        for (const char* baseline : {"value", "black"}) {
+            const auto found = analyse("integrated_gradients", model, input, {{"steps", 4}, {"baseline", baseline}});
+            double sum = 0;
+            for (const Finding& finding : found)
+                for (const float value : std::get<Grid>(finding.data).values) sum += static_cast<double>(value);
+            CHECK(sum == doctest::Approx(statedSum(named(found, "map").note)).epsilon(1e-3));
+        }
+        Perturbation black;
+        black.scale = 0;
+        black.channelBaseline = input->black;
+        REQUIRE(black.channelBaseline.size() == 3);
+        const TestContext context(model, input, {});
+        const Array read = readBy(*model, *input, black).inputTensor;
+        const std::vector<double> values = baselineValues(black, read.shape, channelOrder(context));
+        REQUIRE(values.size() == read.values.size());
+        for (std::size_t i = 0; i < values.size(); i += 5) CHECK(static_cast<double>(read.values[i]) == doctest::Approx(values[i]).epsilon(1e-5));
+        const int copies = std::string(name).starts_with("qwen") ? 2 : 1;
+        for (const InputView& view : inputViews(context, read))
+            for (int channel = 0; channel < 3; ++channel)
+                CHECK(static_cast<double>(view.values.at(channel, view.top, view.left)) ==
+                      doctest::Approx(copies * black.channelBaseline[static_cast<std::size_t>(channel)]).epsilon(1e-5));
+    }
 }
