@@ -68,7 +68,8 @@ void addInputOptions(Flags& command, InputOptions& options) {
         .group(group);
     command.option("--prompt", options.prompt, "text for the model, put into its chat template")
         .typeName("TEXT")
-        .group(group);
+        .group(group)
+        .marks(options.promptGiven);
     command.flag("--raw-prompt", options.rawPrompt, "the prompt as it is, without the chat template").group(group);
     command.option("--chat", options.chat, "conversation as JSON").typeName("FILE").group(group);
     command.option("--tensors", options.tensors,

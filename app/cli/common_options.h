@@ -28,6 +28,7 @@ struct InputOptions {
     std::vector<std::string> images;
     std::string video, prompt, chat, tensors;
     bool rawPrompt = false;
+    bool promptGiven = false;  ///< also an empty one
     std::uint64_t seed = 0;
     int maxNewTokens = 0, steps = 0;
     double guidance = 0;

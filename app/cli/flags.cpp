@@ -51,6 +51,11 @@ Flag& Flag::group(const std::string& name) {
     return *this;
 }
 
+Flag& Flag::marks(bool& given) {
+    m_option->each([&given](const std::string&) { given = true; });
+    return *this;
+}
+
 Flag& Flag::required() {
     m_option->required();
     return *this;

@@ -25,6 +25,7 @@ public:
     Flag& oneOf(const std::vector<std::string>& values);
     Flag& range(double least, double most);  ///< both of them allowed
     Flag& atLeast(double least);
+    Flag& marks(bool& given);  ///< sets it where the line has the flag, whatever its value
 
 private:
     Flag& within(double least, double most, const std::string& words);

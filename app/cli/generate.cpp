@@ -91,14 +91,16 @@ std::shared_ptr<const Tokenizer> tokenizerOf(const Model& model, const InputOpti
 }
 
 // A model that sees and reads answers something whatever it is given.
-void checkQuestion(Toolbox& toolbox, const Session& session, const ModelSpec& spec) {
+void checkQuestion(Toolbox& toolbox, const Session& session, const ModelSpec& spec, bool promptGiven) {
     const SessionInput& input = session.input;
     if (!takesPictures(spec) || !needsText(spec) || !input.tensors.empty()) return;
-    const bool spoken = !input.prompt.empty() || !input.chat.empty() || !input.turns.empty();
+    // An empty prompt beside a picture is one, as everywhere.
+    const bool empty = promptGiven && !(input.images.empty() && input.video.empty());
+    const bool spoken = empty || !input.prompt.empty() || !input.chat.empty() || !input.turns.empty();
     // BLIP describes a picture where nothing is asked.
     if (!spoken && spec.family != "blip")
         throw Error("generate: expected a prompt or a conversation, found neither",
-                    "Ask something with --prompt, or give a conversation with --chat.", ErrorCode::Usage);
+                    "Ask something with --prompt (\"\" beside a picture asks nothing), or give a conversation with --chat.", ErrorCode::Usage);
     if (input.images.empty() && input.video.empty())
         toolbox.warn("no picture given: the model answers from text alone (--image gives one)");
 }
@@ -118,7 +120,7 @@ int run(Toolbox& toolbox, const Options& options) {
                         "does neither",
                         spec.source, spec.architecture, spec.family),
             "to see what it computes use fovea-cli trace --keep output, to see where it looks fovea-cli render");
-    checkQuestion(toolbox, session, spec);
+    checkQuestion(toolbox, session, spec, options.input.promptGiven);
     for (const std::string& notice : spec.weights.notices) toolbox.warn(notice);
     const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
     for (const std::string& notice : input->notices) toolbox.warn(notice);

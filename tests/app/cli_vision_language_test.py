@@ -156,9 +156,21 @@ class VisionLanguage(CliTest):
     def test_a_question_needs_words_and_should_have_a_picture(self):
         nothing = self.fails(2, "generate", "vlm", "--image", "scene:1", "--max-new-tokens", 4, "--json")
         self.assertIn("expected a prompt or a conversation, found neither", nothing.err)
+        self.fails(2, "generate", "vlm", "--prompt", "")
         blind = self.ok("generate", "vlm", "--prompt", PROMPT, "--max-new-tokens", 4)
         self.assertIn("warning: no picture given: the model answers from text alone", blind.err)
         self.assertNotIn("no picture", self.ok(*self.asked("generate")).err)
+
+    def test_an_empty_prompt_beside_a_picture_is_one(self):
+        silent = ("vlm", "--image", "scene:1", "--prompt", "", "--max-new-tokens", 4)
+        ids = self.ok("generate", *silent, "--json").json()["ids"]
+        self.assertEqual(len(ids), 4)
+        found = self.ok("analyse", *silent, "--analysis", "attention_from", "--json").json()["items"][0]["answer"]
+        self.assertEqual(found["ids"], ids)
+        self.ok("tokens", *silent)
+        self.ok("trace", *silent, "-o", "t.safetensors")
+        self.ok("render", *silent, "--analysis", "attention_from", "-o", "m.png")
+        self.assertTrue((self.folder / "m.png").exists())
 
     def test_pictures_name_prompt_and_answer(self):
         self.ok(*self.asked("render", "--analysis", "attention_from", "-o", "m.png"))

@@ -79,6 +79,16 @@ TEST_CASE_FIXTURE(AnswerFixture, "Return asks, with 32 tokens unless told otherw
     CHECK(panel().answer(Side::A).empty());
 }
 
+TEST_CASE_FIXTURE(AnswerFixture, "an empty prompt beside a picture is answered") {
+    askAndWait();
+    REQUIRE(!session().input.images.empty());
+    ask("");
+    settle();
+    CHECK(session().input.prompt.empty());
+    CHECK(session().input.maxNewTokens == 32);
+    CHECK(panel().text(Side::A) == "a red star");
+}
+
 TEST_CASE_FIXTURE(AnswerFixture, "Return asks also while changes wait for Run") {
     window->actions().live->setChecked(false);
     askAndWait();

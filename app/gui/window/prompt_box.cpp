@@ -79,8 +79,10 @@ void PromptBox::commit() {
     if (prompt == m_controller.session().input.prompt) return;
     m_controller.change(tr("change prompt"), "prompt", [&](Session& session) {
         session.input.prompt = prompt;
+        // Beside a picture an empty prompt is one: a caption, for instance.
+        const bool sees = !session.input.images.empty() || !session.input.video.empty();
         if (prompt.empty())
-            session.input.maxNewTokens = 0;
+            session.input.maxNewTokens = m_answers && sees ? session.input.maxNewTokens : 0;
         else if (m_answers && session.input.maxNewTokens == 0)
             session.input.maxNewTokens = m_usual;
     });
