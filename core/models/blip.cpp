@@ -21,7 +21,8 @@ VisionTransformerSpec visionTower(const ConfigView& config, const std::string& p
 BlipTextSpec textStack(const ConfigView& config, std::int64_t visionHidden) {
     BlipTextSpec text;
     text.hidden = config.integer("hidden_size", 768, {1, 1 << 16});
-    // The reference's model writes the tower's size over what the file says.
+    // The reference's model writes the tower's size over what the file says; it must be a size all the same.
+    config.integer("encoder_hidden_size", visionHidden, {1, 1 << 16});
     text.encoderHidden = visionHidden;
     text.intermediate = config.integer("intermediate_size", 3072, {1, 1 << 20});
     text.vocabulary = config.integer("vocab_size", 30524, {1, 1 << 26});

@@ -191,6 +191,7 @@ std::shared_ptr<const ModelInput> BlipModel::fromTensors(const UserInput& user) 
     if (m_question) map.stages.push_back(textTokensOf(item, *m_parts.question, ""));
     map.stages.push_back(textTokensOf(item, m_parts.decoder, m_question ? "decoder_" : ""));
     encoded->allLogits = true;
+    encoded->notices = doubtfulTensors(item, {});
     encoded->originals.push_back(user.images.empty() ? Pixels() : user.images.front());
     encoded->seen.emplace_back();
     encoded->transforms.emplace_back();

@@ -77,6 +77,23 @@ TensorItem readPromptTensors(const std::filesystem::path& file, const std::vecto
     return item;
 }
 
+std::vector<std::string> doubtfulTensors(const TensorItem& item, const std::vector<std::int64_t>& pictureTokens) {
+    std::vector<std::string> notices;
+    if (const auto mask = item.find("attention_mask"); mask != item.end() && !mask->second.to(at::kBool).any().item<bool>())
+        notices.push_back("attention_mask: all 0: it hides every token, so that what comes out says nothing about the text");
+    const bool seen = std::any_of(item.begin(), item.end(), [](const auto& tensor) { return tensor.first.starts_with("pixel_values"); });
+    const auto ids = item.find("input_ids");
+    if (seen || ids == item.end()) return notices;
+    std::int64_t count = 0;
+    for (const std::int64_t token : pictureTokens)
+        if (token >= 0) count += ids->second.eq(token).sum().item<std::int64_t>();
+    if (count > 0)
+        notices.push_back(fmt::format("input_ids: {} tokens stand for pictures, but there are no pixel_values: the model reads them as "
+                                      "words and sees nothing",
+                                      count));
+    return notices;
+}
+
 void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit) {
     const auto low = values.min().item<std::int64_t>();
     const auto high = values.max().item<std::int64_t>();

@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -30,6 +31,10 @@ std::vector<TensorItem> readInputTensors(const std::filesystem::path& file,
 /// The tensors of one prompt of a model that packs pictures along the first axis: nothing is split. Beside the
 /// checks of readInputTensors, input_ids and attention_mask must have a batch of 1.
 TensorItem readPromptTensors(const std::filesystem::path& file, const std::vector<InputTensor>& accepted);
+
+/// What a user should know about tensors that are allowed but rarely meant: an attention_mask that hides every token, and
+/// tokens of pictures (`pictureTokens`, ids in input_ids) beside which there are no pixel_values.
+std::vector<std::string> doubtfulTensors(const TensorItem& item, const std::vector<std::int64_t>& pictureTokens);
 
 /// Throws Error (Input) naming the tensor unless its whole numbers are from 0 to below `limit`.
 void requireRange(const std::string& name, const at::Tensor& values, std::int64_t limit);

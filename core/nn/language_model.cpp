@@ -206,6 +206,9 @@ std::shared_ptr<const ModelInput> LanguageModel::encode(const UserInput& input) 
         TokenMap map;
         map.stages.push_back(textTokens(item, m_decoder.spec(), m_reader.get()));
         encoded->maps.push_back(std::move(map));
+        for (std::string& text : doubtfulTensors(item, {}))
+            if (std::find(encoded->notices.begin(), encoded->notices.end(), text) == encoded->notices.end())
+                encoded->notices.push_back(std::move(text));
         encoded->originals.emplace_back();
         encoded->seen.emplace_back();
         encoded->transforms.emplace_back();

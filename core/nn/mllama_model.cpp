@@ -441,6 +441,7 @@ std::shared_ptr<const ModelInput> MllamaModel::encode(const UserInput& user) con
                                               "Add input_ids to the file, or give --image and --prompt.");
     auto input = std::make_shared<MllamaInput>();
     input->allLogits = true;
+    input->notices = doubtfulTensors(item, {m_parts.imageToken});
     input->maps.emplace_back();
     if (item.count("pixel_values")) {
         const std::int64_t pictures = item.at("pixel_values").size(1);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "fovea/error.h"
 #include "text/byte_alphabet.h"
 #include "text/utf8.h"
@@ -75,6 +77,20 @@ void requirePlaceholders(const std::string& text, const PromptRules& rules, Orig
     requirePlaceholder(text, {rules.videoPlaceholder, rules.videos, "film", "--video", rules.videoWhole}, origin);
 }
 
+struct Kind {
+    const char* what;
+    const char* flag;
+};
+
+// Pictures come from the command line; what a conversation names only marks their places.
+void noteNames(const std::vector<std::filesystem::path>& names, int given, const Kind& kind, std::vector<std::string>& notices) {
+    const auto named = std::find_if(names.begin(), names.end(), [](const auto& name) { return !name.empty(); });
+    if (named == names.end() || given == 0) return;
+    notices.push_back(fmt::format("the conversation names a {0} of its own ({1}), which is not read: the {0}s of {2} stand in the "
+                                  "places of its {0}s, in their order",
+                                  kind.what, named->string(), kind.flag));
+}
+
 bool holdsPlaceholder(const std::string& text, const PromptRules& rules) {
     const auto holds = [&](const std::string& slot) { return !slot.empty() && text.find(slot) != std::string::npos; };
     return holds(rules.placeholder) || holds(rules.videoPlaceholder);
@@ -137,6 +153,8 @@ PromptText PromptReader::promptOf(const UserInput& input, const PromptRules& rul
         const ChatFile file = readChatFile(input.chat);
         messages = file.messages;
         if (!file.tools.is_null()) options.extra["tools"] = file.tools;
+        noteNames(file.images, rules.images, {"picture", "--image"}, out.notices);
+        noteNames(file.videos, rules.videos, {"film", "--video"}, out.notices);
     } else {
         messages = nlohmann::ordered_json::array({userMessage(rules.images, input.prompt, rules.videos)});
     }

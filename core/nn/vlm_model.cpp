@@ -235,6 +235,7 @@ std::shared_ptr<const ModelInput> VlmModel::fromTensors(const UserInput& user) c
     input->allLogits = true;
     input->maps.emplace_back();
     input->originals = user.images;
+    input->notices = doubtfulTensors(item, {m_tokens.image, m_tokens.video});
     complete(*input, item, m_family->pictures(item, *m_tower));
     return input;
 }

@@ -150,6 +150,14 @@ VlmPrompts::VlmPrompts(const std::filesystem::path& folder, const std::string& m
     } catch (const Error& error) {
         m_problem = error;
     }
+    const auto holds = [&](const char* name) {
+        std::error_code code;
+        return std::filesystem::exists(folder / name, code);
+    };
+    const bool tokenizes = holds("tokenizer.json") || holds("tokenizer.model") || holds("vocab.json") || holds("vocab.txt");
+    if (tokenizes && !holds("tokenizer_config.json"))
+        m_tokenizerNotice = "no tokenizer_config.json: which tokens begin and end a text and stand for pictures is taken from the "
+                            "tokenizer and the family's defaults";
 }
 
 std::vector<double> VlmPrompts::black() const {
@@ -159,7 +167,9 @@ std::vector<double> VlmPrompts::black() const {
 }
 
 std::vector<std::string> VlmPrompts::notices() const {
-    return m_processor ? m_processor->notices() : std::vector<std::string>{};
+    std::vector<std::string> all = m_processor ? m_processor->notices() : std::vector<std::string>{};
+    if (!m_tokenizerNotice.empty()) all.push_back(m_tokenizerNotice);
+    return all;
 }
 
 Error VlmPrompts::explained(const Error& error) const {

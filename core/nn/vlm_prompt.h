@@ -81,6 +81,7 @@ private:
     PromptReader m_reader;
     std::shared_ptr<const VisualProcessor> m_processor;
     std::optional<Error> m_problem;  ///< why there is no processor
+    std::string m_tokenizerNotice;
     RawPrompt m_raw;
 };
 

@@ -15,6 +15,9 @@ namespace {
 constexpr unsigned maxMatchStack = 1U << 22;
 constexpr unsigned long maxRetries = 10'000'000;
 constexpr auto maxTime = std::chrono::seconds(20);
+constexpr const char* damaged = "The tokenizer's files are damaged: fetch the folder again.";
+constexpr const char* slow = "The tokenizer's files are damaged, or the text is of a kind that its pattern was not written for: fetch the "
+                             "folder again, give another text, or give token ids as input_ids with --tensors.";
 
 const OnigUChar* bytesOf(std::string_view text) {
     return reinterpret_cast<const OnigUChar*>(text.data());
@@ -70,7 +73,8 @@ Regex::Regex(const std::string& pattern, std::string where) : m_state(std::make_
     initialize();
     if (pattern.size() > maxPatternBytes)
         throw Error(where + ": expected a pattern of at most " + std::to_string(maxPatternBytes) + " bytes, found " +
-                    std::to_string(pattern.size()));
+                    std::to_string(pattern.size()),
+                    damaged);
     m_state->where = std::move(where);
     OnigErrorInfo info{};
     const int code = onig_new(&m_state->regex, bytesOf(pattern), bytesOf(pattern) + pattern.size(), ONIG_OPTION_NONE,
@@ -78,7 +82,8 @@ Regex::Regex(const std::string& pattern, std::string where) : m_state(std::make_
     if (code != ONIG_NORMAL) {
         m_state->regex = nullptr;
         throw Error(m_state->where + ": not a valid regular expression: " + messageOf(code, &info) + " in \"" +
-                    pattern.substr(0, 80) + "\"");
+                    pattern.substr(0, 80) + "\"",
+                    damaged);
     }
     m_state->limits = onig_new_match_param();
     onig_initialize_match_param(m_state->limits);
@@ -103,9 +108,10 @@ void Regex::findAll(std::string_view text, std::vector<Match>& out) const {
                                                  ONIG_OPTION_NONE, m_state->limits);
         if (found == ONIG_MISMATCH) break;
         if (found < 0)
-            throw Error(m_state->where + ": the pattern cannot be searched in this text: " + messageOf(found, nullptr));
+            throw Error(m_state->where + ": the pattern cannot be searched in this text: " + messageOf(found, nullptr),
+                        slow);
         if (++matches % 256 == 0 && std::chrono::steady_clock::now() - started > maxTime)
-            throw Error(m_state->where + ": the pattern takes too long on this text");
+            throw Error(m_state->where + ": the pattern takes too long on this text", slow);
         const auto matchBegin = static_cast<std::size_t>(region.get()->beg[0]);
         const auto matchEnd = static_cast<std::size_t>(region.get()->end[0]);
         // An empty match right behind the last one is none: step over one character.

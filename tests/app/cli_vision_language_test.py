@@ -91,6 +91,18 @@ class VisionLanguage(CliTest):
         with open(self.folder / "out/metrics.csv", newline="") as file:
             self.assertEqual([row["prompt"] for row in csv.DictReader(file)], [PROMPT])
 
+    def test_what_is_left_aside_or_guessed_is_said(self):
+        (self.folder / "talk.json").write_text(json.dumps([
+            {"role": "user", "content": [{"type": "image", "path": "/nonexistent.png"}, {"type": "text", "text": PROMPT}]}]))
+        asked = ("generate", "vlm", "--image", "scene:1", "--chat", "talk.json", "--max-new-tokens", 2)
+        said = self.ok(*asked).err
+        self.assertIn("warning: the conversation names a picture of its own (/nonexistent.png), which is not read", said)
+        self.assertNotIn("tokenizer_config", said)
+        (self.folder / "vlm/tokenizer_config.json").unlink()
+        said = self.ok(*self.asked("generate")).err
+        self.assertIn("warning: no tokenizer_config.json", said)
+        self.assertNotIn("conversation", said)
+
     def test_relevance_says_why_a_word_was_written(self):
         steps = self.ok(*self.asked("generate", "--json")).json()["steps"]
         def asked(*params):

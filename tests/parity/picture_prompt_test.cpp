@@ -385,6 +385,28 @@ TEST_CASE("errors that follow from a missing processor file name it, in every fa
     }
 }
 
+TEST_CASE("sizes of BLIP's configuration that are no sizes are refused, used or not") {
+    for (const nlohmann::json& nonsense : std::vector<nlohmann::json>{"wide", -5, 0, 1e12}) {
+        INFO(nonsense.dump());
+        const auto copy = std::filesystem::path(FOVEA_PARITY_FOLDER) / "damaged" / "blip-encoder";
+        std::filesystem::remove_all(copy);
+        std::filesystem::create_directories(copy.parent_path());
+        std::filesystem::copy(promptNamed("blip").folder / "model", copy, std::filesystem::copy_options::recursive);
+        std::ifstream in(copy / "config.json");
+        auto config = nlohmann::json::parse(in);
+        config["text_config"]["encoder_hidden_size"] = nonsense;
+        std::ofstream(copy / "config.json") << config.dump();
+        std::string message;
+        try {
+            openModel(makeCatalog(), copy.string(), {testDevice(), "float32", true, {}});
+        } catch (const Error& error) {
+            message = error.what();
+            CHECK(error.code() == ErrorCode::Input);
+        }
+        CHECK(message.find("encoder_hidden_size") != std::string::npos);
+    }
+}
+
 TEST_CASE("pan and scan of a Gemma 3 folder is left aside, and said to be") {
     const PromptCase& c = promptNamed("gemma3-elongated");
     const auto model = openCase(c);

@@ -1,13 +1,15 @@
-// Views and pictures of a prompt: grouping them, and gathering their features.
+// Views and pictures of a prompt: grouping them, gathering their features, and tensors that hardly can be meant so.
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
 
 #include <doctest/doctest.h>
 
 #include <initializer_list>
+#include <string>
 #include <vector>
 
 #include "fovea/error.h"
+#include "nn/input_tensors.h"
 #include "nn/vlm_tokens.h"
 
 using namespace fovea;
@@ -54,4 +56,21 @@ TEST_CASE("cells without a feature are refused, those with one are gathered") {
     CHECK_THROWS_AS(gathered({cell(-1, 0)}, features, {}), Error);
     CHECK_THROWS_AS(gathered({}, features, newline), Error);
     CHECK_THROWS_AS(gathered({cell(0, 0)}, {}, newline), Error);
+}
+
+TEST_CASE("tensors that are allowed but rarely meant are noticed") {
+    const auto whole = [](std::int64_t value) { return at::full({1, 5}, value, at::kLong); };
+    TensorItem item{{"input_ids", whole(7)}, {"attention_mask", whole(1)}};
+    CHECK(doubtfulTensors(item, {100, -1}).empty());
+    CHECK(doubtfulTensors({}, {100}).empty());
+    item["attention_mask"] = whole(0);
+    REQUIRE(doubtfulTensors(item, {100, -1}).size() == 1);
+    CHECK(doubtfulTensors(item, {100, -1}).front().find("attention_mask") != std::string::npos);
+    item.erase("attention_mask");
+    item["input_ids"] = whole(100);
+    const std::vector<std::string> blind = doubtfulTensors(item, {100, -1});
+    REQUIRE(blind.size() == 1);
+    CHECK(blind.front().starts_with("input_ids: 5 tokens stand for pictures"));
+    item["pixel_values_videos"] = at::full({2, 3}, 0.5);
+    CHECK(doubtfulTensors(item, {100, -1}).empty());
 }

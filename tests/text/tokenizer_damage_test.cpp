@@ -104,6 +104,13 @@ TEST_CASE("patterns and replacements that explode end in an error, not in a hang
     const auto slow = Tokenizer::fromJson(file, "tokenizer.json");
     CHECK(messageOf([&] { slow->encode(std::string(5000, 'a') + "b" + std::string(40, 'a'), AddSpecial::No); })
               .find("cannot be searched") != std::string::npos);
+    std::string hint;
+    try {
+        slow->encode(std::string(5000, 'a') + "b" + std::string(40, 'a'), AddSpecial::No);
+    } catch (const Error& error) {
+        hint = error.hint();
+    }
+    CHECK(hint.find("fetch the folder again") != std::string::npos);
     json growing = sound();
     json& steps = growing["normalizer"]["normalizers"];
     for (int i = 0; i < 40; ++i) steps.push_back({{"type", "Replace"}, {"pattern", {{"String", "a"}}}, {"content", "aaaa"}});
