@@ -83,11 +83,15 @@ PatchLayout patchOrderOf(const AnalysisContext& context, std::int64_t rows, std:
 
 // Pixels of a view that show the original, and where.
 void describeShown(const VisionTile& tile, InputView& view) {
-    const PixelTransform& t = tile.transform;
-    view.left = std::max(0, -t.left);
-    view.top = std::max(0, -t.top);
-    view.right = std::max(view.left, std::min({tile.seen.width, t.shownWidth, t.resizedWidth - t.left}));
-    view.bottom = std::max(view.top, std::min({tile.seen.height, t.shownHeight, t.resizedHeight - t.top}));
+    const double width = tile.seen.width, height = tile.seen.height;
+    const Rect read = originalRect(tile, {0, 0, width, height});
+    if (read.empty()) return;
+    const Rect inside = tile.transform.toInput(read);
+    const auto edge = [](double value, int limit) { return std::clamp(static_cast<int>(std::lround(value)), 0, limit); };
+    view.left = edge(inside.x, tile.seen.width);
+    view.top = edge(inside.y, tile.seen.height);
+    view.right = edge(inside.x + inside.width, tile.seen.width);
+    view.bottom = edge(inside.y + inside.height, tile.seen.height);
     view.area = originalRect(tile, {static_cast<double>(view.left), static_cast<double>(view.top),
                                     static_cast<double>(view.right - view.left), static_cast<double>(view.bottom - view.top)});
 }
