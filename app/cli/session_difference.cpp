@@ -41,8 +41,9 @@ std::string imagesText(const std::vector<std::string>& images) {
 }
 
 std::string samplingText(const Sampling& sampling) {
-    return fmt::format("temperature {:g}, top_k {}, top_p {:g}, repetition_penalty {:g}", sampling.temperature,
-                       sampling.topK, sampling.topP, sampling.repetitionPenalty);
+    return fmt::format("temperature {:g}, top_k {}, top_p {:g}, repetition_penalty {}", sampling.temperature, sampling.topK,
+                       sampling.topP,
+                       sampling.repetitionPenalty ? fmt::format("{:g}", *sampling.repetitionPenalty) : "of the model's folder");
 }
 
 std::string lengthText(int tokens) { return tokens > 0 ? std::to_string(tokens) : ""; }
