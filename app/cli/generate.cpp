@@ -124,10 +124,13 @@ int run(Toolbox& toolbox, const Options& options) {
     for (const std::string& notice : spec.weights.notices) toolbox.warn(notice);
     const auto input = toolbox.engine().input(session, toolbox.job().part(0.1, 0.2));
     for (const std::string& notice : input->notices) toolbox.warn(notice);
-    AnswerLength length{session.input.maxNewTokens, "--max-new-tokens"};
+    AnswerLength length{session.input.maxNewTokens, "--max-new-tokens", 0};
     if (!asked) length = usualAnswerLength(toolbox.engine(), session, kUsualLength, toolbox.job().part(0.2, 0.2));
     session.input.maxNewTokens = length.tokens;
-    if (!asked && !length.source.empty())
+    if (length.shortenedFrom > 0)
+        toolbox.warn(fmt::format("at most {} new tokens: the {} of generation_config.json ({}) do not fit the budget",
+                                 length.tokens, length.shortenedFrom, length.source));
+    else if (!asked && !length.source.empty())
         toolbox.note(fmt::format("at most {} new tokens ({} of generation_config.json)", length.tokens, length.source));
     Words words(tokenizerOf(*model, options.input));
     const bool streams = !toolbox.options().json && options.output.empty();
@@ -143,7 +146,8 @@ int run(Toolbox& toolbox, const Options& options) {
     for (const std::string& notice : answer->notices) toolbox.warn(notice);
     nlohmann::ordered_json json = answerJson(*model, *answer, words.text());
     json["max_new_tokens"] = length.tokens;
-    json["max_new_tokens_from"] = length.source.empty() ? "default" : length.source;
+    json["max_new_tokens_from"] =
+        length.shortenedFrom > 0 ? "budget" : length.source.empty() ? "default" : length.source;
     json["rules"] = toJson(rulesInForce(*model, session));
     json["notices"] = noticesOf(spec, *input, *answer);
     if (toolbox.options().json) toolbox.printJson(json);

@@ -10,6 +10,7 @@ namespace fovea {
 struct AnswerLength {
     int tokens = 0;
     std::string source;  ///< "max_new_tokens" or "max_length" of generation_config.json; empty: `usual` itself
+    int shortenedFrom = 0;  ///< what the file allows where the budget does not hold it, else 0
 };
 
 /// The length of an answer to a prompt of so many tokens where the user gives none: what the model's own rules say, else

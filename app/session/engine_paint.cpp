@@ -115,9 +115,15 @@ double cutBy(const PictureRequest& picture, const Finding& finding, const std::v
     json params = checkedParams(painter.info, picture.params);
     const double percent = params.value("cut", 0.0);
     if (percent <= 0 || !painter.reduced) return 0;
-    const double cut = viz::valueRange(painter.reduced(finding, params)).second;
+    const std::vector<const Finding*> maps = mapsBeside(findings, finding);
+    const auto end = [&] {
+        double largest = viz::valueRange(painter.reduced(finding, params)).second;
+        for (const Finding* map : maps) largest = std::max(largest, viz::valueRange(painter.reduced(*map, params)).second);
+        return largest;
+    };
+    const double cut = end();
     params["cut"] = 0;
-    const double whole = viz::valueRange(painter.reduced(finding, params)).second;
+    const double whole = end();
     return cut < whole && cut <= linked.second && linked.second < whole ? percent : 0;
 }
 
@@ -361,7 +367,7 @@ std::pair<double, double> linkedRange(Engine& engine, const Session& session, co
         const bool same = session.analyses[static_cast<std::size_t>(other.analysis)].id == id &&
                           other.display.scale == "linked";
         const bool known = std::any_of(linked.begin(), linked.end(), [&](const PictureRequest& one) {
-            return one.analysis == other.analysis && one.finding == other.finding &&
+            return one.analysis == other.analysis && besideName(one.finding) == besideName(other.finding) &&
                    one.painter == other.painter && one.params == other.params;
         });
         if (same && !known) linked.push_back(other);

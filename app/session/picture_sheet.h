@@ -23,7 +23,7 @@ struct PictureSheet {
 /// Names that a picture request has for its sheets (PictureRequest::finding): "maps", and "maps 1", ... where there are more
 /// than 16 pictures; empty with fewer than two.
 std::vector<std::string> sheetNames(const std::vector<Finding>& findings);
-/// "All pictures", "Pictures 17 to 32 of 40"; one for each of sheetNames().
+/// "All pictures", "Pictures 16 to 31 of 40"; one for each of sheetNames().
 std::vector<std::string> sheetTitles(const std::vector<Finding>& findings);
 /// The sheet of that name; nothing where the name is none of a sheet's, or a finding's, or there is one picture only.
 std::optional<PictureSheet> sheetOf(const std::vector<Finding>& findings, const std::string& name);

@@ -102,9 +102,8 @@ void addMasses(AnalysisContext& context, const SiteChoice& choice, const nlohman
     }
     const std::string title =
         fmt::format("Attention mass by segment {}, {}", queries.phrase(), describeReading(trace.spec(), choice));
-    const std::string note =
-        withEditedShare(crossingNote(trace.spec(), choice), trace, choice.sites, params, queries.tokens);
-    const std::string end = findings.empty() ? "" : " cross";
+    const std::string crossing = crossingNote(trace.spec(), choice), end = crossing.empty() ? "" : " cross";
+    const std::string note = withEditedShare(crossing, trace, choice.sites, params, queries.tokens);
     findings.push_back({"curves" + end, title, "probability", "means over the heads" + (note.empty() ? "" : "; " + note),
                         curvesOf(rows, segments)});
     findings.push_back({"table" + end, title, "probability", note, tableOf(rows, segments)});

@@ -260,6 +260,7 @@ std::vector<at::Tensor> Forward::kept(const std::string& stage, const std::vecto
             m_tookResults = true;
             takeOver(stage, m_model.stage(stage).layers + 1);
             for (const auto& [name, value] : found->second.outputs) m_outputs[name] = value;
+            if (found->second.kept.defined()) m_kept[stage] = found->second.kept;
             if (keeps) m_results[stage] = found->second;
             return found->second.tensors;
         }
@@ -271,6 +272,7 @@ std::vector<at::Tensor> Forward::kept(const std::string& stage, const std::vecto
     for (const at::Tensor& tensor : made) result.tensors.push_back(tensor.defined() ? tensor.detach() : tensor);
     for (const auto& [name, value] : m_outputs)
         if (before.count(name) == 0) result.outputs[name] = value.detach();
+    result.kept = keptTokens(stage);
     m_results[stage] = std::move(result);
     return made;
 }

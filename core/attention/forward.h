@@ -38,6 +38,7 @@ public:
 struct StageResult {
     std::vector<at::Tensor> tensors;
     std::map<std::string, at::Tensor> outputs;
+    at::Tensor kept;  ///< indices of the tokens that were left; undefined: all of them
 };
 
 /// A residual stream at a block boundary, with the tokens that are still in it.

@@ -16,7 +16,7 @@ struct InputView {
     int left = 0, top = 0, right = 0, bottom = 0;  ///< the pixels that show the original: padding lies around them
     Rect area;                                     ///< what they show, in pixels of the upright original
     int image = 0;                                 ///< of TokenMap::images
-    std::string name;                              ///< "", or what tells it from the others: "picture 1, whole picture"
+    std::string name;                              ///< "", or what tells it from the picture's others: "crops", "crop 0,1", "whole picture"
 };
 
 /// Whether the tensor that gradients are about holds several views (tiles, pictures) or Qwen's patches instead of one

@@ -74,7 +74,7 @@ std::string pictureShares(const StageTokens& stage, const std::vector<float>& va
         const auto largest = std::max_element(masses.begin(), masses.end(),
                                               [](const auto& a, const auto& b) { return a.second < b.second; });
         text = fmt::format("{} pictures {}, most of it picture {} {}", masses.size(), percent(whole - words),
-                           largest->first + 1, percent(largest->second));
+                           largest->first, percent(largest->second));
     } else {
         for (const auto& [image, mass] : masses)
             text += fmt::format("{}picture {} {}", text.empty() ? "" : ", ", image, percent(mass));

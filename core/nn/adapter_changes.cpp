@@ -139,6 +139,9 @@ void AdapterSet::Loader::addEmbedding(const Parts& parts, const StoredMatrix& ma
 }
 
 void AdapterSet::Loader::addTokens(const Parts& parts, const StoredMatrix& matrix) {
+    if (matrix.uses.size() > 1)
+        fail(parts, "expected a table of tokens, found a matrix that several projections are stored in",
+             "Name the model's table of embeddings in trainable_token_indices.");
     std::vector<std::int64_t> tokens = m_config.tokensOf(parts.path());
     const at::Tensor rows = parts.get(AdapterPart::TokenRows);
     const auto count = static_cast<std::int64_t>(tokens.size());

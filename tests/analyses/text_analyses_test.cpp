@@ -448,12 +448,14 @@ TEST_CASE("notes tell the share of the attention that edits removed") {
     const auto model = loadTinyLlama();
     const auto input = idsInput(*model, prompt);
     const auto note = [&](const std::string& id, const nlohmann::json& params, const EditPlan& edits, const char* name) {
-        return named(analyse(id, model, input, params, edits), name).note;
+        const std::vector<Finding> findings = analyse(id, model, input, params, edits);
+        return named(findings, name).note;
     };
     const nlohmann::json one = {{"layers", "1"}};
     const auto scores = [&](const EditPlan& edits) {
         double sum = 0;
-        for (const float value : std::get<TokenScores>(named(analyse("attention_from", model, input, one, edits), "scores").data).values)
+        const std::vector<Finding> findings = analyse("attention_from", model, input, one, edits);
+        for (const float value : std::get<TokenScores>(named(findings, "scores").data).values)
             sum += std::isnan(value) ? 0 : static_cast<double>(value);
         return sum;
     };

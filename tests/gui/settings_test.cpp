@@ -68,8 +68,8 @@ TEST_CASE_FIXTURE(WindowFixture, "maps of a prompt's pictures are told apart whe
             for (int i = 0; i < box->count(); ++i) labels << box->itemText(i);
     REQUIRE(labels.size() == 4);
     CHECK(labels[0] == "All pictures");
-    CHECK(labels[1] == "Picture 1 (Map)");
-    CHECK(labels[2] == "Picture 2 (Map 1)");
+    CHECK(labels[1] == "Picture 0 (Map)");
+    CHECK(labels[2] == "Picture 1 (Map 1)");
     CHECK_FALSE(labels[3].contains("icture"));
 }
 

@@ -273,6 +273,25 @@ TEST_CASE("an edit of a text that attends to its picture leaves the tower, its p
     }
 }
 
+TEST_CASE("a pruned tower that is left as it was still says which tokens are in it") {
+    const auto model = open(caseNamed("blip"));
+    const auto input = inputsOf(caseNamed("blip"), *model);
+    RunSpec spec = recordAll();
+    spec.edits.prunes = {{"vision", 1, {3, 4}}};
+    spec.checkpoints.everyBlocks = 1;
+    const RunResult before = runModel(*model, *input, spec);
+    const int site = model->spec().siteIndex("text.1.cross");
+    spec.edits.at(site).headGain.assign(static_cast<std::size_t>(model->spec().sites[static_cast<std::size_t>(site)].heads), 0.5);
+    const RunResult full = runModel(*model, *input, spec);
+    spec.resume = before.state;
+    const RunResult resumed = runModel(*model, *input, spec);
+    CHECK(resumed.blocksRun < full.blocksRun);
+    const std::vector<int>& keys = full.trace->keyTokens(site);
+    CHECK(std::find(keys.begin(), keys.end(), 3) == keys.end());
+    CHECK(resumed.trace->keyTokens(site) == keys);
+    checkSame(full.trace->output("logits"), resumed.trace->output("logits"));
+}
+
 TEST_CASE("pruned tokens leave the sequence and the rest keep their positions") {
     for (const char* name : observed()) {
         INFO(name);

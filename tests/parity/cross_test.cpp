@@ -118,7 +118,8 @@ TEST_CASE("readers of a box of one of several tiles of Mllama") {
 TEST_CASE("heads are ranked by their cross-attention to the picture") {
     const Opened on("blip");
     const Array probs = on.probabilities("text.0.cross");
-    const Table& rows = tableOf(on.run("head_ranking", {{"layers", "0"}, {"queries", "3"}}));
+    const auto ranked = on.run("head_ranking", {{"layers", "0"}, {"queries", "3"}});
+    const Table& rows = tableOf(ranked);
     REQUIRE(rows.rows.size() == static_cast<std::size_t>(probs.size(0)));
     for (const auto& row : rows.rows) {
         double mass = 0;
@@ -156,7 +157,7 @@ TEST_CASE("mass by segment: the text's own attention, and apart from it that of 
     CHECK(holds(named(found, "curves cross").note, "mass of the cross-attention (text.*.cross)"));
     const auto last = on.run("segment_mass", {{"queries", "9"}, {"layers", "last"}});
     REQUIRE(last.size() == 2);
-    CHECK(sums(tableOf(last), 4).count("image 0") == 1);
+    CHECK(sums(tableOf(last, "table cross"), 4).count("image 0") == 1);
     CHECK(on.run("segment_mass", {{"queries", "9"}, {"layers", "0"}}).size() == 2);
     const Opened caption("blip");
     const auto both = caption.run("segment_mass", {{"queries", "5"}, {"layers", "1"}});

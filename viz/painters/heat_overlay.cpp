@@ -23,7 +23,9 @@ double cutOf(const Finding& finding, const nlohmann::json& params) {
 }
 
 Picture paintHeatOverlay(const PaintInput& in, const nlohmann::json& params) {
-    if (in.cells.size() > 1) return paintSheet(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
+    if (in.cells.size() > 1)
+        return paintSheet(in, params.value("plane", -1), params.value("fuse", std::string("mean")),
+                          cutOf(*in.cells.front().finding, params));
     in.job.progress(0, "heat");
     const GridView view = gridView(in, params.value("plane", -1), params.value("fuse", std::string("mean")));
     const ColorMap& map = colorMapFor(in.display, view.isSigned);

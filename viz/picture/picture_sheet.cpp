@@ -73,7 +73,7 @@ double addSheetCells(Figure& figure, const std::vector<SheetCell>& cells, const 
 
 }  // namespace
 
-Picture paintSheet(const PaintInput& in, int plane, const std::string& fuse) {
+Picture paintSheet(const PaintInput& in, int plane, const std::string& fuse, double cut) {
     in.job.progress(0, "heat");
     const std::vector<SheetCell> cells = sheetCells(in, plane, fuse);
     std::vector<float> values, raw;
@@ -88,7 +88,8 @@ Picture paintSheet(const PaintInput& in, int plane, const std::string& fuse) {
     const ValueScale scale(in.display.scale, values, isSigned);
     const bool pictured = std::any_of(cells.begin(), cells.end(), [](const SheetCell& cell) { return !cell.input.image.empty(); });
     ColorBar bar{colorMapFor(in.display, isSigned), scale, in.finding.unit, in.display.threshold};
-    if (in.display.scale.kind == Scale::Kind::Picture) bar.scaleName = "range of these pictures";
+    bar.scaleName = in.display.scale.kind == Scale::Kind::Picture ? "range of these pictures"
+                                                                  : cutScaleName(scale, in.display, cut);
     bar.fades = pictured && fadesHeat(in.display, *in.cells.front().finding);
     const std::string& subtitle = cells.front().view.subtitle;
     const int columns = sheetColumns(cells);
@@ -99,6 +100,7 @@ Picture paintSheet(const PaintInput& in, int plane, const std::string& fuse) {
     double bottom = addSheetCells(figure, cells, bar, columns, width);
     const double top = figure.top() + figure.fontSize() * 1.5;
     bottom = std::max(bottom, addColorBar(figure, bar, figure.right() - barWidth, top, std::min(bottom - top, tallestBar)));
+    if (const std::string beyond = beyondText(scale, values); cut > 0 && !beyond.empty()) figure.notice(beyond);
     if (const std::string flat = flatness(raw); !flat.empty()) figure.notice(flat);
     legendSelections(figure, in, cells.front().view.stage, Outlined::GridTokens, images);
     for (const std::string& remark : in.remarks) figure.notice(remark);

@@ -3,6 +3,7 @@
 #include <QMetaObject>
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "fovea/viz/export.h"
 #include "views/input_picture.h"
@@ -119,7 +120,7 @@ void ComputeService::request(ComputeRequest request) {
                  this,
                  [this, shared, generation, outcome] {
                      if (outcome.done() && generation == m_generation) extras(*shared, generation);
-                     jobEnded(outcome, generation);
+                     jobEnded(outcome, generation, std::exchange(m_failureTitle, {}));
                  },
                  Qt::QueuedConnection);
          },
@@ -319,13 +320,12 @@ void ComputeService::jobStarted() {
     if (++m_running == 1) Q_EMIT busyChanged(true);
 }
 
-void ComputeService::jobEnded(const JobOutcome& outcome, std::uint64_t generation) {
+void ComputeService::jobEnded(const JobOutcome& outcome, std::uint64_t generation, const QString& title) {
     if (outcome.error && generation == m_generation) {
         Failure failure = failureOf(*outcome.error);
-        if (!m_failureTitle.isEmpty()) failure.title = m_failureTitle;
+        if (!title.isEmpty()) failure.title = title;
         Q_EMIT failed(failure);
     }
-    m_failureTitle.clear();
     if (--m_running > 0) return;
     Q_EMIT busyChanged(false);
     Q_EMIT settled();

@@ -122,13 +122,14 @@ private:
     /// Runs `work` in the export lane, then `done` on the GUI thread unless it failed.
     void exportJob(std::function<void(const JobContext&)> work, std::function<void()> done);
     void jobStarted();
-    void jobEnded(const JobOutcome& outcome, std::uint64_t generation);
+    /// `title` of its failure; empty: as its kind is usually called.
+    void jobEnded(const JobOutcome& outcome, std::uint64_t generation, const QString& title = {});
 
     std::unique_ptr<Driver> m_driver;
     std::uint64_t m_generation = 0;
     QByteArray m_asked[2];  ///< what the answers of A and B are answers to
     int m_running = 0;
-    QString m_failureTitle;  ///< of the failure that is about to be told; empty: as its kind is usually called
+    QString m_failureTitle;  ///< of the main lane's job, which is about to end
     std::unique_ptr<JobRunner> m_runner;  // last: joins before the driver goes
 };
 
