@@ -376,6 +376,12 @@ at::Tensor Forward::input(const std::string& name) const {
     return found == m_inputs.end() ? at::Tensor() : found->second;
 }
 
+at::Tensor Forward::given(const std::string& name) const {
+    const auto& items = m_input.items.at(static_cast<std::size_t>(m_spec.item));
+    const auto found = items.find(name);
+    return found == items.end() ? at::Tensor() : found->second;
+}
+
 std::optional<Residual> Forward::resume(const std::string& stage, const std::vector<std::string>& reads) {
     // Tokens of an answer are run one by one.
     if (past() > 0 || m_recorder->inPart()) return {};

@@ -98,6 +98,8 @@ public:
 
     /// An input tensor of this item (perturbed where the run asks for it), or an undefined tensor.
     at::Tensor input(const std::string& name) const;
+    /// The same as it was given, without the perturbation: what a model reads off it beside its values.
+    at::Tensor given(const std::string& name) const;
 
     /// Rows of a text's last stream [1, n, hidden] that its head reads: all where the run wants logits of every position,
     /// those that its objective names, else the last.

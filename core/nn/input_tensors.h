@@ -22,6 +22,9 @@ struct InputTensor {
 /// The tensors of one item, each with a batch axis of size 1.
 using TensorItem = std::map<std::string, at::Tensor>;
 
+/// The name in an item of a tensor as it was given, beside the one that a run perturbs.
+inline std::string asGiven(const std::string& name) { return "given " + name; }
+
 /// Reads a safetensors file of input tensors and splits its batch axis into items; a tensor of batch 1 serves
 /// every item. Throws Error (Input) for a name the model does not know, a wrong rank, integers where floats
 /// belong (and the reverse), an empty tensor, and batch sizes that do not agree.

@@ -66,6 +66,9 @@ std::vector<VlmPicture> IdeficsPictures::pictures(const TensorItem& item, const 
     const at::Tensor& pixels = found->second;
     const auto given = item.find("pixel_attention_mask");
     const bool masked = given != item.end();
+    // Views of zeros are padding, unless zeros are what a run reads in place of the picture.
+    const auto original = item.find(asGiven("pixel_values"));
+    const at::Tensor& told = original == item.end() ? pixels : original->second;
     if (pixels.size(0) != 1)
         throw Error(fmt::format("pixel_values: expected one prompt, found a batch of {}", pixels.size(0)),
                     "Give one prompt a file.");
@@ -79,7 +82,7 @@ std::vector<VlmPicture> IdeficsPictures::pictures(const TensorItem& item, const 
         TowerInput view;
         view.pixels = pixels[0].narrow(0, i, 1);
         const bool last = i + 1 == pixels.size(1);
-        if (view.pixels.eq(0).all().item<bool>() && !(last && views.empty())) continue;
+        if (told[0].narrow(0, i, 1).eq(0).all().item<bool>() && !(last && views.empty())) continue;
         view.patchMask = masked ? patchMaskOf(given->second[0][i], m_patch)
                                 : at::ones({pixels.size(3) / m_patch, pixels.size(4) / m_patch},
                                            pixels.options().dtype(at::kBool));

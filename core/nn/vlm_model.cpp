@@ -102,7 +102,10 @@ MemoryEstimate VlmModel::estimate(const ModelInput& given, const CaptureRequest&
 VlmModel::Vision VlmModel::see(const VlmInput& input, Forward& forward) const {
     TensorItem item;
     for (const InputTensor& name : accepted())
-        if (const at::Tensor tensor = forward.input(name.name); tensor.defined()) item[name.name] = tensor;
+        if (const at::Tensor tensor = forward.input(name.name); tensor.defined()) {
+            item[name.name] = tensor;
+            item[asGiven(name.name)] = forward.given(name.name);
+        }
     Vision vision;
     std::vector<at::Tensor> tokens;
     std::vector<std::vector<at::Tensor>> deep;
