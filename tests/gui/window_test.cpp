@@ -26,7 +26,7 @@ TEST_CASE_FIXTURE(WindowFixture, "opening a model shows its picture, tree, types
     QAbstractItemModel* tree = window->modelPanel().tree().model();
     REQUIRE(tree->rowCount() == 1);
     CHECK(tree->rowCount(tree->index(0, 0)) == 12);
-    CHECK(tree->index(11, 1, tree->index(0, 0)).data().toString() == "2.25");
+    CHECK(tree->index(11, 2, tree->index(0, 0)).data().toString() == "2.25");
     CHECK(window->status().findChildren<QLabel*>().size() >= 4);
     CHECK(window->windowTitle().contains("demo:vit"));
 }
