@@ -135,7 +135,7 @@ class GenerationConfig(CliTest):
         tokens = AutoTokenizer.from_pretrained(folder)
         said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": PROMPT}]}]
         text = tokens.apply_chat_template(said, tokenize=False, add_generation_prompt=True).replace("<image>", "<image>" * 16)
-        ids = torch.tensor([tokens(text, add_special_tokens=False)["input_ids"]])
+        ids = torch.tensor([tokens(text)["input_ids"]])  # as the processor does: this template has no beginning
         values = torch.tensor(pixels.transpose(2, 0, 1)[None].astype(np.float32) / 255 * 2 - 1)
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": values}
 

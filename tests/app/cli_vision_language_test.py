@@ -180,7 +180,7 @@ class VisionLanguage(CliTest):
         found = self.ok("analyse", *silent, "--analysis", "attention_from", "--json").json()["items"][0]["answer"]
         self.assertEqual(found["ids"], ids)
         self.ok("tokens", *silent)
-        self.ok("trace", *silent, "-o", "t.safetensors")
+        self.ok("trace", *silent, "--keep", "output", "-o", "t.safetensors")
         self.ok("render", *silent, "--analysis", "attention_from", "-o", "m.png")
         self.assertTrue((self.folder / "m.png").exists())
 
