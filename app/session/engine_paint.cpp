@@ -204,16 +204,16 @@ Marks marksOn(const Finding& finding, const TokenMap& map, const std::vector<int
 }
 
 std::string elsewhereText(const StageTokens& stage, const std::vector<int>& tokens) {
-    constexpr std::size_t most = 8;
+    constexpr std::size_t most = 4;  // more are words that the title or the recipe tells
+    if (tokens.size() > most) return fmt::format("Selected, without a place in the picture: {} tokens.", tokens.size());
     std::string names;
-    for (std::size_t i = 0; i < std::min(most, tokens.size()); ++i) {
-        const Token& token = stage.tokens.at(static_cast<std::size_t>(tokens[i]));
+    for (const int index : tokens) {
+        const Token& token = stage.tokens.at(static_cast<std::size_t>(index));
         std::string name = quotedName(token);
         for (char& c : name)
             if (static_cast<unsigned char>(c) < 0x20) c = ' ';
         names += fmt::format("{}{} (token {})", names.empty() ? "" : ", ", name, token.index);
     }
-    if (tokens.size() > most) names += fmt::format(" and {} more", tokens.size() - most);
     return "Selected, without a place in the picture: " + names + ".";
 }
 
