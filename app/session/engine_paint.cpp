@@ -304,6 +304,13 @@ bool lacksPicture(const Subject& subject, const Finding& finding) {
     return shown >= subject.input->originals.size() || subject.input->originals[shown].empty();
 }
 
+// Whether such a map lies over the file that the recording was made from, which may be another picture by now.
+bool readsAgain(const Subject& subject, const Finding& finding) {
+    const SessionInput& given = subject.session.input;
+    return !subject.model->spec().capabilities.forward && std::holds_alternative<Grid>(finding.data) && given.images.empty() &&
+           given.tensors.empty() && !lacksPicture(subject, finding);
+}
+
 // Draws with the recipe and document that `result` already holds.
 void paintInto(PictureResult& result, const Engine& engine, const Subject& subject, const Drawn& drawing,
                viz::Display display, const JobContext& job) {
@@ -331,6 +338,8 @@ void paintInto(PictureResult& result, const Engine& engine, const Subject& subje
     if (lacksPicture(subject, finding)) {
         input.remarks.emplace_back("The recording holds no picture: heat alone is drawn.");
         result.notices.emplace_back(kNoPicture);
+    } else if (readsAgain(subject, finding)) {
+        input.remarks.emplace_back("The picture was read again from where the recording had it.");
     }
     result.finding = drawing.sheet ? request.finding : finding.name;
     result.painter = painter.info.id;

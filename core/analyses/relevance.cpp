@@ -117,6 +117,17 @@ private:
     const nlohmann::json& m_params;
 };
 
+// Whether a stage's own attention was recorded apart, picture by picture, where the walk does not follow.
+bool endsAtTower(const AttentionTrace& trace, const std::string& stage) {
+    const std::vector<AttentionSite>& sites = trace.spec().sites;
+    const auto recorded = [&](const AttentionSite& site) {
+        return trace.has(static_cast<int>(&site - sites.data()));
+    };
+    return !trace.parts().empty() && std::none_of(sites.begin(), sites.end(), [&](const AttentionSite& site) {
+        return (site.stage == stage || site.stage == "vision") && recorded(site);
+    });
+}
+
 // Rows that the walk starts from; on a stage without the answer its usual ones, whatever word is asked about.
 QueryChoice startOf(const TokenMap& map, const std::string& stage, const std::string& given) {
     return chosenQueries(stage != kExplained && speaksOfAnswer(given) ? "auto" : given, map, stage);
@@ -168,7 +179,11 @@ std::vector<Finding> computeRelevance(AnalysisContext& context, const nlohmann::
     while (!walk.across.empty()) {
         const auto next = walk.across.extract(walk.across.begin());
         if (!done.insert(next.key()).second) continue;
-        addFindings(trace->tokens(), next.key(), walk.down(next.key(), next.mapped()), params, like, findings);
+        Finding there = like;
+        if (endsAtTower(*trace, next.key()))
+            there.note += (there.note.empty() ? "" : "; ") +
+                          std::string("ends at what the tower gave: it ran picture by picture, recorded in parts");
+        addFindings(trace->tokens(), next.key(), walk.down(next.key(), next.mapped()), params, there, findings);
     }
     return findings;
 }

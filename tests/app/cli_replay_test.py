@@ -47,6 +47,9 @@ class Replay(CliTest):
         self.assertNotIn("holds no picture", given.err)
         found = self.ok(*render, "found.svg")
         self.assertNotIn("holds no picture", found.err)
+        again = "was read again from where the recording had it"
+        self.assertIn(again, (self.folder / "found.svg").read_text())
+        self.assertNotIn(again, (self.folder / "given.svg").read_text())
         self.assertEqual((self.folder / "found.svg").read_text().count("<image"), (self.folder / "given.svg").read_text().count("<image"))
         for make_gone in (lambda: write_ppm(self.folder / "a.ppm", 90, 80), (self.folder / "a.ppm").unlink):
             make_gone()
