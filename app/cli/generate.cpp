@@ -132,6 +132,8 @@ int run(Toolbox& toolbox, const Options& options) {
                                  length.tokens, length.shortenedFrom, length.source));
     else if (!asked && !length.source.empty())
         toolbox.note(fmt::format("at most {} new tokens ({} of generation_config.json)", length.tokens, length.source));
+    if (const std::string rules = rulesText(rulesInForce(*model, session)); !rules.empty())
+        toolbox.note("answering by " + rules + " (generation_config.json and flags)");
     Words words(tokenizerOf(*model, options.input));
     const bool streams = !toolbox.options().json && options.output.empty();
     const auto answer = toolbox.engine().answer(

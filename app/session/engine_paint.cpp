@@ -430,6 +430,7 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
                           m_impl->tokens(session, item, job)};
 
     viz::Display display = displayOf(request.display);
+    int sinksElsewhere = 0;
     if (display.scale.kind == viz::Scale::Kind::Linked && isMap(finding)) {
         auto range =
             linkedRange(*this, session, request, result->findings, subject.input->count(), job.part(0.8, 0.9));
@@ -454,11 +455,15 @@ std::shared_ptr<const PictureResult> Engine::paint(const Session& session, int p
             return !run->trace->has(site) ||
                    subject.model->spec().sites[static_cast<std::size_t>(site)].kind != SiteKind::Self;
         });
-        display.sinkTokens = movedTokens(sinkTokens(*run->trace, sites), *subject.tokens, stage,
-                                         stageDrawn(finding, *subject.tokens, stage));
+        const std::vector<int> sinks = sinkTokens(*run->trace, sites);
+        const std::string drawn = stageDrawn(finding, *subject.tokens, stage);
+        display.sinkTokens = movedTokens(sinks, *subject.tokens, stage, drawn);
+        // Words have no place in a picture.
+        if (drawn != stage) sinksElsewhere = std::max(0, static_cast<int>(sinks.size() - display.sinkTokens.size()));
     }
     job.progress(0.95, "painting");
     RecipeParts parts = partsOf(subject, finding, display);
+    parts.sinksElsewhere = sinksElsewhere;
     parts.cut = cutBy(request, finding, result->findings, painters(), parts.linked);
     parts.notices = result->notices;
     parts.answer = shownAnswer(*this, subject, job);

@@ -178,7 +178,8 @@ std::string recipeLine(const Session& session, const PictureRequest& picture, co
     const bool kept = picture.display.sinks == "keep";
     words.push_back(
         "sinks " + picture.display.sinks +
-        (kept ? "" : fmt::format(" ({} found)", parts.sinks == 0 ? "none" : std::to_string(parts.sinks))));
+        (kept ? "" : fmt::format(" ({} found{})", parts.sinks == 0 ? "none" : std::to_string(parts.sinks),
+                                 parts.sinksElsewhere > 0 ? fmt::format(" here, {} elsewhere", parts.sinksElsewhere) : "")));
     words.push_back(editsText(session.edits));
     words.push_back(fmt::format("seed {}", session.seed));
     words.emplace_back("Fovea " FOVEA_VERSION);

@@ -23,6 +23,7 @@ struct RecipeParts {
     std::string device, dtype;  ///< what really computed
     int item = 0, items = 1;
     int sinks = 0;                           ///< tokens that the sink policy is about
+    int sinksElsewhere = 0;                  ///< sinks that have no place in what is drawn
     bool scaled = true;                      ///< whether values become colours at all
     std::pair<double, double> linked{0, 0};  ///< range of a linked scale
     double cut = 0;                          ///< percent of the values that a linked scale leaves beyond its end; 0: none

@@ -204,6 +204,12 @@ class VisionLanguage(CliTest):
         self.ok(*self.asked("render", "--analysis", "attention_from", "--param", f"queries={patch}", "-o", "p.svg"))
         self.assertNotIn("Selected, without a place", re.sub(r"<[^>]*>", "", (self.folder / "p.svg").read_text()))
 
+    def test_masked_sinks_among_the_words_are_counted(self):
+        demo = ("demo:vlm", "--image", "scene:7", "--prompt", "What is the largest object?", "--analysis", "attention_from",
+                "--param", "layers=4", "--sinks", "mask")
+        self.ok("render", *demo, "-o", "k.png")
+        self.assertRegex(png_text(self.folder / "k.png")["Description"], r"sinks mask \((none|[0-9]+) found here, [0-9]+ elsewhere\)")
+
     def test_every_picture_of_a_prompt_is_drawn(self):
         asked = self.asked("render", "--image", "scene:2", "--analysis", "attention_from")
         self.ok(*asked, "-o", "m.svg")
