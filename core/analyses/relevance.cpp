@@ -133,6 +133,22 @@ QueryChoice startOf(const TokenMap& map, const std::string& stage, const std::st
     return chosenQueries(stage != kExplained && speaksOfAnswer(given) ? "auto" : given, map, stage);
 }
 
+// How much of the positive relevance stands where: of several pictures each one's share, else what no picture shows.
+std::string sharesOf(const StageTokens& stage, std::vector<float> values) {
+    double whole = 0, elsewhere = 0;
+    bool all = true;
+    for (const Token& token : stage.tokens) {
+        all = all && token.row >= 0;
+        float& value = values[static_cast<std::size_t>(token.index)];
+        value = std::max(0.0F, value);
+        whole += static_cast<double>(value);
+        if (token.row < 0) elsewhere += static_cast<double>(value);
+    }
+    if (std::string shares = pictureShares(stage, values); !shares.empty()) return "shares of the positive relevance: " + shares;
+    if (all || whole <= 0) return {};
+    return fmt::format("{:.1f} % of the positive relevance is on tokens without a place in the picture", 100 * elsewhere / whole);
+}
+
 void addFindings(const TokenMap& map, const std::string& stage, const std::vector<double>& weights,
                  const nlohmann::json& params, const Finding& like, std::vector<Finding>& findings) {
     const std::vector<float> values(weights.begin(), weights.end());
@@ -141,6 +157,8 @@ void addFindings(const TokenMap& map, const std::string& stage, const std::vecto
     };
     if (stageIn(map, stage)->imageTokens().size() > 0 && !named("map"))
         for (Finding& finding : pictureMaps(map, {stage, {""}, {values}}, params, like)) {
+            if (const std::string shares = sharesOf(*stageIn(map, stage), values); !shares.empty())
+                finding.note += (finding.note.empty() ? "" : "; ") + shares;
             std::get<Grid>(finding.data).signedValues = partOf(params) == RelevancePart::Signed;
             findings.push_back(std::move(finding));
         }

@@ -114,6 +114,7 @@ class VisionLanguage(CliTest):
         self.assertIn("log probability of", second["title"])
         said = float(second["note"].split("objective ")[1].split(";")[0])
         self.assertAlmostEqual(said, steps[1]["log_probability"], delta=1e-3 * abs(steps[1]["log_probability"]))
+        self.assertRegex(second["note"], r"[0-9.]+ % of the positive relevance is on tokens without a place in the picture")
         whole = finding(self.ok(*asked()))
         self.assertIn("sum of the log probabilities of", whole["note"])
         error = self.fails(2, *asked("queries=writing:9"))
