@@ -169,21 +169,26 @@ TargetChoice chosenPictureTarget(AnalysisContext& context, const nlohmann::json&
 
 namespace {
 
-// The pixels of a view that show the original, one value each.
-Grid gridOf(const InputView& view, const std::string& channels) {
-    const std::vector<float> values = reduced(view.values, channels);
+// The pixels that show the original, of one value each, rows of `width`.
+Grid pixelGrid(const std::vector<float>& values, std::int64_t width, const Shown& shown, const std::string& channels) {
     Grid grid;
-    grid.image = view.image;
-    grid.rows = view.bottom - view.top;
-    grid.columns = view.right - view.left;
-    grid.area = view.area;
+    grid.rows = shown.bottom - shown.top;
+    grid.columns = shown.right - shown.left;
+    grid.area = shown.area;
     grid.planes = {""};
     grid.pixels = true;
     grid.signedValues = channels == "signed";
-    for (int y = view.top; y < view.bottom; ++y) {
-        const auto row = values.begin() + static_cast<std::ptrdiff_t>(y) * view.values.size(2);
-        grid.values.insert(grid.values.end(), row + view.left, row + view.right);
+    for (int y = shown.top; y < shown.bottom; ++y) {
+        const auto row = values.begin() + static_cast<std::ptrdiff_t>(y) * width;
+        grid.values.insert(grid.values.end(), row + shown.left, row + shown.right);
     }
+    return grid;
+}
+
+Grid gridOf(const InputView& view, const std::string& channels) {
+    Grid grid = pixelGrid(reduced(view.values, channels), view.values.size(2),
+                          {view.left, view.top, view.right, view.bottom, view.area}, channels);
+    grid.image = view.image;
     return grid;
 }
 
@@ -222,19 +227,8 @@ std::vector<Finding> gradientFindings(AnalysisContext& context, const Array& att
         return {{"map", caption.title, caption.unit, caption.note, std::move(grid)},
                 {"scores", caption.title, caption.unit, caption.note, TokenScores{stage->stage, tokens}}};
     }
-    const Shown shown = shownPart(context, width, height, *stage);
-    Grid grid;
-    grid.rows = shown.bottom - shown.top;
-    grid.columns = shown.right - shown.left;
-    grid.area = shown.area;
-    grid.planes = {""};
-    grid.pixels = true;
-    grid.signedValues = channels == "signed";
-    for (int y = shown.top; y < shown.bottom; ++y) {
-        const auto row = values.begin() + static_cast<std::ptrdiff_t>(y) * width;
-        grid.values.insert(grid.values.end(), row + shown.left, row + shown.right);
-    }
-    return {{"map", caption.title, caption.unit, caption.note, std::move(grid)}};
+    return {{"map", caption.title, caption.unit, caption.note,
+             pixelGrid(values, width, shownPart(context, width, height, *stage), channels)}};
 }
 
 std::vector<ParamSpec> baselineParams() {

@@ -81,6 +81,13 @@ PatchLayout patchOrderOf(const AnalysisContext& context, std::int64_t rows, std:
     return order;
 }
 
+// A pixel's value in a patch, over all the frames that the patch holds it of.
+float sumOfCopies(const Array& tensor, const PatchLayout& order, std::int64_t patch, int colour, int y, int x) {
+    double sum = 0;
+    for (int copy = 0; copy < order.copies; ++copy) sum += static_cast<double>(tensor.at(patch, order.at(colour, copy, y, x)));
+    return static_cast<float>(sum);
+}
+
 // Pixels of a view that show the original, and where.
 void describeShown(const VisionTile& tile, InputView& view) {
     const double width = tile.seen.width, height = tile.seen.height;
@@ -116,10 +123,7 @@ std::vector<InputView> patchViews(const AnalysisContext& context, const Array& t
             for (int c = 0; c < kColours; ++c)
                 for (int y = 0; y < order.side; ++y)
                     for (int x = 0; x < order.side; ++x) {
-                        double sum = 0;
-                        for (int copy = 0; copy < order.copies; ++copy)
-                            sum += static_cast<double>(tensor.at(patch, order.at(c, copy, y, x)));
-                        view.values.at(c, top + y, left + x) = static_cast<float>(sum);
+                        view.values.at(c, top + y, left + x) = sumOfCopies(tensor, order, patch, c, y, x);
                     }
         }
         views.push_back(std::move(view));
@@ -293,10 +297,7 @@ Array foldedCopies(const AnalysisContext& context, const Array& tensor) {
         for (int c = 0; c < kColours; ++c)
             for (int y = 0; y < order.side; ++y)
                 for (int x = 0; x < order.side; ++x) {
-                    double sum = 0;
-                    for (int copy = 0; copy < order.copies; ++copy)
-                        sum += static_cast<double>(tensor.at(patch, order.at(c, copy, y, x)));
-                    out.at(patch, single.at(c, 0, y, x)) = static_cast<float>(sum);
+                    out.at(patch, single.at(c, 0, y, x)) = sumOfCopies(tensor, order, patch, c, y, x);
                 }
     return out;
 }

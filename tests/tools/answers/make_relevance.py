@@ -2,24 +2,13 @@
 normalisation), from transformers' own attention maps and autograd, in fp32 and float64.
 Usage: make_relevance.py OUT_FOLDER. Nothing is done when OUT_FOLDER already holds the fixtures of these scripts."""
 import copy
-import hashlib
-import json
 import pathlib
-import shutil
 import sys
-from importlib.metadata import version
 
 HERE = pathlib.Path(__file__).resolve().parent
 TOOLS = HERE.parent
 LENGTH = 6  # of an answer
 WORDS = {"first": [0], "third": [2], "last": [5], "several": [1, 2, 4], "all": list(range(LENGTH))}
-
-
-def cache_key():
-    files = [pathlib.Path(__file__), TOOLS / "parity_common.py", TOOLS / "parity_language.py", TOOLS / "parity_vlm.py",
-             TOOLS / "vlm" / "vlm_models.py"]
-    text = "".join(p.read_text() for p in files)
-    return hashlib.sha256((text + version("torch") + version("transformers")).encode()).hexdigest()
 
 
 def parts(weights, gradient):
@@ -45,23 +34,18 @@ def walk(stages, start):
 
 
 def main():
-    root = pathlib.Path(sys.argv[1])
-    key, listing = cache_key(), root / "cases.json"
-    if listing.exists() and json.loads(listing.read_text()).get("key") == key:
-        return
     sys.path[:0] = [str(TOOLS), str(TOOLS / "vlm")]
+    from fixture_script import begin, folder_to_fill
+    root, key = folder_to_fill([__file__, TOOLS / "parity_language.py", TOOLS / "parity_vlm.py", TOOLS / "vlm" / "vlm_models.py"])
+    begin(root)
     import torch
     import transformers
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    torch.set_num_threads(1)
+    torch.set_grad_enabled(True)  # relevance is about gradients
     import vlm_models as m
     from parity_common import Fixtures, floats, pixels, randomise, wide_norms
     from parity_vlm import prompt, run_of
 
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True)
     fixtures = Fixtures(root)
 
     def longer(inputs, answer):
